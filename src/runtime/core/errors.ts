@@ -1,0 +1,58 @@
+/** Everything a {@link StoreError} can stand for. The code is stable; the message may improve. */
+export type StoreErrorCode =
+  | 'INVALID_OPTION'
+  | 'INVALID_VALUE'
+  | 'INVALID_CALL'
+  | 'NOT_FOUND'
+  | 'VERSION_CONFLICT'
+  | 'MIGRATION_FAILED'
+  | 'SCHEMA_TOO_NEW'
+  | 'SCHEMA_BEHIND'
+  | 'MISSING_DRIVER'
+  | 'DATABASE_LOCKED'
+  | 'CONNECTION'
+  | 'TIMEOUT'
+  | 'CLOSED'
+  | 'DATABASE'
+
+export interface StoreErrorOptions {
+  /** The values the message speaks of, for programs. Never a secret. */
+  details?: Record<string, unknown>
+  /** The error this one explains. */
+  cause?: unknown
+  /** Whether the same call may succeed when it is made again. Default: false. */
+  retryable?: boolean
+}
+
+/** The only error the store throws: what happened and what to do, with a `code` for programs. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly code: StoreErrorCode
+  readonly details: Record<string, unknown>
+  readonly retryable: boolean
+
+  constructor(code: StoreErrorCode, message: string, options: StoreErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details ?? {}
+    this.retryable = options.retryable ?? false
+  }
+}
+
+export function isStoreError(error: unknown): error is StoreError {
+  return error instanceof StoreError
+}
+
+/** The argument `name` was refused: `problem` says why, in words that follow the name. */
+export function invalidValue(name: string, problem: string, details: Record<string, unknown> = {}): StoreError {
+  return new StoreError('INVALID_VALUE', `${name} ${problem}`, { details: { argument: name, ...details } })
+}
+
+export function invalidOption(name: string, problem: string): StoreError {
+  return new StoreError('INVALID_OPTION', `option \`${name}\` ${problem}`, { details: { option: name } })
+}
+
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ')
+  return error instanceof Error ? error.message || error.name : String(error)
+}

@@ -1,0 +1,145 @@
+import type { Pool, PoolConfig } from 'pg'
+import { invalidOption } from './errors'
+
+/** Where the store writes what it has to say. `console` and consola fit. */
+export interface Logger {
+  info(message: string): void
+  warn(message: string): void
+  error(message: string, error?: unknown): void
+}
+
+export interface StoreOptions {
+  /**
+   * A `pg` pool configuration, handed to `pg` unchanged, or a URL: `postgres://…`, `pglite://path/to/directory`
+   * or `pglite://memory`.
+   */
+  connection?: string | PoolConfig
+  /** A pool of the caller's own, used instead of `connection` and never ended by the store. */
+  pool?: Pool
+  /**
+   * First part of every table name: `{prefix}_kv`.
+   * @default 'nvent'
+   */
+  prefix?: string
+  /**
+   * First segment of the subjects and keys that have tables of their own: `{subjectPrefix}:flow:run:…`.
+   * @default prefix
+   */
+  subjectPrefix?: string
+  /**
+   * Database schema of all tables; created when it is missing and `autoMigrate` is on.
+   * @default 'public'
+   */
+  schema?: string
+  /**
+   * Bring the schema up to date at start. When off, no DDL is ever run and a schema that is behind is an error.
+   * @default true
+   */
+  autoMigrate?: boolean
+  /**
+   * Most connections in the pool; wins over `connection.max`.
+   * @default 10
+   */
+  poolSize?: number
+  /**
+   * Prepare statements under names of their own. Switch off behind a pooler in transaction mode.
+   * @default true
+   */
+  prepare?: boolean
+  /**
+   * How long a start keeps trying to reach a database that is down, in milliseconds.
+   * @default 30000
+   */
+  connectTimeout?: number
+  /**
+   * Most tables that generic streams may get of their own; further subject types share `{prefix}_events_default`.
+   * @default 100
+   */
+  maxStreamTables?: number
+  /**
+   * How often expired keys are removed, in milliseconds; 0 switches it off. Expired keys are absent at once anyway.
+   * @default 60000
+   */
+  sweepInterval?: number
+  /**
+   * How often a subscription looks for new events, in milliseconds.
+   * @default 250
+   */
+  pollInterval?: number
+  /**
+   * Where to log.
+   * @default console
+   */
+  logger?: Logger
+}
+
+export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'connection' | 'pool' | 'poolSize'>> {
+  connection: string | PoolConfig | undefined
+  pool: Pool | undefined
+  poolSize: number | undefined
+}
+
+// The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
+const MAX_PREFIX_BYTES = 32
+const MAX_SCHEMA_BYTES = 63
+
+/**
+ * Checks what can be checked without a database and fills in the defaults.
+ * @throws {StoreError} INVALID_OPTION that names the option
+ */
+export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
+  const prefix = identifier('prefix', options.prefix ?? 'nvent', MAX_PREFIX_BYTES)
+  return {
+    connection: options.pool ? undefined : connection(options.connection),
+    pool: options.pool,
+    prefix,
+    subjectPrefix: segment('subjectPrefix', options.subjectPrefix ?? prefix),
+    schema: identifier('schema', options.schema ?? 'public', MAX_SCHEMA_BYTES),
+    autoMigrate: flag('autoMigrate', options.autoMigrate ?? true),
+    poolSize: options.poolSize === undefined ? undefined : integer('poolSize', options.poolSize, 1),
+    prepare: flag('prepare', options.prepare ?? true),
+    connectTimeout: integer('connectTimeout', options.connectTimeout ?? 30_000, 0),
+    maxStreamTables: integer('maxStreamTables', options.maxStreamTables ?? 100, 0),
+    sweepInterval: integer('sweepInterval', options.sweepInterval ?? 60_000, 0),
+    pollInterval: integer('pollInterval', options.pollInterval ?? 250, 1),
+    logger: options.logger ?? console,
+  }
+}
+
+function connection(value: StoreOptions['connection']): string | PoolConfig {
+  if (typeof value === 'string' && value !== '') return value
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw invalidOption('connection', 'must be a URL or a pg pool configuration; `pglite://memory` needs no server')
+}
+
+/** Any name PostgreSQL can hold in quotes is fine: mixed case, dashes, spaces, quotes. */
+export function identifier(option: string, value: unknown, maxBytes = MAX_SCHEMA_BYTES): string {
+  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
+  if (value.includes('\0') || !value.isWellFormed()) {
+    throw invalidOption(option, 'holds a character PostgreSQL names can\'t hold (NUL or half a surrogate pair)')
+  }
+  const bytes = Buffer.byteLength(value)
+  if (bytes > maxBytes) {
+    throw invalidOption(option, `is ${bytes} bytes long, the longest that fits PostgreSQL's 63-byte names is ${maxBytes}`)
+  }
+  return value
+}
+
+export const tablePrefix = (value: unknown): string => identifier('prefix', value, MAX_PREFIX_BYTES)
+
+function segment(option: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
+  return value
+}
+
+function flag(option: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalidOption(option, `must be true or false, not ${JSON.stringify(value)}`)
+  return value
+}
+
+function integer(option: string, value: unknown, min: number): number {
+  if (!Number.isSafeInteger(value) || (value as number) < min) {
+    throw invalidOption(option, `must be a whole number of at least ${min}, not ${String(value)}`)
+  }
+  return value as number
+}
