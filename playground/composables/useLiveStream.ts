@@ -1,0 +1,20 @@
+/** Calls back when an event is appended to a subject, by whomever; `live` says whether the line is open. */
+export function useLiveStream(subject: () => string | null, onEvent: () => unknown) {
+  const live = ref(false)
+  let source: EventSource | undefined
+
+  function open(name: string | null): void {
+    source?.close()
+    live.value = false
+    if (name === null) return
+
+    source = new EventSource(`/api/streams/live?subject=${encodeURIComponent(name)}`)
+    source.addEventListener('ready', () => { live.value = true })
+    source.addEventListener('message', onEvent)
+    source.addEventListener('error', () => { live.value = false })
+  }
+
+  onMounted(() => watch(subject, open, { immediate: true }))
+  onBeforeUnmount(() => source?.close())
+  return live
+}

@@ -1,0 +1,14 @@
+/** Appends a note to an order's stream: `{ "text": "Gift wrap, please" }`. */
+export default defineEventHandler(async (event) => {
+  const store = logged(event, useStore())
+  const id = orderIdOf(event)
+  const text = textOf(await readBody(event), 'text', 200)
+
+  return store.transaction(async (tx) => {
+    if (!await tx.index.get('orders', id)) {
+      throw createError({ statusCode: 404, message: `There is no order ${id}.` })
+    }
+    await tx.index.increment('orders', id, 'events')
+    return tx.stream.append(`orders:${id}`, { type: 'order.noted', data: { text } })
+  })
+})

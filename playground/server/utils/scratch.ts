@@ -1,0 +1,1 @@
+export const scratchKey = (session: string): string => `desk:${session}:scratch`

@@ -1,0 +1,36 @@
+import { defineNuxtModule, useLogger } from '@nuxt/kit'
+import { defu } from 'defu'
+import nitroModule from './nitro'
+import { toRuntimeConfig } from './options'
+import type { ModuleOptions } from './options'
+import type { NventConfig } from './runtime/config'
+
+export type { ModuleOptions, ModuleRuntimeConfig } from './options'
+
+export default defineNuxtModule<ModuleOptions>({
+  meta: {
+    name: 'nvent-store-postgres',
+    configKey: 'nventStorePostgres',
+    compatibility: { nuxt: '>=4.0.0' },
+  },
+  setup(options, nuxt) {
+    const config = nuxt.options
+    config.runtimeConfig.nventStorePostgres = defu(
+      config.runtimeConfig.nventStorePostgres,
+      toRuntimeConfig(options, {
+        dev: config.dev,
+        rootDir: config.rootDir,
+        env: process.env,
+        nvent: nventOptions(config),
+        warn: message => useLogger('nvent-store-postgres').warn(message),
+      }),
+    )
+    config.nitro.modules = [...config.nitro.modules ?? [], nitroModule]
+  },
+})
+
+/** nvent's options, under its own key or beside its name in `modules`. */
+function nventOptions(config: { modules: unknown[], nvent?: NventConfig }): NventConfig {
+  const inline = config.modules.find((entry): entry is [string, NventConfig] => Array.isArray(entry) && entry[0] === 'nvent')
+  return defu(inline?.[1], config.nvent)
+}

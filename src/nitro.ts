@@ -1,0 +1,74 @@
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Nitro, NitroModule } from 'nitropack/types'
+import { toRuntimeConfig } from './options'
+import type { ModuleOptions, ModuleRuntimeConfig } from './options'
+import type { NventConfig } from './runtime/config'
+
+export type { ModuleOptions, ModuleRuntimeConfig } from './options'
+
+declare module 'nitropack/types' {
+  interface NitroConfig {
+    /** Options of nvent-store-postgres. */
+    nventStorePostgres?: ModuleOptions
+  }
+  interface NitroOptions {
+    nventStorePostgres?: ModuleOptions
+  }
+}
+declare module 'nitropack' {
+  interface NitroRuntimeConfig extends ModuleRuntimeConfig {
+    nvent?: NventConfig
+  }
+  interface NitroRuntimeHooks {
+    /** nvent collects its adapters. */
+    'nvent:register-adapters': () => unknown
+  }
+}
+
+const runtime = join(dirname(fileURLToPath(import.meta.url)), 'runtime')
+
+/** The Nitro module: `modules: ['nvent-store-postgres/nitro']`, with its options under `nventStorePostgres`. */
+const nitroModule: NitroModule & { name: string } = {
+  name: 'nvent-store-postgres',
+  setup(nitro) {
+    const major = nitro.meta?.majorVersion ?? 2
+    if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.13); this is Nitro ${major}, which is not supported yet`)
+    addRuntimeConfig(nitro)
+    addServerCode(nitro, join(runtime, `nitro${major}`))
+  },
+}
+
+export default nitroModule
+
+function addRuntimeConfig(nitro: Nitro): void {
+  const { options } = nitro
+  const made = toRuntimeConfig(options.nventStorePostgres ?? {}, {
+    dev: options.dev,
+    rootDir: options.rootDir,
+    env: process.env,
+    nvent: options.runtimeConfig.nvent,
+    warn: message => nitro.logger.warn(message),
+  })
+  const add = () => {
+    options.runtimeConfig.nventStorePostgres ??= made
+  }
+  add()
+  // The development server reads the config file again, which drops what modules added.
+  nitro.hooks.hook('rollup:before', add)
+}
+
+function addServerCode(nitro: Nitro, glue: string): void {
+  const { options } = nitro
+  // First of all plugins: nvent's own plugin calls the hook that ours listens to.
+  options.plugins.unshift(join(glue, 'plugin'))
+  if (options.imports) (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
+  options.externals.inline = [...options.externals.inline ?? [], runtime]
+  options.virtual['#nvent-server-imports'] = async () => {
+    const imports = await nitro.unimport?.getImports() ?? []
+    const register = imports.find(({ name, as }) => (as ?? name) === 'registerStoreAdapter')
+    return register
+      ? `export { ${register.name} as registerStoreAdapter } from ${JSON.stringify(register.from)}`
+      : 'export const registerStoreAdapter = undefined'
+  }
+}

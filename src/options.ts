@@ -1,0 +1,126 @@
+import { join } from 'node:path'
+import type { PoolConfig } from 'pg'
+import type { ConfiguredSource, NventConfig, StoreRuntimeConfig } from './runtime/config'
+import { isGiven, isOtherAdapter } from './runtime/connection'
+import { isPlain, keepReferences } from './runtime/references'
+import type { Env } from './runtime/references'
+
+/** Options of the module: `nventStorePostgres` in nuxt.config or nitro.config. All of them have defaults. */
+export interface ModuleOptions {
+  /**
+   * The database: a `pg` pool configuration, or a URL (`postgres://…`, `pglite://path/to/directory`,
+   * `pglite://memory`). Higher in precedence are `NUXT_NVENT_STORE_POSTGRES_CONNECTION` at run time,
+   * `nvent.store.connection` and `nvent.connections.postgres`; lower are `DATABASE_URL` and `POSTGRES_URL` at run
+   * time. One source wins whole. Secrets that come from the environment are read at run time and stay out of the
+   * build, also when they are written here as `process.env.NAME`.
+   * @default the embedded database in `.data/nvent-store` in development, none in production
+   */
+  connection?: string | PoolConfig
+  /**
+   * First part of every table name: `{prefix}_kv`.
+   * @default nvent.store.prefix, or 'nvent'
+   */
+  prefix?: string
+  /**
+   * Database schema of all tables; created when it is missing and `autoMigrate` is on.
+   * @default 'public'
+   */
+  schema?: string
+  /**
+   * Bring the schema up to date at start. When off, no DDL is ever run, and a schema that is behind is an error
+   * that `npx nvent-store migrate` fixes.
+   * @default true
+   */
+  autoMigrate?: boolean
+  /**
+   * Most connections in the pool; wins over `connection.max`.
+   * @default 10
+   */
+  poolSize?: number
+  /**
+   * Prepare statements under names of their own. Switch off behind a pooler in transaction mode.
+   * @default true
+   */
+  prepare?: boolean
+  /**
+   * How long a start keeps trying to reach a database that is down before calls that wait for it fail, in
+   * milliseconds. Trying goes on in the background.
+   * @default 30000
+   */
+  connectTimeout?: number
+  /**
+   * Most tables that generic streams may get of their own; further subject types share `{prefix}_events_default`.
+   * @default 100
+   */
+  maxStreamTables?: number
+  /**
+   * How often expired keys are removed, in milliseconds; 0 switches it off. Expired keys are absent at once anyway.
+   * @default 60000
+   */
+  sweepInterval?: number
+  /**
+   * How often a subscription looks for new events, in milliseconds.
+   * @default 250
+   */
+  pollInterval?: number
+}
+
+/** Private runtime config of the module, overridable with `NUXT_NVENT_STORE_POSTGRES_*`. */
+export interface ModuleRuntimeConfig {
+  nventStorePostgres: StoreRuntimeConfig
+}
+
+/** What the build knows beside the options. */
+export interface BuildContext {
+  dev: boolean
+  rootDir: string
+  env: Env
+  /** nvent's options, when the app has it. */
+  nvent?: NventConfig
+  warn: (message: string) => void
+}
+
+/** Turns what nuxt.config or nitro.config says into private runtime config, with no secret of the environment in it. */
+export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): StoreRuntimeConfig {
+  const { nvent = {} } = build
+  return {
+    connection: '',
+    prefix: options.prefix ?? nvent.store?.prefix ?? 'nvent',
+    subjectPrefix: nvent.store?.prefix ?? '',
+    schema: options.schema ?? 'public',
+    autoMigrate: options.autoMigrate ?? true,
+    poolSize: options.poolSize ?? '',
+    prepare: options.prepare ?? true,
+    connectTimeout: options.connectTimeout ?? 30_000,
+    maxStreamTables: options.maxStreamTables ?? 100,
+    sweepInterval: options.sweepInterval ?? 60_000,
+    pollInterval: options.pollInterval ?? 250,
+    sources: sourcesOf(options, build),
+    adapter: nvent.store?.adapter ?? '',
+    embedded: build.dev ? `pglite://${encodeURI(join(build.rootDir, '.data/nvent-store'))}` : '',
+  }
+}
+
+function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn }: BuildContext): ConfiguredSource[] {
+  const configured: [name: string, connection: unknown][] = [
+    ['nvent.store.connection', isOtherAdapter(nvent.store?.adapter) ? undefined : nvent.store?.connection],
+    ['nvent.connections.postgres', nvent.connections?.postgres],
+    ['nventStorePostgres.connection', options.connection],
+  ]
+  return configured.flatMap(([name, connection]) => {
+    const kept = keepReferences(portable(connection, name, warn), env)
+    return isGiven(kept) ? [{ name, connection: kept as ConfiguredSource['connection'] }] : []
+  })
+}
+
+/** Runtime config is JSON: certificates that were read as buffers become texts, functions can't travel. */
+function portable(value: unknown, path: string, warn: BuildContext['warn']): unknown {
+  if (typeof value === 'function') {
+    warn(`\`${path}\` is a function and can't travel from the config into the server: it is ignored`)
+    return undefined
+  }
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value)
+  if (Array.isArray(value)) return value.map((item, at) => portable(item, `${path}.${at}`, warn))
+  if (!isPlain(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, portable(member, `${path}.${key}`, warn)]))
+}

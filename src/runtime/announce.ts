@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isStoreError, messageOf } from './core/errors'
+import type { Logger } from './core/options'
+import type { StoreInfo } from './core/types'
+import type { Handle } from './handle'
+
+const LOOK_AGAIN_MS = 1_000
+
+/**
+ * Starts the store and says in one line what it is connected to, or why it is not; and when it has recovered.
+ * Never rejects, and never holds a secret: messages of the driver only, not its error objects.
+ */
+export async function announce({ store, source, warnings, error }: Handle, logger: Logger): Promise<void> {
+  if (error !== undefined) return logger.error(messageOf(error))
+  for (const warning of warnings) logger.warn(warning)
+  for (let failed = false; ; failed = true) {
+    try {
+      return logger.info(`${failed ? 'recovered: ' : ''}${sentence(await store.ready(), source)}`)
+    }
+    catch (reason) {
+      if (isStoreError(reason) && reason.code === 'CLOSED') return
+      if (!failed) logger.error(`not started (connection from ${source}): ${messageOf(reason)}. Trying goes on in the background`)
+    }
+    await sleep(LOOK_AGAIN_MS, undefined, { ref: false })
+  }
+}
+
+function sentence(info: StoreInfo, source: string): string {
+  const schema = info.applied > 0
+    ? `migrated to version ${info.schemaVersion}`
+    : `at version ${info.schemaVersion}`
+  return `${info.driver} database ${info.database} from ${source}, schema ${info.schema}, prefix ${info.prefix}, ${schema}`
+}

@@ -1,0 +1,42 @@
+import type { PoolConfig } from 'pg'
+import type { EnvReference } from './references'
+
+/** A connection of nuxt.config or nitro.config, with references in place of secrets from the environment. */
+export interface ConfiguredSource {
+  /** The option it was written in: `nventStorePostgres.connection`. */
+  name: string
+  connection: string | EnvReference | Record<string, unknown>
+}
+
+/**
+ * What travels from the build to the server, in private runtime config. An empty text means "not given": Nitro
+ * overrides only keys that are there.
+ */
+export interface StoreRuntimeConfig {
+  /** Stays empty in the build; `NUXT_NVENT_STORE_POSTGRES_CONNECTION` fills it at run time. */
+  connection: string | PoolConfig
+  prefix: string
+  /** Empty: the same as `prefix`. */
+  subjectPrefix: string
+  schema: string
+  autoMigrate: boolean
+  /** Empty: `connection.max`, or 10. */
+  poolSize: number | ''
+  prepare: boolean
+  connectTimeout: number
+  maxStreamTables: number
+  sweepInterval: number
+  pollInterval: number
+  /** What nuxt.config says about the connection, highest precedence first. */
+  sources: ConfiguredSource[]
+  /** `nvent.store.adapter`; empty when nvent names none. */
+  adapter: string
+  /** Development only: the embedded database used when nothing names a connection. */
+  embedded: string
+}
+
+/** The parts of nvent's configuration the store follows. */
+export interface NventConfig {
+  store?: { adapter?: string, prefix?: string, connection?: unknown }
+  connections?: { postgres?: unknown }
+}

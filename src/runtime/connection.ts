@@ -1,0 +1,124 @@
+import type { PoolConfig } from 'pg'
+import { StoreError } from './core/errors'
+import type { ConfiguredSource, NventConfig } from './config'
+import { describe, sameTarget } from './target'
+import { MissingVariable, isPlain, resolveReferences } from './references'
+import type { Env } from './references'
+
+/** The one source that won, whole. */
+export interface ChosenConnection {
+  connection: string | PoolConfig
+  /** The option or variable it comes from, for the log. */
+  source: string
+  /** Sources below it that name another database or user; for a person, without secrets. */
+  warnings: string[]
+}
+
+export interface ConnectionInput {
+  env: Env
+  /** `connection` of the runtime config, after Nitro applied the environment. */
+  override?: unknown
+  /** What nuxt.config said, highest precedence first. */
+  sources?: ConfiguredSource[]
+  /** nvent's own runtime config, asked when nuxt.config said nothing. */
+  nvent?: NventConfig
+  /** The embedded database of development; empty in production. */
+  embedded?: string
+}
+
+interface Candidate {
+  source: string
+  connection: string | PoolConfig
+}
+
+export const OVERRIDE = 'NUXT_NVENT_STORE_POSTGRES_CONNECTION'
+export const FALLBACKS = ['DATABASE_URL', 'POSTGRES_URL']
+// Nitro asks for its own prefix first.
+const OVERRIDES = ['NITRO_NVENT_STORE_POSTGRES_CONNECTION', OVERRIDE]
+const STORE = 'nvent.store.connection'
+const SHARED = 'nvent.connections.postgres'
+const OWN = 'nventStorePostgres.connection'
+
+/**
+ * Chooses where the connection comes from, highest first: the override variable, `nvent.store.connection`,
+ * `nvent.connections.postgres`, `nventStorePostgres.connection`, `DATABASE_URL`, `POSTGRES_URL`, and in
+ * development the embedded database. One source wins whole, fields of two are never mixed.
+ * @throws {StoreError} INVALID_OPTION when there is none, or the winner needs a variable that is not set
+ */
+export function chooseConnection(input: ConnectionInput): ChosenConnection {
+  const chosen = namedConnection(input)
+  if (chosen) return chosen
+  if (input.embedded) return { connection: input.embedded, source: 'the development default', warnings: [] }
+  throw new StoreError('INVALID_OPTION', `no database is configured. Set one of ${
+    [OVERRIDE, STORE, SHARED, OWN, ...FALLBACKS].join(', ')
+  } (variables at run time, options in nuxt.config). The embedded database is the default in development only; \`pglite://path\` asks for it in production`, {
+    details: { option: 'connection' },
+  })
+}
+
+/** The source that names a database, if there is one. */
+export function namedConnection(input: ConnectionInput): ChosenConnection | undefined {
+  const [chosen, ...others] = candidates(input)
+  return chosen && { ...chosen, warnings: warningsOf(chosen, others) }
+}
+
+// A source below the winner that can't be read warns of nothing: it is not needed.
+function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput): Candidate[] {
+  const found: Candidate[] = []
+  const add = (source: string, read: () => unknown) => {
+    try {
+      const connection = read()
+      if (isGiven(connection)) found.push({ source, connection })
+    }
+    catch (error) {
+      if (found.length === 0) throw error
+    }
+  }
+  for (const name of OVERRIDES) add(name, () => fromVariable(name, env[name]))
+  if (found.length === 0) add('runtimeConfig.nventStorePostgres.connection', () => override)
+  const configured = new Map(sources.map(({ name, connection }) => [name, connection as unknown]))
+  if (!isOtherAdapter(nvent.store?.adapter)) {
+    add(STORE, () => resolved(STORE, configured.get(STORE) ?? nvent.store?.connection, env))
+  }
+  add(SHARED, () => resolved(SHARED, configured.get(SHARED) ?? nvent.connections?.postgres, env))
+  add(OWN, () => resolved(OWN, configured.get(OWN), env))
+  for (const name of FALLBACKS) add(name, () => env[name])
+  return found
+}
+
+/** With another adapter `nvent.store.connection` speaks of another database, Redis for example. */
+export function isOtherAdapter(adapter: unknown): boolean {
+  return typeof adapter === 'string' && adapter !== '' && adapter !== 'postgres'
+}
+
+/** Whether a source says anything: an empty text or object, as unset variables leave it, does not. */
+export function isGiven(connection: unknown): connection is string | PoolConfig {
+  return typeof connection === 'string' ? connection !== '' : isPlain(connection) && Object.keys(connection).length > 0
+}
+
+function fromVariable(name: string, text: string | undefined): unknown {
+  if (!text?.trimStart().startsWith('{')) return text
+  try {
+    return JSON.parse(text)
+  }
+  catch {
+    throw new StoreError('INVALID_OPTION', `the environment variable ${name} starts like JSON and is none: set a URL, or a pg configuration as JSON`, {
+      details: { option: 'connection', variable: name },
+    })
+  }
+}
+
+function resolved(source: string, connection: unknown, env: Env): unknown {
+  try {
+    return resolveReferences(connection, env, source)
+  }
+  catch (error) {
+    if (!(error instanceof MissingVariable)) throw error
+    throw new StoreError('INVALID_OPTION', error.message, { details: { option: error.path, variables: error.variables } })
+  }
+}
+
+function warningsOf(chosen: Candidate, others: Candidate[]): string[] {
+  return others.filter(other => !sameTarget(chosen.connection, other.connection)).map(other =>
+    `${chosen.source} (${describe(chosen.connection)}) is used, ${other.source} (${describe(other.connection)}) differs and is ignored`)
+}

@@ -1,0 +1,33 @@
+import type { StoreOptions } from './options'
+import { createStore } from './store'
+import type { IndexSurface, KvSurface, Store, StreamSurface } from './types'
+
+/**
+ * The store as a class, the way the adapter interface of nvent knows it.
+ * @example
+ * const adapter = new PostgresStoreAdapter({ connection: 'postgres://localhost/app' })
+ * await adapter.init()
+ */
+export class PostgresStoreAdapter {
+  readonly stream: StreamSurface
+  readonly index: IndexSurface
+  readonly kv: KvSurface
+  readonly #store: Store
+
+  constructor(options: StoreOptions) {
+    this.#store = createStore(options)
+    this.stream = this.#store.stream
+    this.index = this.#store.index
+    this.kv = this.#store.kv
+  }
+
+  /** Connects and migrates. May be called again. */
+  async init(): Promise<void> {
+    await this.#store.ready()
+  }
+
+  /** Finishes the calls under way and lets the connections go. May be called again. */
+  async close(): Promise<void> {
+    await this.#store.close()
+  }
+}

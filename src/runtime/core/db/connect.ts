@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { StoreError } from '../errors'
+import type { ResolvedStoreOptions } from '../options'
+import { toStoreError } from './errors'
+import { openPostgres } from './pg'
+import { isPgliteUrl, openPglite } from './pglite'
+import type { Db } from './types'
+
+const FIRST_DELAY_MS = 100
+const MAX_DELAY_MS = 10_000
+
+export const openDb = async (options: ResolvedStoreOptions): Promise<Db> =>
+  isPgliteUrl(options.connection) ? openPglite(options.connection) : openPostgres(options)
+
+/** What a start gives: the database, and whatever was prepared on it. */
+export interface Started<T> {
+  db: Db
+  value: T
+}
+
+/** Keeps one database for the store: opens it once, keeps trying, closes it after the last call. */
+export interface Connector<T> {
+  /** Runs a call once the database is ready. */
+  use<R>(work: (started: Started<T>) => Promise<R>): Promise<R>
+  start(): Promise<Started<T>>
+  close(): Promise<void>
+}
+
+/**
+ * A database that is down is tried again with growing pauses for `connectTimeout`. Then the waiting calls
+ * reject, and trying goes on in the background, so that the store recovers by itself.
+ */
+export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: Db) => Promise<T>): Connector<T> {
+  let started: Started<T> | undefined
+  let starting: Promise<Started<T>> | undefined
+  let failure: StoreError | undefined
+  let retry: NodeJS.Timeout | undefined
+  let closing: Promise<void> | undefined
+  let inFlight = 0
+  let onIdle = () => {}
+  const abort = new AbortController()
+
+  async function attempt(): Promise<Started<T>> {
+    const db = await openDb(options)
+    try {
+      return { db, value: await prepare(db) }
+    }
+    catch (error) {
+      await db.close()
+      throw error
+    }
+  }
+
+  async function attempts(): Promise<Started<T>> {
+    const deadline = Date.now() + options.connectTimeout
+    for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, MAX_DELAY_MS)) {
+      try {
+        return await attempt()
+      }
+      catch (error) {
+        const reason = toStoreError(error)
+        if (!reason.retryable || Date.now() + delay > deadline) throw startError(reason)
+        await sleep(delay, undefined, { signal: abort.signal }).catch(() => {
+          throw closedError()
+        })
+      }
+    }
+  }
+
+  function startError(reason: StoreError): StoreError {
+    if (reason.code !== 'CONNECTION' && reason.code !== 'TIMEOUT') return reason
+    return new StoreError(reason.code, `the database can't be reached: ${reason.message}`, {
+      cause: reason.cause ?? reason, retryable: reason.retryable, details: reason.details,
+    })
+  }
+
+  function retryLater(delay: number): void {
+    if (abort.signal.aborted) return
+    retry = setTimeout(() => {
+      attempt().then(succeed, (error: unknown) => {
+        failure = startError(toStoreError(error))
+        retryLater(Math.min(delay * 2, MAX_DELAY_MS))
+      })
+    }, delay)
+    retry.unref()
+  }
+
+  async function succeed(result: Started<T>): Promise<Started<T>> {
+    if (abort.signal.aborted) {
+      await result.db.close()
+      throw closedError()
+    }
+    failure = undefined
+    started = result
+    return result
+  }
+
+  async function start(): Promise<Started<T>> {
+    if (abort.signal.aborted) throw closedError()
+    if (started) return started
+    if (failure) throw failure
+    starting ??= attempts().then(succeed).catch((error: unknown) => {
+      failure = toStoreError(error)
+      retryLater(FIRST_DELAY_MS)
+      throw failure
+    }).finally(() => {
+      starting = undefined
+    })
+    return starting
+  }
+
+  async function shutDown(): Promise<void> {
+    abort.abort()
+    clearTimeout(retry)
+    // Whoever waits for the start is told by its own call; here only its end matters.
+    await starting?.catch(() => undefined)
+    if (inFlight > 0) await new Promise<void>((resolve) => {
+      onIdle = resolve
+    })
+    await started?.db.close()
+  }
+
+  return {
+    start,
+    async use(work) {
+      if (abort.signal.aborted) throw closedError()
+      inFlight++
+      try {
+        return await work(started ?? await start())
+      }
+      finally {
+        inFlight--
+        if (inFlight === 0) onIdle()
+      }
+    },
+    close: () => closing ??= shutDown(),
+  }
+}
+
+function closedError(): StoreError {
+  return new StoreError('CLOSED', 'the store is closed: calls after close() are refused')
+}

@@ -1,0 +1,117 @@
+import pg from 'pg'
+import type { CustomTypesConfig, Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg'
+import type { ResolvedStoreOptions } from '../options'
+import type { Statement } from '../sql/statement'
+import { toStoreError } from './errors'
+import type { Db, Result, Row, Session } from './types'
+
+const DEFAULT_POOL_SIZE = 10
+// pg waits for ever by default: a network that swallows packets would hang every call.
+const DEFAULT_CONNECTION_TIMEOUT_MS = 30_000
+
+const BIGINT = 20
+const JSON_OIDS = new Set([114, 3802])
+const asText = (value: string) => value
+const textual: CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === BIGINT || JSON_OIDS.has(oid) ? asText : pg.types.getTypeParser(oid, format)) as CustomTypesConfig['getTypeParser'],
+}
+
+/** Opens a pool of our own, or uses the caller's. Connects at the first statement. */
+export function openPostgres(options: ResolvedStoreOptions): Db {
+  const pool = options.pool ?? new pg.Pool(poolConfig(options))
+  // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error ends the process.
+  const onIdleError = (error: Error) => options.logger.warn(`an idle database connection was lost: ${error.message}`)
+  pool.on('error', onIdleError)
+  return {
+    ...fromPool(pool),
+    close: async () => {
+      if (options.pool === undefined) await pool.end()
+      pool.off('error', onIdleError)
+    },
+  }
+}
+
+/** A session on somebody's pool, which stays theirs: `close` does nothing. */
+export function fromPool(pool: Pool): Db {
+  return {
+    driver: 'postgres',
+    flags: { connections: 'many' },
+    label: labelOf(pool),
+    inTransaction: false,
+    ...querying(pool),
+    atomic: work => inTransaction(pool, work),
+    close: async () => {},
+  }
+}
+
+function poolConfig(options: ResolvedStoreOptions): PoolConfig {
+  const given: PoolConfig = typeof options.connection === 'string'
+    ? { connectionString: options.connection }
+    : { ...options.connection }
+  return {
+    ...given,
+    connectionTimeoutMillis: given.connectionTimeoutMillis ?? DEFAULT_CONNECTION_TIMEOUT_MS,
+    max: options.poolSize ?? given.max ?? DEFAULT_POOL_SIZE,
+  }
+}
+
+function querying(target: Pool | PoolClient): Pick<Session, 'query' | 'raw' | 'script'> {
+  return {
+    async query<R extends Row>(statement: Statement): Promise<Result<R>> {
+      const result = await send<R>(target, { ...statement, types: textual })
+      return { rows: result.rows, count: result.rowCount ?? 0 }
+    },
+    async raw(text, values) {
+      const result = await send(target, { text, values })
+      return { rows: result.rows, count: result.rowCount ?? 0 }
+    },
+    async script(text) {
+      await send(target, { text })
+    },
+  }
+}
+
+async function send<R extends Row>(target: Pool | PoolClient, config: QueryConfig): Promise<QueryResult<R>> {
+  try {
+    return await target.query<R>(config)
+  }
+  catch (error) {
+    throw toStoreError(error)
+  }
+}
+
+async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch((error) => {
+    throw toStoreError(error)
+  })
+  // A connection that breaks between two statements says so here; the next statement reports it to the caller.
+  let broken: Error | undefined
+  const onError = (error: Error) => {
+    broken = error
+  }
+  client.on('error', onError)
+  const session: Session = { ...querying(client), inTransaction: true, atomic: nested => nested(session) }
+  try {
+    await session.script('begin')
+    const result = await work(session)
+    await session.script('commit')
+    return result
+  }
+  catch (error) {
+    await client.query('rollback').catch((failure: Error) => {
+      // The server rolls back by itself when its connection is gone; the client must not go back to the pool.
+      broken ??= failure
+    })
+    throw error
+  }
+  finally {
+    client.off('error', onError)
+    client.release(broken)
+  }
+}
+
+function labelOf(pool: Pool): string {
+  const { host, port, database } = new pg.Client(pool.options) as unknown as { host: string, port: number, database: string }
+  return `${host}:${port}/${database}`
+}

@@ -1,0 +1,131 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { mkdir } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
+import { StoreError, messageOf } from '../errors'
+import type { Statement } from '../sql/statement'
+import { toStoreError } from './errors'
+import { lockDirectory } from './lock'
+import type { Db, Result, Row, Session } from './types'
+
+const SCHEME = 'pglite://'
+const MEMORY = 'memory'
+
+const asText = (value: string) => value
+const textual: QueryOptions = { parsers: { 20: asText, 114: asText, 3802: asText } }
+// What `pg` gives a caller's own SQL: bigint as text.
+const likePg: QueryOptions = { parsers: { 20: asText } }
+
+export function isPgliteUrl(connection: unknown): connection is string {
+  return typeof connection === 'string' && connection.startsWith(SCHEME)
+}
+
+/**
+ * Opens the embedded database: `pglite://memory` or `pglite://path`, relative to the working directory.
+ * @throws {StoreError} MISSING_DRIVER when the optional package is not installed, DATABASE_LOCKED when another
+ * process has the directory open
+ */
+export async function openPglite(url: string): Promise<Db> {
+  const location = decodeURIComponent(url.slice(SCHEME.length))
+  const { PGlite } = await loadPglite()
+  if (location === MEMORY) return session(await PGlite.create(), MEMORY, async () => {})
+  const directory = resolve(location)
+  await mkdir(dirname(directory), { recursive: true })
+  const unlock = await lockDirectory(directory)
+  try {
+    return session(await PGlite.create({ dataDir: directory }), directory, unlock)
+  }
+  catch (error) {
+    await unlock()
+    throw toStoreError(error, `the embedded database in ${directory} can't be opened`)
+  }
+}
+
+async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
+  try {
+    return await import('@electric-sql/pglite')
+  }
+  catch (error) {
+    throw new StoreError(
+      'MISSING_DRIVER',
+      `the embedded database needs the package @electric-sql/pglite: run \`npm install @electric-sql/pglite\`, or set a postgres:// connection (${messageOf(error)})`,
+      { cause: error },
+    )
+  }
+}
+
+function session(database: PGlite, label: string, unlock: () => Promise<void>): Db {
+  // One connection: a call on the store itself, made while its own caller holds the transaction, never ends.
+  const open = new AsyncLocalStorage<boolean>()
+  const guarded = <A extends unknown[], T>(run: (...args: A) => Promise<T>) => async (...args: A): Promise<T> => {
+    if (open.getStore()) {
+      throw new StoreError(
+        'INVALID_CALL',
+        'a call on the store inside transaction() would wait for ever on the embedded database: use tx.stream, tx.index, tx.kv and tx.query instead',
+      )
+    }
+    return run(...args)
+  }
+  const querying = queryingOf(database)
+  return {
+    driver: 'pglite',
+    flags: { connections: 'one' },
+    label,
+    inTransaction: false,
+    query: guarded(querying.query) as Session['query'],
+    raw: guarded(querying.raw),
+    script: guarded(querying.script),
+    atomic: guarded(work => inTransaction(database, session => open.run(true, () => work(session)))) as Session['atomic'],
+    async close() {
+      await database.close()
+      await unlock()
+    },
+  }
+}
+
+function queryingOf(target: PGlite | Transaction): Pick<Session, 'query' | 'raw' | 'script'> {
+  return {
+    async query<R extends Row>({ text, values }: Statement): Promise<Result<R>> {
+      return counted(await send(() => target.query<R>(text, values, textual)))
+    },
+    async raw(text, values) {
+      return counted(await send(() => target.query<Row>(text, values, likePg)))
+    },
+    async script(text) {
+      await send(() => target.exec(text))
+    },
+  }
+}
+
+function counted<R extends Row>(result: Results<R>): Result<R> {
+  return { rows: result.rows, count: result.rows.length || (result.affectedRows ?? 0) }
+}
+
+async function send<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  }
+  catch (error) {
+    throw toStoreError(error)
+  }
+}
+
+async function inTransaction<T>(database: PGlite, work: (session: Session) => Promise<T>): Promise<T> {
+  // PGlite's own errors (a failing commit) come back unchanged, the caller's as they were thrown.
+  let thrown: { error: unknown } | undefined
+  try {
+    return await database.transaction(async (tx) => {
+      const session: Session = { ...queryingOf(tx), inTransaction: true, atomic: nested => nested(session) }
+      try {
+        return await work(session)
+      }
+      catch (error) {
+        thrown = { error }
+        throw error
+      }
+    })
+  }
+  catch (error) {
+    throw thrown ? thrown.error : toStoreError(error)
+  }
+}

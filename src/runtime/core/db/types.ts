@@ -1,0 +1,41 @@
+import type { Statement } from '../sql/statement'
+
+/**
+ * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
+ * The codec turns them into values; JSON null and SQL null stay apart this way.
+ */
+export type Row = Record<string, unknown>
+
+export interface Result<R extends Row = Row> {
+  rows: R[]
+  /** Rows returned or changed. */
+  count: number
+}
+
+/** Anything a statement can be sent to: a pool, or one open transaction. */
+export interface Queryable {
+  query<R extends Row = Row>(statement: Statement): Promise<Result<R>>
+}
+
+/** A place to run calls in: the pool, where `atomic` opens a transaction, or a transaction, where it joins it. */
+export interface Session extends Queryable {
+  readonly inTransaction: boolean
+  atomic<T>(work: (session: Session) => Promise<T>): Promise<T>
+  /** The caller's own SQL: values parsed the way `pg` does it. */
+  raw(text: string, values: unknown[]): Promise<{ rows: Row[], count: number }>
+  /** Several statements in one text, without values: migrations. */
+  script(text: string): Promise<void>
+}
+
+/** What sets drivers apart, as data: nothing asks a driver for its name. */
+export interface DriverFlags {
+  connections: 'many' | 'one'
+}
+
+export interface Db extends Session {
+  readonly driver: 'postgres' | 'pglite'
+  readonly flags: DriverFlags
+  /** For the log: `host:port/database`, a directory, or `memory`. Holds no secret. */
+  readonly label: string
+  close(): Promise<void>
+}

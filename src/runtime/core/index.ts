@@ -1,0 +1,8 @@
+export { PostgresStoreAdapter } from './adapter'
+export { StoreError, isStoreError } from './errors'
+export type { StoreErrorCode } from './errors'
+export type { Logger, StoreOptions } from './options'
+export { createStore } from './store'
+export { tableOf } from './tableOf'
+export * from './migrate/api'
+export type * from './types'

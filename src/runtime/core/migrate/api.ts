@@ -1,0 +1,45 @@
+import type { Pool } from 'pg'
+import { fromPool } from '../db/pg'
+import type { StreamTable } from '../features/streamTables'
+import { dropTable, listTables } from '../features/streamTables'
+import { identifier, tablePrefix } from '../options'
+import { namesOf } from '../sql/identifier'
+import { currentVersion, migrate, rollback } from './run'
+
+export type { StreamTable } from '../features/streamTables'
+export type { Migration } from './types'
+export { migrations } from './sql.gen'
+
+const checked = (prefix: string, schema: string) => namesOf(identifier('schema', schema), tablePrefix(prefix))
+
+/**
+ * Brings the schema up to date; safe to run from several places at once.
+ * @returns the version of the schema, and how many migrations this call applied
+ * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
+ */
+export async function runMigrations(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<{ version: number, applied: number }> {
+  return migrate(fromPool(pool), checked(prefix, schema))
+}
+
+/** Version of the schema in the database; 0 when there is none. */
+export async function getCurrentVersion(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<number> {
+  return currentVersion(fromPool(pool), checked(prefix, schema))
+}
+
+/**
+ * Takes migrations back until the schema is at `version`. **0 drops every table of the prefix with all data.**
+ * @throws {StoreError} MIGRATION_FAILED
+ */
+export async function rollbackTo(pool: Pool, prefix: string, version: number, schema = 'public'): Promise<void> {
+  await rollback(fromPool(pool), checked(prefix, schema), version)
+}
+
+/** The tables that generic streams have of their own. */
+export async function listStreamTables(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<StreamTable[]> {
+  return listTables(fromPool(pool), checked(prefix, schema))
+}
+
+/** Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none. */
+export async function dropStreamTable(pool: Pool, prefix: string, subjectPrefix: string, schema = 'public'): Promise<boolean> {
+  return dropTable(fromPool(pool), checked(prefix, schema), subjectPrefix)
+}

@@ -1,0 +1,84 @@
+import { checkObject, checkType } from '../arguments'
+import type { Row } from '../db/types'
+import { invalidValue } from '../errors'
+import type { JsonObject } from '../json'
+import { encodeJson, put, textProblem, toJson } from '../json'
+import type { EventRecord } from '../types'
+import { codecOf } from './columns'
+import type { Field } from './fields'
+import { fieldsOf } from './fields'
+import type { Route } from './route'
+import type { StreamSpec } from './types'
+
+/** An event taken apart for its table. `columns` follow `valueFields`. */
+export interface EncodedEvent {
+  type: string
+  columns: unknown[]
+  /**
+   * Null for nothing. An object holds the fields without a column. An array around it says that the event did
+   * not carry the field of the key column, which can't be null: nothing is invented on the way back.
+   */
+  rest: string | null
+}
+
+// The store's own members of a record: a caller's are ignored (contract: append).
+const STORE_MEMBERS = new Set(['id', 'ts', 'type'])
+
+/** The fields that have columns of their own beside the keys. */
+export function valueFields(spec: StreamSpec): Field[] {
+  return fieldsOf(spec).filter(field => field.type !== 'key')
+}
+
+export function encodeEvent(route: Route<StreamSpec>, input: unknown): EncodedEvent {
+  const event = checkObject('event', input)
+  const type = checkType('event.type', event.type)
+  const fields = new Map(fieldsOf(route.spec).map(field => [field.name, field]))
+  const values = new Map<string, unknown>()
+  const rest: JsonObject = {}
+  let keyed = ![...fields.values()].some(field => field.type === 'key')
+  for (const name of Object.keys(event)) {
+    const value = event[name]
+    if (value === undefined || STORE_MEMBERS.has(name)) continue
+    const field = fields.get(name)
+    if (field?.type === 'json') {
+      values.set(name, encodeJson(value, `event.${name}`))
+    }
+    else if (field?.type === 'key' && value === keyValue(route, field)) {
+      keyed = true
+    }
+    else if (typeof value !== 'function' && typeof value !== 'symbol') {
+      const problem = textProblem(name)
+      if (problem) throw invalidValue('the name of event.*', problem)
+      const json = toJson(value, `event.${name}`)
+      if (field && field.type !== 'key' && codecOf(field).accepts(json, field)) values.set(name, codecOf(field).encode(json))
+      else put(rest, name, json)
+    }
+  }
+  const columns = valueFields(route.spec).map(field => values.get(field.name) ?? null)
+  return { type, columns, rest: encodeRest(rest, keyed) }
+}
+
+function encodeRest(rest: JsonObject, keyed: boolean): string | null {
+  if (!keyed) return JSON.stringify([rest])
+  return Object.keys(rest).length > 0 ? JSON.stringify(rest) : null
+}
+
+/** A row of an event table → the record as it was given, with its id and time. */
+export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
+  const record: JsonObject = { id: String(row.id), ts: Number(row.ts), type: row.type as string }
+  const stored = row[spec.rest] === null ? {} : JSON.parse(row[spec.rest] as string) as JsonObject | [JsonObject]
+  const [rest, keyed] = Array.isArray(stored) ? [stored[0], false] : [stored, true]
+  for (const field of fieldsOf(spec)) {
+    const raw = row[field.column]
+    if (raw !== null && raw !== undefined && (keyed || field.type !== 'key')) {
+      record[field.name] = codecOf(field).decode(raw)
+    }
+  }
+  for (const name of Object.keys(rest)) put(record, name, rest[name]!)
+  return record as unknown as EventRecord
+}
+
+function keyValue(route: Route<StreamSpec>, field: Field): string | undefined {
+  // The only key column a field can stand for is a capture, and an event table has one.
+  return field.type === 'key' ? route.keys.at(-1) : undefined
+}

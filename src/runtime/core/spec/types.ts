@@ -1,0 +1,34 @@
+/** What a column holds. The codec knows how a value gets in and out. */
+export type ColumnType = 'text' | 'integer' | 'time' | 'boolean' | 'object' | 'json' | 'key'
+
+export interface FieldSpec {
+  column: string
+  type: ColumnType
+  /** The column is part of a database index, which bounds the bytes of a text. */
+  indexed?: boolean
+}
+
+interface CommonSpec {
+  /** `flow_runs` is the table `{prefix}_flow_runs`. */
+  table: string
+  /** Whole segments; captures in braces are key columns, and the last one takes the rest of the subject. */
+  subject: string
+  /** The jsonb column for whatever no field takes. */
+  rest: string
+  /** Dotted path of a value → its column. Plain data, so that it can travel into a bundle. */
+  fields: Record<string, FieldSpec>
+}
+
+export interface StreamSpec extends CommonSpec {
+  kind: 'stream'
+  /** Key column that decides the partition; filled with the subject's prefix, it is not a capture. */
+  partition?: string
+}
+
+export interface IndexSpec extends CommonSpec {
+  kind: 'index'
+  /** Column of the entry's id. */
+  id: string
+}
+
+export type TableSpec = StreamSpec | IndexSpec

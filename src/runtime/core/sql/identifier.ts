@@ -1,0 +1,24 @@
+/** A name as PostgreSQL reads it literally: in quotes, with quotes inside doubled. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** The objects of one store: everything it owns carries its prefix and lives in its schema. */
+export interface Names {
+  schema: string
+  prefix: string
+  /** `flow_runs` → `"public"."nvent_flow_runs"` */
+  table(name: string): string
+  /** The same as a text literal, for functions that take a regclass. */
+  literal(name: string): string
+}
+
+export function namesOf(schema: string, prefix: string): Names {
+  const table = (name: string) => `${quoteIdentifier(schema)}.${quoteIdentifier(`${prefix}_${name}`)}`
+  return {
+    schema,
+    prefix,
+    table,
+    literal: name => `'${table(name).replaceAll('\'', '\'\'')}'`,
+  }
+}

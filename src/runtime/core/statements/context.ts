@@ -1,0 +1,19 @@
+import type { Names } from '../sql/identifier'
+import type { StatementCache } from '../sql/statement'
+
+/** What every statement is compiled for: the names of one store, its cache of texts, and the tenant. */
+export interface StatementContext {
+  names: Names
+  cache: StatementCache
+  tenant: string
+}
+
+/** `a = $1 and b = $2`: the key columns, from parameter `first` on. */
+export function keyCondition(columns: string[], first = 1): string {
+  return columns.map((column, at) => `"${column}" = $${first + at}::text`).join(' and ')
+}
+
+/** `$5::text, $6::bigint` */
+export function parameters(casts: string[], first: number): string {
+  return casts.map((cast, at) => `$${first + at}::${cast}`).join(', ')
+}

@@ -1,0 +1,101 @@
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from './context'
+
+// now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
+const LIVE = '(expires_at is null or expires_at > statement_timestamp())'
+
+export function getValue(context: StatementContext, key: string): Statement {
+  return {
+    ...context.cache.compile('kv get', () => `
+select value from ${context.names.table('kv')}
+where tenant_id = $1::text and key = $2::text and ${LIVE}`),
+    values: [context.tenant, key],
+  }
+}
+
+export function setValue(context: StatementContext, key: string, value: string, ttlSeconds: number | null): Statement {
+  return {
+    ...context.cache.compile('kv set', () => `
+insert into ${context.names.table('kv')} (tenant_id, key, value, expires_at)
+values ($1::text, $2::text, $3::jsonb, statement_timestamp() + $4::double precision * interval '1 second')
+on conflict (tenant_id, key) do update
+  set value = excluded.value, expires_at = excluded.expires_at, updated_at = statement_timestamp()`),
+    values: [context.tenant, key, value, ttlSeconds],
+  }
+}
+
+export function deleteValue(context: StatementContext, key: string): Statement {
+  return {
+    ...context.cache.compile('kv delete', () => `
+delete from ${context.names.table('kv')} where tenant_id = $1::text and key = $2::text`),
+    values: [context.tenant, key],
+  }
+}
+
+/** A number that is live is added to, a key that is absent or expired starts anew; anything else matches no row. */
+export function incrementValue(context: StatementContext, key: string, by: number): Statement {
+  const dead = 'kv.expires_at <= statement_timestamp()'
+  return {
+    ...context.cache.compile('kv increment', () => `
+insert into ${context.names.table('kv')} as kv (tenant_id, key, value)
+values ($1::text, $2::text, to_jsonb($3::double precision))
+on conflict (tenant_id, key) do update set
+  value = case when ${dead} then excluded.value
+    else to_jsonb((kv.value #>> '{}')::double precision + $3::double precision) end,
+  expires_at = case when ${dead} then null else kv.expires_at end,
+  updated_at = statement_timestamp()
+where ${dead} or jsonb_typeof(kv.value) = 'number'
+returning (value #>> '{}')::double precision as value`),
+    values: [context.tenant, key, by],
+  }
+}
+
+/** The live keys among those deleted are counted. The bounds let the primary key serve a literal start. */
+export function clearValues(context: StatementContext, glob: string): Statement {
+  const { pattern, from, to } = likeOf(glob)
+  return {
+    ...context.cache.compile('kv clear', () => `
+with gone as (
+  delete from ${context.names.table('kv')}
+  where tenant_id = $1::text and key >= $2::text and ($3::text is null or key < $3::text)
+    and key like $4::text escape '\\'
+  returning ${LIVE} as live
+)
+select count(*) filter (where live) as count from gone`),
+    values: [context.tenant, from, to, pattern],
+  }
+}
+
+/** Removes a bounded number of expired keys; rows another instance is removing are left to it. */
+export function sweepValues(context: StatementContext, limit: number): Statement {
+  const table = context.names.table('kv')
+  return {
+    ...context.cache.compile('kv sweep', () => `
+delete from ${table} where ctid = any(array(
+  select ctid from ${table} where expires_at <= statement_timestamp()
+  order by expires_at limit $1::bigint for update skip locked
+))`),
+    values: [limit],
+  }
+}
+
+/** `*` any run, `?` one character, all else literal. */
+function likeOf(glob: string): { pattern: string, from: string, to: string | null } {
+  const pattern = glob.replace(/[\\%_*?]/g, (character) => {
+    if (character === '*') return '%'
+    return character === '?' ? '_' : `\\${character}`
+  })
+  const from = /^[^*?]*/.exec(glob)![0]
+  return { pattern, from, to: successor(from) }
+}
+
+/** The smallest text, byte by byte, above every text that starts with `start`; null when there is none. */
+function successor(start: string): string | null {
+  const points = [...start].map(character => character.codePointAt(0)!)
+  while (points.at(-1) === 0x10FFFF) points.pop()
+  const last = points.pop()
+  if (last === undefined) return null
+  // The code points of surrogates stand for no character.
+  const next = last + 1 === 0xD800 ? 0xE000 : last + 1
+  return String.fromCodePoint(...points, next)
+}

@@ -1,0 +1,108 @@
+import { createConnector } from './db/connect'
+import type { Db, Row, Session } from './db/types'
+import { checkFunction, checkName } from './arguments'
+import { invalidValue } from './errors'
+import type { StreamTables } from './features/streamTables'
+import { createStreamTables } from './features/streamTables'
+import { createSubscriptions } from './features/subscribe'
+import { startSweep } from './features/sweep'
+import { migrate, requireCurrent } from './migrate/run'
+import type { StoreOptions } from './options'
+import { resolveOptions } from './options'
+import { indexSpecs, streamSpecs } from './spec/builtin'
+import { createRouter } from './spec/route'
+import { namesOf } from './sql/identifier'
+import { createStatementCache } from './sql/statement'
+import { createIndexSurface } from './surfaces/index'
+import { createKvSurface } from './surfaces/kv'
+import type { Scope } from './surfaces/scope'
+import { createStreamSurface } from './surfaces/stream'
+import type { Store, StoreInfo, TransactionSurfaces } from './types'
+
+interface Prepared {
+  info: StoreInfo
+  tables: StreamTables
+}
+
+/**
+ * Makes a store. It connects and migrates at the first call (or `ready()`), and every call waits for that.
+ * @throws {StoreError} INVALID_OPTION at once, when an option can't be right
+ * @example
+ * const store = createStore({ connection: 'postgres://localhost/app' })
+ * await store.kv.set('greeting', 'hello', 60)
+ */
+export function createStore(options: StoreOptions): Store {
+  const resolved = resolveOptions(options)
+  const names = namesOf(resolved.schema, resolved.prefix)
+  const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
+  const routes = {
+    context,
+    streamRoute: createRouter(streamSpecs, resolved.subjectPrefix),
+    indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
+  }
+
+  const connector = createConnector<Prepared>(resolved, async (db) => {
+    const schema = resolved.autoMigrate ? await migrate(db, names) : await requireCurrent(db, names)
+    const tables = await createStreamTables(db, names, {
+      create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
+    })
+    return { tables, info: await describe(db, names, schema) }
+  })
+  const scope: Scope = { ...routes, use: work => connector.use(({ db, value }) => work(db, value.tables)) }
+
+  const stream = createStreamSurface(scope)
+  const subscriptions = createSubscriptions(stream.read, resolved)
+  const stopSweep = startSweep(context, scope.use, resolved)
+  const append: typeof stream.append = async (subject, event) => {
+    const record = await stream.append(subject, event)
+    subscriptions.wake(subject)
+    return record
+  }
+
+  return {
+    stream: { ...stream, append, subscribe: subscriptions.subscribe },
+    index: createIndexSurface(scope),
+    kv: createKvSurface(scope),
+    ready: async () => (await connector.start()).value.info,
+    transaction(work) {
+      checkFunction('work', work)
+      return connector.use(({ db, value }) =>
+        db.atomic(session => work(transactionSurfaces(routes, session, value.tables))))
+    },
+    async close() {
+      stopSweep()
+      await subscriptions.close()
+      await connector.close()
+    },
+  }
+}
+
+function transactionSurfaces(routes: Omit<Scope, 'use'>, session: Session, tables: StreamTables): TransactionSurfaces {
+  const scope: Scope = { ...routes, use: work => work(session, tables) }
+  return {
+    stream: createStreamSurface(scope),
+    index: createIndexSurface(scope),
+    kv: createKvSurface(scope),
+    async query<R extends Row>(text: string, values: unknown[] = []) {
+      checkName('text', text, Number.MAX_SAFE_INTEGER)
+      if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
+      const { rows, count } = await session.raw(text, values)
+      return { rows: rows as R[], rowCount: count }
+    },
+  }
+}
+
+async function describe(
+  db: Db, names: { schema: string, prefix: string }, schema: { version: number, applied: number },
+): Promise<StoreInfo> {
+  const { rows: [server] } = await db.query<{ version: string }>({ text: 'select current_setting(\'server_version\') as version', values: [] })
+  return {
+    driver: db.driver,
+    database: db.label,
+    schema: names.schema,
+    prefix: names.prefix,
+    schemaVersion: schema.version,
+    applied: schema.applied,
+    serverVersion: server!.version,
+  }
+}

@@ -1,0 +1,14 @@
+import type { Session } from '../db/types'
+import type { StreamTables } from '../features/streamTables'
+import type { Route } from '../spec/route'
+import type { IndexSpec, StreamSpec } from '../spec/types'
+import type { StatementContext } from '../statements/context'
+
+/** What the three tiers share: how to run a call, and where each subject leads. */
+export interface Scope {
+  context: StatementContext
+  streamRoute(subject: string): Route<StreamSpec>
+  indexRoute(key: string): Route<IndexSpec>
+  /** Runs a call once the store is ready: on the pool, or in the transaction the surfaces belong to. */
+  use<R>(work: (session: Session, tables: StreamTables) => Promise<R>): Promise<R>
+}

@@ -1,0 +1,60 @@
+import { createStore } from './core'
+import type { Store } from './core'
+import { messageOf } from './core/errors'
+import type { Logger } from './core/options'
+import { failingStore } from './failing'
+import type { StoreSettings } from './settings'
+
+/** The store of this process (each worker thread of a development server has one of its own). */
+export interface Handle {
+  store: Store
+  source: string
+  warnings: string[]
+  /** Why no store could be made: an option is wrong, or nothing names a database. */
+  error?: unknown
+}
+
+interface Slot {
+  handle?: Handle
+  /** The app that closes the store. A reload may start the next app before the last one has ended. */
+  owner?: object
+  fingerprint?: string
+}
+
+const KEY = Symbol.for('nvent-store-postgres')
+const processWide = globalThis as typeof globalThis & { [KEY]?: Slot }
+const slotOf = () => processWide[KEY] ??= {}
+
+/** The store, made at the first call; it connects when it is used. */
+export function currentHandle(read: () => StoreSettings, logger: Logger): Handle {
+  return slotOf().handle ??= makeHandle(read, logger)
+}
+
+/** A new app starts: it goes on with the store it finds when `fingerprint`, its configuration, is the same. */
+export function takeOver(owner: object, fingerprint: string, logger: Logger): void {
+  const slot = slotOf()
+  if (slot.owner && slot.fingerprint !== fingerprint) {
+    slot.handle?.store.close().catch((error: unknown) => logger.error(`the store of the app before did not close: ${messageOf(error)}`))
+    slot.handle = undefined
+  }
+  Object.assign(slot, { owner, fingerprint })
+}
+
+/** The app of `owner` ends: closes the store after the calls under way, unless another app took over. */
+export async function leave(owner: object): Promise<void> {
+  const slot = slotOf()
+  if (slot.owner !== owner) return
+  // The closed store stays, so that late calls are refused with CLOSED; the next app makes a new one.
+  slot.fingerprint = undefined
+  await slot.handle?.store.close()
+}
+
+function makeHandle(read: () => StoreSettings, logger: Logger): Handle {
+  try {
+    const { options, source, warnings } = read()
+    return { store: createStore({ ...options, logger }), source, warnings }
+  }
+  catch (error) {
+    return { store: failingStore(error), source: '', warnings: [], error }
+  }
+}

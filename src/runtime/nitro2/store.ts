@@ -1,0 +1,22 @@
+import { useRuntimeConfig } from 'nitropack/runtime'
+import type { Store } from '../core'
+import { currentHandle } from '../handle'
+import type { Handle } from '../handle'
+import { logger } from '../logger'
+import { storeSettings } from '../settings'
+
+/**
+ * The app's store. Returns at once; calls wait until it is connected and migrated, and reject with a `StoreError`
+ * when that fails.
+ * @example
+ * const store = useStore()
+ * await store.stream.append('orders:42', { type: 'order.placed', data: { total: 99 } })
+ */
+export function useStore(): Store {
+  return appHandle().store
+}
+
+export function appHandle(): Handle {
+  const { nventStorePostgres, nvent } = useRuntimeConfig()
+  return currentHandle(() => storeSettings(nventStorePostgres, process.env, nvent), logger)
+}

@@ -1,0 +1,52 @@
+import type { StoreOptions } from './core/options'
+import type { NventConfig, StoreRuntimeConfig } from './config'
+import { chooseConnection, isOtherAdapter } from './connection'
+import type { Env } from './references'
+
+/** What the running server needs to make its store. */
+export interface StoreSettings {
+  options: StoreOptions
+  /** Where the connection comes from, for the log. */
+  source: string
+  warnings: string[]
+}
+
+/**
+ * Turns the runtime config and the environment of the running server into the options of its store.
+ * @throws {StoreError} INVALID_OPTION when no source names a database
+ */
+export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: NventConfig = {}): StoreSettings {
+  const { connection, source, warnings } = chooseConnection({
+    env,
+    override: config.connection,
+    sources: config.sources,
+    nvent: { ...nvent, store: { ...nvent.store, adapter: adapterOf(config, nvent) } },
+    embedded: config.embedded,
+  })
+  return { options: { connection, ...tableOptions(config) }, source, warnings }
+}
+
+/** Whether nvent works on another store, so that nothing is to be connected until somebody calls `useStore()`. */
+export function worksElsewhere(config: StoreRuntimeConfig, nvent: NventConfig = {}): boolean {
+  return isOtherAdapter(adapterOf(config, nvent))
+}
+
+function adapterOf(config: StoreRuntimeConfig, nvent: NventConfig): string {
+  return nvent.store?.adapter || config.adapter
+}
+
+// Nitro reads variables as JSON where it can: a schema called 2024 arrives as a number.
+function tableOptions(config: StoreRuntimeConfig): StoreOptions {
+  return {
+    prefix: String(config.prefix),
+    subjectPrefix: config.subjectPrefix === '' ? undefined : String(config.subjectPrefix),
+    schema: String(config.schema),
+    autoMigrate: config.autoMigrate,
+    poolSize: config.poolSize === '' ? undefined : config.poolSize,
+    prepare: config.prepare,
+    connectTimeout: config.connectTimeout,
+    maxStreamTables: config.maxStreamTables,
+    sweepInterval: config.sweepInterval,
+    pollInterval: config.pollInterval,
+  }
+}

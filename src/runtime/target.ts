@@ -1,0 +1,55 @@
+import type { PoolConfig } from 'pg'
+
+interface Target {
+  driver: string
+  host: string
+  port: string
+  database: string
+  user: string
+  password: string
+}
+
+/** Names the database a connection leads to, without user or password. */
+export function describe(connection: string | PoolConfig): string {
+  const { driver, host, port, database } = targetOf(connection)
+  return driver === 'postgres' ? `${host}:${port}${database && `/${database}`}` : `${driver}://${database}`
+}
+
+/** Whether two connections lead to the same database as the same user; pool settings don't count. */
+export function sameTarget(one: string | PoolConfig, other: string | PoolConfig): boolean {
+  return JSON.stringify(targetOf(one)) === JSON.stringify(targetOf(other))
+}
+
+function targetOf(connection: string | PoolConfig): Target {
+  if (typeof connection === 'string') return targetOfUrl(connection)
+  // `pg` lets the URL win over the fields beside it.
+  if (connection.connectionString) return targetOfUrl(connection.connectionString)
+  const { host, port, database, user, password } = connection
+  return postgres({ host, port: port?.toString(), database, user, password: typeof password === 'string' ? password : '' })
+}
+
+function targetOfUrl(text: string): Target {
+  if (text.startsWith('pglite://')) {
+    return { driver: 'pglite', host: '', port: '', database: text.slice('pglite://'.length), user: '', password: '' }
+  }
+  try {
+    const url = new URL(text)
+    return postgres({
+      host: url.searchParams.get('host') ?? decodeURIComponent(url.hostname),
+      port: url.searchParams.get('port') ?? url.port,
+      database: decodeURIComponent(url.pathname.slice(1)),
+      user: decodeURIComponent(url.username),
+      password: decodeURIComponent(url.password),
+    })
+  }
+  catch {
+    // Never shown as it is: it may hold a password.
+    return { ...postgres({ host: '(unreadable URL)' }), password: text }
+  }
+}
+
+function postgres({ host, port, database, user, password }: Partial<Target>): Target {
+  return {
+    driver: 'postgres', host: host || 'localhost', port: port || '5432', database: database ?? '', user: user ?? '', password: password ?? '',
+  }
+}

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import type { Store } from '../../src/runtime/core/types'
+import { openBackends } from './backends'
+import { checkSequences, freshName, SEED } from './harness'
+import { compareIndexes, IDS, indexStep, takeIndexStep } from './indexSteps'
+import { createOracle } from './oracle'
+import { ROUTES } from './paths'
+
+console.info(`index sequences: MODEL_SEED=${SEED}`)
+
+describe.each(openBackends('index'))('the index tier on $name', (backend) => {
+  let store: Store
+  beforeAll(async () => {
+    store = await backend.open()
+  })
+  afterAll(() => backend.close())
+
+  it.each(Object.entries(ROUTES))('does what the oracle does for entries of %s', async (_name, route) => {
+    await checkSequences(indexStep(route), async (steps) => {
+      const oracle = createOracle()
+      const keys: [string, string] = [route.key(freshName()), `nvent:flow:runs:${freshName()}`]
+      try {
+        for (const step of steps) await takeIndexStep(store, oracle, keys, step)
+        await compareIndexes(store, oracle, keys)
+      }
+      finally {
+        // keys like nvent:flows are the same in every sequence: leave nothing behind
+        await Promise.all(IDS.map(id => store.index.delete(keys[0], id)))
+      }
+    })
+  })
+})

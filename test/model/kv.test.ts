@@ -1,0 +1,88 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, it } from 'vitest'
+import type { Store } from '../../src/runtime/core/types'
+import { openBackends } from './backends'
+import { checkSequences, expectedOf, expectSame, freeze, freshName, outcomeOf, RUNS, SEED } from './harness'
+import { createOracle } from './oracle'
+import { json, number, rarely, refused, scalar } from './values'
+import type { Oracle } from './oracle'
+
+console.info(`kv sequences: MODEL_SEED=${SEED}`)
+
+type KvCall = 'get' | 'set' | 'delete' | 'clear' | 'increment'
+/** `name` follows a prefix of the sequence's own. */
+interface Call { call: KvCall, name: string, args: unknown[] }
+interface Advance { call: 'advance', seconds: number }
+type Step = Call | Advance
+
+const CHARACTERS = ['a', 'A', 'b', '%', '_', '\\', '*', '?', '.', '[', '(', '$', '\n', '🐎', 'ž', `'`]
+const name = fc.array(fc.constantFrom(...CHARACTERS), { maxLength: 2 }).map(list => list.join(''))
+// few names, so that calls meet
+const key = fc.oneof({ weight: 3, arbitrary: fc.constantFrom('', 'a', 'a%', '\\', '?', '🐎') }, { weight: 1, arbitrary: name })
+const glob = fc.oneof(
+  { weight: 2, arbitrary: fc.array(fc.constantFrom(...CHARACTERS, '*', '*', '?', '?'), { maxLength: 3 }).map(list => list.join('')) },
+  { weight: 1, arbitrary: fc.constantFrom('*', '?', '*?', '??', '*a*', 'a*', '%', '_', '\\', '\\*', '*\\', '\\?') },
+)
+// apart from what time has to pass in one step: the real clock runs on too, but not for half a minute
+const ttl = rarely(
+  fc.constantFrom<unknown[]>(undefined, undefined, 0, 100, 130.5, 1000, 1e11),
+  fc.constantFrom<unknown[]>(-1, Number.NaN, Number.POSITIVE_INFINITY, 1e12, '5', null),
+  12,
+)
+const by = rarely(fc.option(number, { nil: undefined, freq: 3 }), fc.constantFrom<unknown[]>(Number.NaN, '1', null, 1n), 15)
+const value = rarely(
+  fc.oneof({ weight: 3, arbitrary: number }, { weight: 2, arbitrary: scalar }, { weight: 2, arbitrary: json }),
+  fc.oneof(refused, fc.constantFrom<unknown[]>(undefined, Symbol('s'), () => 1)),
+  15,
+)
+
+const call = (call: KvCall, name: fc.Arbitrary<string>, ...args: fc.Arbitrary<unknown>[]): fc.Arbitrary<Call> =>
+  fc.record({ call: fc.constant(call), name, args: fc.tuple(...args) })
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: call('set', key, value, ttl) },
+  { weight: 3, arbitrary: call('get', key) },
+  { weight: 5, arbitrary: call('increment', key, by) },
+  { weight: 1, arbitrary: call('delete', key) },
+  { weight: 2, arbitrary: call('clear', glob) },
+  { weight: 2, arbitrary: fc.record({ call: fc.constant('advance' as const), seconds: fc.constantFrom(50, 200, 1300) }) },
+)
+
+/** Time passes for the keys of one sequence: they expire that much earlier. */
+async function advance(store: Store, prefix: string, seconds: number): Promise<void> {
+  await store.transaction(tx => tx.query(
+    'update nvent_kv set expires_at = expires_at - make_interval(secs => $2::float8) where starts_with(key, $1)',
+    [prefix, seconds],
+  ))
+}
+
+async function take(store: Store, oracle: Oracle, prefix: string, step: Step): Promise<void> {
+  if (step.call === 'advance') {
+    oracle.kv.advance(step.seconds)
+    return advance(store, prefix, step.seconds)
+  }
+  const args = freeze([prefix + step.name, ...step.args])
+  const actual = await outcomeOf(() => (store.kv[step.call] as (...args: unknown[]) => Promise<unknown>)(...args))
+  expectSame(step, actual, expectedOf(() => (oracle.kv[step.call] as (...args: unknown[]) => unknown)(...args)))
+}
+
+describe.each(openBackends('kv'))('the kv tier on $name', (backend) => {
+  let store: Store
+  beforeAll(async () => {
+    // sweeping all the time must not be noticed
+    store = await backend.open({ sweepInterval: 20 })
+  })
+  afterAll(() => backend.close())
+
+  it('does what the oracle does, whatever the keys, globs and times to live', async () => {
+    await checkSequences(step, async (steps) => {
+      const oracle = createOracle()
+      const prefix = `${freshName()}:`
+      for (const step of steps) await take(store, oracle, prefix, step)
+      for (const key of oracle.kv.keys()) {
+        expectSame(`the last step, getting ${key}`, await store.kv.get(key), oracle.kv.get(key))
+      }
+      expectSame('the last step, counting what is left', await store.kv.clear(`${prefix}*`), oracle.kv.clear(`${prefix}*`))
+    }, { runs: RUNS * 3 })
+  })
+})

@@ -1,0 +1,164 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Store } from '../../src/runtime/core/types'
+import { openBackends } from './backends'
+import { checkSequences, expectedOf, expectSame, freeze, freshName, outcomeOf, RUNS, SEED } from './harness'
+import { createOracle } from './oracle'
+import { json, NAMES, number, objectOf, rarely, refused, scalar, text } from './values'
+import type { Oracle } from './oracle'
+
+console.info(`stream sequences: MODEL_SEED=${SEED}`)
+
+const SUBJECTS = [
+  (fresh: string) => `nvent:flow:run:${fresh}`,
+  (fresh: string) => `nvent:trigger:event:${fresh}`,
+  (fresh: string) => `orders:${fresh}`,
+  (fresh: string) => `nq:flow:${fresh}`,
+  (fresh: string) => `other:flow:run:${fresh}`,
+  (fresh: string) => `nvent:flow:run:${fresh}:with:colons`,
+  (fresh: string) => `a "quoted" %_\\ 🐎:${fresh}`,
+]
+const TYPES = ['a', 'b', 'step.started', `it's; "c" %_\\`, 'žluť 🐎']
+const FIELDS = [
+  'runId', 'flowName', 'stepName', 'stepId', 'attempt', 'triggerName', 'data', 'position', 'rest', 'version', 'subject',
+  'tenant_id', 'created_at', 'run_id', 'data.x', ...NAMES,
+]
+
+interface Append { call: 'append', subject: number, event: unknown }
+interface Delete { call: 'delete', subject: number }
+/** `pick` of a bound chooses among the ids and times there are; a bound that is a function makes something of it. */
+interface Bound { pick: number, of: 'this' | 'any', shift: number, as: 'text' | 'number' | 'zeros' }
+interface Read {
+  call: 'read'
+  subject: number
+  options: Record<string, unknown>
+  ids: Partial<Record<'after' | 'before', Bound>>
+  times: Partial<Record<'from' | 'to', Bound>>
+}
+type Step = Append | Delete | Read
+
+const value = fc.oneof({ weight: 2, arbitrary: scalar }, { weight: 2, arbitrary: json }, { weight: 1, arbitrary: fc.constant(undefined) })
+const fields = fc.array(
+  fc.tuple(fc.constantFrom(...FIELDS), rarely(fc.oneof(value, text, number), refused, 150)),
+  { maxLength: 6, size: 'max' },
+).map(objectOf)
+const type = rarely(fc.constantFrom<unknown[]>(...TYPES), fc.constantFrom<unknown[]>('', 5, undefined, 'nul \0', 'x'.repeat(513)), 30)
+const event = rarely(
+  fc.tuple(fields, type, fc.boolean()).map(([own, name, stamped]) => objectOf([
+    ...(stamped ? [['id', 'mine'], ['ts', -1]] as [string, unknown][] : []), ...Object.entries(own), ['type', name],
+  ])),
+  fc.constantFrom<unknown[]>(null, 'text', [], undefined, 5),
+)
+const bound: fc.Arbitrary<Bound> = fc.record({
+  pick: fc.nat(100),
+  of: fc.constantFrom('this', 'any'),
+  shift: fc.constantFrom(0, 0, 0, 1, -1),
+  as: fc.constantFrom('text', 'text', 'number', 'zeros'),
+})
+const oddId = fc.constantFrom<unknown[]>(
+  '0', '00', '9'.repeat(19), '9'.repeat(40), Number.MAX_SAFE_INTEGER, -1, undefined,
+  '', 'abc', '1.5', ' 1', '1e3', '0x1', 1.5, 2 ** 53, Number.NaN, null, true,
+)
+const oddTime = fc.constantFrom<unknown[]>(0, -1, 1.5, 8.64e15, 1e300, -1e300, undefined, Number.NaN, '0', null)
+const options = fc.record({
+  types: rarely(fc.array(fc.constantFrom(...TYPES, 'unknown'), { maxLength: 3 }), fc.constantFrom<unknown[]>('a', [5], [''], undefined), 15),
+  limit: rarely(fc.nat(4), fc.constantFrom<unknown[]>(undefined, -1, 1.5, 1e9, Number.NaN, '1'), 10),
+  order: rarely(fc.constantFrom('asc', 'desc', 'desc'), fc.constantFrom<unknown[]>(undefined, 'up', null), 15),
+  after: oddId,
+  before: oddId,
+  from: oddTime,
+  to: oddTime,
+}, { requiredKeys: [] })
+const plain = fc.record({
+  types: fc.array(fc.constantFrom(...TYPES), { minLength: 1, maxLength: 3 }),
+  limit: fc.nat(4),
+  order: fc.constantFrom('asc', 'desc'),
+}, { requiredKeys: [] })
+
+const subject = fc.nat(1)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ call: fc.constant('append' as const), subject, event }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      call: fc.constant('read' as const),
+      subject,
+      options: rarely(plain, options, 3),
+      ids: fc.record({ after: bound, before: bound }, { requiredKeys: [] }),
+      times: fc.record({ from: bound, to: bound }, { requiredKeys: [] }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ call: fc.constant('delete' as const), subject }) },
+)
+
+/** The options of a read, with bounds made from ids and times that exist: its own, or another subject's. */
+function optionsOf(read: Read, oracle: Oracle, own: string): Record<string, unknown> {
+  const result: Record<string, unknown> = { ...read.options }
+  const events = oracle.stream.read(own)
+  const choose = <T>(list: T[], pick: number): T | undefined => list[pick % Math.max(list.length, 1)]
+  for (const [name, { pick, of, shift, as }] of Object.entries(read.ids)) {
+    const id = choose(of === 'this' ? events.map(event => event.id) : oracle.stream.ids(), pick)
+    if (id === undefined) continue
+    const moved = BigInt(id) + BigInt(shift)
+    result[name] = as === 'number' ? Number(moved) : as === 'zeros' ? `${'0'.repeat(120)}${moved}` : String(moved)
+  }
+  for (const [name, { pick, of, shift }] of Object.entries(read.times)) {
+    const time = choose(of === 'this' ? events.map(event => event.ts) : oracle.stream.times(), pick)
+    if (time !== undefined) result[name] = time + shift
+  }
+  return result
+}
+
+describe.each(openBackends('stream'))('the stream tier on $name', (backend) => {
+  let store: Store
+  let lastId = 0n
+  beforeAll(async () => {
+    store = await backend.open()
+  })
+  afterAll(() => backend.close())
+
+  async function append(oracle: Oracle, name: string, given: unknown): Promise<void> {
+    const before = oracle.stream.read(name)
+    const actual = await outcomeOf(() => store.stream.append(name, freeze(given) as never))
+    const expected = expectedOf(() => oracle.stream.append(name, given, () => {
+      const { id, ts } = 'value' in actual ? actual.value as { id: string, ts: number } : { id: '0', ts: 0 }
+      return { id, ts }
+    }))
+    expectSame({ append: given, to: name }, actual, expected)
+    if (!('value' in actual)) return
+    const { id, ts } = actual.value as { id: string, ts: number }
+    expect(id).toMatch(/^[1-9]\d*$/)
+    expect(BigInt(id)).toBeGreaterThan(lastId)
+    expect(Number.isSafeInteger(ts)).toBe(true)
+    expect(ts).toBeGreaterThanOrEqual(before.at(-1)?.ts ?? 0)
+    lastId = BigInt(id)
+  }
+
+  async function take(oracle: Oracle, names: string[], step: Step): Promise<void> {
+    const name = names[step.subject]!
+    if (step.call === 'append') return append(oracle, name, step.event)
+    if (step.call === 'delete') {
+      const actual = await outcomeOf(() => store.stream.delete(name))
+      return expectSame({ ...step, name }, actual, expectedOf(() => oracle.stream.delete(name)))
+    }
+    const given = freeze(optionsOf(step, oracle, name))
+    const actual = await outcomeOf(() => store.stream.read(name, given))
+    expectSame({ read: given, of: name }, actual, expectedOf(() => oracle.stream.read(name, given)))
+  }
+
+  it('does what the oracle does for two subjects at a time, all kinds of them', async () => {
+    let turn = 0
+    await checkSequences(step, async (steps) => {
+      const oracle = createOracle()
+      turn += 1
+      const names = [turn, turn + 1 + turn % 3].map(at => SUBJECTS[at % SUBJECTS.length]!(freshName()))
+      for (const step of steps) await take(oracle, names, step)
+      for (const name of names) {
+        const events = oracle.stream.read(name)
+        expectSame(`the last step, reading ${name}`, await store.stream.read(name), events)
+        expectSame(`the last step, reading ${name} backwards`, await store.stream.read(name, { order: 'desc' }), events.reverse())
+      }
+    }, { runs: RUNS * 3 })
+  })
+})
+

@@ -1,0 +1,92 @@
+import { describe, expect, it, vi } from 'vitest'
+import { toRuntimeConfig } from '../../src/options'
+import type { BuildContext, ModuleOptions } from '../../src/options'
+import { storeSettings, worksElsewhere } from '../../src/runtime/settings'
+
+const build = (context: Partial<BuildContext> = {}): BuildContext => ({ dev: false, rootDir: '/app', env: {}, warn: () => {}, ...context })
+const settings = (options: ModuleOptions, context?: Partial<BuildContext>, env = {}) =>
+  storeSettings(toRuntimeConfig({ connection: 'pglite://memory', ...options }, build(context)), env)
+
+describe('from module options to store options', () => {
+  it('fills in the documented defaults', () => {
+    expect(settings({}).options).toEqual({
+      connection: 'pglite://memory', prefix: 'nvent', subjectPrefix: undefined, schema: 'public', autoMigrate: true, poolSize: undefined,
+      prepare: true, connectTimeout: 30_000, maxStreamTables: 100, sweepInterval: 60_000, pollInterval: 250,
+    })
+  })
+
+  it('carries every option', () => {
+    const options: ModuleOptions = {
+      prefix: 'Äx "y"', schema: 'my-schema', autoMigrate: false, poolSize: 3, prepare: false, connectTimeout: 1, maxStreamTables: 0,
+      sweepInterval: 0, pollInterval: 5,
+    }
+    expect(settings(options).options).toMatchObject(options)
+  })
+
+  it('survives the JSON of the server bundle', () => {
+    const config = toRuntimeConfig({ connection: { host: 'db.test', ssl: { rejectUnauthorized: false } } }, build())
+    expect(storeSettings(JSON.parse(JSON.stringify(config)), {}).options.connection).toEqual({ host: 'db.test', ssl: { rejectUnauthorized: false } })
+  })
+
+  it('names tables by its own prefix, else nvent\'s; subjects by nvent\'s', () => {
+    const nvent = { store: { prefix: 'nq' } }
+    expect(settings({}, { nvent }).options).toMatchObject({ prefix: 'nq', subjectPrefix: 'nq' })
+    expect(settings({ prefix: 'mine' }, { nvent }).options).toMatchObject({ prefix: 'mine', subjectPrefix: 'nq' })
+    expect(settings({ prefix: 'mine' }).options).toMatchObject({ prefix: 'mine', subjectPrefix: undefined })
+  })
+
+  it('lets an empty prefix through to be refused', () => {
+    expect(settings({ prefix: '' }).options.prefix).toBe('')
+  })
+
+  it('takes numbers for names when Nitro read them out of variables as such', () => {
+    const config = { ...toRuntimeConfig({ connection: 'pglite://memory' }, build()), schema: 2024 as unknown as string }
+    expect(storeSettings(config, {}).options.schema).toBe('2024')
+  })
+})
+
+describe('connections in the config', () => {
+  it('are read in development from .data of the app when there is none', () => {
+    expect(settings({ connection: undefined }, { dev: true, rootDir: '/my app' }).options.connection).toBe('pglite:///my%20app/.data/nvent-store')
+    expect(() => settings({ connection: undefined })).toThrow(/no database is configured/)
+  })
+
+  it('leave nothing of the environment in the runtime config', () => {
+    const env = { DATABASE_URL: 'postgres://app:s3cret@db.test/orders', POSTGRES_PASSWORD: '0ther' }
+    const config = toRuntimeConfig(
+      { connection: env.DATABASE_URL },
+      build({ env, nvent: { connections: { postgres: { host: 'shared.test', password: env.POSTGRES_PASSWORD } } } }),
+    )
+    expect(JSON.stringify(config)).not.toMatch(/s3cret|0ther/)
+    expect(storeSettings(config, env).options.connection).toEqual({ host: 'shared.test', password: '0ther' })
+  })
+
+  it('keep certificates that were read as buffers, and tell about functions', () => {
+    const warn = vi.fn()
+    const connection = { host: 'db.test', ssl: { ca: Buffer.from('-----BEGIN') }, log: () => {} }
+    expect(settings({ connection }, { warn }).options.connection).toEqual({ host: 'db.test', ssl: { ca: '-----BEGIN' } })
+    expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('nventStorePostgres.connection.log'))
+  })
+
+  it('of another adapter of nvent are not ours', () => {
+    const nvent = { store: { adapter: 'redis', connection: { host: 'redis.test', password: 'x' } } }
+    const config = toRuntimeConfig({}, build({ nvent }))
+    expect(config.sources).toEqual([])
+    expect(worksElsewhere(config)).toBe(true)
+  })
+})
+
+describe('whether nvent works on another store', () => {
+  const config = (adapter?: string) => toRuntimeConfig({}, build({ nvent: { store: { adapter } } }))
+
+  it('is what nvent.store.adapter says', () => {
+    expect(worksElsewhere(toRuntimeConfig({}, build()))).toBe(false)
+    expect(worksElsewhere(config('postgres'))).toBe(false)
+    expect(worksElsewhere(config('memory'))).toBe(true)
+  })
+
+  it('follows nvent\'s runtime config', () => {
+    expect(worksElsewhere(config('postgres'), { store: { adapter: 'redis' } })).toBe(true)
+    expect(worksElsewhere(config('redis'), { store: { adapter: 'postgres' } })).toBe(false)
+  })
+})
