@@ -32,19 +32,25 @@ if (everything) await shootAll(everything)
 await browser.close()
 
 async function fill() {
+  await open('/kv')
+  await click('Set')
+  await click('Add one')
   await open('/streams')
   await click('Simulate a workflow run')
   await open('/')
   for (const { products, moves } of orders) {
     for (const product of products) await click(`Add ${product} to the cart`)
     await click('Place order')
-    for (const move of moves) await page.locator('.order').first().getByText(move, { exact: true }).click().then(settled)
+    for (const label of moves.slice(0, -1)) await move(0, label)
   }
   await click('Add Filter coffee to the cart')
   await click('Add Desk lamp to the cart')
-  await open('/kv')
-  await click('Set')
-  await click('Add one')
+  for (const [place, { moves }] of orders.toReversed().entries()) await move(place, moves.at(-1))
+}
+
+async function move(place, label) {
+  await page.locator('.order').nth(place).getByText(label, { exact: true }).click()
+  await settled()
 }
 
 async function shootAll(folder) {
@@ -62,6 +68,7 @@ async function shoot(name, path, colorScheme, viewport, folder, fullPage = false
   await page.setViewportSize(viewport)
   await page.emulateMedia({ colorScheme })
   await open(path)
+  await page.waitForFunction(() => !globalThis.document.body.innerText.includes('connecting'))
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage })
   console.log(join(folder, `${name}.png`))
 }

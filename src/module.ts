@@ -1,9 +1,8 @@
-import { defineNuxtModule, useLogger } from '@nuxt/kit'
+import { createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { defu } from 'defu'
-import nitroModule from './nitro'
 import { toRuntimeConfig } from './options'
 import type { ModuleOptions } from './options'
-import type { NventConfig } from './runtime/config'
+import type { NventConfig, StoreRuntimeConfig } from './runtime/config'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './options'
 
@@ -15,8 +14,9 @@ export default defineNuxtModule<ModuleOptions>({
   },
   setup(options, nuxt) {
     const config = nuxt.options
-    config.runtimeConfig.nventStorePostgres = defu(
-      config.runtimeConfig.nventStorePostgres,
+    const runtimeConfig: Record<string, unknown> = config.runtimeConfig
+    runtimeConfig.nventStorePostgres = defu(
+      runtimeConfig.nventStorePostgres as Partial<StoreRuntimeConfig> | undefined,
       toRuntimeConfig(options, {
         dev: config.dev,
         rootDir: config.rootDir,
@@ -25,7 +25,7 @@ export default defineNuxtModule<ModuleOptions>({
         warn: message => useLogger('nvent-store-postgres').warn(message),
       }),
     )
-    config.nitro.modules = [...config.nitro.modules ?? [], nitroModule]
+    config.nitro.modules = [...config.nitro.modules ?? [], createResolver(import.meta.url).resolve('./nitro')]
   },
 })
 

@@ -22,7 +22,7 @@ declare module 'nitropack' {
   }
   interface NitroRuntimeHooks {
     /** nvent collects its adapters. */
-    'nvent:register-adapters': () => unknown
+    'nvent:register-adapters': () => void | Promise<void>
   }
 }
 
@@ -51,7 +51,9 @@ function addRuntimeConfig(nitro: Nitro): void {
     warn: message => nitro.logger.warn(message),
   })
   const add = () => {
-    options.runtimeConfig.nventStorePostgres ??= made
+    // The Nuxt module has added it already.
+    const config: Record<string, unknown> = options.runtimeConfig
+    config.nventStorePostgres ??= made
   }
   add()
   // The development server reads the config file again, which drops what modules added.

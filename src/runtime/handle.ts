@@ -1,7 +1,6 @@
 import { createStore } from './core'
-import type { Store } from './core'
+import type { Logger, Store } from './core'
 import { messageOf } from './core/errors'
-import type { Logger } from './core/options'
 import { failingStore } from './failing'
 import type { StoreSettings } from './settings'
 

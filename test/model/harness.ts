@@ -8,6 +8,8 @@ export const RUNS = Number(process.env.MODEL_RUNS ?? 150)
 /** `MODEL_SEED` repeats a search. */
 export const SEED = Number(process.env.MODEL_SEED ?? randomBytes(4).readInt32LE())
 
+const MAX_STEPS = 24
+
 export type Outcome = { value: unknown } | { error: string }
 
 /** A text no earlier sequence has used. */
@@ -61,12 +63,13 @@ export function freeze<T>(value: T): T {
   return value
 }
 
-/** Runs a property over random sequences of operations, and says how to repeat it. */
+/** Runs a property over random sequences of operations, each of which begins with `first`. */
 export async function checkSequences<Step>(
   step: fc.Arbitrary<Step>,
   run: (steps: Step[]) => Promise<void>,
-  { runs = RUNS, maxLength = 24 } = {},
+  { runs = RUNS, first = [] }: { runs?: number, first?: fc.Arbitrary<Step>[] } = {},
 ): Promise<void> {
-  const sequence = fc.array(step, { minLength: 1, maxLength, size: 'max' })
+  const more = fc.array(step, { minLength: 1, maxLength: MAX_STEPS, size: 'max' })
+  const sequence = fc.tuple(fc.tuple(...first), more).map(([beginning, rest]) => [...beginning, ...rest])
   await fc.assert(fc.asyncProperty(sequence, run), { numRuns: runs, seed: SEED })
 }

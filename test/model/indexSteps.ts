@@ -18,7 +18,7 @@ export type IndexStep = Call | Probe
 
 export const IDS = ['a', 'b', 'c', 'ž🐎', 'a.b', '__proto__']
 
-export function indexStep(route: Route): fc.Arbitrary<IndexStep> {
+export function indexSteps(route: Route): { step: fc.Arbitrary<IndexStep>, first: fc.Arbitrary<IndexStep>[] } {
   const id = fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...IDS.slice(0, 2)) }, { weight: 1, arbitrary: fc.constantFrom(...IDS) })
   const score = rarely(number, fc.constantFrom<unknown[]>(Number.NaN, Number.POSITIVE_INFINITY, '1', null, undefined))
   const metadata = metadataFor(route)
@@ -42,8 +42,8 @@ export function indexStep(route: Route): fc.Arbitrary<IndexStep> {
   const call = (name: IndexCall, ...args: fc.Arbitrary<unknown>[]): fc.Arbitrary<Call> =>
     fc.record({ call: fc.constant(name), other, args: fc.tuple(...args) })
 
-  return fc.oneof(
-    { weight: 6, arbitrary: call('add', id, score, rarely(metadata, fc.constantFrom<unknown[]>(undefined, undefined, null, 'text', []), 8)) },
+  const step = fc.oneof(
+    { weight: 3, arbitrary: call('add', id, score, rarely(metadata, fc.constantFrom<unknown[]>(undefined, undefined, null, 'text', []), 8)) },
     { weight: 8, arbitrary: call('update', id, patch) },
     { weight: 2, arbitrary: call('update', id, patch, fc.record({ expectedVersion })) },
     { weight: 1, arbitrary: call('updateWithRetry', id, patch, fc.constant(0)) },
@@ -62,6 +62,9 @@ export function indexStep(route: Route): fc.Arbitrary<IndexStep> {
       }),
     },
   )
+  // something to work on
+  const first = IDS.slice(0, 2).map(name => call('add', fc.constant(name), number, metadata).map(add => ({ ...add, other: false })))
+  return { step, first }
 }
 
 /** Every path of the metadata with what is there, as far as a dotted path can name it. */

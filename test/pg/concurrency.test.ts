@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createStore } from '../../src/runtime/core/index'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { freshDatabase, hasServer, openStore } from '../setup/database'
+import type { Database, Row } from '../setup/database'
 import type { EventRecord, Store, StoreInfo } from '../../src/runtime/core/types'
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at)
 const together = <T>(count: number, call: (at: number) => Promise<T>): Promise<T[]> => Promise.all(range(count).map(call))
 const sorted = (numbers: number[]): number[] => [...numbers].sort((a, b) => a - b)
-const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
 // one of each: a column takes the counter, a jsonb column takes it, nothing does
 const COUNTERS = [
@@ -35,24 +34,21 @@ const STARTER = `
   })
 `
 
-interface Head { version: string, last_ts: string }
-interface EventRow { id: string, version: string, ts: string }
+interface Head extends Row { version: string, last_ts: string }
+interface EventRow extends Row { id: string, version: string, ts: string }
 
-describe.each(openServers())('concurrency on $name', (server) => {
-  let url: string
+const SERVERS = [{ name: 'PostgreSQL 18', server: 'pg18' }, { name: 'PostgreSQL 15', server: 'pg15' }] as const
+
+describe.each(SERVERS.filter(({ server }) => hasServer(server)))('concurrency on $name', ({ server }) => {
+  let database: Database
   let store: Store
   let second: Store
-  let admin: pg.Pool
 
   beforeAll(async () => {
-    url = await server.freshDatabase()
-    admin = new pg.Pool({ connectionString: url, max: 2 })
-    store = createStore({ connection: url, logger: quiet })
-    second = createStore({ connection: url, logger: quiet })
+    database = await freshDatabase(server)
+    store = openStore({ connection: database.url })
+    second = openStore({ connection: database.url })
     await Promise.all([store.ready(), second.ready()])
-  })
-  afterAll(async () => {
-    await Promise.all([store?.close(), second?.close(), admin?.end()])
   })
 
   /** Two stores with a pool each, turn and turn about. */
@@ -63,16 +59,15 @@ describe.each(openServers())('concurrency on $name', (server) => {
     const [table, column] = subject.startsWith('nvent:flow')
       ? ['nvent_flow_events', 'run_id']
       : subject.startsWith('nvent:trigger') ? ['nvent_trigger_events', 'trigger_name'] : ['nvent_events', 'subject']
-    const { rows } = await admin.query<EventRow>(
+    return database.sql<EventRow>(
       `select id, version, ts from ${table} where ${column} = $1 order by version`, [capture ?? subject],
     )
-    return rows
   }
 
   async function headOf(subject: string): Promise<Head | undefined> {
-    const { rows } = await admin.query<Head>('select version, last_ts from nvent_heads where subject = $1', [subject])
-    expect(rows.length).toBeLessThan(2)
-    return rows[0]
+    const heads = await database.sql<Head>('select version, last_ts from nvent_heads where subject = $1', [subject])
+    expect(heads.length).toBeLessThan(2)
+    return heads[0]
   }
 
   /** Versions are 1 to n without holes, ids rise with them, time never runs back, and the head knows the last one. */
@@ -125,7 +120,7 @@ describe.each(openServers())('concurrency on $name', (server) => {
     it.each(COUNTERS)('loses neither increments nor updates that meet in $key', async ({ key, field }) => {
       await store.index.add(key, 'mixed', 1, { status: 'running' })
       const [parent, leaf] = field.split('.') as [string, string]
-      await together(120, at => at % 3 === 0
+      await together<unknown>(120, at => at % 3 === 0
         ? either(at).index.update(key, 'mixed', { [parent]: { [`own-${at}`]: at }, status: 'busy' })
         : either(at).index.increment(key, 'mixed', field, 0.5))
       expect((await store.index.get(key, 'mixed'))?.metadata).toEqual({
@@ -213,11 +208,11 @@ describe.each(openServers())('concurrency on $name', (server) => {
       const types = range(6).map(at => `fresh${at}`)
       await together(120, at => either(at).stream.append(`${types[at % 6]}:${at}`, { type: 'first', data: at }))
       for (const at of range(120)) expect((await store.stream.read(`${types[at % 6]}:${at}`)).map(event => event.data)).toEqual([at])
-      const { rows } = await admin.query<{ relname: string }>(
+      const tables = await database.sql(
         `select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
          where i.inhparent = 'nvent_events'::regclass and c.relname like '%fresh%'`,
       )
-      expect(rows).toHaveLength(6)
+      expect(tables).toHaveLength(6)
     })
 
     it('leaves no event without its head and no hole when deletes meet appends', async () => {
@@ -273,11 +268,11 @@ describe.each(openServers())('concurrency on $name', (server) => {
 
   describe('of stores', () => {
     it('brings up eight processes that start at once on an empty database, and one of them migrates', async () => {
-      const empty = await server.freshDatabase()
+      const empty = await freshDatabase(server)
       const starters = range(8).map(() => spawn(
         process.execPath,
         ['--import', 'jiti/register', '--input-type=module', '--eval', STARTER],
-        { env: { ...process.env, STARTER_URL: empty }, stdio: ['pipe', 'pipe', 'pipe'] },
+        { env: { ...process.env, STARTER_URL: empty.url }, stdio: ['pipe', 'pipe', 'pipe'] },
       ))
       try {
         const readers = starters.map(child => createInterface(child.stdout)[Symbol.asyncIterator]())
@@ -292,11 +287,8 @@ describe.each(openServers())('concurrency on $name', (server) => {
         const infos = answers.map(({ value }) => (JSON.parse(value as string) as { info: StoreInfo }).info)
         expect(infos.filter(info => info.applied > 0)).toHaveLength(1)
         expect(new Set(infos.map(info => info.schemaVersion)).size).toBe(1)
-        const client = new pg.Client(empty)
-        await client.connect()
-        const { rows: applied } = await client.query<{ version: number }>('select version from nvent_schema_version order by version')
-        const { rows: started } = await client.query<{ version: string }>('select version from nvent_events order by version')
-        await client.end()
+        const applied = await empty.sql('select version from nvent_schema_version')
+        const started = await empty.sql<{ version: string }>('select version from nvent_events order by version')
         expect(applied).toHaveLength(infos[0]!.schemaVersion)
         expect(started.map(({ version }) => Number(version))).toEqual(range(8).map(at => at + 1))
       }
@@ -310,15 +302,15 @@ describe.each(openServers())('concurrency on $name', (server) => {
     })
 
     it('answers 500 calls at once with a pool of two', async () => {
-      const small = createStore({ connection: { connectionString: url, application_name: 'small' }, poolSize: 2, logger: quiet })
+      const small = openStore({ connection: { connectionString: database.url, application_name: 'small' }, poolSize: 2 })
       let most = 0
       let done = false
       const watching = (async () => {
         while (!done) {
-          const { rows } = await admin.query<{ count: number }>(
+          const [row] = await database.sql<{ count: number }>(
             `select count(*)::int as count from pg_stat_activity where datname = current_database() and application_name = 'small'`,
           )
-          most = Math.max(most, rows[0]!.count)
+          most = Math.max(most, row!.count)
         }
       })()
       try {

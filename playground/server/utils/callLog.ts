@@ -1,9 +1,10 @@
 import type { H3Event } from 'h3'
-import { isStoreError, type Store, type Surfaces } from 'nvent-store-postgres/core'
+import { isStoreError, tableOf, type Store, type Surfaces } from 'nvent-store-postgres/core'
 import type { Call, CallGroup, Exhibit, Tier } from '~/types/desk'
 
-const GROUPS_PER_SESSION = 40
-const SESSIONS = 200
+const SESSIONS = 100
+const READS = 10
+const WRITES = 40
 
 const sessions = new Map<string, CallGroup[]>()
 const openGroups = new WeakMap<H3Event, CallGroup>()
@@ -49,13 +50,20 @@ function openGroup(event: H3Event): CallGroup {
 
   const group: CallGroup = { id: ++groupId, request: `${event.method} ${event.path}`, at: Date.now(), calls: [] }
   const session = sessionOf(event)
-  const groups = [...sessions.get(session) ?? [], group].slice(-GROUPS_PER_SESSION)
+  const groups = latest(sessions.get(session) ?? [])
   sessions.delete(session)
-  sessions.set(session, groups)
+  sessions.set(session, [...groups, group])
   const [oldest] = sessions.keys()
   if (sessions.size > SESSIONS && oldest !== undefined) sessions.delete(oldest)
   openGroups.set(event, group)
   return group
+}
+
+/** Reads and writes have bounds of their own: looking at pages must not push out what an action did. */
+function latest(groups: CallGroup[]): CallGroup[] {
+  const reads = groups.filter(({ request }) => request.startsWith('GET '))
+  const writes = groups.filter(group => !reads.includes(group))
+  return [...reads.slice(-READS), ...writes.slice(-WRITES)].sort((a, b) => a.id - b.id)
 }
 
 function noted<T extends Pick<Surfaces, 'index' | 'kv'> & { stream: object }>(
@@ -69,7 +77,7 @@ function noted<T extends Pick<Surfaces, 'index' | 'kv'> & { stream: object }>(
       if (typeof original !== 'function') return original
       return async (...args: unknown[]): Promise<unknown> => {
         const started = performance.now()
-        const call: Call = { tier, method, args, table: tableOf(tier, args[0]), ms: 0, transaction }
+        const call: Call = { tier, method, args, table: tableOf(tier, String(args[0])), ms: 0, transaction }
         group.calls.push(call)
         try {
           return await Reflect.apply(original, target, args)

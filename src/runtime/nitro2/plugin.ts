@@ -1,16 +1,19 @@
-import { defineNitroPlugin, useRuntimeConfig } from 'nitropack/runtime'
+import { defineNitroPlugin } from 'nitropack/runtime'
 import { registerStoreAdapter } from '#nvent-server-imports'
 import { announce } from '../announce'
 import { leave, takeOver } from '../handle'
 import { logger } from '../logger'
 import { worksElsewhere } from '../settings'
+import { appConfig } from './config'
 import { appHandle, useStore } from './store'
 
 export default defineNitroPlugin((app) => {
-  const { nventStorePostgres, nvent } = useRuntimeConfig()
+  const { nventStorePostgres, nvent } = appConfig()
   takeOver(app, JSON.stringify(nventStorePostgres), logger)
   // Registering connects nothing: nvent may choose another adapter.
-  app.hooks.hook('nvent:register-adapters', () => registerStoreAdapter?.('postgres', useStore()))
+  app.hooks.hook('nvent:register-adapters', async () => {
+    await registerStoreAdapter?.('postgres', useStore())
+  })
   app.hooks.hook('close', () => leave(app))
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (!import.meta.prerender && !worksElsewhere(nventStorePostgres, nvent)) void announce(appHandle(), logger)

@@ -1,9 +1,9 @@
-import { useRuntimeConfig } from 'nitropack/runtime'
-import type { Store } from '../core'
+import type { Store } from '../core/types'
 import { currentHandle } from '../handle'
 import type { Handle } from '../handle'
 import { logger } from '../logger'
 import { storeSettings } from '../settings'
+import { appConfig } from './config'
 
 /**
  * The app's store. Returns at once; calls wait until it is connected and migrated, and reject with a `StoreError`
@@ -17,6 +17,6 @@ export function useStore(): Store {
 }
 
 export function appHandle(): Handle {
-  const { nventStorePostgres, nvent } = useRuntimeConfig()
+  const { nventStorePostgres, nvent } = appConfig()
   return currentHandle(() => storeSettings(nventStorePostgres, process.env, nvent), logger)
 }

@@ -134,10 +134,10 @@ export function createIndexOracle() {
       const slot = find(key, id)
       checkName(field)
       checkNumber(by)
-      if (field === 'version') refuse('field')
+      const path = segments(field)
+      if (path[0] === 'version') refuse('field')
       if (!slot) notFound()
       const metadata = copy(slot.metadata ?? {})
-      const path = segments(field)
       const last = path.pop()!
       let place = metadata
       for (const name of path) {

@@ -9,6 +9,8 @@ export default defineEventHandler(async (event) => {
     { onError: () => messages.close() },
   )
   messages.onClosed(() => subscription.unsubscribe())
+
+  const sent = messages.send()
   await messages.push({ event: 'ready', data: subject })
-  return messages.send()
+  return sent
 })

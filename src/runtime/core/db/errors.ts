@@ -24,7 +24,8 @@ const SOCKET_CODES = new Set([
 
 // pg says these only in words.
 const PG_WAITED = /timeout exceeded when trying to connect|Query read timeout/
-const PG_DROPPED = /Connection terminated|connection error and is not queryable|client was closed|SSL|password/i
+const PG_DROPPED = /Connection terminated|connection error and is not queryable|client was closed/i
+const PG_REFUSED = /SSL|password|SASL/i
 
 /** Turns whatever a driver threw into the StoreError that explains it. */
 export function toStoreError(error: unknown, context?: string): StoreError {
@@ -55,5 +56,6 @@ function byTransport(error: unknown): { code: StoreErrorCode, retryable?: boolea
   const message = messageOf(error)
   if (PG_WAITED.test(message)) return { code: 'TIMEOUT', retryable: true, advice: 'raise `poolSize` or the time-out' }
   if (PG_DROPPED.test(message)) return { code: 'CONNECTION', retryable: true }
+  if (PG_REFUSED.test(message)) return { code: 'CONNECTION', advice: 'check the user, the password and `ssl`' }
   return { code: 'DATABASE' }
 }

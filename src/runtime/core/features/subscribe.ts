@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { checkFunction, checkName, checkOptions } from '../arguments'
 import type { Logger } from '../options'
@@ -6,6 +7,9 @@ import type { EventRecord, StreamSubscription, StreamSurface, SubscribeOptions }
 
 const PAGE = 500
 const MAX_ERROR_PAUSE_MS = 10_000
+
+// A callback may end its own subscription, or close the store: that must not wait for the callback.
+const delivering = new AsyncLocalStorage<object>()
 
 interface Subscriptions {
   subscribe: StreamSurface['subscribe']
@@ -96,7 +100,7 @@ function follow(options: {
       })
       for (const event of events ?? []) {
         if (stopped) return
-        await options.onEvent(event)
+        await delivering.run(follower, async () => options.onEvent(event))
         position = event.id
       }
       if (events) failures = 0
@@ -104,8 +108,7 @@ function follow(options: {
     }
   }
 
-  const ended = run().then(() => options.onEnd(), options.onEnd)
-  return {
+  const follower: Follower = {
     wake() {
       awake = true
       wakeUp()
@@ -113,7 +116,9 @@ function follow(options: {
     async stop() {
       stopped = true
       wakeUp()
-      await ended
+      if (delivering.getStore() !== follower) await ended
     },
   }
+  const ended = run().then(() => options.onEnd(), options.onEnd)
+  return follower
 }

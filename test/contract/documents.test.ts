@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import * as core from '../../src/runtime/core/index'
+import type { Store } from '../../src/runtime/core/types'
+
+// Examples are run as they stand. `// → value` beside an expression is what it must give; an object there names
+// the members that count.
+const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const blocksOf = (text: string, language: string) =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(match => match[1]!)
+
+const EXPECTATION = /^(const \w+ = )?(.+?)\s*\/\/ → (.+)$/gm
+const IMPORT = /^import \{ (.+) \} from 'nvent-store-postgres\/core'$/gm
+
+const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (...args: string[]) => (...args: unknown[]) => Promise<void>
+
+async function run(example: string, store: Store): Promise<number> {
+  let checked = 0
+  const code = example
+    .replace(IMPORT, 'const { $1 } = core')
+    .replace(EXPECTATION, (_, declaration: string | undefined, expression: string, expected: string) =>
+      `${declaration ?? ''};check(${expression.replace(/;$/, '')}, (${expected}))`)
+  const check = (actual: unknown, expected: unknown) => {
+    checked++
+    if (typeof expected === 'object' && expected !== null && !Array.isArray(expected)) expect(actual).toMatchObject(expected)
+    else expect(actual).toEqual(expected)
+  }
+  // In a block of its own: an example may name its own store.
+  await new AsyncFunction('store', 'core', 'check', `{${code}}`)(store, core, check)
+  return checked
+}
+
+describe('the examples of README', () => {
+  const examples = blocksOf(read('README.md'), 'ts')
+    // Whole files of an app are tested as an app (test/e2e/readme.test.ts).
+    .filter(block => !/^\/\/ (nuxt\.config|server\/)/.test(block))
+
+  it('there are some', () => {
+    expect(examples.length).toBeGreaterThanOrEqual(5)
+  })
+
+  it.each(examples.map(example => [example.trim().split('\n', 1)[0]!, example]))('%s', async (_, example) => {
+    const store = core.createStore({ connection: 'pglite://memory' })
+    try {
+      expect(await run(example, store)).toBeGreaterThan(0)
+    }
+    finally {
+      await store.close()
+    }
+  })
+})
+
+describe('the SQL of docs/tables.md', () => {
+  it('runs on the tables of a store', async () => {
+    const store = core.createStore({ connection: 'pglite://memory' })
+    await store.stream.append('orders:42', { type: 'order.placed' })
+    await store.index.add('orders', '42', 1, { status: 'paid' })
+    await store.index.add('nvent:flow:runs:checkout', 'r1', 1, { status: 'running', startedAt: 1700000000000 })
+    const statements = blocksOf(read('docs/tables.md'), 'sql').join('\n').split(';').filter(statement => statement.trim())
+    const results: unknown[] = []
+    for (const statement of statements) {
+      results.push((await store.transaction(tx => tx.query(statement))).rows)
+    }
+    expect(results).toEqual([
+      [{ run_id: 'r1', status: 'running', to_timestamp: new Date(1700000000000) }],
+      [{ id: '42', metadata: { status: 'paid' } }],
+      [], [],
+      [{ jsonb_deep_merge: { a: { b: 1 } } }],
+    ])
+    expect(await store.stream.read('orders:42')).toEqual([])
+    await store.close()
+  })
+})

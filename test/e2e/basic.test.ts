@@ -1,0 +1,105 @@
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setup, useTestContext } from '@nuxt/test-utils/e2e'
+import { describe, expect, it } from 'vitest'
+import { freshDatabase, hasServer } from '../setup/database'
+import { filesWith, fixture, outside, startOutput, until } from './support'
+import type { App, AppOptions } from './support'
+
+const SECRET = 'k33p-me-out-of-the-build'
+process.env.FIXTURE_DATABASE_URL = `postgres://app:${SECRET}@nowhere.invalid/app`
+
+interface Order {
+  events: { id: string, type: string, data: unknown }[]
+  entry: { id: string, metadata: unknown }
+  cached: unknown
+  count: number
+}
+
+describe('the output of `nuxt build`, copied out of the repository', async () => {
+  await setup({ rootDir: fixture('basic'), server: false, build: true })
+
+  async function start(env: AppOptions['env']): Promise<App> {
+    const output = join(await outside('output'), '.output')
+    await cp(useTestContext().nuxt!.options.nitro.output!.dir!, output, { recursive: true, verbatimSymlinks: true })
+    return startOutput(output, { env })
+  }
+
+  async function placesOrders(app: App): Promise<void> {
+    const order = await app.post<Order>('/api/order', { id: 'a%1', total: 9.5 })
+    expect(order).toMatchObject({
+      events: [{ type: 'order.placed', data: { total: 9.5 } }],
+      entry: { id: 'a%1', metadata: { status: 'placed', total: 9.5, stats: { seen: 1 }, version: 1 } },
+      cached: { id: 'a%1', total: 9.5 },
+      count: 1,
+    })
+    expect(await app.post('/api/count')).toEqual({ count: 1, same: true })
+  }
+
+  it('works on the embedded database, and again after a restart', async () => {
+    const directory = join(await outside('data'), 'nested/store')
+    const env = { NUXT_NVENT_STORE_POSTGRES_CONNECTION: `pglite://${directory}` }
+    const first = await start(env)
+    await placesOrders(first)
+    expect(await first.stop()).toBe(0)
+    const second = await start(env)
+    expect(await second.post('/api/count')).toEqual({ count: 2, same: true })
+    await until(second.logs, logs => logs.includes('nvent-store-postgres'))
+    expect(second.logs()).toContain(`pglite database ${directory} from NUXT_NVENT_STORE_POSTGRES_CONNECTION, schema public, prefix nvent, at version`)
+  })
+
+  it('works on PostgreSQL, in the schema and under the prefix of the environment', async () => {
+    const database = await freshDatabase('pg18')
+    const url = new URL(database.url)
+    const app = await start({
+      DATABASE_URL: database.url, NUXT_NVENT_STORE_POSTGRES_SCHEMA: 'my schema', NUXT_NVENT_STORE_POSTGRES_PREFIX: 'Shop',
+    })
+    await placesOrders(app)
+    const lines = app.logs().split('\n').filter(line => line.includes('nvent-store-postgres'))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toContain(`postgres database ${url.host}/${database.name} from DATABASE_URL, schema my schema, prefix Shop, migrated to version`)
+    expect(app.logs()).not.toContain(url.password)
+    expect(await database.sql('select key from "my schema"."Shop_kv" order by key')).toEqual([{ key: 'count' }, { key: 'order:a%1' }])
+  })
+
+  it.skipIf(!hasServer('pg15'))('works on PostgreSQL 15', async () => {
+    await placesOrders(await start({ POSTGRES_URL: (await freshDatabase('pg15')).url }))
+  })
+
+  it('finishes the calls under way when it is asked to stop, and leaves no connection', async () => {
+    const database = await freshDatabase('pg18')
+    const app = await start({ DATABASE_URL: database.url })
+    const slow = app.post('/api/slow')
+    await until(
+      () => database.sql('select 1 from pg_stat_activity where datname = current_database() and query like \'%pg_sleep%\' and pid <> pg_backend_pid()'),
+      rows => rows.length > 0,
+    )
+    const stopped = app.stop()
+    expect(await slow).toEqual({ slept: true })
+    expect(await stopped).toBe(0)
+    expect(await database.sql('select value from nvent_kv where key = \'slow\'')).toEqual([{ value: 'done' }])
+  })
+
+  it('starts without a database, says what is missing, and answers calls with the reason', async () => {
+    const app = await start({})
+    expect(await app.post('/api/count')).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('DATABASE_URL') as string })
+    expect(app.logs()).toMatch(/no database is configured\. Set one of NUXT_NVENT_STORE_POSTGRES_CONNECTION, .*POSTGRES_URL/)
+    expect(app.logs()).not.toMatch(/unhandled/i)
+    expect(await app.stop()).toBe(0)
+  })
+
+  it('warns when another source names another database', async () => {
+    const database = await freshDatabase('pg18')
+    const app = await start({ NITRO_NVENT_STORE_POSTGRES_CONNECTION: database.url, DATABASE_URL: 'postgres://app:0ther@db.test/x' })
+    await placesOrders(app)
+    expect(app.logs()).toContain('DATABASE_URL (db.test:5432/x) differs and is ignored')
+    expect(app.logs()).not.toContain('0ther')
+  })
+
+  it('refuses what is no URL without showing it', async () => {
+    const app = await start({ DATABASE_URL: 'postgres://app:s3cret@db.test:port/x' })
+    const answer = await app.post('/api/count')
+    expect(answer).toHaveProperty('code')
+    expect(JSON.stringify(answer) + app.logs()).not.toContain('s3cret')
+  })
+})

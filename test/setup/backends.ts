@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { StoreOptions } from '../../src/runtime/core/options'
+import type { Store } from '../../src/runtime/core/types'
+import { freshDatabase, hasServer, onFileEnd, openStore } from './database'
+import type { DatabaseOptions, Row, ServerName } from './database'
+
+/** A store on a database of its own, and SQL to look at what it does there. */
+export interface Opened {
+  store: Store
+  /** Runs SQL: on another connection where there can be one, else through the store. */
+  sql<R extends Row = Row>(text: string, values?: unknown[]): Promise<R[]>
+  /** First segment of the subjects with tables of their own. Default: the prefix. */
+  subjectPrefix?: string
+  /** Closes this store and opens the same database again. Not there when the data ends with the store. */
+  reopen?(options?: StoreOptions): Promise<Opened>
+}
+
+export interface Backend {
+  name: string
+  /** False where its server is missing; then its tests are skipped. */
+  available(): boolean
+  open(options?: StoreOptions): Promise<Opened>
+}
+
+const throughStore = (store: Store): Opened['sql'] => async <R extends Row>(text: string, values: unknown[] = []) =>
+  (await store.transaction(tx => tx.query<R>(text, values))).rows
+
+export const pglite: Backend = {
+  name: 'PGlite in memory',
+  available: () => true,
+  async open(options) {
+    const store = openStore({ connection: 'pglite://memory', ...options })
+    return { store, sql: throughStore(store) }
+  },
+}
+
+export const pgliteDirectory: Backend = {
+  name: 'PGlite in a directory',
+  available: () => true,
+  async open(options) {
+    const directory = await mkdtemp(join(tmpdir(), 'nvent-store-pglite-'))
+    onFileEnd(() => rm(directory, { recursive: true, force: true }))
+    const on = (options?: StoreOptions): Opened => {
+      const store = openStore({ connection: `pglite://${encodeURIComponent(join(directory, 'data'))}`, ...options })
+      return { store, sql: throughStore(store), reopen: more => store.close().then(() => on(more)) }
+    }
+    return on(options)
+  },
+}
+
+interface ServerBackendOptions extends DatabaseOptions {
+  store?: StoreOptions
+}
+
+export function onServer(name: string, server: ServerName, { store: own, ...database }: ServerBackendOptions = {}): Backend {
+  return {
+    name,
+    available: () => hasServer(server),
+    async open(options) {
+      const { url, sql } = await freshDatabase(server, database)
+      const on = (options?: StoreOptions): Opened => {
+        const store = openStore({ connection: url, ...own, ...options })
+        return {
+          store, sql, subjectPrefix: own?.subjectPrefix, reopen: more => store.close().then(() => on(more)),
+        }
+      }
+      return on(options)
+    },
+  }
+}
+
+export const postgres18 = onServer('PostgreSQL 18', 'pg18')
+export const postgres15 = onServer('PostgreSQL 15', 'pg15')
+
+/** Names that need quotes everywhere, and a database with settings of its own. */
+export const awkwardNames = onServer('PostgreSQL 18 with awkward names', 'pg18', {
+  name: 'My "data" base 100%s é',
+  settings: {
+    timezone: 'Asia/Kathmandu',
+    datestyle: 'German, DMY',
+    intervalstyle: 'sql_standard',
+    search_path: 'nowhere',
+    bytea_output: 'escape',
+  },
+  store: { schema: 'My "Schema"', prefix: 'nq-Test', subjectPrefix: 'my.app*' },
+})
+
+export const backends: Backend[] = [pglite, postgres18, postgres15, awkwardNames]

@@ -1,0 +1,138 @@
+import ts from 'typescript'
+import { describe, expect, it } from 'vitest'
+import { inside, nodesOf, placeOf, readSources } from './sources'
+import type { Source } from './sources'
+
+const CORE = 'runtime/core'
+const MAX_LINES = 220
+const FRAMEWORK = /^(nuxt|nuxi|nitro|nitropack|h3|vue|unimport|citty|consola|#.*|@nuxt\/.*|@nuxtjs\/.*|@vue\/.*)$/
+// What the core may have from npm: the two drivers and nothing else.
+const CORE_PACKAGES = ['pg', '@electric-sql/pglite']
+
+/** From the lowest layer up: a file imports from its own layer and those below it. */
+const LAYERS: [layer: string, files: RegExp][] = [
+  ['ground', /^runtime\/core\/(errors|types|json|sql\/.*)$/],
+  ['arguments and options', /^runtime\/core\/(arguments|options)$/],
+  ['db', /^runtime\/core\/db\//],
+  ['spec', /^runtime\/core\/spec\//],
+  ['statements', /^runtime\/core\/(statements|batch)\//],
+  ['surfaces', /^runtime\/core\/surfaces\//],
+  ['features', /^runtime\/core\/features\//],
+  ['migrate', /^runtime\/core\/migrate\//],
+  ['store', /^runtime\/core\/(store|tableOf|adapter|index)$/],
+  ['runtime', /^runtime\/[^/]+$/],
+  ['glue', /^runtime\/nitro\d\//],
+  ['options of the module', /^options$/],
+  ['shells', /^(module|nitro|cli)$/],
+]
+
+const sources = readSources()
+const layerOf = (name: string) => LAYERS.findIndex(([, files]) => files.test(name))
+const layerName = (name: string) => LAYERS[layerOf(name)]?.[0] ?? 'no layer'
+
+const offences = (files: Source[], isWrong: (source: Source, each: Source['imports'][number]) => boolean) =>
+  files.flatMap(source => source.imports.filter(each => isWrong(source, each)).map(each => `${source.name} imports ${each.target}`))
+
+describe('the sources', () => {
+  it('are found, with their imports', () => {
+    const of = (name: string) => sources.find(source => source.name === name)?.imports
+    expect(sources.length).toBeGreaterThan(40)
+    expect(of('runtime/core/db/pg')).toContainEqual({ target: 'pg', isPackage: true, typeOnly: false })
+    expect(of('runtime/core/db/pg')).toContainEqual({ target: 'runtime/core/db/errors', isPackage: false, typeOnly: false })
+    // A dynamic import, a type's import and a re-export count like any other.
+    expect(of('runtime/core/db/pglite')).toContainEqual({ target: '@electric-sql/pglite', isPackage: true, typeOnly: false })
+    expect(of('runtime/core/index')).toContainEqual({ target: 'runtime/core/types', isPackage: false, typeOnly: true })
+    expect(of('runtime/core/db/errors')).toContainEqual({ target: 'runtime/core/errors', isPackage: false, typeOnly: true })
+  })
+
+  it('import no file that is not there', () => {
+    const names = new Set(sources.map(source => source.name))
+    expect(offences(sources, (_, { target, isPackage }) => !isPackage && !names.has(target) && !target.startsWith('..'))).toEqual([])
+  })
+
+  it('all belong to a layer', () => {
+    expect(sources.map(source => source.name).filter(name => layerOf(name) === -1)).toEqual([])
+  })
+})
+
+describe('a layer', () => {
+  it('imports from those below it and from its own only', () => {
+    expect(offences(sources, (source, { target, isPackage, typeOnly }) => {
+      if (isPackage || target.startsWith('..')) return false
+      // What a scope carries is described where it is made.
+      if (typeOnly && layerName(source.name) === 'surfaces' && layerName(target) === 'features') return false
+      return layerOf(target) > layerOf(source.name)
+    })).toEqual([])
+  })
+
+  it('of the core is no framework\'s', () => {
+    const core = sources.filter(inside(CORE))
+    expect(offences(core, (_, { target, isPackage }) => isPackage && FRAMEWORK.test(target))).toEqual([])
+    expect(offences(core, (_, { target, isPackage }) =>
+      isPackage && !target.startsWith('node:') && !CORE_PACKAGES.includes(target))).toEqual([])
+    expect(offences(core, (_, { target, isPackage }) => !isPackage && !inside(CORE)({ name: target }))).toEqual([])
+  })
+
+  it.each(['spec', 'statements', 'sql', 'surfaces'])('%s knows no driver', (folder) => {
+    const files = sources.filter(inside(`${CORE}/${folder}`))
+    const drivers = [...CORE_PACKAGES, 'pg-pool', `${CORE}/db/pg`, `${CORE}/db/pglite`, `${CORE}/db/connect`]
+    expect(files).not.toEqual([])
+    expect(offences(files, (_, { target }) => drivers.includes(target))).toEqual([])
+  })
+
+  it('of the specs and statements runs nothing: of the database it knows types only', () => {
+    const files = [...sources.filter(inside(`${CORE}/spec`)), ...sources.filter(inside(`${CORE}/statements`))]
+    expect(offences(files, (_, { target, typeOnly }) => target.startsWith(`${CORE}/db/`) && !typeOnly)).toEqual([])
+    expect(offences(files, (_, { target, typeOnly }) => target.startsWith('node:') && !typeOnly)).toEqual([])
+  })
+
+  it('has no import that leads back to where it came from', () => {
+    const next = new Map(sources.map(source => [source.name, source.imports.filter(each => !each.typeOnly && !each.isPackage).map(each => each.target)]))
+    const circles: string[] = []
+    const walk = (name: string, way: string[]) => {
+      const start = way.indexOf(name)
+      if (start >= 0) return void circles.push([...way.slice(start), name].join(' → '))
+      const targets = next.get(name) ?? []
+      for (const target of targets) walk(target, [...way, name])
+      // All its ways are known by now.
+      next.set(name, [])
+    }
+    for (const name of [...next.keys()]) walk(name, [])
+    expect(circles).toEqual([])
+  })
+})
+
+describe('every file', () => {
+  const written = sources.filter(source => !source.name.endsWith('.gen'))
+
+  it(`has at most ${MAX_LINES} lines`, () => {
+    expect(written.filter(source => source.text.trimEnd().split('\n').length > MAX_LINES).map(source => source.name)).toEqual([])
+  })
+
+  it('says what its values are: no `any` outside types.ts', () => {
+    const found = written.filter(source => !/(^|\/)types$/.test(source.name)).flatMap(source =>
+      [...nodesOf(source.tree)].filter(node => node.kind === ts.SyntaxKind.AnyKeyword).map(node => placeOf(source, node)))
+    expect(found).toEqual([])
+  })
+
+  it('swallows no error', () => {
+    const found = written.flatMap(source => [...nodesOf(source.tree)].filter(isSilentCatch).map(node => placeOf(source, node)))
+    expect(found).toEqual([])
+  })
+
+  it('leaves the end of the process to the command line', () => {
+    const found = written.filter(source => source.name !== 'cli').flatMap(source => [...nodesOf(source.tree)]
+      .filter(node => ts.isPropertyAccessExpression(node) && /^process\.(exit|abort|kill)$/.test(node.getText(source.tree)))
+      .map(node => `${placeOf(source, node)} ${node.getText(source.tree)}`))
+    expect(found.filter(place => !/^runtime\/core\/db\/lock:\d+ process\.kill$/.test(place))).toEqual([])
+  })
+})
+
+/** `catch {}` and `.catch(() => {})`, with or without a comment in them. */
+function isSilentCatch(node: ts.Node): boolean {
+  if (ts.isCatchClause(node)) return node.block.statements.length === 0
+  if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression) || node.expression.name.text !== 'catch') return false
+  const [handler] = node.arguments
+  return handler !== undefined && (ts.isArrowFunction(handler) || ts.isFunctionExpression(handler))
+    && ts.isBlock(handler.body) && handler.body.statements.length === 0
+}
