@@ -48,6 +48,11 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
   return value === undefined || value === null ? {} : checkObject(argument, value) as Partial<T>
 }
 
+export function checkArray(argument: string, value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw invalidValue(argument, `must be an array, not ${describe(value)}`)
+  return value
+}
+
 export function checkFunction(argument: string, value: unknown): void {
   if (typeof value !== 'function') throw invalidValue(argument, `must be a function, not ${describe(value)}`)
 }

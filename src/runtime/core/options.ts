@@ -47,6 +47,11 @@ export interface StoreOptions {
    */
   prepare?: boolean
   /**
+   * Make one statement of calls that come at the same time. Nobody can see it but by speed.
+   * @default true
+   */
+  batching?: boolean
+  /**
    * How long a start keeps trying to reach a database that is down, in milliseconds.
    * @default 30000
    */
@@ -98,6 +103,7 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     autoMigrate: flag('autoMigrate', options.autoMigrate ?? true),
     poolSize: options.poolSize === undefined ? undefined : integer('poolSize', options.poolSize, 1),
     prepare: flag('prepare', options.prepare ?? true),
+    batching: flag('batching', options.batching ?? true),
     connectTimeout: integer('connectTimeout', options.connectTimeout ?? 30_000, 0),
     maxStreamTables: integer('maxStreamTables', options.maxStreamTables ?? 100, 0),
     sweepInterval: integer('sweepInterval', options.sweepInterval ?? 60_000, 0),

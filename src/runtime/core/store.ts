@@ -1,3 +1,5 @@
+import { createBatcher } from './batch/batcher'
+import type { Send } from './batch/batcher'
 import { createConnector } from './db/connect'
 import type { Db, Row, Session } from './db/types'
 import { checkFunction, checkName } from './arguments'
@@ -48,11 +50,13 @@ export function createStore(options: StoreOptions): Store {
     })
     return { tables, info: await describe(db, names, schema) }
   })
-  const scope: Scope = { ...routes, use: work => connector.use(({ db, value }) => work(db, value.tables)) }
+  const use: Scope['use'] = work => connector.use(({ db, value }) => work(db, value.tables))
+  // Each tier has a queue of its own: calls of different tiers have no order to keep.
+  const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? createBatcher(use) : sendAlone(use) })
 
-  const stream = createStreamSurface(scope)
+  const stream = createStreamSurface(scopeOf())
   const subscriptions = createSubscriptions(stream.read, resolved)
-  const stopSweep = startSweep(context, scope.use, resolved)
+  const stopSweep = startSweep(context, use, resolved)
   const append: typeof stream.append = async (subject, event) => {
     const record = await stream.append(subject, event)
     subscriptions.wake(subject)
@@ -61,8 +65,8 @@ export function createStore(options: StoreOptions): Store {
 
   return {
     stream: { ...stream, append, subscribe: subscriptions.subscribe },
-    index: createIndexSurface(scope),
-    kv: createKvSurface(scope),
+    index: createIndexSurface(scopeOf()),
+    kv: createKvSurface(scopeOf()),
     ready: async () => (await connector.start()).value.info,
     transaction(work) {
       checkFunction('work', work)
@@ -77,8 +81,12 @@ export function createStore(options: StoreOptions): Store {
   }
 }
 
-function transactionSurfaces(routes: Omit<Scope, 'use'>, session: Session, tables: StreamTables): TransactionSurfaces {
-  const scope: Scope = { ...routes, use: work => work(session, tables) }
+const sendAlone = (use: Scope['use']): Send => (operation, { input }) =>
+  use((session, tables) => operation.one(session, tables, input))
+
+function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Session, tables: StreamTables): TransactionSurfaces {
+  const use: Scope['use'] = work => work(session, tables)
+  const scope: Scope = { ...routes, use, send: sendAlone(use) }
   return {
     stream: createStreamSurface(scope),
     index: createIndexSurface(scope),

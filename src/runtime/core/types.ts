@@ -41,6 +41,11 @@ export interface StreamReadOptions {
   order?: 'asc' | 'desc'
 }
 
+export interface AppendManyOptions {
+  /** Called after each step of a large import, before it is committed. */
+  onProgress?: (progress: { appended: number, total: number }) => void
+}
+
 export interface SubscribeOptions {
   /** Told when the callback threw or reading failed for good; the subscription has ended by then. */
   onError?: (error: unknown) => void
@@ -60,6 +65,12 @@ export interface StreamSurface {
    * @example await store.stream.append('orders:42', { type: 'order.placed', data: { total: 99 } })
    */
   append(subject: string, event: EventInput): Promise<EventRecord>
+  /**
+   * Appends several events to one subject, all or none, in one statement. An import of any size goes in steps inside
+   * one transaction; `onProgress` hears how many events are in after each of them.
+   * @example await store.stream.appendMany('orders:42', [{ type: 'order.placed' }, { type: 'order.paid' }])
+   */
+  appendMany(subject: string, events: EventInput[], options?: AppendManyOptions): Promise<EventRecord[]>
   /** Reads the events of a subject, all of them unless `limit` is given, oldest first unless `order` says otherwise. */
   read(subject: string, options?: StreamReadOptions): Promise<EventRecord[]>
   /** Calls back for every event appended from now on, in order, one at a time. */
@@ -94,6 +105,26 @@ export interface IndexReadOptions {
   filter?: IndexFilter
 }
 
+export interface IndexPageOptions {
+  /** Where the page before ended. */
+  cursor?: string | null
+  /** Default: 50. */
+  limit?: number
+  /** By score; default: `desc`, highest first. */
+  order?: 'asc' | 'desc'
+  /** Inclusive score. */
+  min?: number
+  /** Inclusive score. */
+  max?: number
+  filter?: IndexFilter
+}
+
+export interface IndexPage {
+  entries: IndexEntry[]
+  /** Gives the next page; null after the last one. */
+  cursor: string | null
+}
+
 export interface IndexUpdateOptions {
   /** Update only while `metadata.version` is this one; the call returns false otherwise. */
   expectedVersion?: number
@@ -105,6 +136,18 @@ export interface IndexSurface {
   get(key: string, id: string): Promise<IndexEntry | null>
   /** Highest score first, ties in order of insertion; 50 entries unless `limit` is given. */
   read(key: string, options?: IndexReadOptions): Promise<IndexEntry[]>
+  /** The entries of several ids, in their order; null where there is none. */
+  getMany(key: string, ids: string[]): Promise<(IndexEntry | null)[]>
+  /**
+   * Reads page by page; a page deep inside costs what the first one does. Entries that are added or removed
+   * meanwhile shift nothing.
+   * @example
+   * const { entries, cursor } = await store.index.readPage('orders', { limit: 20 })
+   * const next = await store.index.readPage('orders', { limit: 20, cursor })
+   */
+  readPage(key: string, options?: IndexPageOptions): Promise<IndexPage>
+  /** How many entries there are, or match. */
+  count(key: string, filter?: IndexFilter): Promise<number>
   /**
    * Merges a patch into the metadata (RFC 7396: `null` deletes a key, arrays and scalars are replaced), in one
    * atomic statement. `undefined` leaves a key alone; a dotted key at the top level is expanded to nested ones.
@@ -129,12 +172,24 @@ export interface IndexSurface {
   remove(key: string, id: string): Promise<boolean>
 }
 
+export interface KvEntry {
+  key: string
+  value: unknown
+  /** Seconds, fractions allowed; without it the key stays for ever. */
+  ttlSeconds?: number
+}
+
 export interface KvSurface {
   // nvent's own type: values are read without a guard.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   get<T = any>(key: string): Promise<T | null>
   /** Stores a JSON value (`undefined` as null). Without `ttlSeconds` (fractions allowed) the key stays for ever. */
   set(key: string, value: unknown, ttlSeconds?: number): Promise<void>
+  /** The values of several keys, in their order; null where there is none. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  getMany<T = any>(keys: string[]): Promise<(T | null)[]>
+  /** Stores several values, all or none; of a key that comes twice the last value. */
+  setMany(entries: KvEntry[]): Promise<void>
   delete(key: string): Promise<void>
   /** Deletes the keys a glob matches (`*` any run, `?` one character, all else literal) and returns how many. */
   clear(glob: string): Promise<number>

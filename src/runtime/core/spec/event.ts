@@ -29,9 +29,10 @@ export function valueFields(spec: StreamSpec): Field[] {
   return fieldsOf(spec).filter(field => field.type !== 'key')
 }
 
-export function encodeEvent(route: Route<StreamSpec>, input: unknown): EncodedEvent {
-  const event = checkObject('event', input)
-  const type = checkType('event.type', event.type)
+/** @param path names the event in errors */
+export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'event'): EncodedEvent {
+  const event = checkObject(path, input)
+  const type = checkType(`${path}.type`, event.type)
   const fields = new Map(fieldsOf(route.spec).map(field => [field.name, field]))
   const values = new Map<string, unknown>()
   const rest: JsonObject = {}
@@ -41,15 +42,15 @@ export function encodeEvent(route: Route<StreamSpec>, input: unknown): EncodedEv
     if (value === undefined || STORE_MEMBERS.has(name)) continue
     const field = fields.get(name)
     if (field?.type === 'json') {
-      values.set(name, encodeJson(value, `event.${name}`))
+      values.set(name, encodeJson(value, `${path}.${name}`))
     }
     else if (field?.type === 'key' && value === keyValue(route, field)) {
       keyed = true
     }
     else if (typeof value !== 'function' && typeof value !== 'symbol') {
       const problem = textProblem(name)
-      if (problem) throw invalidValue('the name of event.*', problem)
-      const json = toJson(value, `event.${name}`)
+      if (problem) throw invalidValue(`the name of ${path}.*`, problem)
+      const json = toJson(value, `${path}.${name}`)
       if (field && field.type !== 'key' && codecOf(field).accepts(json, field)) values.set(name, codecOf(field).encode(json))
       else put(rest, name, json)
     }

@@ -12,7 +12,13 @@ import type { IndexSpec } from './types'
 export type Change =
   | { action: 'keep' }
   | { action: 'assign', value: unknown }
-  | { action: 'merge', value: string }
+  | { action: 'merge', value: JsonObject }
+
+/** A merge patch, split for its table. */
+export interface Patch {
+  changes: Change[]
+  rest: JsonObject
+}
 
 const KEEP: Change = { action: 'keep' }
 const CLEAR: Change = { action: 'assign', value: null }
@@ -56,7 +62,7 @@ export function splitMetadata(spec: IndexSpec, tree: JsonObject): { columns: unk
  * Splits a merge patch (RFC 7396): what happens to every column, and the patch for the rest. In the rest, a
  * field that a column takes over is deleted, so that no older value shines through.
  */
-export function splitPatch(spec: IndexSpec, tree: JsonObject): { changes: Change[], rest: JsonObject } {
+export function splitPatch(spec: IndexSpec, tree: JsonObject): Patch {
   const changes = fieldsOf(spec).map(field => changeOf(field, tree))
   return { changes, rest: tree }
 }
@@ -76,7 +82,7 @@ function changeOf(field: Field, tree: JsonObject): Change {
   if (value === null || !codec.accepts(value, field)) return CLEAR
   if (!codec.keepsOriginal?.(value)) parent[leaf] = null
   return codec.merges
-    ? { action: 'merge', value: JSON.stringify(value) }
+    ? { action: 'merge', value: value as JsonObject }
     : { action: 'assign', value: codec.encode(value) }
 }
 

@@ -12,8 +12,3 @@ export interface StatementContext {
 export function keyCondition(columns: string[], first = 1): string {
   return columns.map((column, at) => `"${column}" = $${first + at}::text`).join(' and ')
 }
-
-/** `$5::text, $6::bigint` */
-export function parameters(casts: string[], first: number): string {
-  return casts.map((cast, at) => `$${first + at}::${cast}`).join(', ')
-}

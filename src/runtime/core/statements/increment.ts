@@ -3,12 +3,13 @@ import { put } from '../json'
 import { codecOf } from '../spec/columns'
 import type { Field } from '../spec/fields'
 import { fieldsOf, startsWith } from '../spec/fields'
-import type { Route } from '../spec/route'
-import { keyColumns } from '../spec/route'
 import type { IndexSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
-import { keyCondition } from './context'
+import type { EntryInput } from './index'
+import { entryColumns, entryCondition } from './index'
+import type { InputRows } from './rows'
+import { inputRows } from './rows'
 
 /** Where a path leads: a number column, or a path inside a jsonb column. */
 interface Target {
@@ -29,34 +30,46 @@ function targetOf(spec: IndexSpec, path: string[]): Target {
   return { number: undefined, column: spec.rest, path, blockers }
 }
 
+export interface IncrementInput extends EntryInput {
+  path: string[]
+  by: number
+  /** How many calls this is; each of them counts in the version. */
+  times: number
+}
+
 /**
- * Adds to a number in one statement, in double precision as JavaScript does. A row where the path holds
- * something else, or leads through something that is no object, matches nothing and stays as it is.
+ * Adds to numbers in one statement, in double precision as JavaScript does. An entry where the path holds
+ * something else, or leads through something that is no object, matches nothing and stays as it is. Inputs that
+ * share a statement have one path.
  */
-export function incrementEntry(context: StatementContext, route: Route<IndexSpec>, id: string, path: string[], by: number): Statement {
-  const { spec } = route
-  const columns = ['tenant_id', ...keyColumns(spec), spec.id]
-  const target = targetOf(spec, path)
-  const n = columns.length
-  const parameter = { by: `$${n + 1}::double precision`, path: `$${n + 2}::text[]`, around: `$${n + 3}::jsonb` }
+export function incrementEntries(context: StatementContext, inputs: IncrementInput[]): Statement {
+  const { spec } = inputs[0]!.route
   const table = context.names.table(spec.table)
+  const target = targetOf(spec, inputs[0]!.path)
+  const keys = entryColumns<IncrementInput>(spec)
+  const rows = inputRows<IncrementInput>([
+    ...keys,
+    { name: 'by', cast: 'double precision', of: input => input.by },
+    { name: 'times', cast: 'bigint', of: input => input.times },
+    { name: 'path', cast: 'text[]', shared: true, of: () => target.path },
+    { name: 'around', cast: 'jsonb', shared: true, of: () => JSON.stringify(objectsAround(target.path)) },
+  ], inputs.length > 1)
   const shape = `${target.number?.name ?? target.column} ${target.path.length > 1} ${target.blockers.map(field => field.column).join(',')}`
   return {
-    ...context.cache.compile(`increment ${table} ${shape}`, () => incrementSql(context, spec, table, keyCondition(columns), target, parameter)),
-    values: [context.tenant, ...route.keys, id, by, target.path, JSON.stringify(objectsAround(target.path))],
+    ...context.cache.compile(`increment ${table} ${shape} ${rows.from !== ''}`, () => incrementSql(context, spec, target, rows, entryCondition(keys, rows, 't.'))),
+    values: [context.tenant, ...rows.values(inputs)],
   }
 }
 
 function incrementSql(
-  context: StatementContext, spec: IndexSpec, table: string, where: string, target: Target,
-  parameter: { by: string, path: string, around: string },
+  context: StatementContext, spec: IndexSpec, target: Target, rows: InputRows<IncrementInput>, where: string,
 ): string {
-  const { path, around } = parameter
-  const column = `"${target.column}"`
+  const [path, around, by] = [rows.ref('path'), rows.ref('around'), rows.ref('by')]
+  const column = `t."${target.column}"`
   const stored = `(${column} #>> ${path})::double precision`
   const next = target.number
-    ? `(coalesce(${stored}, ${target.number.sql}::double precision, 0) + ${parameter.by})`
-    : `(coalesce(${stored}, 0) + ${parameter.by})`
+    ? `(coalesce(${stored}, t.${target.number.sql}::double precision, 0) + ${by})`
+    : `(coalesce(${stored}, 0) + ${by})`
   // The objects the path leads through are made where they are missing.
   const holder = target.path.length > 1
     ? `case when ${column} @> ${around} then ${column} else ${context.names.table('merge_patch')}(coalesce(${column}, '{}'), ${around}) end`
@@ -66,24 +79,24 @@ function incrementSql(
   const assignments = target.number
     ? [
         `${target.number.sql} = case when ${fits} then (${next})::bigint end`,
-        `${column} = case when ${fits} then (${holder}) #- ${path} else ${written} end`,
+        `"${target.column}" = case when ${fits} then (${holder}) #- ${path} else ${written} end`,
       ]
-    : [`${column} = ${written}`]
-  if (target.column !== spec.rest) assignments.push(`"${spec.rest}" = coalesce("${spec.rest}", '{}')`)
+    : [`"${target.column}" = ${written}`]
+  if (target.column !== spec.rest) assignments.push(`"${spec.rest}" = coalesce(t."${spec.rest}", '{}')`)
   const conditions = [
     where,
     `coalesce(jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
-    ...target.blockers.map(field => `${field.sql} is null`),
+    ...target.blockers.map(field => `t.${field.sql} is null`),
     ...(target.path.length > 1 ? [throughObjects(column, path)] : []),
     ...(target.column === spec.rest ? [] : [noneInRest(spec, target)]),
   ]
-  const result = target.number ? `coalesce(${stored}, ${target.number.sql}::double precision)` : stored
+  const result = target.number ? `coalesce(${stored}, t.${target.number.sql}::double precision)` : stored
   return `
-update ${table} set
+update ${context.names.table(spec.table)} t set
   ${assignments.join(',\n  ')},
-  version = version + 1, updated_at = statement_timestamp()
+  version = t.version + ${rows.ref('times')}, updated_at = statement_timestamp()${rows.from}
 where ${conditions.join('\n  and ')}
-returning ${result} as value`
+returning ${rows.ord} as ord, ${result} as value`
 }
 
 function throughObjects(column: string, path: string): string {
@@ -95,7 +108,7 @@ function throughObjects(column: string, path: string): string {
 /** The rest has a value at the path of a column of objects only when it is no object: it is in the way. */
 function noneInRest(spec: IndexSpec, target: Target): string {
   const field = fieldsOf(spec).find(each => each.column === target.column)!
-  return `"${spec.rest}" #> '{${field.path.join(',')}}' is null`
+  return `t."${spec.rest}" #> '{${field.path.join(',')}}' is null`
 }
 
 /** `a.b.c` → `{"a":{"b":{}}}` */

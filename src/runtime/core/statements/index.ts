@@ -1,151 +1,178 @@
 import type { JsonObject } from '../json'
 import { isObject } from '../json'
-import type { Change } from '../spec/metadata'
+import type { Change, Patch } from '../spec/metadata'
 import { castOf, fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
 import type { IndexSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
-import { keyCondition, parameters } from './context'
-import type { Condition } from './filter'
-import { conditionSql } from './filter'
+import type { InputColumn, InputRows } from './rows'
+import { inputRows } from './rows'
 
-/** An entry: tenant, keys and id are parameters 1 … n of every statement. */
-function entryOf(context: StatementContext, route: Route<IndexSpec>, id: string) {
-  const columns = ['tenant_id', ...keyColumns(route.spec), route.spec.id]
-  return {
-    table: context.names.table(route.spec.table),
-    columns,
-    where: keyCondition(columns),
-    values: [context.tenant, ...route.keys, id] as unknown[],
-    /** Number of the first parameter after them. */
-    next: columns.length + 1,
-  }
+/** One entry: where its key leads, and its id. */
+export interface EntryInput {
+  route: Route<IndexSpec>
+  id: string
 }
 
-function selectList(spec: IndexSpec): string {
+export interface AddInput extends EntryInput {
+  score: number
+  columns: unknown[]
+  rest: string | null
+}
+
+export interface UpdateInput extends EntryInput {
+  patch: Patch
+  /** How many calls this is; each of them counts in the version. */
+  times: number
+  expectedVersion: number | undefined
+}
+
+export function entryColumns<I extends EntryInput>(spec: IndexSpec): InputColumn<I>[] {
+  return [
+    ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: I) => input.route.keys[at] })),
+    { name: spec.id, cast: 'text', of: input => input.id },
+  ]
+}
+
+export function entryCondition<I>(columns: InputColumn<I>[], rows: InputRows<I>, table = ''): string {
+  return [`${table}tenant_id = $1::text`, ...columns.map(({ name }) => `${table}"${name}" = ${rows.ref(name)}`)].join(' and ')
+}
+
+export function selectList(spec: IndexSpec, table = ''): string {
   const columns = [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest]
-  return columns.map(column => `"${column}"`).join(', ')
+  return columns.map(column => `${table}"${column}"`).join(', ')
 }
 
-/** Adds an entry or replaces it whole; one that is replaced keeps its place among equal scores. */
-export function addEntry(
-  context: StatementContext, route: Route<IndexSpec>, id: string, score: number,
-  metadata: { columns: unknown[], rest: string } | undefined,
-): Statement {
-  const entry = entryOf(context, route, id)
-  const fields = fieldsOf(route.spec)
-  const columns = ['score', ...fields.map(field => field.column), route.spec.rest]
-  const casts = ['double precision', ...fields.map(field => castOf(field.type)), 'jsonb']
-  return {
-    ...context.cache.compile(`add ${entry.table}`, () => `
-insert into ${entry.table} (${[...entry.columns, ...columns].map(column => `"${column}"`).join(', ')})
-values (${parameters(entry.columns.map(() => 'text'), 1)}, ${parameters(casts, entry.next)})
-on conflict (${entry.columns.map(column => `"${column}"`).join(', ')}) do update set
-  ${columns.map(column => `"${column}" = excluded."${column}"`).join(', ')},
-  version = 0, updated_at = statement_timestamp()`),
-    values: [...entry.values, score, ...(metadata?.columns ?? fields.map(() => null)), metadata?.rest ?? null],
-  }
-}
-
-export function getEntry(context: StatementContext, route: Route<IndexSpec>, id: string): Statement {
-  const entry = entryOf(context, route, id)
-  return {
-    ...context.cache.compile(`get ${entry.table}`, () =>
-      `select ${selectList(route.spec)} from ${entry.table} where ${entry.where}`),
-    values: entry.values,
-  }
-}
-
-export function entryExists(context: StatementContext, route: Route<IndexSpec>, id: string): Statement {
-  const entry = entryOf(context, route, id)
-  return {
-    ...context.cache.compile(`exists ${entry.table}`, () => `select 1 from ${entry.table} where ${entry.where}`),
-    values: entry.values,
-  }
-}
-
-export function deleteEntry(context: StatementContext, route: Route<IndexSpec>, id: string): Statement {
-  const entry = entryOf(context, route, id)
-  return {
-    ...context.cache.compile(`delete ${entry.table}`, () => `delete from ${entry.table} where ${entry.where}`),
-    values: entry.values,
-  }
-}
-
-export function readEntries(
-  context: StatementContext, route: Route<IndexSpec>,
-  range: { offset: number, limit: number, conditions: Condition[] },
-): Statement {
-  const { spec } = route
-  const keys = ['tenant_id', ...keyColumns(spec)]
-  const values: unknown[] = [context.tenant, ...route.keys, range.limit, range.offset]
-  const [limit, offset] = [values.length - 1, values.length]
+/** Adds entries or replaces them whole; one that is replaced keeps its place among equal scores. */
+export function addEntries(context: StatementContext, inputs: AddInput[]): Statement {
+  const { spec } = inputs[0]!.route
   const table = context.names.table(spec.table)
-  const shape = range.conditions.map(condition => condition.shape).join(',')
-  const filters = range.conditions.map((condition) => {
-    const first = values.length + 1
-    values.push(...condition.values)
-    return () => `\n  and ${conditionSql(spec, condition, first)}`
-  })
+  const fields = fieldsOf(spec)
+  const columns: InputColumn<AddInput>[] = [
+    ...entryColumns<AddInput>(spec),
+    { name: 'score', cast: 'double precision', of: input => input.score },
+    ...fields.map((field, at) => ({
+      name: field.column, cast: castOf(field.type), of: (input: AddInput) => input.columns[at] ?? null,
+    })),
+    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+  ]
+  const rows = inputRows(columns, inputs.length > 1)
+  const keys = ['tenant_id', ...keyColumns(spec), spec.id]
+  const replaced = ['score', ...fields.map(field => field.column), spec.rest]
   return {
-    ...context.cache.compile(`read ${table} ${shape}`, () => `
-select ${selectList(spec)} from ${table}
-where ${keyCondition(keys)}${filters.map(filter => filter()).join('')}
-order by score desc, seq
-limit $${limit}::bigint offset $${offset}::bigint`),
-    values,
+    ...context.cache.compile(`add ${table} ${rows.from !== ''}`, () => `
+insert into ${table} (tenant_id, ${columns.map(column => `"${column.name}"`).join(', ')})
+select $1::text, ${columns.map(column => rows.ref(column.name)).join(', ')}${rows.from}${rows.from && '\norder by ord'}
+on conflict (${keys.map(key => `"${key}"`).join(', ')}) do update set
+  ${replaced.map(column => `"${column}" = excluded."${column}"`).join(', ')},
+  version = 0, updated_at = statement_timestamp()`),
+    values: [context.tenant, ...rows.values(inputs)],
   }
 }
 
-/** Merges a patch in one statement: columns are assigned or merged, the rest gets what no column takes. */
-export function updateEntry(
-  context: StatementContext, route: Route<IndexSpec>, id: string,
-  patch: { changes: Change[], rest: JsonObject }, expectedVersion: number | undefined,
-): Statement {
-  const { spec } = route
-  const entry = entryOf(context, route, id)
-  const values = [...entry.values]
-  const shape: string[] = []
-  const assignments: string[] = []
-  const merge = `${context.names.table('merge_patch')}`
-  fieldsOf(spec).forEach((field, at) => {
-    const change = patch.changes[at]!
-    if (change.action === 'keep') return
-    values.push(change.value)
-    shape.push(`${at}${change.action}`)
-    const parameter = `$${values.length}::${castOf(field.type)}`
-    assignments.push(change.action === 'merge'
-      ? `${field.sql} = ${merge}(coalesce(${field.sql}, '{}'), ${parameter})`
-      : `${field.sql} = ${parameter}`)
-  })
-  const rest = restPatch(spec.rest, patch.rest, merge, values.length + 1)
-  values.push(...rest.values)
-  assignments.push(rest.sql)
-  if (expectedVersion !== undefined) values.push(expectedVersion)
+export function getEntries(context: StatementContext, inputs: EntryInput[]): Statement {
+  const { spec } = inputs[0]!.route
+  const table = context.names.table(spec.table)
+  const columns = entryColumns(spec)
+  const rows = inputRows(columns, inputs.length > 1)
   return {
-    ...context.cache.compile(`update ${entry.table} ${shape.join(',')} ${rest.shape} ${expectedVersion !== undefined}`, () => `
-update ${entry.table} set
-  ${assignments.join(',\n  ')},
-  version = version + 1, updated_at = statement_timestamp()
-where ${entry.where}${expectedVersion === undefined ? '' : ` and version = $${values.length}::bigint`}`),
-    values,
+    ...context.cache.compile(`get ${table} ${rows.from !== ''}`, () => rows.from
+      ? `select i.ord, ${selectList(spec, 't.')}${rows.from}\njoin ${table} t on ${entryCondition(columns, rows, 't.')}`
+      : `select 1 as ord, ${selectList(spec)} from ${table} where ${entryCondition(columns, rows)}`),
+    values: [context.tenant, ...rows.values(inputs)],
   }
+}
+
+export function entryExists(context: StatementContext, input: EntryInput): Statement {
+  return onEntry(context, input, 'exists', (table, where) => `select 1 from ${table} where ${where}`)
+}
+
+export function deleteEntry(context: StatementContext, input: EntryInput): Statement {
+  return onEntry(context, input, 'delete', (table, where) => `delete from ${table} where ${where}`)
+}
+
+function onEntry(
+  context: StatementContext, input: EntryInput, name: string, build: (table: string, where: string) => string,
+): Statement {
+  const { spec } = input.route
+  const table = context.names.table(spec.table)
+  const columns = entryColumns(spec)
+  const rows = inputRows(columns, false)
+  return {
+    ...context.cache.compile(`${name} ${table}`, () => build(table, entryCondition(columns, rows))),
+    values: [context.tenant, ...rows.values([input])],
+  }
+}
+
+/**
+ * Merges patches in one statement: columns are assigned or merged, the rest gets what no column takes. Inputs that
+ * share a statement have one `shape`.
+ */
+export function updateEntries(context: StatementContext, inputs: UpdateInput[]): Statement {
+  const { spec } = inputs[0]!.route
+  const table = context.names.table(spec.table)
+  const { patch, expectedVersion } = inputs[0]!
+  const keys = entryColumns<UpdateInput>(spec)
+  const changed = fieldsOf(spec).flatMap((field, at) => {
+    const { action } = patch.changes[at]!
+    if (action === 'keep') return []
+    const column: InputColumn<UpdateInput> = { name: `c${at}`, cast: castOf(field.type), of: input => changeValue(input.patch.changes[at]!) }
+    return [{ field, action, column }]
+  })
+  const rest: InputColumn<UpdateInput>[] = isDeep(patch.rest)
+    ? [{ name: 'patch', cast: 'jsonb', of: input => JSON.stringify(input.patch.rest) }]
+    : [
+        { name: 'gone', cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) },
+        { name: 'set', cast: 'jsonb', of: input => JSON.stringify(setMembers(input.patch.rest)) },
+      ]
+  const counted: InputColumn<UpdateInput> = { name: 'times', cast: 'bigint', of: input => input.times }
+  const expected: InputColumn<UpdateInput>[] = expectedVersion === undefined
+    ? []
+    : [{ name: 'expected', cast: 'bigint', of: input => input.expectedVersion }]
+  const rows = inputRows([...keys, ...changed.map(({ column }) => column), ...rest, counted, ...expected], inputs.length > 1)
+  return {
+    ...context.cache.compile(`update ${table} ${patchShape(patch)} ${rows.from !== ''} ${expected.length}`, () => {
+      const merge = context.names.table('merge_patch')
+      const current = `coalesce(t."${spec.rest}", '{}')`
+      const assignments = changed.map(({ field, action, column }) => action === 'merge'
+        ? `${field.sql} = ${merge}(coalesce(t.${field.sql}, '{}'), ${rows.ref(column.name)})`
+        : `${field.sql} = ${rows.ref(column.name)}`)
+      return `
+update ${table} t set
+  ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${isDeep(patch.rest)
+    ? `${merge}(${current}, ${rows.ref('patch')})`
+    : `(${current} - ${rows.ref('gone')}) || ${rows.ref('set')}`},
+  version = t.version + ${rows.ref('times')}, updated_at = statement_timestamp()${rows.from}
+where ${entryCondition(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
+returning ${rows.ord} as ord`
+    }),
+    values: [context.tenant, ...rows.values(inputs)],
+  }
+}
+
+/** Patches of one shape can share a statement. */
+function patchShape({ changes, rest }: Patch): string {
+  const columns = changes.map(change => change.action[0]).join('')
+  return isDeep(rest) ? `${columns} deep` : `${columns} flat`
+}
+
+/** Patches of one group can share a statement: one shape, and the same names deleted from the rest. */
+export function patchGroup(patch: Patch): string {
+  return isDeep(patch.rest) ? patchShape(patch) : `${patchShape(patch)} ${JSON.stringify(goneNames(patch.rest).sort())}`
 }
 
 /** A flat patch needs no function: names go, members come. */
-function restPatch(column: string, patch: JsonObject, merge: string, first: number) {
-  const current = `coalesce("${column}", '{}')`
-  const members = Object.entries(patch)
-  if (members.some(([, value]) => isObject(value))) {
-    return { shape: 'deep', sql: `"${column}" = ${merge}(${current}, $${first}::jsonb)`, values: [JSON.stringify(patch)] }
-  }
-  const gone = members.filter(([, value]) => value === null).map(([name]) => name)
-  const set = Object.fromEntries(members.filter(([, value]) => value !== null))
-  return {
-    shape: 'flat',
-    sql: `"${column}" = (${current} - $${first}::text[]) || $${first + 1}::jsonb`,
-    values: [gone, JSON.stringify(set)],
-  }
+const isDeep = (patch: JsonObject) => Object.values(patch).some(isObject)
+
+const goneNames = (patch: JsonObject) => Object.keys(patch).filter(name => patch[name] === null)
+
+function setMembers(patch: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null))
+}
+
+function changeValue(change: Change): unknown {
+  if (change.action === 'keep') return null
+  return change.action === 'merge' ? JSON.stringify(change.value) : change.value
 }

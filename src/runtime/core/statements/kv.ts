@@ -1,52 +1,80 @@
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
+import type { InputColumn } from './rows'
+import { inputRows } from './rows'
 
 // now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
 const LIVE = '(expires_at is null or expires_at > statement_timestamp())'
 
-export function getValue(context: StatementContext, key: string): Statement {
+export interface SetInput {
+  key: string
+  json: string
+  ttlSeconds: number | null
+}
+
+export interface IncrementInput {
+  key: string
+  by: number
+}
+
+export function getValues(context: StatementContext, keys: string[]): Statement {
+  const many = keys.length > 1
   return {
-    ...context.cache.compile('kv get', () => `
-select value from ${context.names.table('kv')}
-where tenant_id = $1::text and key = $2::text and ${LIVE}`),
-    values: [context.tenant, key],
+    ...context.cache.compile(`kv get ${many}`, () => `
+select key, value from ${context.names.table('kv')}
+where tenant_id = $1::text and key = ${many ? 'any($2::text[])' : '$2::text'} and ${LIVE}`),
+    values: [context.tenant, many ? keys : keys[0]],
   }
 }
 
-export function setValue(context: StatementContext, key: string, value: string, ttlSeconds: number | null): Statement {
+const setColumns: InputColumn<SetInput>[] = [
+  { name: 'key', cast: 'text', of: input => input.key },
+  { name: 'value', cast: 'jsonb', of: input => input.json },
+  { name: 'ttl', cast: 'double precision', of: input => input.ttlSeconds },
+]
+
+export function setValues(context: StatementContext, inputs: SetInput[]): Statement {
+  const rows = inputRows(setColumns, inputs.length > 1)
   return {
-    ...context.cache.compile('kv set', () => `
+    ...context.cache.compile(`kv set ${rows.from !== ''}`, () => `
 insert into ${context.names.table('kv')} (tenant_id, key, value, expires_at)
-values ($1::text, $2::text, $3::jsonb, statement_timestamp() + $4::double precision * interval '1 second')
+select $1::text, ${rows.ref('key')}, ${rows.ref('value')}, statement_timestamp() + ${rows.ref('ttl')} * interval '1 second'${rows.from}
 on conflict (tenant_id, key) do update
   set value = excluded.value, expires_at = excluded.expires_at, updated_at = statement_timestamp()`),
-    values: [context.tenant, key, value, ttlSeconds],
+    values: [context.tenant, ...rows.values(inputs)],
   }
 }
 
-export function deleteValue(context: StatementContext, key: string): Statement {
+export function deleteValues(context: StatementContext, keys: string[]): Statement {
+  const many = keys.length > 1
   return {
-    ...context.cache.compile('kv delete', () => `
-delete from ${context.names.table('kv')} where tenant_id = $1::text and key = $2::text`),
-    values: [context.tenant, key],
+    ...context.cache.compile(`kv delete ${many}`, () => `
+delete from ${context.names.table('kv')} where tenant_id = $1::text and key = ${many ? 'any($2::text[])' : '$2::text'}`),
+    values: [context.tenant, many ? keys : keys[0]],
   }
 }
+
+const incrementColumns: InputColumn<IncrementInput>[] = [
+  { name: 'key', cast: 'text', of: input => input.key },
+  { name: 'by', cast: 'double precision', of: input => input.by },
+]
 
 /** A number that is live is added to, a key that is absent or expired starts anew; anything else matches no row. */
-export function incrementValue(context: StatementContext, key: string, by: number): Statement {
+export function incrementValues(context: StatementContext, inputs: IncrementInput[]): Statement {
+  const rows = inputRows(incrementColumns, inputs.length > 1)
   const dead = 'kv.expires_at <= statement_timestamp()'
   return {
-    ...context.cache.compile('kv increment', () => `
+    ...context.cache.compile(`kv increment ${rows.from !== ''}`, () => `
 insert into ${context.names.table('kv')} as kv (tenant_id, key, value)
-values ($1::text, $2::text, to_jsonb($3::double precision))
+select $1::text, ${rows.ref('key')}, to_jsonb(${rows.ref('by')})${rows.from}
 on conflict (tenant_id, key) do update set
   value = case when ${dead} then excluded.value
-    else to_jsonb((kv.value #>> '{}')::double precision + $3::double precision) end,
+    else to_jsonb((kv.value #>> '{}')::double precision + (excluded.value #>> '{}')::double precision) end,
   expires_at = case when ${dead} then null else kv.expires_at end,
   updated_at = statement_timestamp()
 where ${dead} or jsonb_typeof(kv.value) = 'number'
-returning (value #>> '{}')::double precision as value`),
-    values: [context.tenant, key, by],
+returning key, (value #>> '{}')::double precision as value`),
+    values: [context.tenant, ...rows.values(inputs)],
   }
 }
 

@@ -6,45 +6,83 @@ import { keyColumns } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
-import { keyCondition, parameters } from './context'
+import { keyCondition } from './context'
+import type { InputColumn } from './rows'
+import { inputRows } from './rows'
 
 export interface ReadRange {
   types?: string[] | undefined
   after?: string | undefined
   before?: string | undefined
-  from?: number | undefined
-  to?: number | undefined
+  /** Milliseconds, as the text of a bigint. */
+  from?: string | undefined
+  to?: string | undefined
   limit?: number | undefined
   order: 'asc' | 'desc'
 }
 
 const NOW_MS = 'floor(extract(epoch from clock_timestamp()) * 1000)::bigint'
 
+/** An event on its way into a table. */
+export interface AppendInput extends EncodedEvent {
+  route: Route<StreamSpec>
+}
+
 /**
- * Appends one event in one statement. The upsert of the head row orders the writers of a subject: version, id
- * and time are taken while its lock is held, so all three grow in the order the events commit.
+ * Appends events in one statement. The upsert of the head row orders the writers of a subject: version, id and
+ * time are taken while its lock is held, so all three grow in the order the events commit. Heads are locked in
+ * order of subject, so that two batches never wait for each other.
  */
-export function appendEvent(context: StatementContext, route: Route<StreamSpec>, table: string, event: EncodedEvent): Statement {
-  const { spec, keys } = route
+export function appendEvents(context: StatementContext, table: string, inputs: AppendInput[]): Statement {
+  const { spec } = inputs[0]!.route
   const fields = valueFields(spec)
-  const columns = [...keyColumns(spec), 'type', ...fields.map(field => field.column), spec.rest]
-  const casts = [...keyColumns(spec).map(() => 'text'), 'text', ...fields.map(field => castOf(field.type)), 'jsonb']
-  const sequence = context.names.table('events_id_seq')
+  const columns: InputColumn<AppendInput>[] = [
+    ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: AppendInput) => input.route.keys[at] })),
+    { name: 'type', cast: 'text', of: input => input.type },
+    ...fields.map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] })),
+    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+  ]
+  const rows = inputRows([{ name: 'in subject', cast: 'text', of: input => input.route.subject }, ...columns], inputs.length > 1)
   return {
-    ...context.cache.compile(`append ${table}`, () => `
+    ...context.cache.compile(`append ${table} ${rows.from !== ''}`, () => {
+      const names = columns.map(column => `"${column.name}"`).join(', ')
+      const id = `nextval(${context.names.literal('events_id_seq')})`
+      return rows.from
+        ? `
+with input as materialized (
+  select *${rows.from}
+),
+head as (
+  ${upsertHead(context, 'select $1::text, "in subject", count(*), ', ' from input group by "in subject" order by "in subject"')}
+  returning subject, version, last_ts
+),
+numbered as (
+  select input.*, head.last_ts,
+    head.version - count(*) over (partition by "in subject") + row_number() over (partition by "in subject" order by ord) as version
+  from input join head on head.subject = input."in subject"
+  order by ord
+)
+insert into ${table} (tenant_id, id, version, ts, ${names})
+select $1::text, ${id}, version, last_ts, ${names} from numbered
+returning id, ts`
+        : `
 with head as (
-  insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-  values ($1::text, $2::text, 1, (select last_value from ${sequence}), ${NOW_MS})
-  on conflict (tenant_id, subject) do update
-    set version = head.version + 1, last_ts = greatest(head.last_ts, excluded.last_ts)
+  ${upsertHead(context, `select $1::text, ${rows.ref('in subject')}, 1, `, '')}
   returning version, last_ts
 )
-insert into ${table} (tenant_id, id, version, ts, ${columns.map(column => `"${column}"`).join(', ')})
-select $1::text, nextval(${context.names.literal('events_id_seq')}), head.version, head.last_ts, ${parameters(casts, 3)}
-from head
-returning id, ts`),
-    values: [context.tenant, route.subject, ...keys, event.type, ...event.columns, event.rest],
+insert into ${table} (tenant_id, id, version, ts, ${names})
+select $1::text, ${id}, head.version, head.last_ts, ${columns.map(column => rows.ref(column.name)).join(', ')} from head
+returning id, ts`
+    }),
+    values: [context.tenant, ...rows.values(inputs)],
   }
+}
+
+function upsertHead(context: StatementContext, select: string, from: string): string {
+  return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
+  ${select}(select last_value from ${context.names.table('events_id_seq')}), ${NOW_MS}${from}
+  on conflict (tenant_id, subject) do update
+    set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)`
 }
 
 /** Reads one subject. Versions and ids grow together, so the index on versions serves positions given as ids. */

@@ -1,57 +1,67 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkCount, checkName, checkNumber, checkOptions } from '../arguments'
-import type { Row } from '../db/types'
+import { checkArray, checkCount, checkName, checkNumber, checkOptions } from '../arguments'
 import { StoreError, invalidValue } from '../errors'
-import { decodeMetadata, readMetadata, splitMetadata, splitPatch } from '../spec/metadata'
 import { pathOf } from '../spec/fields'
-import type { IndexSpec } from '../spec/types'
+import { readMetadata, splitMetadata, splitPatch } from '../spec/metadata'
 import { readFilter } from '../statements/filter'
-import { incrementEntry } from '../statements/increment'
-import { addEntry, deleteEntry, entryExists, getEntry, readEntries, updateEntry } from '../statements/index'
-import type { IndexEntry, IndexSurface, IndexUpdateOptions } from '../types'
+import { deleteEntry, entryExists, getEntries, patchGroup } from '../statements/index'
+import type { EntryInput } from '../statements/index'
+import { countEntries, readEntries, readPage } from '../statements/page'
+import type { IndexSurface, IndexUpdateOptions } from '../types'
+import { decodeEntry, indexOperations } from './indexOperations'
+import { DEFAULT_PAGE, pageRange, writeCursor } from './page'
 import type { Scope } from './scope'
 
-const DEFAULT_LIMIT = 50
 const DEFAULT_RETRIES = 3
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
 
 export function createIndexSurface(scope: Scope): IndexSurface {
   const { context } = scope
+  const operations = indexOperations(context)
   const routeOf = (key: string) => scope.indexRoute(checkName('key', key))
-  const entryOf = (key: string, id: string) => ({ route: routeOf(key), id: checkName('id', id) })
+  const entryOf = (key: string, id: string): EntryInput => ({ route: routeOf(key), id: checkName('id', id) })
+  // Names hold no \0, so the parts of a key can't run into each other.
+  const callOf = (operation: string, { route, id }: EntryInput, bytes: number) => ({
+    kind: `${operation} ${route.spec.table}`, key: `${route.subject}\0${id}`, bytes: route.subject.length + id.length + bytes,
+  })
 
-  async function update(key: string, entryId: string, patch: unknown, options?: IndexUpdateOptions): Promise<boolean> {
-    const { route, id } = entryOf(key, entryId)
-    const changes = splitPatch(route.spec, readMetadata('patch', patch))
+  async function update(key: string, id: string, patch: unknown, options?: IndexUpdateOptions): Promise<boolean> {
+    const entry = entryOf(key, id)
+    const tree = readMetadata('patch', patch)
+    const size = JSON.stringify(tree).length
+    const split = splitPatch(entry.route.spec, tree)
     const { expectedVersion } = checkOptions('options', options)
     if (expectedVersion !== undefined) checkCount('options.expectedVersion', expectedVersion)
-    const statement = updateEntry(context, route, id, changes, expectedVersion)
-    return scope.use(async session => (await session.query(statement)).count > 0)
+    const input = { ...entry, patch: split, times: 1, expectedVersion }
+    return scope.send(operations.update, { ...callOf(`update ${patchGroup(split)} ${expectedVersion}`, entry, size), input })
   }
 
-  async function remove(key: string, entryId: string): Promise<boolean> {
-    const { route, id } = entryOf(key, entryId)
-    return scope.use(async session => (await session.query(deleteEntry(context, route, id))).count > 0)
+  async function remove(key: string, id: string): Promise<boolean> {
+    const entry = entryOf(key, id)
+    return scope.use(async session => (await session.query(deleteEntry(context, entry))).count > 0)
   }
 
   return {
-    async add(key, entryId, score, metadata) {
-      const { route, id } = entryOf(key, entryId)
+    async add(key, id, score, metadata) {
+      const entry = entryOf(key, id)
       checkNumber('score', score)
-      const split = metadata === undefined ? undefined : splitMetadata(route.spec, readMetadata('metadata', metadata))
-      await scope.use(session => session.query(addEntry(context, route, id, score, split)))
+      const split = metadata === undefined
+        ? { columns: [], rest: null }
+        : splitMetadata(entry.route.spec, readMetadata('metadata', metadata))
+      const bytes = split.columns.length * 8 + (split.rest?.length ?? 0)
+      await scope.send(operations.add, { ...callOf('add', entry, bytes), input: { ...entry, score, ...split } })
     },
 
-    async get(key, entryId) {
-      const { route, id } = entryOf(key, entryId)
-      const { rows: [row] } = await scope.use(session => session.query(getEntry(context, route, id)))
-      return row ? decodeEntry(route.spec, row) : null
+    async get(key, id) {
+      const entry = entryOf(key, id)
+      const row = await scope.send(operations.get, { ...callOf('get', entry, 0), input: entry })
+      return row === undefined ? null : decodeEntry(entry.route.spec, row)
     },
 
     async read(key, options) {
       const route = routeOf(key)
-      const { offset = 0, limit = DEFAULT_LIMIT, filter = {} } = checkOptions('options', options)
+      const { offset = 0, limit = DEFAULT_PAGE, filter = {} } = checkOptions('options', options)
       const range = {
         offset: checkCount('options.offset', offset),
         limit: checkCount('options.limit', limit),
@@ -59,6 +69,33 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       }
       const { rows } = await scope.use(session => session.query(readEntries(context, route, range)))
       return rows.map(row => decodeEntry(route.spec, row))
+    },
+
+    async getMany(key, ids) {
+      const route = routeOf(key)
+      const inputs = checkArray('ids', ids).map((id, at) => ({ route, id: checkName(`ids.${at}`, id) }))
+      if (inputs.length === 0) return []
+      const { rows } = await scope.use(session => session.query(getEntries(context, inputs)))
+      const entries = new Map(rows.map(row => [Number(row.ord), row]))
+      return inputs.map((_, at) => entries.has(at + 1) ? decodeEntry(route.spec, entries.get(at + 1)!) : null)
+    },
+
+    async readPage(key, options) {
+      const route = routeOf(key)
+      const range = pageRange(route.spec, checkOptions('options', options))
+      const { rows } = await scope.use(session => session.query(readPage(context, route, range)))
+      const last = rows.at(-1)
+      return {
+        entries: rows.map(row => decodeEntry(route.spec, row)),
+        cursor: last && rows.length === range.limit ? writeCursor(last.score as number, last.seq as string) : null,
+      }
+    },
+
+    async count(key, filter = {}) {
+      const route = routeOf(key)
+      const statement = countEntries(context, route, readFilter(route.spec, checkOptions('filter', filter)))
+      const { rows: [row] } = await scope.use(session => session.query(statement))
+      return Number(row!.count)
     },
 
     update,
@@ -72,29 +109,21 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       }
     },
 
-    async increment(key, entryId, field, by = 1) {
-      const { route, id } = entryOf(key, entryId)
+    async increment(key, id, field, by = 1) {
+      const entry = entryOf(key, id)
       const path = pathOf(checkName('field', field))
       if (path[0] === 'version') throw invalidValue('field', '`version` is the store\'s own: every update counts it up')
-      checkNumber('by', by)
-      return scope.use(async (session) => {
-        const { rows: [row] } = await session.query(incrementEntry(context, route, id, path, by))
-        if (row) return row.value as number
-        const { rows: [entry] } = await session.query(entryExists(context, route, id))
-        if (!entry) throw entryNotFound(key, id)
-        throw invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number, so it can't be incremented; nothing was changed`, { key, id, field })
-      })
+      const input = { ...entry, path, by: checkNumber('by', by), times: 1 }
+      const value = await scope.send(operations.increment, { ...callOf(`increment ${field}`, entry, field.length), input })
+      if (value !== undefined) return value
+      const { rows: [found] } = await scope.use(session => session.query(entryExists(context, entry)))
+      if (!found) throw entryNotFound(key, id)
+      throw invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number, so it can't be incremented; nothing was changed`, { key, id, field })
     },
 
     delete: remove,
     remove,
   }
-}
-
-function decodeEntry(spec: IndexSpec, row: Row): IndexEntry {
-  const metadata = decodeMetadata(spec, row)
-  const entry = { id: row[spec.id] as string, score: row.score as number }
-  return metadata === undefined ? entry : { ...entry, metadata }
 }
 
 function entryNotFound(key: string, id: string, when = ''): StoreError {

@@ -1,7 +1,12 @@
-import { checkName, checkNumber } from '../arguments'
+import { checkArray, checkName, checkNumber, checkObject } from '../arguments'
+import type { Operation } from '../batch/batcher'
+import { foldSums, runningValues } from '../batch/sum'
+import type { Row } from '../db/types'
 import { invalidValue } from '../errors'
 import { encodeJson } from '../json'
-import { clearValues, deleteValue, getValue, incrementValue, setValue } from '../statements/kv'
+import type { StatementContext } from '../statements/context'
+import type { IncrementInput, SetInput } from '../statements/kv'
+import { clearValues, deleteValues, getValues, incrementValues, setValues } from '../statements/kv'
 import type { KvSurface } from '../types'
 import type { Scope } from './scope'
 
@@ -9,23 +14,40 @@ const MAX_TTL_SECONDS = 1e11
 
 export function createKvSurface(scope: Scope): KvSurface {
   const { context } = scope
+  const [get, set, remove, increment] = [getOperation(context), setOperation(context), deleteOperation(context), incrementOperation(context)]
   return {
     async get(key) {
-      const statement = getValue(context, checkName('key', key))
-      const { rows: [row] } = await scope.use(session => session.query(statement))
-      return row ? JSON.parse(row.value as string) : null
+      checkName('key', key)
+      const json = await scope.send(get, { kind: 'get', key, input: key, bytes: key.length })
+      return json === null ? null : JSON.parse(json)
+    },
+
+    async getMany(keys) {
+      const names = checkArray('keys', keys).map((key, at) => checkName(`keys.${at}`, key))
+      if (names.length === 0) return []
+      const { rows } = await scope.use(session => session.query<ValueRow>(getValues(context, names)))
+      const values = new Map(rows.map(row => [row.key, row.value]))
+      return names.map(key => values.has(key) ? JSON.parse(values.get(key)!) : null)
     },
 
     async set(key, value, ttlSeconds) {
-      checkName('key', key)
-      const json = value === undefined ? 'null' : encodeJson(value, 'value')
-      const statement = setValue(context, key, json, checkTtl(ttlSeconds))
-      await scope.use(session => session.query(statement))
+      const input = setInput(key, value, ttlSeconds)
+      await scope.send(set, { kind: 'set', key, input, bytes: key.length + input.json.length })
+    },
+
+    async setMany(entries) {
+      const last = new Map(checkArray('entries', entries).map((entry, at) => {
+        const { key, value, ttlSeconds } = checkObject(`entries.${at}`, entry)
+        const input = setInput(key, value, ttlSeconds, `entries.${at}.`)
+        return [input.key, input]
+      }))
+      if (last.size === 0) return
+      await scope.use(session => session.query(setValues(context, [...last.values()].sort(byKey))))
     },
 
     async delete(key) {
-      const statement = deleteValue(context, checkName('key', key))
-      await scope.use(session => session.query(statement))
+      checkName('key', key)
+      await scope.send(remove, { kind: 'delete', key, input: key, bytes: key.length })
     },
 
     async clear(glob) {
@@ -35,17 +57,95 @@ export function createKvSurface(scope: Scope): KvSurface {
     },
 
     async increment(key, by = 1) {
-      const statement = incrementValue(context, checkName('key', key), checkNumber('by', by))
-      const { rows: [row] } = await scope.use(session => session.query(statement))
-      if (!row) throw invalidValue('key', `${JSON.stringify(key)} does not hold a number, so it can't be incremented; its value was left as it is`, { key })
-      return row.value as number
+      const input = { key: checkName('key', key), by: checkNumber('by', by) }
+      const value = await scope.send(increment, { kind: 'increment', key, input, bytes: key.length })
+      if (value === undefined) throw invalidValue('key', `${JSON.stringify(key)} does not hold a number, so it can't be incremented; its value was left as it is`, { key })
+      return value
     },
   }
 }
 
-function checkTtl(ttlSeconds: unknown): number | null {
+interface ValueRow extends Row {
+  key: string
+  /** JSON text. */
+  value: string
+}
+
+function setInput(key: unknown, value: unknown, ttlSeconds: unknown, path = ''): SetInput {
+  return {
+    key: checkName(`${path}key`, key),
+    json: value === undefined ? 'null' : encodeJson(value, `${path}value`),
+    ttlSeconds: checkTtl(`${path}ttlSeconds`, ttlSeconds),
+  }
+}
+
+/** The JSON text of a value: each caller parses its own, as nobody must see what another one changes in it. */
+function getOperation(context: StatementContext): Operation<string, string | null> {
+  return {
+    async one(session, _, key) {
+      const { rows: [row] } = await session.query<ValueRow>(getValues(context, [key]))
+      return row?.value ?? null
+    },
+    async many(session, _, groups) {
+      const { rows } = await session.query<ValueRow>(getValues(context, groups.map(({ folded }) => folded)))
+      const values = new Map(rows.map(row => [row.key, row.value]))
+      return groups.map(({ inputs }) => inputs.map(key => values.get(key) ?? null))
+    },
+    fold: key => key,
+  }
+}
+
+function setOperation(context: StatementContext): Operation<SetInput, void> {
+  return {
+    async one(session, _, input) {
+      await session.query(setValues(context, [input]))
+    },
+    async many(session, _, groups) {
+      // In order of key: two instances that set the same keys must not wait for each other.
+      await session.query(setValues(context, groups.map(({ folded }) => folded).sort(byKey)))
+      return groups.map(({ inputs }) => inputs.map(() => undefined))
+    },
+    fold: (_, last) => last,
+  }
+}
+
+function deleteOperation(context: StatementContext): Operation<string, void> {
+  return {
+    async one(session, _, key) {
+      await session.query(deleteValues(context, [key]))
+    },
+    async many(session, _, groups) {
+      await session.query(deleteValues(context, groups.map(({ folded }) => folded).sort()))
+      return groups.map(({ inputs }) => inputs.map(() => undefined))
+    },
+    fold: key => key,
+  }
+}
+
+function incrementOperation(context: StatementContext): Operation<IncrementInput, number | undefined> {
+  return {
+    async one(session, _, input) {
+      const { rows: [row] } = await session.query<{ value: number }>(incrementValues(context, [input]))
+      return row?.value
+    },
+    async many(session, _, groups) {
+      const sums = groups.map(({ folded }) => folded).sort(byKey)
+      const { rows } = await session.query<{ key: string, value: number }>(incrementValues(context, sums))
+      const values = new Map(rows.map(row => [row.key, row.value]))
+      return groups.map(({ inputs, folded }) => {
+        const last = values.get(folded.key)
+        return last === undefined ? undefined : runningValues(last, inputs)
+      })
+    },
+    fold: foldSums,
+  }
+}
+
+const byKey = (a: { key: string }, b: { key: string }) => a.key < b.key ? -1 : 1
+
+function checkTtl(argument: string, ttlSeconds: unknown): number | null {
   if (ttlSeconds === undefined || ttlSeconds === null) return null
-  const ttl = checkNumber('ttlSeconds', ttlSeconds)
-  if (ttl < 0 || ttl > MAX_TTL_SECONDS) throw invalidValue('ttlSeconds', `must lie between 0 and ${MAX_TTL_SECONDS} seconds, not ${ttl}`)
+  const ttl = checkNumber(argument, ttlSeconds)
+  if (ttl < 0 || ttl > MAX_TTL_SECONDS) throw invalidValue(argument, `must lie between 0 and ${MAX_TTL_SECONDS} seconds, not ${ttl}`)
   return ttl
 }

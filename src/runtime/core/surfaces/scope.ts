@@ -1,3 +1,4 @@
+import type { Send } from '../batch/batcher'
 import type { Session } from '../db/types'
 import type { StreamTables } from '../features/streamTables'
 import type { Route } from '../spec/route'
@@ -11,4 +12,6 @@ export interface Scope {
   indexRoute(key: string): Route<IndexSpec>
   /** Runs a call once the store is ready: on the pool, or in the transaction the surfaces belong to. */
   use<R>(work: (session: Session, tables: StreamTables) => Promise<R>): Promise<R>
+  /** Sends an operation alone, or together with others of its kind that come at the same time. */
+  send: Send
 }

@@ -1,28 +1,37 @@
-import { checkCount, checkName, checkNumber, checkOptions, checkPosition, checkType } from '../arguments'
+import { checkArray, checkCount, checkFunction, checkName, checkNumber, checkOptions, checkPosition, checkType } from '../arguments'
+import type { Operation } from '../batch/batcher'
+import type { Row, Session } from '../db/types'
 import { invalidValue } from '../errors'
+import type { StreamTables } from '../features/streamTables'
 import { decodeEvent, encodeEvent, valueFields } from '../spec/event'
-import type { ReadRange } from '../statements/stream'
-import { appendEvent, deleteEvents, deleteHead, readEvents } from '../statements/stream'
-import type { StreamReadOptions, StreamSurface } from '../types'
+import type { StatementContext } from '../statements/context'
+import type { AppendInput, ReadRange } from '../statements/stream'
+import { appendEvents, deleteEvents, deleteHead, readEvents } from '../statements/stream'
+import type { AppendManyOptions, EventRecord, StreamReadOptions, StreamSurface } from '../types'
 import type { Scope } from './scope'
 
-const MAX_BIGINT = 2 ** 63
+// The last double before what a bigint can hold.
+const LAST_TIME = 2 ** 63 - 1024
+// Events in one statement of an import.
+const MAX_STEP = 5_000
 
 export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscribe'> {
   const { context } = scope
+  const append = appendOperation(context)
   return {
     async append(subject, event) {
       const route = scope.streamRoute(checkName('subject', subject))
-      const encoded = encodeEvent(route, event)
-      return scope.use((session, tables) => tables.on(session, route, 'append', async (table) => {
-        const { rows: [stored] } = await session.query(appendEvent(context, route, table, encoded))
-        const columns = Object.fromEntries(valueFields(route.spec).map((field, at) => [field.column, encoded.columns[at]]))
-        const keyed = Object.values(route.spec.fields).filter(field => field.type === 'key')
-        return decodeEvent(route.spec, {
-          ...stored, ...columns, type: encoded.type, [route.spec.rest]: encoded.rest,
-          ...Object.fromEntries(keyed.map(field => [field.column, route.keys.at(-1)])),
-        })
-      }))
+      const input: AppendInput = { route, ...encodeEvent(route, event) }
+      const partition = route.spec.partition ? route.keys[0] : ''
+      return scope.send(append, { kind: `${route.spec.table} ${partition}`, key: subject, input, bytes: sizeOf(input) })
+    },
+
+    async appendMany(subject, events, options) {
+      const route = scope.streamRoute(checkName('subject', subject))
+      const inputs: AppendInput[] = checkArray('events', events).map((event, at) => ({ route, ...encodeEvent(route, event, `events.${at}`) }))
+      const { onProgress } = checkOptions('options', options)
+      if (onProgress !== undefined) checkFunction('options.onProgress', onProgress)
+      return scope.use((session, tables) => appendSteps(context, session, tables, inputs, onProgress))
     },
 
     async read(subject, options) {
@@ -47,6 +56,70 @@ export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscrib
   }
 }
 
+/** One statement, or as many as an import needs in one transaction. */
+async function appendSteps(
+  context: StatementContext, session: Session, tables: StreamTables, inputs: AppendInput[],
+  onProgress: AppendManyOptions['onProgress'],
+): Promise<EventRecord[]> {
+  if (inputs.length > MAX_STEP && !session.inTransaction) {
+    return session.atomic(transaction => appendSteps(context, transaction, tables, inputs, onProgress))
+  }
+  const records: EventRecord[] = []
+  for (let at = 0; at < inputs.length; at += MAX_STEP) {
+    const step = inputs.slice(at, at + MAX_STEP)
+    const rows = await appendRows(context, session, tables, step)
+    step.forEach((input, of) => records.push(recordOf(input, rows[of]!)))
+    onProgress?.({ appended: records.length, total: inputs.length })
+  }
+  return records
+}
+
+/** What the database gave each input, in their order. */
+async function appendRows(context: StatementContext, session: Session, tables: StreamTables, inputs: AppendInput[]): Promise<StoredRow[]> {
+  const { rows } = await tables.on(session, inputs[0]!.route, 'append', table =>
+    session.query<StoredRow>(appendEvents(context, table, inputs)))
+  // Ids were given in the order of the inputs.
+  return rows.sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
+}
+
+function appendOperation(context: StatementContext): Operation<AppendInput, EventRecord> {
+  return {
+    async one(session, tables, input) {
+      const [stored] = await appendRows(context, session, tables, [input])
+      return recordOf(input, stored!)
+    },
+    async many(session, tables, groups) {
+      const rows = await appendRows(context, session, tables, groups.flatMap(group => group.inputs))
+      let at = 0
+      return groups.map(group => group.inputs.map(input => recordOf(input, rows[at++]!)))
+    },
+    // Every event gets a row of its own; those of one subject go out in order.
+    fold: first => first,
+  }
+}
+
+interface StoredRow extends Row {
+  id: string
+  ts: string
+}
+
+/** The record as `read` gives it, made of what was sent and what the database added. */
+function recordOf(input: AppendInput, stored: Row): EventRecord {
+  const { spec, keys } = input.route
+  const row: Row = { id: stored.id, ts: stored.ts, type: input.type, [spec.rest]: input.rest }
+  valueFields(spec).forEach((field, at) => {
+    row[field.column] = input.columns[at]
+  })
+  for (const field of Object.values(spec.fields)) {
+    if (field.type === 'key') row[field.column] = keys.at(-1)
+  }
+  return decodeEvent(spec, row)
+}
+
+function sizeOf(input: AppendInput): number {
+  return input.columns.reduce<number>((size, value) => size + (typeof value === 'string' ? value.length : 8), 64 + (input.rest?.length ?? 0))
+}
+
 function readRange(options: StreamReadOptions): ReadRange {
   const { types, after, before, from, to, limit, order = 'asc' } = options
   if (order !== 'asc' && order !== 'desc') throw invalidValue('options.order', `must be 'asc' or 'desc', not ${JSON.stringify(order)}`)
@@ -63,6 +136,6 @@ function readRange(options: StreamReadOptions): ReadRange {
 }
 
 /** Times no bigint can hold are as far away as the last one it can. */
-function milliseconds(time: number): number {
-  return Math.min(Math.max(time, -MAX_BIGINT / 2), MAX_BIGINT / 2)
+function milliseconds(time: number): string {
+  return BigInt(Math.min(Math.max(time, -LAST_TIME), LAST_TIME)).toString()
 }

@@ -1,0 +1,46 @@
+import type { JsonObject } from '../json'
+import { isObject, member, put } from '../json'
+import type { Change, Patch } from '../spec/metadata'
+
+/**
+ * Whether two merge patches, one after the other, are the same as one: not when the second one puts an object
+ * where the first one put (or deleted) something else, for a merge would go on with what was there before.
+ */
+export function canCompose(first: JsonObject, second: JsonObject): boolean {
+  return Object.keys(second).every((name) => {
+    const [before, after] = [member(first, name), second[name]]
+    if (before === undefined || !isObject(after)) return true
+    return isObject(before) && canCompose(before, after)
+  })
+}
+
+export function compose(first: JsonObject, second: JsonObject): JsonObject {
+  const composed = { ...first }
+  for (const name of Object.keys(second)) {
+    const [before, after] = [member(first, name), second[name]!]
+    put(composed, name, isObject(before) && isObject(after) ? compose(before, after) : after)
+  }
+  return composed
+}
+
+/** The same for patches of one shape that are split already. */
+export function canComposePatches(first: Patch, second: Patch): boolean {
+  return canCompose(first.rest, second.rest) && first.changes.every((change, at) => {
+    const next = second.changes[at]!
+    return change.action !== 'merge' || next.action !== 'merge' || canCompose(change.value, next.value)
+  })
+}
+
+export function composePatches(first: Patch, second: Patch): Patch {
+  return {
+    changes: first.changes.map((change, at) => composeChange(change, second.changes[at]!)),
+    rest: compose(first.rest, second.rest),
+  }
+}
+
+function composeChange(first: Change, second: Change): Change {
+  if (second.action === 'keep') return first
+  return first.action === 'merge' && second.action === 'merge'
+    ? { action: 'merge', value: compose(first.value, second.value) }
+    : second
+}

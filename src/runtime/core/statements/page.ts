@@ -1,0 +1,100 @@
+import { keyColumns } from '../spec/route'
+import type { Route } from '../spec/route'
+import type { IndexSpec } from '../spec/types'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from './context'
+import { keyCondition } from './context'
+import type { Condition } from './filter'
+import { conditionSql } from './filter'
+import { selectList } from './index'
+
+/** By offset: what the contract of nvent knows. The rows that are skipped are read all the same. */
+export function readEntries(
+  context: StatementContext, route: Route<IndexSpec>, range: { offset: number, limit: number, conditions: Condition[] },
+): Statement {
+  const { spec } = route
+  const values: unknown[] = [context.tenant, ...route.keys, range.limit, range.offset]
+  const [limit, offset] = [values.length - 1, values.length]
+  const conditions = conditionsSql(spec, range.conditions, values)
+  const table = context.names.table(spec.table)
+  return {
+    ...context.cache.compile(`read ${table} ${range.conditions.map(condition => condition.shape).join(',')}`, () => `
+select ${selectList(spec)} from ${table}
+where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...conditions()].join('\n  and ')}
+order by score desc, seq
+limit $${limit}::bigint offset $${offset}::bigint`),
+    values,
+  }
+}
+
+export interface PageRange {
+  order: 'asc' | 'desc'
+  limit: number
+  min: number | undefined
+  max: number | undefined
+  /** The last entry of the page before. */
+  after: { score: number, seq: string } | undefined
+  conditions: Condition[]
+}
+
+/**
+ * One page in the order of score and insertion. After a cursor there are two parts, the rest of its score and the
+ * scores beyond, each of them a plain scan of the index: no page costs more than the first.
+ */
+export function readPage(context: StatementContext, route: Route<IndexSpec>, range: PageRange): Statement {
+  const { spec } = route
+  const { order, min, max, after } = range
+  const values: unknown[] = [context.tenant, ...route.keys, range.limit]
+  const limit = `limit $${values.length}::bigint`
+  const add = (value: unknown) => `$${values.push(value)}`
+  const bounds = [
+    ...(min === undefined ? [] : [`score >= ${add(min)}::double precision`]),
+    ...(max === undefined ? [] : [`score <= ${add(max)}::double precision`]),
+  ]
+  const cursor = after && { score: `${add(after.score)}::double precision`, seq: `${add(after.seq)}::bigint` }
+  const conditions = conditionsSql(spec, range.conditions, values)
+  const table = context.names.table(spec.table)
+  const shape = `${order} ${bounds.length} ${min === undefined} ${after === undefined} ${range.conditions.map(condition => condition.shape).join(',')}`
+  return {
+    ...context.cache.compile(`page ${table} ${shape}`, () => {
+      const [onward, beyond, later] = order === 'desc'
+        ? ['score desc, seq', '<', '>']
+        : ['score, seq desc', '>', '<']
+      const part = (more: string[]) => `select ${selectList(spec)}, seq from ${table}
+where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...bounds, ...more, ...conditions()].join('\n  and ')}
+order by ${onward} ${limit}`
+      if (!cursor) return part([])
+      return `
+select * from (
+(${part([`score = ${cursor.score}`, `seq ${later} ${cursor.seq}`])})
+union all
+(${part([`score ${beyond} ${cursor.score}`])})
+) as page
+order by ${onward} ${limit}`
+    }),
+    values,
+  }
+}
+
+export function countEntries(context: StatementContext, route: Route<IndexSpec>, conditions: Condition[]): Statement {
+  const { spec } = route
+  const values: unknown[] = [context.tenant, ...route.keys]
+  const filters = conditionsSql(spec, conditions, values)
+  const table = context.names.table(spec.table)
+  return {
+    ...context.cache.compile(`count ${table} ${conditions.map(condition => condition.shape).join(',')}`, () => `
+select count(*) as count from ${table}
+where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()].join('\n  and ')}`),
+    values,
+  }
+}
+
+/** Adds the values of the conditions to the parameters; their SQL is only made when a statement is compiled. */
+function conditionsSql(spec: IndexSpec, conditions: Condition[], values: unknown[]): () => string[] {
+  const firsts = conditions.map((condition) => {
+    const first = values.length + 1
+    values.push(...condition.values)
+    return first
+  })
+  return () => conditions.map((condition, at) => conditionSql(spec, condition, firsts[at]!))
+}

@@ -1,0 +1,37 @@
+import { checkCount, checkName, checkNumber, checkOptions } from '../arguments'
+import { invalidValue } from '../errors'
+import type { IndexSpec } from '../spec/types'
+import { readFilter } from '../statements/filter'
+import type { PageRange } from '../statements/page'
+import type { IndexPageOptions } from '../types'
+
+/** Entries on a page, unless `limit` is given. */
+export const DEFAULT_PAGE = 50
+
+const MAX_CURSOR_BYTES = 200
+
+export function pageRange(spec: IndexSpec, options: IndexPageOptions): PageRange {
+  const { cursor, limit = DEFAULT_PAGE, order = 'desc', min, max, filter = {} } = options
+  if (order !== 'asc' && order !== 'desc') throw invalidValue('options.order', `must be 'asc' or 'desc', not ${JSON.stringify(order)}`)
+  return {
+    order,
+    limit: checkCount('options.limit', limit),
+    min: min === undefined ? undefined : checkNumber('options.min', min),
+    max: max === undefined ? undefined : checkNumber('options.max', max),
+    after: cursor === undefined || cursor === null ? undefined : readCursor(cursor),
+    conditions: readFilter(spec, checkOptions('options.filter', filter)),
+  }
+}
+
+/** The place of an entry in the order of its index: opaque to callers. */
+export function writeCursor(score: number, seq: string): string {
+  return Buffer.from(JSON.stringify([score, seq])).toString('base64url')
+}
+
+function readCursor(cursor: unknown): { score: number, seq: string } {
+  const text = Buffer.from(checkName('options.cursor', cursor, MAX_CURSOR_BYTES), 'base64url').toString()
+  const match = /^\[(-?\d[\d.e+-]*),"(\d{1,19})"\]$/.exec(text)
+  const score = Number(match?.[1])
+  if (!match || !Number.isFinite(score)) throw invalidValue('options.cursor', 'is not one that readPage() gave')
+  return { score, seq: match[2]! }
+}
