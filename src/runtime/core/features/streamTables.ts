@@ -54,9 +54,11 @@ export async function createStreamTables(
 
   async function tableOf(route: Route<StreamSpec>, session: Session, use: 'read' | 'append'): Promise<string> {
     const parent = names.table(route.spec.table)
-    const subjectPrefix = route.keys[0]
+    const subjectPrefix = route.keys[0]!
     // Inside a transaction the parent is always right; a statement that fails there could not be repeated.
-    if (!route.spec.partition || !subjectPrefix || session.inTransaction) return parent
+    if (!route.spec.partition || session.inTransaction) return parent
+    // Subjects without a type never get a table.
+    if (subjectPrefix === '') return names.table('events_default')
     if (use === 'append' && options.create) await ensure(subjectPrefix)
     const table = known.get(subjectPrefix)
     return table === undefined ? parent : qualified(table)

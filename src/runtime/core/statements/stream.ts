@@ -114,8 +114,11 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
     limit = `limit $${values.length}::bigint`
   }
   const columns = ['id', 'ts', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest]
+  // A plan that fits any value holds every partition, for each shape and connection.
+  const isParent = spec.partition !== undefined && table === context.names.table(spec.table)
+  const compile = isParent ? context.cache.unprepared : context.cache.compile
   return {
-    ...context.cache.compile(`read ${table} ${range.order} ${shape.join(',')}`, () => `
+    ...compile(`read ${table} ${range.order} ${shape.join(',')}`, () => `
 select ${columns.map(column => `"${column}"`).join(', ')}
 from ${table}
 where ${conditions.join('\n  and ')}
