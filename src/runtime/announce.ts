@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isStoreError, messageOf } from './core/errors'
 import type { Logger } from './core/options'
-import type { StoreInfo } from './core/types'
+import type { StoreInfo } from './core/types/index'
 import type { Handle } from './handle'
 
 const LOOK_AGAIN_MS = 1_000

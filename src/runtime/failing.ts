@@ -1,4 +1,4 @@
-import type { Store } from './core/types'
+import type { Store } from './core/types/index'
 
 /**
  * Stands in for a store that can't be made: whoever gets it can go on starting, every call rejects with the reason.

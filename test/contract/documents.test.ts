@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import * as core from '../../src/runtime/core/index'
-import type { Store } from '../../src/runtime/core/types'
+import type { Store } from '../../src/runtime/core/types/index'
 
 // Examples are run as they stand. `// → value` beside an expression is what it must give; an object there names
 // the members that count.

@@ -7,7 +7,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isStoreError } from '../../src/runtime/core/index'
-import type { Store } from '../../src/runtime/core/types'
+import type { Store } from '../../src/runtime/core/types/index'
 import { backends } from '../setup/backends'
 
 const RUNS = Math.ceil(Number(process.env.MODEL_RUNS ?? 2_000) / 20)

@@ -1,5 +1,5 @@
 import { beforeAll, describe, it } from 'vitest'
-import type { Store } from '../../src/runtime/core/types'
+import type { Store } from '../../src/runtime/core/types/index'
 import { pglite, postgres18 } from '../setup/backends'
 import { checkSequences, freshName, SEED } from './harness'
 import { compareIndexes, IDS, indexSteps, takeIndexStep } from './indexSteps'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Store } from '../../src/runtime/core/types'
+import type { Store } from '../../src/runtime/core/types/index'
 import { pglite, postgres18 } from '../setup/backends'
 import { checkSequences, expectedOf, expectSame, freeze, freshName, outcomeOf, RUNS, SEED } from './harness'
 import { createOracle } from './oracle'

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase, hasServer, openStore } from '../setup/database'
 import type { Database, Row } from '../setup/database'
-import type { EventRecord, Store, StoreInfo } from '../../src/runtime/core/types'
+import type { EventRecord, Store, StoreInfo } from '../../src/runtime/core/types/index'
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at)
 const together = <T>(count: number, call: (at: number) => Promise<T>): Promise<T[]> => Promise.all(range(count).map(call))

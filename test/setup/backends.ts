@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { StoreOptions } from '../../src/runtime/core/options'
-import type { Store } from '../../src/runtime/core/types'
+import type { Store } from '../../src/runtime/core/types/index'
 import { freshDatabase, hasServer, onFileEnd, openStore } from './database'
 import type { DatabaseOptions, Row, ServerName } from './database'
 

@@ -41,7 +41,7 @@ describe('the sources', () => {
     expect(of('runtime/core/db/pg')).toContainEqual({ target: 'runtime/core/db/errors', isPackage: false, typeOnly: false })
     // A dynamic import, a type's import and a re-export count like any other.
     expect(of('runtime/core/db/pglite')).toContainEqual({ target: '@electric-sql/pglite', isPackage: true, typeOnly: false })
-    expect(of('runtime/core/index')).toContainEqual({ target: 'runtime/core/types', isPackage: false, typeOnly: true })
+    expect(of('runtime/core/index')).toContainEqual({ target: 'runtime/core/types/index', isPackage: false, typeOnly: true })
     expect(of('runtime/core/db/errors')).toContainEqual({ target: 'runtime/core/errors', isPackage: false, typeOnly: true })
   })
 

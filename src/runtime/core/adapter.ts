@@ -1,6 +1,6 @@
 import type { StoreOptions } from './options'
 import { createStore } from './store'
-import type { IndexSurface, KvSurface, Store, StreamSurface } from './types'
+import type { IndexSurface, KvSurface, Store, StreamSurface } from './types/index'
 
 /**
  * The store as a class, the way the adapter interface of nvent knows it.

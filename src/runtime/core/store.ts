@@ -19,7 +19,7 @@ import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
 import type { Scope } from './surfaces/scope'
 import { createStreamSurface } from './surfaces/stream'
-import type { Store, StoreInfo, TransactionSurfaces } from './types'
+import type { Store, StoreInfo, TransactionSurfaces } from './types/index'
 
 interface Prepared {
   info: StoreInfo

@@ -1,4 +1,4 @@
-import type { Store } from '../core/types'
+import type { Store } from '../core/types/index'
 import { currentHandle } from '../handle'
 import type { Handle } from '../handle'
 import { logger } from '../logger'

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { checkFunction, checkName, checkOptions } from '../arguments'
 import type { Logger } from '../options'
 import { isStoreError } from '../errors'
-import type { EventRecord, StreamSubscription, StreamSurface, SubscribeOptions } from '../types'
+import type { EventRecord, StreamSubscription, StreamSurface, SubscribeOptions } from '../types/index'
 
 const PAGE = 500
 const MAX_ERROR_PAUSE_MS = 10_000

@@ -9,7 +9,7 @@ import type { IncrementInput } from '../statements/increment'
 import { incrementEntries } from '../statements/increment'
 import type { AddInput, EntryInput, UpdateInput } from '../statements/index'
 import { addEntries, getEntries, updateEntries } from '../statements/index'
-import type { IndexEntry } from '../types'
+import type { IndexEntry } from '../types/index'
 
 /** A row of a statement for many inputs says by `ord`, from 1 on, which input it answers. */
 interface AnswerRow extends Row {

@@ -7,7 +7,7 @@ import { encodeJson } from '../json'
 import type { StatementContext } from '../statements/context'
 import type { IncrementInput, SetInput } from '../statements/kv'
 import { clearValues, deleteValues, getValues, incrementValues, setValues } from '../statements/kv'
-import type { KvSurface } from '../types'
+import type { KvSurface } from '../types/index'
 import type { Scope } from './scope'
 
 const MAX_TTL_SECONDS = 1e11

@@ -3,7 +3,7 @@ import { invalidValue } from '../errors'
 import type { IndexSpec } from '../spec/types'
 import { readFilter } from '../statements/filter'
 import type { PageRange } from '../statements/page'
-import type { IndexPageOptions } from '../types'
+import type { IndexPageOptions } from '../types/index'
 
 /** Entries on a page, unless `limit` is given. */
 export const DEFAULT_PAGE = 50

@@ -7,7 +7,7 @@ import { decodeEvent, encodeEvent, valueFields } from '../spec/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput, ReadRange } from '../statements/stream'
 import { appendEvents, deleteEvents, deleteHead, readEvents } from '../statements/stream'
-import type { AppendManyOptions, EventRecord, StreamReadOptions, StreamSurface } from '../types'
+import type { AppendManyOptions, EventRecord, StreamReadOptions, StreamSurface } from '../types/index'
 import type { Scope } from './scope'
 
 // The last double before what a bigint can hold.
