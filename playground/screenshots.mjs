@@ -68,7 +68,7 @@ async function shoot(name, path, colorScheme, viewport, folder, fullPage = false
   await page.setViewportSize(viewport)
   await page.emulateMedia({ colorScheme })
   await open(path)
-  await page.waitForFunction(() => !globalThis.document.body.innerText.includes('connecting'))
+  await page.waitForFunction(() => !globalThis.document.body.textContent.includes('connecting'))
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage })
   console.log(join(folder, `${name}.png`))
 }

@@ -65,7 +65,7 @@ function addServerCode(nitro: Nitro, glue: string): void {
   // First of all plugins: nvent's own plugin calls the hook that ours listens to.
   options.plugins.unshift(join(glue, 'plugin'))
   if (options.imports) (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
-  options.externals.inline = [...options.externals.inline ?? [], runtime]
+  options.externals = { ...options.externals, inline: [...options.externals?.inline ?? [], runtime] }
   options.virtual['#nvent-server-imports'] = async () => {
     const imports = await nitro.unimport?.getImports() ?? []
     const register = imports.find(({ name, as }) => (as ?? name) === 'registerStoreAdapter')

@@ -1,9 +1,4 @@
-import { FetchError } from 'ofetch'
-
-export interface Problem {
-  message: string
-  code?: string
-}
+import type { Problem } from '~/utils/problem'
 
 /**
  * Runs what a button does: one action at a time, then the page and the call log are fetched anew. What goes wrong
@@ -29,13 +24,4 @@ export function useAction(refresh: () => Promise<unknown>) {
   }
 
   return { run, busy, problem }
-}
-
-function problemOf(error: unknown): Problem {
-  const body: unknown = error instanceof FetchError ? error.data : undefined
-  if (typeof body !== 'object' || body === null || !('message' in body)) return { message: String(error) }
-
-  const details: unknown = 'data' in body ? body.data : undefined
-  const code = typeof details === 'object' && details !== null && 'code' in details ? String(details.code) : undefined
-  return { message: String(body.message), code }
 }

@@ -3,15 +3,19 @@ export function useLiveStream(subject: () => string | null, onEvent: () => unkno
   const live = ref(false)
   let source: EventSource | undefined
 
+  function setLive(value: boolean): void {
+    live.value = value
+  }
+
   function open(name: string | null): void {
     source?.close()
-    live.value = false
+    setLive(false)
     if (name === null) return
 
     source = new EventSource(`/api/streams/live?subject=${encodeURIComponent(name)}`)
-    source.addEventListener('ready', () => { live.value = true })
+    source.addEventListener('ready', () => setLive(true))
     source.addEventListener('message', onEvent)
-    source.addEventListener('error', () => { live.value = false })
+    source.addEventListener('error', () => setLive(false))
   }
 
   onMounted(() => watch(subject, open, { immediate: true }))

@@ -2,9 +2,12 @@
 export function useNow() {
   const now = useState('now', () => Date.now())
   let timer: ReturnType<typeof setInterval> | undefined
-  onMounted(() => {
+  function tick(): void {
     now.value = Date.now()
-    timer = setInterval(() => { now.value = Date.now() }, 1000)
+  }
+  onMounted(() => {
+    tick()
+    timer = setInterval(tick, 1000)
   })
   onBeforeUnmount(() => clearInterval(timer))
   return now

@@ -45,6 +45,14 @@ export interface Totals {
   byStatus: Record<OrderStatus, number>
 }
 
+/** What every event has; workflow events carry more. */
+export interface ShownEvent {
+  id: string
+  ts: number
+  type: string
+  data?: unknown
+}
+
 export type Tier = 'stream' | 'index' | 'kv'
 
 /** One call to the store, as it was made. */

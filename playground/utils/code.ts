@@ -1,6 +1,6 @@
 import type { Call } from '~/types/desk'
 
-const WIDTH = 64
+const WIDTH = 66
 
 /** Calls as the code that makes them. */
 export function codeOf(calls: Call[]): string {

@@ -38,7 +38,7 @@ export interface App {
   logs(): string
   /** Asks it to end, and waits until it has. */
   stop(): Promise<number | null>
-  post<T = Record<string, unknown>>(path: string, body?: unknown): Promise<T>
+  post<T = Record<string, unknown>>(path: string, body?: unknown, patience?: number): Promise<T>
 }
 
 export interface AppOptions {
@@ -74,9 +74,9 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
     url: address,
     logs: child.logs,
     stop,
-    post: async <T>(path: string, body: unknown = {}) => {
+    post: async <T>(path: string, body: unknown = {}, patience = 60_000) => {
       const response = await fetch(address + path, {
-        method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' },
+        method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' }, signal: AbortSignal.timeout(patience),
       })
       return await response.json() as T
     },

@@ -1,14 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual, inspect } from 'node:util'
-import fc from 'fast-check'
 import { Refusal } from './oracle'
-
-/** Sequences per property: `MODEL_RUNS=2000` searches longer. */
-export const RUNS = Number(process.env.MODEL_RUNS ?? 150)
-/** `MODEL_SEED` repeats a search. */
-export const SEED = Number(process.env.MODEL_SEED ?? randomBytes(4).readInt32LE())
-
-const MAX_STEPS = 24
 
 export type Outcome = { value: unknown } | { error: string }
 
@@ -61,15 +53,4 @@ export function freeze<T>(value: T): T {
     for (const member of Object.values(value)) freeze(member)
   }
   return value
-}
-
-/** Runs a property over random sequences of operations, each of which begins with `first`. */
-export async function checkSequences<Step>(
-  step: fc.Arbitrary<Step>,
-  run: (steps: Step[]) => Promise<void>,
-  { runs = RUNS, first = [] }: { runs?: number, first?: fc.Arbitrary<Step>[] } = {},
-): Promise<void> {
-  const more = fc.array(step, { minLength: 1, maxLength: MAX_STEPS, size: 'max' })
-  const sequence = fc.tuple(fc.tuple(...first), more).map(([beginning, rest]) => [...beginning, ...rest])
-  await fc.assert(fc.asyncProperty(sequence, run), { numRuns: runs, seed: SEED })
 }

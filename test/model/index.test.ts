@@ -1,10 +1,12 @@
 import { beforeAll, describe, it } from 'vitest'
 import type { Store } from '../../src/runtime/core/types/index'
 import { pglite, postgres18 } from '../setup/backends'
-import { checkSequences, freshName, SEED } from './harness'
+import { freshName } from './harness'
 import { compareIndexes, IDS, indexSteps, takeIndexStep } from './indexSteps'
 import { createOracle } from './oracle'
 import { ROUTES } from './paths'
+import { checkSequences, SEED } from './sequences'
+import type { IndexStep } from './indexSteps'
 
 console.info(`index sequences: MODEL_SEED=${SEED}`)
 
@@ -16,17 +18,17 @@ describe.each([pglite, postgres18])('the index tier on $name', (backend) => {
 
   it.each(Object.entries(ROUTES))('does what the oracle does for entries of %s', async (_name, route) => {
     const { step, first } = indexSteps(route)
-    await checkSequences(step, async (steps) => {
+    await checkSequences<IndexStep>({ step, first }, () => {
       const oracle = createOracle()
       const keys: [string, string] = [route.key(freshName()), `nvent:flow:runs:${freshName()}`]
-      try {
-        for (const step of steps) await takeIndexStep(store, oracle, keys, step)
-        await compareIndexes(store, oracle, keys)
-      }
-      finally {
+      return {
+        store,
+        oracle,
+        take: (place, step) => takeIndexStep(place, oracle, keys, step),
+        compare: () => compareIndexes(store, oracle, keys),
         // keys like nvent:flows are the same in every sequence: leave nothing behind
-        await Promise.all(IDS.map(id => store.index.delete(keys[0], id)))
+        clean: () => Promise.all(IDS.map(id => store.index.delete(keys[0], id))),
       }
-    }, { first })
+    })
   })
 })

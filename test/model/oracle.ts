@@ -7,7 +7,17 @@ import { createStreamOracle } from './oracle/stream'
  * tables but the list of time fields. A refused call throws a `Refusal` with the code of the store's error.
  */
 export function createOracle() {
-  return { stream: createStreamOracle(), index: createIndexOracle(), kv: createKvOracle() }
+  const tiers = { stream: createStreamOracle(), index: createIndexOracle(), kv: createKvOracle() }
+  return {
+    ...tiers,
+    /** Remembers everything; what it returns puts it back, as a rollback does. */
+    mark(): () => void {
+      const undo = Object.values(tiers).map(tier => tier.mark())
+      return () => {
+        for (const put of undo) put()
+      }
+    },
+  }
 }
 
 export type Oracle = ReturnType<typeof createOracle>

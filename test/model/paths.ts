@@ -54,7 +54,7 @@ export const ROUTES: Record<string, Route> = {
 const STRANGERS = [
   'note', 'rest', 'score', 'id', 'key', 'seq', 'tenant_id', 'updated_at', 'flow_name', 'run_id', 'flowName', 'total',
   '__proto__', 'constructor', 'toString', 'version', '', '.a', 'a..b', 'b.', 'deep.er.still', '__proto__.x',
-  'constructor.prototype.y', 'version.z', 'žluť 🐎', `'";--`, '7',
+  'constructor.prototype.y', 'version.z', 'žluť 🐎', `'";--\\`, '7', 'NULL', '{a,b}',
 ]
 
 /** Paths of a route, all kinds, those with a column first among them. */
@@ -63,7 +63,7 @@ export function pathOf(route: Route): fc.Arbitrary<string> {
   const inner = route.objects.flatMap(name => ['a', 'b', 'a.b', 'total', '__proto__', 'žluť 🐎'].map(at => `${name}.${at}`))
   const through = [...mapped, ...route.objects].map(name => `${name}.x`)
   const pools = [mapped, route.objects, inner, through, STRANGERS].filter(pool => pool.length > 0)
-  const weights = new Map<string[], number>([[mapped, 6], [inner, 3], [STRANGERS, 2]])
+  const weights = new Map<string[], number>([[mapped, 6], [route.objects, 2], [inner, 3], [STRANGERS, 2]])
   return fc.oneof(...pools.map(pool => ({ weight: weights.get(pool) ?? 1, arbitrary: fc.constantFrom(...pool) })))
 }
 
@@ -79,7 +79,7 @@ function valueAt(route: Route, path: string): fc.Arbitrary<unknown> {
         : route.objects.includes(path) ? nested : text
   return fc.oneof(
     { weight: 10, arbitrary: fitting },
-    { weight: 4, arbitrary: scalar },
+    { weight: route.objects.includes(path) ? 8 : 4, arbitrary: scalar },
     { weight: 3, arbitrary: nested },
     { weight: 2, arbitrary: json },
     { weight: 2, arbitrary: fc.constant(null) },

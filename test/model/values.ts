@@ -14,7 +14,7 @@ export function objectOf(members: [name: string, value: unknown][]): Record<stri
 const long = Array.from({ length: 80 }, (_, at) => createHash('sha256').update(String(at)).digest('base64')).join('')
 
 export const TEXTS = [
-  '', 'a', 'b', 'running', 'awaiting', 'failed', '5', '0', 'true', 'null', 'NaN', 'žluťoučký kůň 🐎', 'e\u0301', '\n\t',
+  '', 'a', 'b', 'running', 'awaiting', 'failed', '5', '0', 'true', 'null', 'NULL', 'NaN', 'a,b', 'žluťoučký kůň 🐎', 'e\u0301', '\n\t',
   `it's "q" \\ %_;--`, '{"a":1}', '$1', long,
 ]
 
@@ -35,7 +35,7 @@ export const NUMBERS = [
 
 export const NAMES = [
   'a', 'b', 'total', 'status', 'x.y', '', '.', 'a.', '__proto__', 'constructor', 'toString', 'version', 'user.email',
-  'žluť 🐎', `"'`, '$1', '0', '10', 'length',
+  'žluť 🐎', `"'\\`, '$1', '0', '10', 'length', 'NULL', '{a,b}',
 ]
 
 export const text = fc.constantFrom(...TEXTS)

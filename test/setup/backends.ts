@@ -1,21 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
 import type { StoreOptions } from '../../src/runtime/core/options'
+<<<<<<< HEAD
 import type { Store } from '../../src/runtime/core/types/index'
+=======
+import type { Store } from '../../src/runtime/core/types/index'
+import type { Opened } from '../contract/suite'
+>>>>>>> main
 import { freshDatabase, hasServer, onFileEnd, openStore } from './database'
 import type { DatabaseOptions, Row, ServerName } from './database'
-
-/** A store on a database of its own, and SQL to look at what it does there. */
-export interface Opened {
-  store: Store
-  /** Runs SQL: on another connection where there can be one, else through the store. */
-  sql<R extends Row = Row>(text: string, values?: unknown[]): Promise<R[]>
-  /** First segment of the subjects with tables of their own. Default: the prefix. */
-  subjectPrefix?: string
-  /** Closes this store and opens the same database again. Not there when the data ends with the store. */
-  reopen?(options?: StoreOptions): Promise<Opened>
-}
 
 export interface Backend {
   name: string
@@ -40,14 +35,31 @@ export const pgliteDirectory: Backend = {
   name: 'PGlite in a directory',
   available: () => true,
   async open(options) {
-    const directory = await mkdtemp(join(tmpdir(), 'nvent-store-pglite-'))
-    onFileEnd(() => rm(directory, { recursive: true, force: true }))
+    const directory = await temporaryDirectory()
+    await cp(await emptyDatabase(), join(directory, 'data'), { recursive: true })
     const on = (options?: StoreOptions): Opened => {
       const store = openStore({ connection: `pglite://${encodeURIComponent(join(directory, 'data'))}`, ...options })
       return { store, sql: throughStore(store), reopen: more => store.close().then(() => on(more)) }
     }
     return on(options)
   },
+}
+
+let template: Promise<string> | undefined
+
+/** To create a database takes seconds, to copy an empty one a moment. */
+function emptyDatabase(): Promise<string> {
+  return template ??= (async () => {
+    const directory = join(await temporaryDirectory(), 'data')
+    await (await PGlite.create(directory)).close()
+    return directory
+  })()
+}
+
+async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'nvent-store-pglite-'))
+  onFileEnd(() => rm(directory, { recursive: true, force: true }))
+  return directory
 }
 
 interface ServerBackendOptions extends DatabaseOptions {
@@ -59,11 +71,11 @@ export function onServer(name: string, server: ServerName, { store: own, ...data
     name,
     available: () => hasServer(server),
     async open(options) {
-      const { url, sql } = await freshDatabase(server, database)
+      const { url, sql, pool } = await freshDatabase(server, database)
       const on = (options?: StoreOptions): Opened => {
         const store = openStore({ connection: url, ...own, ...options })
         return {
-          store, sql, subjectPrefix: own?.subjectPrefix, reopen: more => store.close().then(() => on(more)),
+          store, sql, pool, subjectPrefix: own?.subjectPrefix, reopen: more => store.close().then(() => on(more)),
         }
       }
       return on(options)

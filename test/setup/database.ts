@@ -11,6 +11,7 @@ export type Row = Record<string, unknown>
 export interface Database {
   url: string
   name: string
+  pool: pg.Pool
   /** Runs SQL on connections of its own, beside every store. */
   sql<R extends Row = Row>(text: string, values?: unknown[]): Promise<R[]>
   drop(): Promise<void>
@@ -63,6 +64,7 @@ export async function freshDatabase(server: ServerName, options: DatabaseOptions
   return {
     url,
     name,
+    pool,
     sql: async <R extends Row>(text: string, values: unknown[] = []) => (await pool.query<R>(text, values)).rows,
     drop,
   }

@@ -1,2 +1,2 @@
 /** What the store is connected to; it holds no secret. */
-export default defineEventHandler(() => useStore().ready())
+export default defineEventHandler(event => logged(event, useStore()).ready())

@@ -4,14 +4,14 @@ import type { H3Event } from 'h3'
 export function textOf(body: unknown, field: string, maxLength: number): string {
   const value = memberOf(body, field)
   const text = typeof value === 'string' ? value.trim() : ''
-  if (text === '' || text.length > maxLength) throw badRequest(`"${field}" must be a text of 1 to ${maxLength} characters.`)
+  if (text === '' || text.length > maxLength) throw problem(400, `"${field}" must be a text of 1 to ${maxLength} characters.`)
   return text
 }
 
 export function integerOf(body: unknown, field: string, min: number, max: number): number {
   const value = memberOf(body, field)
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw badRequest(`"${field}" must be a whole number from ${min} to ${max}.`)
+    throw problem(400, `"${field}" must be a whole number from ${min} to ${max}.`)
   }
   return value
 }
@@ -19,7 +19,7 @@ export function integerOf(body: unknown, field: string, min: number, max: number
 export function oneOf<T extends string>(body: unknown, field: string, allowed: readonly T[]): T {
   const value = memberOf(body, field)
   const match = allowed.find(candidate => candidate === value)
-  if (match === undefined) throw badRequest(`"${field}" must be one of ${allowed.join(', ')}.`)
+  if (match === undefined) throw problem(400, `"${field}" must be one of ${allowed.join(', ')}.`)
   return match
 }
 
@@ -27,10 +27,8 @@ export function memberOf(body: unknown, field: string): unknown {
   return typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[field] : undefined
 }
 
-export const badRequest = (message: string): Error => createError({ statusCode: 400, message })
-
 export function orderIdOf(event: H3Event): string {
   const id = getRouterParam(event, 'id') ?? ''
-  if (!/^\d{1,15}$/.test(id)) throw badRequest('An order number is made of digits.')
+  if (!/^\d{1,15}$/.test(id)) throw problem(400, 'An order number is made of digits.')
   return id
 }

@@ -1,4 +1,4 @@
-import type { KvSurface } from 'nvent-store-postgres/core'
+import type { KvSurface } from './core'
 import type { TurnView } from '~/types/desk'
 
 export const ORDERS_PER_WINDOW = 5
@@ -19,11 +19,7 @@ export async function takeTurn(kv: KvSurface, session: string): Promise<void> {
   if (used <= ORDERS_PER_WINDOW) return
 
   const seconds = Math.ceil((viewTurns(used).resetsAt - Date.now()) / 1000)
-  throw createError({
-    statusCode: 429,
-    message: `At most ${ORDERS_PER_WINDOW} orders a minute. You can order again in ${seconds} s.`,
-    data: { code: 'RATE_LIMIT' },
-  })
+  throw problem(429, `At most ${ORDERS_PER_WINDOW} orders a minute. You can order again in ${seconds} s.`, 'RATE_LIMIT')
 }
 
 export function viewTurns(used: number | null, now = Date.now()): TurnView {

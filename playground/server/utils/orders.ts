@@ -1,4 +1,4 @@
-import type { IndexEntry, IndexSurface } from 'nvent-store-postgres/core'
+import type { IndexEntry, IndexSurface } from './core'
 import type { Order, OrderStatus, Totals } from '~/types/desk'
 
 const transitions: Record<OrderStatus, OrderStatus[]> = {
@@ -10,8 +10,6 @@ const transitions: Record<OrderStatus, OrderStatus[]> = {
 }
 
 export const orderStatuses = Object.keys(transitions) as OrderStatus[]
-
-export const isOrderStatus = (value: unknown): value is OrderStatus => orderStatuses.some(status => status === value)
 
 /** An entry of the index `orders`: the id is the order number, the score the time it was placed. */
 export function viewOrder({ id, score, metadata }: IndexEntry): Order {
@@ -34,7 +32,10 @@ const noTotals: Totals = {
   byStatus: { placed: 0, paid: 0, packed: 0, shipped: 0, cancelled: 0 },
 }
 
-export const viewTotals = (entry: IndexEntry | null): Totals => ({ ...noTotals, ...entry?.metadata })
+export function viewTotals(entry: IndexEntry | null): Totals {
+  const { orders, revenue, byStatus }: Totals = { ...noTotals, ...entry?.metadata }
+  return { orders, revenue, byStatus: { ...noTotals.byStatus, ...byStatus } }
+}
 
 /**
  * Adds a new order to the running totals, the entry `totals` of the index `desk`. Orders come here one by one: each

@@ -1,6 +1,7 @@
-import { isStoreError } from 'nvent-store-postgres/core'
+import { STATUS_CODES } from 'node:http'
+import type { H3Error } from 'h3'
 
-const statusCodes: Record<string, number> = {
+const statusOf: Record<string, number> = {
   INVALID_VALUE: 400,
   NOT_FOUND: 404,
   VERSION_CONFLICT: 409,
@@ -9,13 +10,12 @@ const statusCodes: Record<string, number> = {
   CLOSED: 503,
 }
 
-/** A StoreError as an HTTP problem a person can read: its message and its code. Other errors stay what they are. */
+/** What a person is told, with the HTTP status and, for programs, a code. */
+export function problem(statusCode: number, message: string, code?: string, cause?: unknown): H3Error {
+  return createError({ statusCode, statusMessage: STATUS_CODES[statusCode], message, data: code && { code }, cause })
+}
+
+/** A StoreError as a problem with its own message and code. Other errors stay what they are. */
 export function toProblem(error: unknown): unknown {
-  if (!isStoreError(error)) return error
-  return createError({
-    statusCode: statusCodes[error.code] ?? 500,
-    message: error.message,
-    data: { code: error.code, retryable: error.retryable },
-    cause: error,
-  })
+  return isStoreError(error) ? problem(statusOf[error.code] ?? 500, error.message, error.code, error) : error
 }

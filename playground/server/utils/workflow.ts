@@ -9,8 +9,8 @@ export const steps = ['reserve-stock', 'charge-card', 'send-receipt']
 /** The streams the pages may show: orders and workflow runs. */
 export function subjectOf(query: unknown): string {
   const subject = textOf(query, 'subject', 100)
-  if (!/^(orders:\d+|nvent:flow:run:[\w-]+)$/.test(subject)) {
-    throw badRequest('"subject" must be a stream of this app, such as orders:1001.')
+  if (!/^(?:orders:\d+|nvent:flow:run:[\w-]+)$/.test(subject)) {
+    throw problem(400, '"subject" must be a stream of this app, such as orders:1001.')
   }
   return subject
 }

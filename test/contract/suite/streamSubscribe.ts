@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
 import type { EventRecord } from '../../../src/runtime/core/index'
-import { contextOf, expectRefused, streamKinds, unique, wrong } from './context'
+import { expectRefused, streamKinds, unique, wrong } from './context'
 import type { Use } from './context'
 
 // A subscription polls: how soon it sees an event is no part of the contract, that it does is.
@@ -171,8 +171,7 @@ export function streamSubscribeSuite(use: Use): void {
     })
 
     it('ends when the store is closed, after the callback that is running', async () => {
-      const { open } = use()
-      const { store } = await contextOf(await open(), open)
+      const { store } = await use().openReady()
       let started = false
       let finished = false
       await store.stream.subscribe('orders:1', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { dropStreamTable, listStreamTables } from '../../../src/runtime/core/index'
-import { contextOf, unique } from './context'
+import { unique } from './context'
 import type { Context, Use } from './context'
 
 /** Names of the tables, without the prefix, that hold the events of a subject. */
@@ -17,27 +17,19 @@ async function streamTablesOf({ sql, info }: Context): Promise<string[]> {
   return rows.map(({ relname }) => relname)
 }
 
-const withStreams = async (use: Use, options = {}) => {
-  const { open } = use()
-  return contextOf(await open(options), open)
-}
-
 export function streamTablesSuite(use: Use): void {
   describe('tables of generic streams', () => {
-    it.each([
-      ['nq:flow:abc', 'stream_flow'],
-      ['nq:trigger:abc', 'stream_trigger'],
-      ['nq:await:abc', 'stream_await'],
-      ['orders:42', 'stream_orders'],
-      ['shop:cart:1:2:3', 'stream_cart'],
-    ])('the events of %s are in the table %s and in the common one', async (subject, home) => {
-      const context = use()
+    it('each subject type has a table of its own, and all of them are in the common one', async () => {
+      const context = await use().openReady()
       const { store, sql, table } = context
-      const own = subject + unique('')
-      const { id } = await store.stream.append(own, { type: 'kept', data: 1 })
-      expect(await homeOf(context, own)).toStrictEqual([home])
-      expect(await sql(`select id::text, type, data from ${table(home)} where subject = $1`, [own])).toStrictEqual([{ id, type: 'kept', data: 1 }])
-      expect(await sql(`select id::text from ${table('events')} where subject = $1 order by ts desc limit 50`, [own])).toStrictEqual([{ id }])
+      for (const [subject, home] of Object.entries({
+        'nq:flow:abc': 'stream_flow', 'nq:trigger:abc': 'stream_trigger', 'nq:await:abc': 'stream_await', 'orders:42': 'stream_orders', 'shop:cart:1:2:3': 'stream_cart',
+      })) {
+        const { id } = await store.stream.append(subject, { type: 'kept', data: 1 })
+        expect(await homeOf(context, subject)).toStrictEqual([home])
+        expect(await sql(`select id::text, type, data from ${table(home)} where subject = $1`, [subject])).toStrictEqual([{ id, type: 'kept', data: 1 }])
+        expect(await sql(`select id::text from ${table('events')} where subject = $1 order by ts desc limit 50`, [subject])).toStrictEqual([{ id }])
+      }
     })
 
     it('two subject prefixes that end alike both keep their events', async () => {
@@ -51,14 +43,14 @@ export function streamTablesSuite(use: Use): void {
 
     it('what does not look like a subject prefix shares one table', async () => {
       const context = use()
-      for (const subject of [unique('single'), `9f1c:${unique()}`, `a b:${unique()}`, `"quoted":${unique()}`, `:${unique()}`]) {
+      for (const subject of [unique('single'), `a b:${unique()}`, `"quoted":${unique()}`, `:${unique()}`]) {
         await context.store.stream.append(subject, { type: 'shared' })
         expect(await homeOf(context, subject), subject).toStrictEqual(['events_default'])
       }
     })
 
     it('past the cap further subject types share one table, and nothing fails', async () => {
-      const context = await withStreams(use, { maxStreamTables: 2 })
+      const context = await use().openReady({ maxStreamTables: 2 })
       for (const type of ['a', 'b', 'c', 'd']) {
         const event = await context.store.stream.append(`${type}:1`, { type })
         expect(await context.store.stream.read(`${type}:1`)).toStrictEqual([event])
@@ -71,14 +63,14 @@ export function streamTablesSuite(use: Use): void {
     })
 
     it('no subject table is made when maxStreamTables is 0', async () => {
-      const context = await withStreams(use, { maxStreamTables: 0 })
+      const context = await use().openReady({ maxStreamTables: 0 })
       const event = await context.store.stream.append('nq:flow:1', { type: 'a' })
       expect(await context.store.stream.read('nq:flow:1')).toStrictEqual([event])
       expect(await streamTablesOf(context)).toStrictEqual([])
     })
 
     it('a transaction may be the first to use a subject type', async () => {
-      const context = await withStreams(use)
+      const context = await use().openReady()
       const { store } = context
       const event = await store.transaction(tx => tx.stream.append('nq:flow:1', { type: 'a' }))
       expect(await store.stream.read('nq:flow:1')).toStrictEqual([event])
@@ -94,7 +86,7 @@ export function streamTablesSuite(use: Use): void {
 
   describe('retention by SQL', () => {
     async function filled(): Promise<Context> {
-      const context = await withStreams(use)
+      const context = await use().openReady()
       for (const data of [1, 2, 3]) await context.store.stream.append('nq:flow:1', { type: 'kept', data })
       await context.store.stream.append('nq:trigger:1', { type: 'kept', data: 4 })
       return context

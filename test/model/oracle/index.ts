@@ -162,6 +162,15 @@ export function createIndexOracle() {
       return there
     },
 
+    /** Remembers everything; what it returns puts it back. */
+    mark(): () => void {
+      const before = [...indexes].map(([key, entries]) => [key, new Map([...entries].map(([id, slot]) => [id, { ...slot }]))] as const)
+      return () => {
+        indexes.clear()
+        for (const [key, entries] of before) indexes.set(key, entries)
+      }
+    },
+
     /** Everything there is, for tests that look for something to do. */
     entries: (key: string): OracleEntry[] => [...indexes.get(key) ?? []].map(([id, slot]) => entryOf(id, slot)),
     keys: (): string[] => [...indexes.keys()],

@@ -71,6 +71,15 @@ export function createKvOracle() {
       return value
     },
 
+    /** Remembers everything; what it returns puts it back. */
+    mark(): () => void {
+      const before = [...slots]
+      return () => {
+        slots.clear()
+        for (const [key, slot] of before) slots.set(key, slot)
+      }
+    },
+
     /** The live keys, for tests that look for something to do. */
     keys: (): string[] => [...slots.keys()].filter(live),
   }

@@ -73,6 +73,15 @@ export function createStreamOracle() {
       return subjects.delete(subject)
     },
 
+    /** Remembers everything; what it returns puts it back. */
+    mark(): () => void {
+      const before = [...subjects]
+      return () => {
+        subjects.clear()
+        for (const [subject, events] of before) subjects.set(subject, events)
+      }
+    },
+
     /** Ids of all events there are, for tests that need one. */
     ids: (): string[] => [...subjects.values()].flatMap(events => events.map(event => own(event, 'id') as string)),
     times: (): number[] => [...subjects.values()].flatMap(events => events.map(event => event.ts)),

@@ -8,7 +8,7 @@ export default defineEventHandler(async (event) => {
     await takeTurn(tx.kv, session)
 
     const { lines, total } = viewCart(await tx.kv.get<Cart>(cartKey(session)))
-    if (lines.length === 0) throw badRequest('The cart is empty or has expired.')
+    if (lines.length === 0) throw problem(400, 'The cart is empty or has expired.')
 
     const id = String(1000 + await tx.kv.increment('orders:last'))
     const items = lines.map(({ product, quantity, amount }) => ({ product: product.id, quantity, amount }))

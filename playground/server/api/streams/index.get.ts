@@ -1,3 +1,5 @@
+import type { ShownEvent } from '~/types/desk'
+
 /** The event streams: `?subject=orders:1001&order=desc`; without a subject the newest order's. */
 export default defineEventHandler(async (event) => {
   const store = logged(event, useStore())
@@ -14,7 +16,7 @@ export default defineEventHandler(async (event) => {
   return {
     subjects,
     subject,
-    events: await exhibit(event, store.stream.read(subject, order === 'desc' ? { order } : undefined)),
-    latest: await exhibit(event, store.stream.read(subject, { order: 'desc', limit: 1 })),
+    events: await exhibit<ShownEvent[]>(event, store.stream.read(subject, order === 'desc' ? { order } : undefined)),
+    latest: await exhibit<ShownEvent[]>(event, store.stream.read(subject, { order: 'desc', limit: 1 })),
   }
 })

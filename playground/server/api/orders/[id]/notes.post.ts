@@ -5,9 +5,8 @@ export default defineEventHandler(async (event) => {
   const text = textOf(await readBody(event), 'text', 200)
 
   return store.transaction(async (tx) => {
-    if (!await tx.index.get('orders', id)) {
-      throw createError({ statusCode: 404, message: `There is no order ${id}.` })
-    }
+    if (!await tx.index.get('orders', id)) throw problem(404, `There is no order ${id}.`)
+
     await tx.index.increment('orders', id, 'events')
     return tx.stream.append(`orders:${id}`, { type: 'order.noted', data: { text } })
   })

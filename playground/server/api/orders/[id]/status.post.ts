@@ -6,15 +6,15 @@ export default defineEventHandler(async (event) => {
 
   return store.transaction(async (tx) => {
     const entry = await tx.index.get('orders', id)
-    if (!entry) throw createError({ statusCode: 404, message: `There is no order ${id}.` })
+    if (!entry) throw problem(404, `There is no order ${id}.`)
 
     const order = viewOrder(entry)
     if (!order.next.includes(status)) {
-      throw createError({ statusCode: 409, message: `Order ${id} is ${order.status}: it can't become ${status}.` })
+      throw problem(409, `Order ${id} is ${order.status}: it can't become ${status}.`)
     }
 
     const moved = await tx.index.update('orders', id, { status }, { expectedVersion: entry.metadata?.version })
-    if (!moved) throw createError({ statusCode: 409, message: `Somebody else has just changed order ${id}.` })
+    if (!moved) throw problem(409, `Somebody else has just changed order ${id}.`)
 
     await tx.stream.append(`orders:${id}`, { type: `order.${status}`, data: { from: order.status } })
     await tx.index.increment('orders', id, 'events')

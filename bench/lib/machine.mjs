@@ -1,0 +1,53 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { join } from 'node:path'
+import { PEERS } from './peers.mjs'
+import { ROOT } from './paths.mjs'
+import { POSTGRES_SETTINGS, REDIS_SETTINGS } from './servers.mjs'
+
+/** What a figure depends on, as lines of Markdown. */
+export function describeMachine({ servers = [], stores = [], peers = false }) {
+  const own = createRequire(import.meta.url)
+  const settings = given => Object.entries(given).map(([name, value]) => `${name}=${value === '' ? '\'\'' : value}`).join(' ')
+  const hasPostgres = servers.some(({ name }) => name.startsWith('PostgreSQL'))
+  return [
+    `Machine: ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB; ${systemName()}, ${type()} ${release()}. Clients and servers share it.`,
+    `Versions: ${[
+      ...stores.map(({ label, checkout }) => `store ${label} at ${commitOf(checkout)}`),
+      `Node ${process.versions.node}`,
+      `pg ${own('pg/package.json').version}`,
+      ...servers.map(({ name, version }) => `${name.split(' ')[0]} ${version}`),
+      ...(peers ? Object.values(PEERS).map(name => `${name} ${versionOf(name)}`) : []),
+    ].join(', ')}.`,
+    ...(hasPostgres ? [`PostgreSQL: ${settings(POSTGRES_SETTINGS)}.`] : []),
+    ...(servers.some(({ name }) => name === 'Redis') ? [`Redis: ${settings(REDIS_SETTINGS)}.`] : []),
+    `Measured on ${new Date().toISOString().slice(0, 10)}.`,
+  ]
+}
+
+function systemName() {
+  try {
+    return /^PRETTY_NAME="(.*)"$/m.exec(readFileSync('/etc/os-release', 'utf8'))[1]
+  }
+  catch {
+    return process.platform
+  }
+}
+
+function commitOf(checkout) {
+  const git = (...parameters) => execFileSync('git', ['-C', checkout, ...parameters], { encoding: 'utf8' }).trim()
+  try {
+    const changed = git('status', '--porcelain', '--', 'src', 'migrations') !== ''
+    return `${git('rev-parse', '--short', 'HEAD')}${changed ? ' with uncommitted changes' : ''}`
+  }
+  catch {
+    return 'an unknown commit'
+  }
+}
+
+/** The peers export nothing but their modules, so their package.json is read as a file. */
+function versionOf(name) {
+  return JSON.parse(readFileSync(join(ROOT, 'bench/node_modules', name, 'package.json'), 'utf8')).version
+}

@@ -1,0 +1,34 @@
+import { register } from 'node:module'
+import { adapterOf, setRuntimeConfig } from './imports-stub.mjs'
+
+register('./imports-hook.mjs', import.meta.url)
+
+export const PEERS = {
+  postgres: '@nvent-addon/adapter-store-postgres',
+  redis: '@nvent-addon/adapter-store-redis',
+}
+export const POOL_SIZE = 10
+
+/**
+ * Starts a peer the way nvent does: its plugin runs, makes the adapter with the module's defaults, migrates, and
+ * registers it.
+ * @param {'postgres' | 'redis'} name
+ * @param {string} url of a database of its own
+ */
+export async function openPeer(name, url) {
+  const { hostname, port } = new URL(url)
+  setRuntimeConfig(name === 'postgres'
+    ? { nventStorePostgres: { connection: url, prefix: 'nvent', poolSize: POOL_SIZE } }
+    : { nventStoreRedis: { connection: { host: hostname, port: Number(port) }, prefix: 'nvent' } })
+  const start = await plugin(name)
+  const hooks = []
+  await start({ hooks: { hook: (_, handler) => hooks.push(handler) } })
+  for (const hook of hooks) await hook()
+  return adapterOf(name)
+}
+
+/** The adapter file lies beside the module; the packages export the module only. */
+async function plugin(name) {
+  const file = new URL('./runtime/adapter.js', import.meta.resolve(PEERS[name]))
+  return (await import(file.href)).default
+}

@@ -1,0 +1,30 @@
+/**
+ * Lets everybody run a short slice a round, in an order that rotates: what the machine does meanwhile hits all.
+ * @template T
+ * @param {T[]} contestants
+ * @param {number} rounds
+ * @param {(contestant: T) => Promise<{ calls: number, ms: number, refused?: number }>} run
+ * @returns {Promise<{ rates: number[], refused: number }[]>} calls a second, round by round; share of refused calls
+ */
+export async function runRounds(contestants, rounds, run) {
+  const results = contestants.map(() => ({ rates: [], calls: 0, refused: 0 }))
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < contestants.length; turn++) {
+      const at = (round + turn) % contestants.length
+      const { calls, ms, refused = 0 } = await run(contestants[at])
+      results[at].rates.push(calls / ms * 1000)
+      results[at].calls += calls
+      results[at].refused += refused
+    }
+  }
+  return results.map(({ rates, calls, refused }) => ({ rates, refused: refused / calls }))
+}
+
+export function median(numbers) {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/** Median of what `rates` are, round by round, as a multiple of `others`. */
+export const ratio = (rates, others) => median(rates.map((rate, round) => rate / others[round]))

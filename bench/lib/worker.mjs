@@ -1,0 +1,26 @@
+// The process of one contestant: does what the messages of its parent say, one after the other.
+import { openContestant } from './contestants.mjs'
+
+let contestant
+
+const actions = {
+  async open(description) {
+    contestant = await openContestant(description)
+  },
+  prepare: given => contestant.prepare(given),
+  warm: (given, ms) => contestant.warm(given, ms),
+  run: (given, ms) => contestant.run(given, ms),
+  async close() {
+    await contestant?.close()
+    process.disconnect()
+  },
+}
+
+process.on('message', async ({ id, action, parameters }) => {
+  try {
+    process.send({ id, result: await actions[action](...parameters) })
+  }
+  catch (error) {
+    process.send({ id, error: error.stack ?? String(error) })
+  }
+})

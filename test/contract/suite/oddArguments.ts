@@ -1,0 +1,81 @@
+import type { Store } from '../../../src/runtime/core/index'
+import { wrong } from './context'
+
+/** A call with one argument left open, and values of a type it does not take. */
+export interface OddArgument {
+  call: string
+  argument: string
+  values: unknown[]
+  run(store: Store, value: never): Promise<unknown>
+}
+
+const boxed = Object('text') as unknown
+const notObjects: unknown[] = [null, 'text', 5, true, 1n, Symbol('s'), () => 1, [], [1], ['a', 'b'], new Date(), new Map(), new Set(['a']), /a/, boxed, new Error('e'), Promise.resolve()]
+const notOptions = notObjects.filter(value => value !== null)
+const notNumbers: unknown[] = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, '1', '', null, true, 1n, Symbol('s'), () => 1, {}, [], [1], new Date(), Object(1)]
+const notCounts: unknown[] = [...notNumbers.filter(value => value !== null), -1, 0.5, 2 ** 53]
+const notFunctions: unknown[] = [undefined, null, 'text', 5, {}, [], Symbol('s')]
+
+const ignore = () => {}
+
+export const oddArguments: OddArgument[] = [
+  { call: 'stream.append', argument: 'event', values: [undefined, ...notObjects], run: (store, event) => store.stream.append('odd:1', event) },
+  { call: 'stream.read', argument: 'options', values: notOptions, run: (store, options) => store.stream.read('odd:1', options) },
+  { call: 'stream.read', argument: 'limit', values: notCounts, run: (store, limit) => store.stream.read('odd:1', { limit }) },
+  { call: 'stream.read', argument: 'from', values: notNumbers, run: (store, from) => store.stream.read('odd:1', { from }) },
+  { call: 'stream.read', argument: 'to', values: notNumbers, run: (store, to) => store.stream.read('odd:1', { to }) },
+  {
+    call: 'stream.read',
+    argument: 'after',
+    values: [null, '', ' ', 'abc', '1.5', '1; select 1', '\0', '\ud800', 'NaN', '1e3', '0x1', '١', 0.5, Number.NaN, 1n, Symbol('s'), {}, [], ['1']],
+    run: (store, after) => store.stream.read('odd:1', { after }),
+  },
+  { call: 'stream.read', argument: 'before', values: ['', 'abc', '1)', {}, Number.POSITIVE_INFINITY], run: (store, before) => store.stream.read('odd:1', { before }) },
+  { call: 'stream.read', argument: 'order', values: ['up', 'DESC', 'desc; select 1', '', null, 1, {}, ['desc']], run: (store, order) => store.stream.read('odd:1', { order }) },
+  { call: 'stream.read', argument: 'types', values: ['a', 5, true, {}, new Set(['a']), null], run: (store, types) => store.stream.read('odd:1', { types }) },
+  { call: 'stream.read', argument: 'types.0', values: [5, null, undefined, {}, ['a'], Symbol('s'), 'a\0', '\ud800'], run: (store, type) => store.stream.read('odd:1', { types: [type] }) },
+  { call: 'stream.subscribe', argument: 'onEvent', values: notFunctions, run: (store, onEvent) => store.stream.subscribe('odd:1', onEvent) },
+  { call: 'stream.subscribe', argument: 'options', values: notOptions, run: (store, options) => store.stream.subscribe('odd:1', ignore, options) },
+  { call: 'stream.subscribe', argument: 'onError', values: ['text', 5, {}], run: (store, onError) => store.stream.subscribe('odd:1', ignore, { onError }) },
+  { call: 'index.add', argument: 'score', values: [undefined, ...notNumbers], run: (store, score) => store.index.add('odd', 'sentinel', score, { a: 2 }) },
+  { call: 'index.add', argument: 'metadata', values: notObjects, run: (store, metadata) => store.index.add('odd', 'sentinel', 2, metadata) },
+  { call: 'index.update', argument: 'patch', values: [undefined, ...notObjects], run: (store, patch) => store.index.update('odd', 'sentinel', patch) },
+  { call: 'index.update', argument: 'options', values: notOptions, run: (store, options) => store.index.update('odd', 'sentinel', { a: 2 }, options) },
+  {
+    call: 'index.update',
+    argument: 'expectedVersion',
+    values: notCounts,
+    run: (store, expectedVersion) => store.index.update('odd', 'sentinel', { a: 2 }, { expectedVersion }),
+  },
+  { call: 'index.updateWithRetry', argument: 'patch', values: [undefined, ...notObjects], run: (store, patch) => store.index.updateWithRetry('odd', 'sentinel', patch, 0) },
+  { call: 'index.updateWithRetry', argument: 'maxRetries', values: notCounts, run: (store, retries) => store.index.updateWithRetry('odd', 'sentinel', { a: 2 }, retries) },
+  { call: 'index.increment', argument: 'by', values: notNumbers, run: (store, by) => store.index.increment('odd', 'sentinel', 'a', by) },
+  { call: 'index.increment', argument: 'field', values: ['version', 'text', 'text.a', 'list', 'list.0', 'nil'], run: (store, field) => store.index.increment('odd', 'sentinel', field) },
+  { call: 'index.read', argument: 'options', values: notOptions, run: (store, options) => store.index.read('odd', options) },
+  { call: 'index.read', argument: 'limit', values: notCounts, run: (store, limit) => store.index.read('odd', { limit }) },
+  { call: 'index.read', argument: 'offset', values: notCounts, run: (store, offset) => store.index.read('odd', { offset }) },
+  { call: 'index.read', argument: 'filter', values: notOptions, run: (store, filter) => store.index.read('odd', { filter }) },
+  {
+    call: 'index.read',
+    argument: 'some.field',
+    values: [Number.NaN, Number.POSITIVE_INFINITY, 1n, {}, { a: 1 }, [[1]], [{}], [undefined], new Date(), Symbol('s'), () => 1, 'a\0', '\udc00', ['a\0'], boxed],
+    run: (store, value) => store.index.read('odd', { filter: { 'some.field': value } }),
+  },
+  { call: 'kv.set', argument: 'value', values: [Symbol('s'), () => 1, class {}, 1n, Number.NaN, 'a\0', '\ud800'], run: (store, value) => store.kv.set('odd', value) },
+  { call: 'kv.set', argument: 'ttlSeconds', values: [...notNumbers.filter(value => value !== null), -1, 1e12], run: (store, ttl) => store.kv.set('odd', 2, ttl) },
+  { call: 'kv.increment', argument: 'by', values: notNumbers, run: (store, by) => store.kv.increment('odd', by) },
+  { call: 'kv.increment', argument: 'key', values: ['odd text', 'odd object'], run: (store, key) => store.kv.increment(key) },
+  { call: 'transaction', argument: 'work', values: notFunctions, run: (store, work) => store.transaction(work) },
+  { call: 'tx.query', argument: 'text', values: [undefined, null, 5, {}, [], '', 'select 1 \0'], run: (store, text) => store.transaction(tx => tx.query(text)) },
+  { call: 'tx.query', argument: 'values', values: ['text', 5, {}, true], run: (store, values) => store.transaction(tx => tx.query('select 1', values)) },
+]
+
+/** What the rules leave open: refused by name, or taken as not given. */
+export const lenientArguments: OddArgument[] = [
+  { call: 'stream.read', argument: 'options', values: [null], run: (store, options) => store.stream.read('odd:1', options) },
+  { call: 'stream.read', argument: 'limit', values: [null], run: (store, limit) => store.stream.read('odd:1', { limit }) },
+  { call: 'index.read', argument: 'options', values: [null], run: (store, options) => store.index.read('odd', options) },
+  { call: 'index.read', argument: 'limit', values: [null], run: (store, limit) => store.index.read('odd', { limit }) },
+  { call: 'index.read', argument: 'filter', values: [null], run: (store, filter) => store.index.read('odd', { filter }) },
+  { call: 'stream.read', argument: 'unknown', values: [1, 'text'], run: (store, unknown) => store.stream.read('odd:1', wrong({ unknown })) },
+]

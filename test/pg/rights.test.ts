@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { listStreamTables, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
+import type { StoreOptions } from '../../src/runtime/core/options'
+import type { Store } from '../../src/runtime/core/types/index'
+import { administer, freshDatabase, onFileEnd, openStore, serverUrl } from '../setup/database'
+import type { Database } from '../setup/database'
+import { everything, namesIn } from './catalog'
+import { servers } from './servers'
+
+const SCHEMA = 'own'
+
+/** All three tiers and whatever a store does beside them. */
+async function useAll(store: Store): Promise<void> {
+  const { id } = await store.stream.append('nvent:flow:run:r', { type: 'started', runId: 'r', data: 1 })
+  await store.stream.append('nvent:trigger:event:t', { type: 'fired', triggerName: 't' })
+  for (const data of [1, 2, 3]) await store.stream.append('orders:1', { type: 'counted', data })
+  expect((await store.stream.read('orders:1')).map(event => event.data as number)).toEqual([1, 2, 3])
+  expect(await store.stream.read('nvent:flow:run:r', { before: String(BigInt(id) + 1n) })).toHaveLength(1)
+  expect(await store.stream.delete('nvent:trigger:event:t')).toBe(true)
+
+  await store.index.add('nvent:flows', 'f', 1, { stats: { total: 0 }, more: { a: 1 } })
+  await store.index.updateWithRetry('nvent:flows', 'f', { more: { b: 2 }, lastRunAt: 5 })
+  expect(await store.index.increment('nvent:flows', 'f', 'stats.total', 2)).toBe(2)
+  expect(await store.index.read('nvent:flows', { filter: { lastRunAt: 5 } })).toHaveLength(1)
+  await store.index.add('orders', 'o', 1, { status: 'open' })
+  expect(await store.index.remove('orders', 'o')).toBe(true)
+
+  await store.kv.set('k', { a: 1 }, 60)
+  expect(await store.kv.get('k')).toEqual({ a: 1 })
+  expect(await store.kv.increment('n')).toBe(1)
+  expect(await store.kv.clear('*')).toBe(2)
+  await store.transaction(async (tx) => {
+    await tx.stream.append('orders:2', { type: 'counted' })
+    await tx.index.add('nvent:triggers', 't', 1, {})
+    await tx.kv.set('k', 1)
+  })
+  expect(await store.stream.read('orders:2')).toHaveLength(1)
+}
+
+describe.each(servers)('a role without rights of an owner on $name', ({ server }) => {
+  let database: Database
+  let role: string
+  let url: string
+
+  beforeEach(async () => {
+    role = `app_${randomBytes(6).toString('hex')}`
+    const password = randomBytes(12).toString('hex')
+    await administer(server, [`create role ${role} login password '${password}'`])
+    onFileEnd(() => administer(server, [`drop role ${role}`]))
+    database = await freshDatabase(server)
+    url = serverUrl(server, { database: database.name, user: role, password })
+    // As most hosts set it up.
+    await database.sql(`revoke all on database "${database.name}" from public`)
+    await database.sql(`grant connect on database "${database.name}" to ${role}`)
+    await database.sql('revoke create on schema public from public')
+  })
+
+  const open = (options?: StoreOptions) => openStore({ connection: url, schema: SCHEMA, ...options })
+
+  async function withPool<T>(connectionString: string, work: (pool: pg.Pool) => Promise<T>): Promise<T> {
+    const pool = new pg.Pool({ connectionString })
+    return await work(pool).finally(() => pool.end())
+  }
+
+  it('needs nothing but a schema of its own', async () => {
+    await database.sql(`create schema ${SCHEMA} authorization ${role}`)
+    const [rights] = await database.sql(
+      `select has_database_privilege($1, current_database(), 'create') as creates, has_database_privilege($1, current_database(), 'temp') as temp,
+        has_schema_privilege($1, 'public', 'create') as public, rolsuper, rolcreaterole, rolcreatedb from pg_roles where rolname = $1`, [role])
+    expect(Object.values(rights!)).toEqual([false, false, false, false, false, false])
+    const outside = await namesIn(database.sql, 'public')
+
+    const store = open()
+    await useAll(store)
+    await store.close()
+    expect(await namesIn(database.sql, 'public')).toEqual(outside)
+    await withPool(url, async (pool) => {
+      expect(await listStreamTables(pool, 'nvent', SCHEMA)).toEqual([{ subjectPrefix: 'orders', tableName: 'nvent_stream_orders' }])
+      await rollbackTo(pool, 'nvent', 0, SCHEMA)
+    })
+    expect(await namesIn(database.sql, SCHEMA)).toEqual([])
+  })
+
+  it('is told so when it may not create the schema, and nothing is left behind', async () => {
+    const before = await everything(database.sql)
+    await expect(open().ready()).rejects.toMatchObject({
+      code: expect.stringMatching(/^(DATABASE|MIGRATION_FAILED)$/) as string, message: expect.stringContaining('permission denied') as string, details: { sqlState: '42501' },
+    })
+    expect(await everything(database.sql)).toEqual(before)
+  })
+
+  describe('but to read and write', () => {
+    beforeEach(async () => {
+      await withPool(database.url, pool => runMigrations(pool, 'nvent', SCHEMA))
+      await database.sql(`grant usage on schema ${SCHEMA} to ${role}`)
+      await database.sql(`grant select, insert, update, delete on all tables in schema ${SCHEMA} to ${role}`)
+      await database.sql(`grant select, usage on all sequences in schema ${SCHEMA} to ${role}`)
+    })
+
+    it('works with autoMigrate off, and generic events are kept in the default partition', async () => {
+      const before = await everything(database.sql)
+      const warned: string[] = []
+      const logger = { info: () => {}, warn: (message: string) => void warned.push(message), error: (message: string) => void warned.push(message) }
+      await useAll(open({ autoMigrate: false, logger }))
+      expect(await database.sql(`select distinct tableoid::regclass::text as name from ${SCHEMA}.nvent_events`)).toEqual([{ name: `${SCHEMA}.nvent_events_default` }])
+      expect(await everything(database.sql)).toEqual(before)
+      expect(warned).toEqual([])
+    })
+
+    it('works with autoMigrate on as long as there is nothing to migrate, and is warned once a subject prefix', async () => {
+      const before = await everything(database.sql)
+      const warned: string[] = []
+      const store = open({ logger: { info: () => {}, warn: message => void warned.push(message), error: message => void warned.push(message) } })
+      await useAll(store)
+      expect(warned).toEqual([expect.stringMatching(/events of orders:\* stay in .*nvent_events_default.*permission denied/)])
+      await store.stream.append('invoices:1', { type: 'sent' })
+      await store.stream.append('orders:3', { type: 'counted' })
+      expect(warned).toHaveLength(2)
+      expect(await database.sql(`select distinct tableoid::regclass::text as name from ${SCHEMA}.nvent_events`)).toEqual([{ name: `${SCHEMA}.nvent_events_default` }])
+      expect(await everything(database.sql)).toEqual(before)
+    })
+
+    it('reads and writes the stream tables its owner has made', async () => {
+      const owner = openStore({ connection: database.url, schema: SCHEMA })
+      await owner.stream.append('orders:1', { type: 'placed' })
+      await database.sql(`grant select, insert, update, delete on all tables in schema ${SCHEMA} to ${role}`)
+      const store = open({ autoMigrate: false })
+      await store.stream.append('orders:1', { type: 'paid' })
+      expect((await store.stream.read('orders:1')).map(({ type }) => type)).toEqual(['placed', 'paid'])
+      expect(await store.stream.delete('orders:1')).toBe(true)
+      expect(await owner.stream.read('orders:1')).toEqual([])
+    })
+
+    it('works on when its owner makes a stream table later, without rights on that table', async () => {
+      const store = open({ autoMigrate: false })
+      await store.stream.append('orders:1', { type: 'placed' })
+      const owner = openStore({ connection: database.url, schema: SCHEMA })
+      await owner.stream.append('orders:1', { type: 'paid' })
+      expect(await namesIn(database.sql, SCHEMA)).toContain('nvent_stream_orders')
+      await store.stream.append('orders:1', { type: 'sent' })
+      expect((await store.stream.read('orders:1')).map(({ type }) => type)).toEqual(['placed', 'paid', 'sent'])
+      // One that starts now finds the table in the catalog.
+      const later = open({ autoMigrate: false })
+      await later.stream.append('orders:1', { type: 'received' })
+      expect((await later.stream.read('orders:1')).map(({ type }) => type)).toEqual(['placed', 'paid', 'sent', 'received'])
+    })
+  })
+})

@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+
+/** Another process or thread with a store of its own, which does what it is asked. */
+export interface Peer {
+  pid: number
+  /** Rejects with `CODE: message` when the call there failed, and when the peer has ended. */
+  ask(call: string, ...args: unknown[]): Promise<unknown>
+  /** What it says without being asked. */
+  onSaid(listener: (value: unknown) => void): void
+  /** Ends it without warning. */
+  kill(): Promise<void>
+}
+
+type Answer = { ready: true } | { said: unknown } | { value: unknown } | { error: string }
+
+const cwd = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Runs in either kind of peer: takes `[call, ...args]`, posts answers. */
+const SCRIPT = `
+  const { isMainThread, parentPort } = require('node:worker_threads')
+  const { createJiti } = require('jiti')
+  const post = message => isMainThread ? process.send(message) : parentPort.postMessage(message)
+  const logger = { info() {}, warn() {}, error() {} }
+  let createStore
+  let store
+  const calls = {
+    open(directory) {
+      store = createStore({ connection: 'pglite://' + encodeURIComponent(directory), connectTimeout: 0, logger })
+      return store.ready()
+    },
+    set: (key, value) => store.kv.set(key, value),
+    get: key => store.kv.get(key),
+    close: () => store.close(),
+    async write(number) {
+      for (;;) {
+        await store.stream.append('written:all', { type: 'written', data: ++number })
+        await store.kv.set('last', number)
+        post({ said: number })
+      }
+    },
+  }
+  const onAsked = async ([call, ...args]) => {
+    try {
+      post({ value: await calls[call](...args) ?? null })
+    }
+    catch (error) {
+      post({ error: error.code + ': ' + error.message })
+    }
+  }
+  createJiti(process.cwd() + '/').import('./src/runtime/core/index.ts').then((core) => {
+    createStore = core.createStore
+    if (isMainThread) process.on('message', onAsked)
+    else parentPort.on('message', onAsked)
+    post({ ready: true })
+  })
+`
+
+export async function startProcess(): Promise<Peer> {
+  const child = spawn(process.execPath, ['--eval', SCRIPT], { cwd, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const ended = once(child, 'exit')
+  const peer = createPeer(child.pid!, message => void child.send(message), async () => {
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    await ended
+  })
+  child.on('message', (message: Answer) => peer.heard(message))
+  void ended.then(() => peer.heard({ error: 'the process has ended' }))
+  return await peer.ready.then(() => peer)
+}
+
+export async function startThread(): Promise<Peer> {
+  const worker = new Worker(SCRIPT, { eval: true })
+  const peer = createPeer(process.pid, message => worker.postMessage(message), async () => void await worker.terminate())
+  worker.on('message', (message: Answer) => peer.heard(message))
+  worker.on('exit', () => peer.heard({ error: 'the thread has ended' }))
+  worker.on('error', error => peer.heard({ error: String(error) }))
+  return await peer.ready.then(() => peer)
+}
+
+function createPeer(pid: number, send: (message: unknown[]) => void, kill: () => Promise<void>) {
+  const waiting: { resolve(value: unknown): void, reject(error: Error): void }[] = []
+  let said: (value: unknown) => void = () => {}
+  let isReady = () => {}
+  let isNot: (error: Error) => void = () => {}
+  const ready = new Promise<void>((resolve, reject) => {
+    isReady = resolve
+    isNot = reject
+  })
+  return {
+    pid,
+    kill,
+    ready,
+    ask: (...call: unknown[]) => new Promise((resolve, reject) => {
+      waiting.push({ resolve, reject })
+      send(call)
+    }),
+    onSaid(listener: (value: unknown) => void) {
+      said = listener
+    },
+    heard(answer: Answer) {
+      if ('ready' in answer) return isReady()
+      if ('said' in answer) return said(answer.said)
+      if ('value' in answer) return waiting.shift()?.resolve(answer.value)
+      const error = new Error(answer.error)
+      isNot(error)
+      waiting.shift()?.reject(error)
+    },
+  }
+}
