@@ -3,12 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import type { StoreOptions } from '../../src/runtime/core/options'
-<<<<<<< HEAD
-import type { Store } from '../../src/runtime/core/types/index'
-=======
 import type { Store } from '../../src/runtime/core/types/index'
 import type { Opened } from '../contract/suite'
->>>>>>> main
 import { freshDatabase, hasServer, onFileEnd, openStore } from './database'
 import type { DatabaseOptions, Row, ServerName } from './database'
 
