@@ -1,7 +1,7 @@
 import { fillEvents } from './fill.mjs'
 import { randomSource, runAll, runCallers } from './load.mjs'
+import { settle } from './multiply.mjs'
 import { openPeer, POOL_SIZE } from './peers.mjs'
-import { query } from './servers.mjs'
 import { openStore } from './store.mjs'
 import { createPlayer, record } from './tape.mjs'
 import { operations } from './workloads.mjs'
@@ -33,7 +33,7 @@ export async function openContestant(description) {
         if (needs.fill) await runAll(keys, FILLERS, i => needs.fill(api, scattered(i, keys)))
         else await fillEvents[kind === 'raw' ? 'ours' : kind]({ url, api }, already, keys)
         filled.set(needs.name, keys)
-        if (kind !== 'redis') await query(url, 'vacuum analyze').then(() => query(url, 'checkpoint'))
+        if (kind !== 'redis') await settle(url)
       }
       await verify(api, operation, keys)
     },

@@ -1,57 +1,50 @@
-import { EVENTS_PER_SUBJECT, eventOf, readSubject } from './workloads.mjs'
 import { runAll } from './load.mjs'
+import { literal, multiply } from './multiply.mjs'
 import { query } from './servers.mjs'
+import { EVENTS_PER_SUBJECT, eventOf, readSubject } from './workloads.mjs'
 
 // So many subjects write at the same time: the events of one lie among those of the others, as they do in life.
 const CONCURRENT_SUBJECTS = 500
-const START = 1_750_000_000_000
 
-const { type, flowName, stepName, stepId, attempt, data } = eventOf(0)
-
-/** Rows (subject, nth event, position) of the subjects from `from` to `to`, in the order they were written. */
-const rows = (from, to) => `
+/** One row (subject, nth event of it) an event, in the order they were written. */
+const series = (from, to) => `
   select block + place as subject, nth, row_number() over (order by block, nth, place) as position
   from generate_series(${from}, ${to - 1}, ${CONCURRENT_SUBJECTS}) as block,
     generate_series(1, ${EVENTS_PER_SUBJECT}) as nth,
     generate_series(0, ${CONCURRENT_SUBJECTS - 1}) as place
-  where block + place < ${to}`
+  where block + place < ${to} order by position`
 
-const literal = value => `'${String(value).replaceAll('\'', '\'\'')}'`
-const subjectSql = `${literal(readSubject('').replace(/^.*:/, ''))} || subject`
-const eventColumns = 'run_id, flow_name, type, step_name, step_id, attempt, data'
-const eventValues = `${subjectSql}, ${[flowName, type, stepName, stepId].map(literal).join(', ')}, ${attempt},
-  ${literal(JSON.stringify(data))}::jsonb || jsonb_build_object('orderId', position)`
+const template = from => `log-template${from}`
+const runId = `${literal('log-')} || made.subject`
 
 /**
- * Writes 50 events for each subject, as the store or peer would have written them.
+ * Gives each of the subjects from `from` to `to` its 50 events: one through the public API, copied by SQL.
  * @type {Record<string, (target: { url: string, api: any }, from: number, to: number) => Promise<void>>}
  */
 export const fillEvents = {
-  async ours({ url }, from, to) {
-    await query(url, `
-      with base as (select last_value as id from nvent_events_id_seq),
-      heads as (
-        insert into nvent_heads (subject, version, first_id, last_ts)
-        select ${literal(readSubject(''))} || subject, ${EVENTS_PER_SUBJECT}, base.id, ${START} + ${(to - from) * EVENTS_PER_SUBJECT}
-        from base, generate_series(${from}, ${to - 1}) as subject
-      )
-      insert into nvent_flow_events (id, ts, version, ${eventColumns}, rest)
-      select base.id + position, ${START} + position, nth, ${eventValues}, '[{}]'
-      from base, (${rows(from, to)}) as event order by position`)
-    await query(url, 'select setval(\'nvent_events_id_seq\', (select max(id) from nvent_flow_events))')
+  async ours({ url, api }, from, to) {
+    const { id } = await api.stream.append(readSubject(template(from)), eventOf(0))
+    await multiply(url, 'nvent_flow_events', `run_id = ${literal(template(from))}`, series(from, to), {
+      run_id: runId, id: `${id} + made.position`, ts: 'copy.ts + made.position', version: 'made.nth',
+    })
+    const events = (to - from) * EVENTS_PER_SUBJECT
+    await multiply(url, 'nvent_heads', `subject = ${literal(readSubject(template(from)))}`, `select generate_series(${from}, ${to - 1}) as subject`, {
+      subject: `${literal(readSubject('log-'))} || made.subject`, version: String(EVENTS_PER_SUBJECT), first_id: id, last_ts: `copy.last_ts + ${events}`,
+    })
+    await query(url, `select setval('nvent_events_id_seq', ${id} + ${events})`)
   },
 
-  async peer({ url }, from, to) {
-    await query(url, `
-      insert into nvent_flow_events (ts, ${eventColumns})
-      select ${START} + position, ${eventValues}
-      from (${rows(from, to)}) as event order by position`)
+  async peer({ url, api }, from, to) {
+    await api.stream.append(readSubject(template(from)), eventOf(0))
+    await multiply(url, 'nvent_flow_events', `run_id = ${literal(template(from))}`, series(from, to), {
+      run_id: runId, id: null, ts: 'copy.ts + made.position',
+    })
   },
 
   async redis({ api }, from, to) {
     for (let block = from; block < to; block += CONCURRENT_SUBJECTS) {
       const subjects = Math.min(CONCURRENT_SUBJECTS, to - block)
-      await runAll(subjects * EVENTS_PER_SUBJECT, CONCURRENT_SUBJECTS, i => api.stream.append(readSubject(block + i % subjects), { ...eventOf(0) }))
+      await runAll(subjects * EVENTS_PER_SUBJECT, CONCURRENT_SUBJECTS, i => api.stream.append(readSubject(`log-${block + i % subjects}`), eventOf(0)))
     }
   },
 }

@@ -1,11 +1,17 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
+import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { PEERS } from './peers.mjs'
 import { ROOT } from './paths.mjs'
 import { POSTGRES_SETTINGS, REDIS_SETTINGS } from './servers.mjs'
+
+// Servers and a process that measures fill two cores; anything else at work shows in every figure.
+const BUSY = 0.4
+const loadAtStart = loadavg()[0]
+const isBusy = loadAtStart > BUSY * availableParallelism()
+if (isBusy) console.error(`The machine is busy (load ${loadAtStart.toFixed(1)}): the figures will say little.`)
 
 /** What a figure depends on, as lines of Markdown. */
 export function describeMachine({ servers = [], stores = [], peers = false }) {
@@ -23,6 +29,7 @@ export function describeMachine({ servers = [], stores = [], peers = false }) {
     ].join(', ')}.`,
     ...(hasPostgres ? [`PostgreSQL: ${settings(POSTGRES_SETTINGS)}.`] : []),
     ...(servers.some(({ name }) => name === 'Redis') ? [`Redis: ${settings(REDIS_SETTINGS)}.`] : []),
+    ...(isBusy ? [`**The machine was busy with something else (load ${loadAtStart.toFixed(1)} at the start): these figures say little.**`] : []),
     `Measured on ${new Date().toISOString().slice(0, 10)}.`,
   ]
 }

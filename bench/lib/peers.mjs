@@ -1,8 +1,6 @@
 import { register } from 'node:module'
 import { adapterOf, setRuntimeConfig } from './imports-stub.mjs'
 
-register('./imports-hook.mjs', import.meta.url)
-
 export const PEERS = {
   postgres: '@nvent-addon/adapter-store-postgres',
   redis: '@nvent-addon/adapter-store-redis',
@@ -29,6 +27,7 @@ export async function openPeer(name, url) {
 
 /** The adapter file lies beside the module; the packages export the module only. */
 async function plugin(name) {
+  register('./imports-hook.mjs', import.meta.url)
   const file = new URL('./runtime/adapter.js', import.meta.resolve(PEERS[name]))
   return (await import(file.href)).default
 }

@@ -8,14 +8,16 @@ process.on('exit', () => children.forEach(child => child.kill('SIGKILL')))
 /**
  * Starts a module in a process of its own and sends it messages: `ask('run', …)` resolves with what `run` gives.
  * @param {URL} module
+ * @param {{ execArgv?: string[], onTold?: (told: any) => void }} options `onTold` hears what the process says unasked
  */
-export function startProcess(module, { execArgv = [] } = {}) {
+export function startProcess(module, { execArgv = [], onTold = () => {} } = {}) {
   // The peers log to the console; errors are heard.
   const child = fork(fileURLToPath(module), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv })
   children.add(child)
   const asked = new Map()
   let last = 0
-  child.on('message', ({ id, result, error }) => {
+  child.on('message', ({ id, result, error, told }) => {
+    if (told) return onTold(told)
     const { resolve, reject } = asked.get(id)
     asked.delete(id)
     if (error) reject(new Error(error))
@@ -33,12 +35,10 @@ export function startProcess(module, { execArgv = [] } = {}) {
   return {
     ask,
     async close() {
-      if (!children.has(child)) return
+      await ask('close')
       const ended = once(child, 'exit')
-      ask('close').catch(() => {})
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+      child.disconnect()
       await ended
-      clearTimeout(timer)
     },
   }
 }

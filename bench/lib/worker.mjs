@@ -10,11 +10,10 @@ const actions = {
   prepare: given => contestant.prepare(given),
   warm: (given, ms) => contestant.warm(given, ms),
   run: (given, ms) => contestant.run(given, ms),
-  async close() {
-    await contestant?.close()
-    process.disconnect()
-  },
+  close: () => contestant?.close(),
 }
+
+process.on('disconnect', () => process.exit())
 
 process.on('message', async ({ id, action, parameters }) => {
   try {

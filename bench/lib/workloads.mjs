@@ -8,8 +8,8 @@ export const EVENTS_PER_SUBJECT = 50
 /** Words that name what a call touches; `tape.mjs` finds them again in recorded statements. */
 export const KEY_PATTERN = /\b(?:sub|log|run|item)-\d+/g
 
-export const readSubject = n => `nvent:flow:run:log-${n}`
-export const runKey = n => `nvent:flow:runs:flow-${Math.floor(n / RUNS_PER_FLOW)}`
+export const readSubject = run => `nvent:flow:run:${run}`
+const runKey = n => `nvent:flow:runs:flow-${Math.floor(n / RUNS_PER_FLOW)}`
 const appendSubject = n => `nvent:flow:run:sub-${n}`
 const runId = n => `run-${n}`
 const kvKey = n => `session:item-${n}`
@@ -66,7 +66,7 @@ export const operations = {
   'read': {
     label: 'read 50 events',
     needs: events,
-    call: (api, n) => api.stream.read(readSubject(n)),
+    call: (api, n) => api.stream.read(readSubject(`log-${n}`)),
     check: records => records.length === EVENTS_PER_SUBJECT && records[0].data.customer.name === 'Ada',
   },
   'add': {

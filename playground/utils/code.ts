@@ -14,8 +14,12 @@ export function codeOf(calls: Call[]): string {
 function statementOf(store: string, call: Call): string {
   const line = `${store}.${call.tier}.${call.method}(${argumentsOf(call)})`
   if (line.length <= WIDTH) return line
+
   const indent = /^ */.exec(store)?.[0] ?? ''
-  return `${store}.${call.tier}.${call.method}(${given(call).map(arg => literal(arg, indent, 0)).join(', ')})`
+  const args = given(call)
+  const broken = args.findLastIndex(arg => typeof arg === 'object')
+  const code = args.map((arg, position) => literal(arg, indent, position === broken ? 0 : Infinity)).join(', ')
+  return `${store}.${call.tier}.${call.method}(${code})`
 }
 
 /** The arguments of a call on one line. */

@@ -13,8 +13,8 @@ const TIMEOUT = 10 * 60_000
 /** Answers with the version of its own code, and keeps in the store that it was reached. */
 const route = (version: number) => `export default defineEventHandler(async (event) => {
   const { version } = await readBody(event)
-  if (version === ${version}) await useStore().stream.append('reloads', { type: 'reached', data: version })
-  return { version: ${version}, reached: (await useStore().stream.read('reloads')).map(({ data }) => data) }
+  if (version === ${version}) await useStore().index.add('reloads', String(version), -version)
+  return { version: ${version}, reached: (await useStore().index.read('reloads')).map(({ id }) => Number(id)) }
 })
 `
 
@@ -43,9 +43,9 @@ interface Reached {
   reached?: number[]
 }
 
-/** While the server reloads, answers are pages of the development server, or never come. */
+/** While the server reloads, answers are pages of the development server, or never come: then it asks again. */
 const reach = (app: App, version: number) => until<Reached>(
-  () => app.post<Reached>('/api/reach', { version }, 8_000).catch(() => ({})), answer => answer.version === version,
+  () => app.post<Reached>('/api/reach', { version }, 15_000).catch(() => ({})), answer => answer.version === version,
 )
 
 const upTo = (last: number) => Array.from({ length: last + 1 }, (_, at) => at)

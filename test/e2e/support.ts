@@ -86,7 +86,7 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
 /** Runs a Node program to its end. */
 export async function runNode(args: string[], options: AppOptions): Promise<{ code: number | null, logs: string }> {
   const child = spawnNode(args, {
-    cwd: options.cwd ?? root, env: { ...process.env, ...noDatabase, NODE_ENV: undefined, ...options.env },
+    cwd: options.cwd ?? root, env: { ...process.env, ...noDatabase, NODE_ENV: undefined, TEST: undefined, CONSOLA_LEVEL: '3', ...options.env },
   })
   await child.ended
   return { code: child.process.exitCode, logs: child.logs() }

@@ -125,4 +125,3 @@ export async function compareIndexes(store: Store, oracle: Oracle, keys: string[
     }
   }
 }
-

@@ -70,7 +70,7 @@ cycle.self = { cycle }
 
 /** What no JSON text in PostgreSQL can hold. */
 export const refused = fc.constantFrom<unknown[]>(
-  Number.NaN, Number.POSITIVE_INFINITY, 10n, 'nul \0', 'half \ud83d', { 'half \udc0e': 1 }, { 'a\0': 1 },
+  Number.NaN, Number.POSITIVE_INFINITY, 10n, 'nul \0', 'half \uD83D', { 'half \uDC0E': 1 }, { 'a\0': 1 },
   [Number.NEGATIVE_INFINITY], { a: [{ b: Number.NaN }] }, cycle,
 )
 

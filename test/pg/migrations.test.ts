@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { fromPool } from '../../src/runtime/core/db/pg'
 import { getCurrentVersion, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
@@ -7,7 +7,7 @@ import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { everything, namesIn } from './catalog'
 import { publishedSchema } from './documented'
-import { servers } from './servers'
+import { openPool, servers } from './servers'
 import { step, table } from './steps'
 
 const LATEST = migrations.length
@@ -17,11 +17,11 @@ const broken = step(3, 'create table "{schema}"."{prefix}_half" (id int); insert
 
 describe.each(servers)('migrations on $name', ({ server }) => {
   let database: Database
-  let pool: pg.Pool
+  let pool: Pool
 
   beforeEach(async () => {
     database = await freshDatabase(server)
-    pool = new pg.Pool({ connectionString: database.url })
+    pool = openPool(database.url)
     return () => pool.end()
   })
 

@@ -1,11 +1,11 @@
-import pg from 'pg'
+import type { Pool } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { dropStreamTable, getCurrentVersion, listStreamTables, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
 import type { Store } from '../../src/runtime/core/types/index'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { namesIn } from './catalog'
-import { servers } from './servers'
+import { openPool, servers } from './servers'
 
 // Each pair a schema and a prefix: whatever PostgreSQL can hold in quotes is a legal name.
 const NAMES: [schema: string, prefix: string][] = [
@@ -55,11 +55,11 @@ async function useAll(store: Store, subjectPrefix: string): Promise<void> {
 
 describe.each(servers)('names on $name', ({ server }) => {
   let database: Database
-  let pool: pg.Pool
+  let pool: Pool
 
   beforeAll(async () => {
     database = await freshDatabase(server)
-    pool = new pg.Pool({ connectionString: database.url })
+    pool = openPool(database.url)
     onFileEnd(() => pool.end())
   })
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import pg from 'pg'
+import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { listStreamTables, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
 import type { StoreOptions } from '../../src/runtime/core/options'
@@ -7,7 +7,7 @@ import type { Store } from '../../src/runtime/core/types/index'
 import { administer, freshDatabase, onFileEnd, openStore, serverUrl } from '../setup/database'
 import type { Database } from '../setup/database'
 import { everything, namesIn } from './catalog'
-import { servers } from './servers'
+import { openPool, servers } from './servers'
 
 const SCHEMA = 'own'
 
@@ -45,10 +45,10 @@ describe.each(servers)('a role without rights of an owner on $name', ({ server }
   let url: string
 
   beforeEach(async () => {
-    role = `app_${randomBytes(6).toString('hex')}`
-    const password = randomBytes(12).toString('hex')
-    await administer(server, [`create role ${role} login password '${password}'`])
-    onFileEnd(() => administer(server, [`drop role ${role}`]))
+    const [name, password] = [`app_${randomBytes(6).toString('hex')}`, randomBytes(12).toString('hex')]
+    await administer(server, [`create role ${name} login password '${password}'`])
+    onFileEnd(() => administer(server, [`drop role ${name}`]))
+    role = name
     database = await freshDatabase(server)
     url = serverUrl(server, { database: database.name, user: role, password })
     // As most hosts set it up.
@@ -59,8 +59,8 @@ describe.each(servers)('a role without rights of an owner on $name', ({ server }
 
   const open = (options?: StoreOptions) => openStore({ connection: url, schema: SCHEMA, ...options })
 
-  async function withPool<T>(connectionString: string, work: (pool: pg.Pool) => Promise<T>): Promise<T> {
-    const pool = new pg.Pool({ connectionString })
+  async function withPool<T>(connectionString: string, work: (pool: Pool) => Promise<T>): Promise<T> {
+    const pool = openPool(connectionString)
     return await work(pool).finally(() => pool.end())
   }
 

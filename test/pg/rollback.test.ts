@@ -1,4 +1,4 @@
-import pg from 'pg'
+import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { fromPool } from '../../src/runtime/core/db/pg'
 import { getCurrentVersion, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
@@ -6,7 +6,7 @@ import { migrate, rollback } from '../../src/runtime/core/migrate/run'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { namesIn } from './catalog'
-import { servers } from './servers'
+import { openPool, servers } from './servers'
 import { step, table } from './steps'
 
 const LATEST = migrations.length
@@ -14,11 +14,11 @@ const names = { schema: 'app', prefix: 'n' }
 
 describe.each(servers)('migrations that are taken back on $name', ({ server }) => {
   let database: Database
-  let pool: pg.Pool
+  let pool: Pool
 
   beforeEach(async () => {
     database = await freshDatabase(server)
-    pool = new pg.Pool({ connectionString: database.url })
+    pool = openPool(database.url)
     return () => pool.end()
   })
 

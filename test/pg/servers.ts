@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { hasServer } from '../setup/database'
 import type { ServerName } from '../setup/database'
 
@@ -6,3 +7,11 @@ export const servers: { name: string, server: ServerName }[] = [
   { name: 'PostgreSQL 18', server: 'pg18' as const },
   { name: 'PostgreSQL 15', server: 'pg15' as const },
 ].filter(({ server }) => hasServer(server))
+
+/** A caller's own pool, as a careful caller makes it. */
+export function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url })
+  // A connection that the server ends while the pool closes would be an uncaught exception.
+  pool.on('error', () => {})
+  return pool
+}

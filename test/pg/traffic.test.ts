@@ -64,7 +64,7 @@ it('gives from the oracle what the real client got, but for what the contract de
   }
 })
 
-describe.each([pglite, postgres18])('the traffic of the real client on $name', (backend) => {
+describe.each([pglite, postgres18].map(backend => [backend.name, backend] as const))('the traffic of the real client on %s', (_name, backend) => {
   it('gets what the oracle gives, call by call, and leaves the same behind', async () => {
     const { store } = await backend.open()
     const oracle = createOracle()

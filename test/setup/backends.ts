@@ -1,11 +1,11 @@
-import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import type { Store } from '../../src/runtime/core/types/index'
 import type { Opened } from '../contract/suite'
 import { freshDatabase, hasServer, onFileEnd, openStore } from './database'
+import { temporaryDirectory } from './postgres'
 import type { DatabaseOptions, Row, ServerName } from './database'
 
 export interface Backend {
@@ -31,7 +31,7 @@ export const pgliteDirectory: Backend = {
   name: 'PGlite in a directory',
   available: () => true,
   async open(options) {
-    const directory = await temporaryDirectory()
+    const directory = await directoryForFile()
     await cp(await emptyDatabase(), join(directory, 'data'), { recursive: true })
     const on = (options?: StoreOptions): Opened => {
       const store = openStore({ connection: `pglite://${encodeURIComponent(join(directory, 'data'))}`, ...options })
@@ -46,14 +46,14 @@ let template: Promise<string> | undefined
 /** To create a database takes seconds, to copy an empty one a moment. */
 function emptyDatabase(): Promise<string> {
   return template ??= (async () => {
-    const directory = join(await temporaryDirectory(), 'data')
+    const directory = join(await directoryForFile(), 'data')
     await (await PGlite.create(directory)).close()
     return directory
   })()
 }
 
-async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'nvent-store-pglite-'))
+async function directoryForFile(): Promise<string> {
+  const directory = await temporaryDirectory()
   onFileEnd(() => rm(directory, { recursive: true, force: true }))
   return directory
 }
@@ -87,7 +87,7 @@ export const awkwardNames = onServer('PostgreSQL 18 with awkward names', 'pg18',
   name: 'My "data" base 100%s é',
   settings: {
     timezone: 'Asia/Kathmandu',
-    datestyle: 'German, DMY',
+    datestyle: 'ISO, DMY',
     intervalstyle: 'sql_standard',
     search_path: 'nowhere',
     bytea_output: 'escape',

@@ -20,8 +20,9 @@ export async function embeddedBinaries(): Promise<string> {
   }
 }
 
-/** Directory of an installed PostgreSQL 15, or of another version where there is no 15. */
+/** Directory of an installed PostgreSQL 15, or of another version where there is no 15. `PG15_BIN=none` does without. */
 export async function installedBinaries(): Promise<string | undefined> {
+  if (process.env.PG15_BIN === 'none') return undefined
   if (process.env.PG15_BIN) return process.env.PG15_BIN
   const versions = await readdir(DEBIAN).catch(() => [])
   const order = versions.sort((a, b) => Math.abs(Number(a) - 15) - Math.abs(Number(b) - 15))

@@ -15,8 +15,7 @@ const run = promisify(execFile)
 
 export const USER = 'postgres'
 export const PASSWORD = 'nvent-test'
-// The pid of the run is part of the name: a later run knows whose directory it is.
-const DIRECTORY = 'nvent-store-postgres-test'
+const DIRECTORY = 'nvent-store-test'
 const START_ATTEMPTS = 3
 
 /** A PostgreSQL server of our own, on a free port in a directory under the system's temporary one. */
@@ -36,7 +35,7 @@ export interface Server {
 /** Creates a cluster with the programs in `bin` and starts it. */
 export async function startServer(bin: string, settings: Record<string, string> = {}): Promise<Server> {
   const owner = await serverUser()
-  const root = await mkdtemp(join(tmpdir(), `${DIRECTORY}-${process.pid}-`))
+  const root = await temporaryDirectory()
   await chmod(root, 0o755)
   try {
     const programs = await reachable(bin, root, owner)
@@ -57,6 +56,9 @@ export async function startServer(bin: string, settings: Record<string, string> 
     throw error
   }
 }
+
+/** The pid is part of the name: a later run knows whether somebody still needs it. */
+export const temporaryDirectory = (): Promise<string> => mkdtemp(join(tmpdir(), `${DIRECTORY}-${process.pid}-`))
 
 interface Owner {
   uid?: number

@@ -26,8 +26,10 @@ function freshDirectory(): { directory: string, lock: string } {
 }
 
 /** Refuses at once what another process holds: it would try again for `connectTimeout`. */
+const at = (directory: string) => ({ connection: `pglite://${encodeURIComponent(directory)}`, connectTimeout: 0 })
+
 function open(directory: string, connectTimeout = 0): Store {
-  const store = createStore({ connection: `pglite://${encodeURIComponent(directory)}`, connectTimeout, logger: quiet })
+  const store = createStore({ ...at(directory), connectTimeout, logger: quiet })
   stores.push(store)
   return store
 }
@@ -71,7 +73,7 @@ describe('two processes on one embedded directory', () => {
   it('are refused, with the pid of the one that has it', async () => {
     const { directory, lock } = freshDirectory()
     const peer = await started(startProcess())
-    await peer.ask('open', directory)
+    await peer.ask('open', at(directory))
     await peer.ask('set', 'a', 1)
 
     const store = open(directory)
@@ -90,7 +92,7 @@ describe('two processes on one embedded directory', () => {
     const store = open(directory)
     await store.kv.set('a', 1)
     const peer = await started(startProcess())
-    await expect(peer.ask('open', directory)).rejects.toThrow(`DATABASE_LOCKED: the embedded database in ${directory} is open in process ${process.pid} `)
+    await expect(peer.ask('open', at(directory))).rejects.toThrow(`DATABASE_LOCKED: the embedded database in ${directory} is open in process ${process.pid} `)
     await store.kv.set('a', 2)
     expect(await store.kv.get('a')).toBe(2)
   })
@@ -98,7 +100,7 @@ describe('two processes on one embedded directory', () => {
   it('come one after the other: the second gets it, with everything in it, once the first has closed', async () => {
     const { directory } = freshDirectory()
     const peer = await started(startProcess())
-    await peer.ask('open', directory)
+    await peer.ask('open', at(directory))
     await peer.ask('set', 'a', 1)
     const store = open(directory, 60_000)
     const found = store.kv.get('a')
@@ -124,7 +126,7 @@ describe('two processes on one embedded directory', () => {
     const { directory } = freshDirectory()
     await open(directory).ready()
     const peer = await started(startProcess())
-    await expect(peer.ask('open', otherName(directory))).rejects.toThrow('DATABASE_LOCKED')
+    await expect(peer.ask('open', at(otherName(directory)))).rejects.toThrow('DATABASE_LOCKED')
   })
 })
 
@@ -152,7 +154,7 @@ describe('a lock that nobody holds any more', () => {
     let acknowledged = 0
     for (const round of [1, 2, 3]) {
       const peer = await started(startProcess())
-      await peer.ask('open', directory)
+      await peer.ask('open', at(directory))
       let inRound = 0
       await new Promise<void>((resolve) => {
         peer.onSaid((id) => {
@@ -180,7 +182,7 @@ describe('two threads of one process', () => {
   it('come one after the other: the second waits until the first has closed', async () => {
     const { directory } = freshDirectory()
     const peer = await started(startThread())
-    await peer.ask('open', directory)
+    await peer.ask('open', at(directory))
     const store = open(directory)
     const found = store.kv.get('a')
     for (let value = 1; value <= 20; value++) await peer.ask('set', 'a', value)
@@ -191,7 +193,7 @@ describe('two threads of one process', () => {
   it('leave a lock in peace while its thread lives, for its heartbeat keeps it fresh', async () => {
     const { directory, lock } = freshDirectory()
     const peer = await started(startThread())
-    await peer.ask('open', directory)
+    await peer.ask('open', at(directory))
     setAge(lock, 60_000)
     while (Date.now() - statSync(lock).mtimeMs > 30_000) await sleep(20)
     const found = open(directory).kv.get('a')
@@ -203,7 +205,7 @@ describe('two threads of one process', () => {
   it('take over from a thread that was terminated', async () => {
     const { directory, lock } = freshDirectory()
     const peer = await started(startThread())
-    await peer.ask('open', directory)
+    await peer.ask('open', at(directory))
     await peer.ask('set', 'a', 'acknowledged')
     await peer.kill()
     expect(statSync(lock).isFile()).toBe(true)

@@ -23,14 +23,19 @@ const SCRIPT = `
   const { isMainThread, parentPort } = require('node:worker_threads')
   const { createJiti } = require('jiti')
   const post = message => isMainThread ? process.send(message) : parentPort.postMessage(message)
-  const logger = { info() {}, warn() {}, error() {} }
+  const warned = []
+  const logger = { info() {}, warn: message => warned.push(message), error: message => warned.push(message) }
   let createStore
   let store
   const calls = {
-    open(directory) {
-      store = createStore({ connection: 'pglite://' + encodeURIComponent(directory), connectTimeout: 0, logger })
+    open(options) {
+      store = createStore({ logger, ...options })
       return store.ready()
     },
+    // As many connections as there are transactions at the same time.
+    fill: count => Promise.all(Array.from({ length: count }, () => store.transaction(tx => tx.query('select pg_sleep(0.2)')))),
+    warned: () => warned,
+    pause: ms => new Promise(resolve => setTimeout(resolve, ms)),
     set: (key, value) => store.kv.set(key, value),
     get: key => store.kv.get(key),
     close: () => store.close(),
@@ -59,14 +64,16 @@ const SCRIPT = `
 `
 
 export async function startProcess(): Promise<Peer> {
-  const child = spawn(process.execPath, ['--eval', SCRIPT], { cwd, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = spawn(process.execPath, ['--eval', SCRIPT], { cwd, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  let stderr = ''
+  child.stderr!.on('data', chunk => stderr += String(chunk))
   const ended = once(child, 'exit')
   const peer = createPeer(child.pid!, message => void child.send(message), async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     await ended
   })
   child.on('message', (message: Answer) => peer.heard(message))
-  void ended.then(() => peer.heard({ error: 'the process has ended' }))
+  void ended.then(() => peer.heard({ error: `the process has ended: ${stderr.slice(0, 1000)}` }))
   return await peer.ready.then(() => peer)
 }
 

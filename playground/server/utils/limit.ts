@@ -15,10 +15,10 @@ export const limitKey = (session: string, now = Date.now()): string =>
 export async function takeTurn(kv: KvSurface, session: string): Promise<void> {
   const key = limitKey(session)
   const used = await kv.increment(key)
-  if (used === 1) await kv.set(key, used, WINDOW_SECONDS)
+  const seconds = Math.ceil((viewTurns(used).resetsAt - Date.now()) / 1000)
+  if (used === 1) await kv.set(key, used, seconds)
   if (used <= ORDERS_PER_WINDOW) return
 
-  const seconds = Math.ceil((viewTurns(used).resetsAt - Date.now()) / 1000)
   throw problem(429, `At most ${ORDERS_PER_WINDOW} orders a minute. You can order again in ${seconds} s.`, 'RATE_LIMIT')
 }
 

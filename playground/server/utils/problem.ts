@@ -1,5 +1,4 @@
 import { STATUS_CODES } from 'node:http'
-import type { H3Error } from 'h3'
 
 const statusOf: Record<string, number> = {
   INVALID_VALUE: 400,
@@ -11,7 +10,7 @@ const statusOf: Record<string, number> = {
 }
 
 /** What a person is told, with the HTTP status and, for programs, a code. */
-export function problem(statusCode: number, message: string, code?: string, cause?: unknown): H3Error {
+export function problem(statusCode: number, message: string, code?: string, cause?: unknown): Error {
   return createError({ statusCode, statusMessage: STATUS_CODES[statusCode], message, data: code && { code }, cause })
 }
 

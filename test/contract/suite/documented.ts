@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { getCurrentVersion, rollbackTo, runMigrations } from '../../../src/runtime/core/index'
 import { unique } from './context'
 import type { Use } from './context'
 
@@ -68,6 +69,25 @@ export function documentedSuite(use: Use): void {
       await store.kv.set(`${P}:temp:${run}:a`, 1)
       await store.kv.set(`${P}:temp:${run}:b`, 1)
       expect(await store.kv.clear(`${P}:temp:${run}:*`)).toBe(2)
+    })
+  })
+
+  describe('documented example: manual migration', () => {
+    it('does what it says', async ({ skip }) => {
+      const { pool, info, sql } = use()
+      if (!pool) return skip('needs a pool: the database is embedded')
+      const prefix = 'manual'
+      expect(await getCurrentVersion(pool, prefix, info.schema)).toBe(0)
+      await runMigrations(pool, prefix, info.schema)
+      expect(await getCurrentVersion(pool, prefix, info.schema)).toBe(info.schemaVersion)
+      expect(await runMigrations(pool, prefix, info.schema)).toStrictEqual({ version: info.schemaVersion, applied: 0 })
+      const tables = () => sql<{ relname: string }>(
+        `select relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where nspname = $1 and relname like 'manual%'`, [info.schema])
+      expect((await tables()).map(({ relname }) => relname)).toContain('manual_kv')
+      await rollbackTo(pool, prefix, 0, info.schema)
+      expect(await tables()).toStrictEqual([])
+      expect(await getCurrentVersion(pool, prefix, info.schema)).toBe(0)
+      expect(await getCurrentVersion(pool, info.prefix, info.schema), 'another prefix is left alone').toBe(info.schemaVersion)
     })
   })
 

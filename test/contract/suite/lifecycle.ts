@@ -143,6 +143,28 @@ export function lifecycleSuite(use: Use): void {
       expect(await sql(`select value from "made; for ""us""".p_kv`)).toStrictEqual([{ value: 1 }])
     })
 
+    it.each([
+      ['quotes and SQL', `it's "my"; --`, `'; drop schema public; -- "b" \\ %`],
+      ['placeholders', '{schema}', '{prefix}'],
+      ['dollar quotes', '$nvent$ $1 $$', '$nvent$'],
+      ['as many bytes as fit', '🐘'.repeat(8), 'ž'.repeat(31)],
+    ])('prefix and schema may hold %s', async (_, prefix, schema) => {
+      const { store, sql, table, info } = await use().openReady({ prefix, schema, subjectPrefix: 'p' })
+      expect(info).toMatchObject({ prefix, schema })
+      for (const subject of ['nq:flow:1', 'p:flow:run:1', 'p:trigger:event:1']) {
+        const event = await store.stream.append(subject, { type: 'a' })
+        expect(await store.stream.read(subject)).toStrictEqual([event])
+      }
+      for (const key of ['orders', 'p:flow:runs:1', 'p:flows', 'p:triggers', 'p:scheduler:jobs']) {
+        await store.index.add(key, 'a', 1, { n: 1 })
+        await store.index.update(key, 'a', { deep: { er: 1 } })
+        expect(await store.index.increment(key, 'a', 'stats.total')).toBe(1)
+        expect(await store.index.read(key, { filter: { n: 1 } })).toHaveLength(1)
+      }
+      expect(await store.kv.increment('a')).toBe(1)
+      expect(await sql(`select value from ${table('kv')}`)).toStrictEqual([{ value: 1 }])
+    })
+
     it('expired keys are removed by a sweep, live ones are not', async () => {
       const { store, sql, table } = await use().openReady({ sweepInterval: 20 })
       await Promise.all([store.kv.set('live', 1, 1000), store.kv.set('for ever', 1), store.kv.set('dead', 1, 0), store.kv.set('dead too', 1, 0)])

@@ -14,6 +14,7 @@ const plainNames: [what: string, name: string][] = [
   ['emoji', '🐘🏳️‍🌈'],
   ['line breaks', 'a\r\nb\tc\u2028d'],
   ['control characters', '\u0001\u007f\u0085\ufeff'],
+  ['a byte order mark at its start', '\ufeffa'],
   ['only a space', ' '],
   ['only colons', ':::'],
   ['colons at both ends', ':a:'],

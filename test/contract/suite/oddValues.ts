@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { isStoreError } from '../../../src/runtime/core/index'
-import { expectRefused, idsOf, indexKinds, metadataOf, streamKinds, unique } from './context'
+import type { StoreError } from '../../../src/runtime/core/index'
+import { expectSame, idsOf, indexKinds, metadataOf, streamKinds, unique } from './context'
 import type { Row, Use } from './context'
 import { megabyte, objectOf, oddTexts } from './oddTexts'
 
 const everyText = [...oddTexts, '', 'a.b', '.', 'a..b', megabyte]
 const fieldNames = ['runId', 'flowName', 'stepName', 'stepId', 'attempt', 'triggerName', 'data', 'other']
-const nested = objectOf(everyText.map((text, at) => [text, { at, [text]: [text] }]))
+const nested = objectOf([...oddTexts, '', 'a.b', '.', 'a..b'].map((text, at) => [text, { at, [text]: [text] }]))
 const nest = (depth: number, leaf: unknown) => {
   let value = leaf
   for (let level = 0; level < depth; level++) value = level % 2 ? [value] : { a: value }
@@ -21,6 +22,7 @@ export function oddValuesSuite(use: Use): void {
       const subject = subjectOf(P)
       for (const text of everyText) await stream.append(subject, { type: 'odd', [name]: text })
       expect((await stream.read(subject)).map(event => event[name])).toStrictEqual(everyText)
+      await stream.delete(subject)
     })
 
     it('any text is the name of a field, and of a member of one', async () => {
@@ -30,7 +32,7 @@ export function oddValuesSuite(use: Use): void {
       const event = objectOf([...names.map((name, at): [string, unknown] => [name, at]), ['type', 'odd'], ['nested', nested]])
       const { id, ts } = await stream.append(subject, event as { type: string })
       const [stored] = await stream.read(subject)
-      expect(Object.entries(stored!).sort()).toStrictEqual(Object.entries(objectOf([...Object.entries(event), ['id', id], ['ts', ts]])).sort())
+      expectSame(sorted(stored), sorted(objectOf([...Object.entries(event), ['id', id], ['ts', ts]])))
     })
 
     it('a megabyte in every field at once is kept', async () => {
@@ -69,6 +71,7 @@ export function oddValuesSuite(use: Use): void {
         await index.update(key, id, { [path]: text })
         expect(at(await metadataOf(store, key, id))).toBe(text)
       }
+      await index.delete(key, id)
     })
 
     it('any text without a dot is the name of a member, in add, update, increment and filter', async () => {
@@ -112,10 +115,10 @@ export function oddValuesSuite(use: Use): void {
       const [key, id] = [keyOf(P), unique()]
       for (const name of ['other', 'config', 'emittedEvents', 'metadata', 'stats', 'status']) {
         await store.index.add(key, id, 1, { [name]: nested })
-        expect(JSON.stringify(sorted((await metadataOf(store, key, id))![name]))).toBe(JSON.stringify(sorted(nested)))
+        expectSame(sorted((await metadataOf(store, key, id))![name]), sorted(nested))
         await store.index.add(key, id, 1, {})
         await store.index.update(key, id, { [name]: nested })
-        expect(JSON.stringify(sorted((await metadataOf(store, key, id))![name]))).toBe(JSON.stringify(sorted(nested)))
+        expectSame(sorted((await metadataOf(store, key, id))![name]), sorted(nested))
       }
       await store.index.delete(key, id)
     })
@@ -124,7 +127,7 @@ export function oddValuesSuite(use: Use): void {
       const { store: { index }, P } = use()
       const [key, id] = [keyOf(P), unique()]
       await index.add(key, id, 1, { status: 'a', other: 'a' })
-      const many = [...Array.from({ length: 10_000 }, (_, at) => `value ${at}`), ...oddTexts, null, 5, true, 'a']
+      const many = [...Array.from({ length: 1000 }, (_, at) => `value ${at}`), ...oddTexts, null, 5, true, 'a']
       expect(idsOf(await index.read(key, { filter: { status: many, other: many } }))).toStrictEqual([id])
       expect(await index.read(key, { filter: objectOf(oddTexts.map(text => [text, 1])) as Record<string, number> })).toStrictEqual([])
       expect(await index.read(key, { offset: Number.MAX_SAFE_INTEGER, limit: Number.MAX_SAFE_INTEGER })).toStrictEqual([])
@@ -141,7 +144,7 @@ export function oddValuesSuite(use: Use): void {
         expect(await kv.get(key)).toStrictEqual(value)
       }
       await kv.set(key, nested)
-      expect(JSON.stringify(sorted(await kv.get(key)))).toBe(JSON.stringify(sorted(nested)))
+      expectSame(sorted(await kv.get(key)), sorted(nested))
     })
 
     it.each([[100], [600], [3000], [100_000]])('a value %s levels deep comes back, or is refused by name', async (depth) => {
@@ -155,7 +158,7 @@ export function oddValuesSuite(use: Use): void {
       ] as [string, () => Promise<unknown>, () => Promise<unknown>][]) {
         const outcome = await write().then(() => 'kept', (error: unknown) => isStoreError(error) ? error : Promise.reject(error))
         if (outcome === 'kept') expect(leafOf(await read(), depth)).toBe('leaf')
-        else await expectRefused(write, argument)
+        else expect([(outcome as StoreError).code, (outcome as StoreError).message]).toStrictEqual(['INVALID_VALUE', expect.stringContaining(argument)])
       }
     })
 

@@ -29,6 +29,7 @@ const keptValues: [what: string, value: unknown][] = [
   ['texts that look like other values', ['0', 'null', 'true', '[]', '{}', '1e3', 'NaN', '2026-01-01T00:00:00.000Z']],
   ['texts that look like escapes', ['\\u0000', '\\ud800', '\\"', '\\\\u0000', '%s $1 {prefix}']],
   ['all kinds of characters', '\u0001\b\f\n\r\t"\'\\/\u2028\u2029\ufeff\uffff🐘\u{10ffff}'],
+  ['a byte order mark at the start', '\ufefftext'],
   ['falsy members', { a: 0, b: false, c: '', d: null, e: {}, f: [] }],
   ['nested emptiness', [[], [[]], {}, [{}], { a: {} }, [null]]],
   ['names with dots and odd names', { 'user.email': 1, '': 2, '.': 3, 'a b': 4, '🐘': 5, 'version': 6, '$1': 7 }],
@@ -150,6 +151,19 @@ export function valuesSuite(use: Use): void {
       const key = unique()
       await expectRefused(() => kv.set(key, value), 'value')
       expect(await kv.get(key)).toBeNull()
+    })
+
+    it('of many calls at once only those fail that hold something wrong', async () => {
+      const { stream, index, kv } = use().store
+      const name = unique()
+      const results = await Promise.allSettled(Array.from({ length: 12 }, (_, at) => {
+        const value = at % 3 ? at : Number.NaN
+        return [kv.set(`${name}${at}`, value), index.add(name, `${at}`, at, { value }), stream.append(`orders:${name}`, { type: 'a', data: value })]
+      }).flat())
+      expect(results.map(({ status }) => status === 'fulfilled')).toStrictEqual(Array.from({ length: 36 }, (_, at) => Math.floor(at / 3) % 3 !== 0))
+      expect((await index.read(name)).map(({ score }) => score)).toStrictEqual([11, 10, 8, 7, 5, 4, 2, 1])
+      expect((await stream.read(`orders:${name}`)).map(event => event.data as number).sort((a, b) => a - b)).toStrictEqual([1, 2, 4, 5, 7, 8, 10, 11])
+      expect(await kv.clear(`${name}*`)).toBe(8)
     })
 
     it('a toJSON that throws is told with its path and its cause', async () => {

@@ -19,7 +19,7 @@ export function timeFieldsOf(key: string): string[] {
 }
 
 // a day, a time and a zone; years outside 0 to 9999 as toISOString writes them
-const ISO_TEXT = /^(\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/
+const ISO_TEXT = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/
 
 /** An ISO text stands for its instant; all else, days that do not exist too, stands for itself. */
 export function instant(value: Json): Json {

@@ -1,4 +1,4 @@
-import { checkName, checkNumber, checkText, copy, refuse, stored } from './json'
+import { checkName, checkNumber, copy, refuse, stored } from './json'
 import type { Json } from './json'
 
 interface Slot { value: Json, expiresAt: number }

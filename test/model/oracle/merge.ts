@@ -5,11 +5,11 @@ import type { Json, JsonObject } from './json'
 export function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch
   const result: JsonObject = {}
-  if (isObject(target)) for (const name of Object.keys(target)) put(result, name, target[name]!)
+  const before = isObject(target) ? target : {}
+  for (const name of Object.keys(before)) if (own(patch, name) !== null) put(result, name, before[name]!)
   for (const name of Object.keys(patch)) {
     const value = patch[name]!
-    if (value === null) delete result[name]
-    else put(result, name, mergePatch(own(result, name), value))
+    if (value !== null) put(result, name, mergePatch(own(result, name), value))
   }
   return result
 }

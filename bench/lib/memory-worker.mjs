@@ -1,0 +1,69 @@
+// The process whose memory is looked at: nothing but the store and its load runs in it.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fillEvents } from './fill.mjs'
+import { randomSource, runAll } from './load.mjs'
+import { mixedCall } from './mixed-load.mjs'
+import { openStore } from './store.mjs'
+import { operations } from './workloads.mjs'
+
+const SAMPLE_MS = 1000
+
+let store
+let calls = 0
+
+function sample(start) {
+  const { rss, heapUsed, external } = process.memoryUsage()
+  return { ms: performance.now() - start, rss, heapUsed, external, calls }
+}
+
+/** What stays when everything that can go has gone. */
+async function collected() {
+  await sleep(200)
+  globalThis.gc()
+  globalThis.gc()
+  return process.memoryUsage().heapUsed
+}
+
+async function load(callers, keys, ms) {
+  const random = randomSource(42)
+  const deadline = performance.now() + ms
+  const loop = async () => {
+    while (performance.now() < deadline) await mixedCall(store, keys, random, calls++)
+  }
+  await Promise.all(Array.from({ length: callers }, loop))
+}
+
+const actions = {
+  async open({ url, source, keys }) {
+    store = await openStore(source, url)
+    for (const name of ['add', 'kv-set', 'increment']) {
+      const { needs } = operations[name]
+      await runAll(name === 'increment' ? 1 : keys, 256, n => needs.fill(store, n, n))
+    }
+    await fillEvents.ours({ url, api: store }, 0, keys)
+    await store.stream.subscribe('orders:shared', () => {})
+  },
+  /** Warms up, then runs the load and tells about the memory every second. */
+  async run({ callers, keys, warmMs, ms }) {
+    await load(callers, keys, warmMs)
+    const before = await collected()
+    const start = performance.now()
+    calls = 0
+    const timer = setInterval(() => process.send({ told: sample(start) }), SAMPLE_MS)
+    await load(callers, keys, ms)
+    clearInterval(timer)
+    process.send({ told: sample(start) })
+    return { before, after: await collected() }
+  },
+  close: () => store?.close(),
+}
+
+process.on('disconnect', () => process.exit())
+process.on('message', async ({ id, action, parameters }) => {
+  try {
+    process.send({ id, result: await actions[action](...parameters) })
+  }
+  catch (error) {
+    process.send({ id, error: error.stack ?? String(error) })
+  }
+})

@@ -1,0 +1,54 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CACHE, ROOT } from './paths.mjs'
+
+const PAGE = join(ROOT, 'docs/performance.md')
+
+/**
+ * A part of docs/performance.md and its pictures.
+ * @typedef {{ markdown: string, images: Record<string, string> }} Report
+ */
+
+/**
+ * Gets results, by measuring or from an earlier run, and shows them. Raw results are kept before anything is made
+ * of them: a run takes long.
+ * @template R
+ * @param {string} name of the part
+ * @param {{ from?: string, write: boolean }} flags
+ * @param {() => Promise<R>} measure
+ * @param {(results: R) => Report} render
+ */
+export async function report(name, flags, measure, render) {
+  await mkdir(CACHE, { recursive: true })
+  const results = flags.from ? JSON.parse(await readFile(flags.from, 'utf8')) : await measure()
+  if (!flags.from) await writeFile(join(CACHE, `${name}.json`), `${JSON.stringify(results)}\n`)
+  const { markdown, images } = render(results)
+  console.log(`\n${markdown}`)
+  const directory = flags.write ? join(ROOT, 'docs/images') : CACHE
+  await mkdir(directory, { recursive: true })
+  for (const [file, svg] of Object.entries(images)) await writeFile(join(directory, file), svg)
+  if (!flags.write) return console.log(`\nPictures: ${directory}`)
+  await writeFile(PAGE, replacePart(await readFile(PAGE, 'utf8'), name, markdown))
+  console.log(`\nWritten to ${PAGE} and ${directory}`)
+}
+
+function replacePart(page, name, markdown) {
+  const [start, end] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`]
+  const [from, to] = [page.indexOf(start), page.indexOf(end)]
+  if (from < 0 || to < from) throw new Error(`${PAGE} has no ${start} … ${end}`)
+  return `${page.slice(0, from + start.length)}\n${markdown.trim()}\n${page.slice(to)}`
+}
+
+/** @param {string[]} head @param {(string | number)[][]} rows */
+export function table(head, rows) {
+  const line = cells => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map((_, at) => at === 0 ? '---' : '--:')), ...rows.map(line)].join('\n')
+}
+
+export const details = (summary, body) => `<details><summary>${summary}</summary>\n\n${body}\n\n</details>`
+
+export const whole = number => number === undefined ? '–' : Math.round(number).toLocaleString('en-US')
+/** Three digits are what a measurement is good for. */
+export const times = number => number === undefined ? '–' : `${number >= 100 ? Math.round(number) : Number(number.toPrecision(number >= 10 ? 3 : 2))}×`
+export const milliseconds = ms => `${Number(ms.toPrecision(3))} ms`
+export const amount = n => n >= 1e6 ? `${n / 1e6} M` : n.toLocaleString('en-US')

@@ -1,0 +1,101 @@
+// (a) Ours beside both peers and beside the same statements sent by hand, in interleaved rounds.
+import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
+import { describeMachine } from './lib/machine.mjs'
+import { startProcess } from './lib/processes.mjs'
+import { report } from './lib/report.mjs'
+import { runRounds } from './lib/rounds.mjs'
+import { createDatabase, startPostgres, startRedis, stopAll } from './lib/servers.mjs'
+import { renderSideBySide } from './lib/side-by-side-report.mjs'
+import { operations } from './lib/workloads.mjs'
+
+const flags = readFlags({
+  operations: { full: Object.keys(operations).join(','), help: 'which operations' },
+  callers: { full: '1,64,512', quick: '1,64', help: 'how many concurrent callers' },
+  keys: { full: '500,100000', quick: '500', help: 'how many keys' },
+  servers: { full: '15,18', quick: '15', help: 'which versions of PostgreSQL' },
+  contestants: { full: 'ours,raw,peer,redis', help: 'who takes part' },
+  rounds: { full: 9, quick: 3, help: 'rounds a case' },
+  slice: { full: 400, quick: 150, help: 'milliseconds a contestant runs in a round' },
+  warm: { full: 1000, quick: 300, help: 'milliseconds everybody warms up before a case' },
+})
+
+/** A process and a database for everybody. */
+async function openContestants(servers, redis) {
+  const stores = await bundleStores(flags)
+  const wanted = new Set(list(flags.contestants))
+  const contestants = []
+  const add = async (id, kind, server, more) => {
+    const url = kind === 'redis' ? server.url : await createDatabase(server, id.replaceAll(/\W/g, '_'))
+    const contestant = { id, kind, server: server.name, label: kind, ...more, process: startProcess(new URL('./lib/worker.mjs', import.meta.url)) }
+    await contestant.process.ask('open', { kind, url, source: more?.source })
+    contestants.push(contestant)
+  }
+  for (const server of servers) {
+    const major = server.name.split(' ')[1]
+    if (wanted.has('ours')) {
+      for (const [at, source] of stores.entries()) {
+        await add(`ours${at ? at + 1 : ''}@${major}`, 'ours', server, { source, label: stores.length > 1 ? `ours (${source.label})` : 'ours' })
+      }
+    }
+    if (wanted.has('raw')) await add(`raw@${major}`, 'raw', server, { source: stores[0], label: 'by hand' })
+    if (wanted.has('peer')) await add(`peer@${major}`, 'peer', server, { label: 'peer' })
+  }
+  if (redis && wanted.has('redis')) await add('redis', 'redis', redis)
+  return { contestants, stores }
+}
+
+function casesOf() {
+  const cases = []
+  for (const keys of numbers(flags.keys)) {
+    for (const operation of list(flags.operations)) {
+      if (!operations[operation]) throw new Error(`there is no operation ${operation}: ${Object.keys(operations).join(', ')}`)
+      // One hot entry is one hot entry however many keys the others have.
+      if (operations[operation].single && cases.some(each => each.operation === operation)) continue
+      for (const callers of numbers(flags.callers)) {
+        cases.push({ operation, callers, keys: operations[operation].single ? 1 : keys })
+      }
+    }
+  }
+  return cases
+}
+
+async function runCase(contestants, given) {
+  const warmed = []
+  for (const { process } of contestants) {
+    await process.ask('prepare', given)
+    warmed.push(await process.ask('warm', given, flags.warm))
+  }
+  const results = await runRounds(contestants, flags.rounds, ({ process }) => process.ask('run', given, flags.slice))
+  const byId = results.map(({ rates, refused }, at) => [contestants[at].id, {
+    rates: rates.map(rate => Math.round(rate * 10) / 10), refused, callsPerStatement: warmed[at].callsPerStatement, parallel: warmed[at].parallel,
+  }])
+  return { ...given, results: Object.fromEntries(byId) }
+}
+
+async function measure() {
+  const servers = await Promise.all(list(flags.servers).map(startPostgres))
+  const redis = await startRedis()
+  if (!redis) console.error('redis-server is not installed: there will be no Redis column')
+  const { contestants, stores } = await openContestants(servers, redis)
+  const cases = []
+  for (const [at, given] of casesOf().entries()) {
+    const start = performance.now()
+    cases.push(await runCase(contestants, given))
+    console.error(`${at + 1}/${casesOf().length} ${given.operation}, ${given.keys} keys, ${given.callers} callers: ${Math.round((performance.now() - start) / 1000)} s`)
+  }
+  await Promise.all(contestants.map(({ process }) => process.close()))
+  return {
+    machine: describeMachine({ servers: [...servers, ...(redis ? [redis] : [])], stores, peers: true }),
+    method: { rounds: flags.rounds, slice: flags.slice },
+    contestants: contestants.map(({ id, kind, server, label }) => ({ id, kind, server, label })),
+    cases,
+  }
+}
+
+try {
+  await report('side-by-side', flags, measure, renderSideBySide)
+}
+finally {
+  await stopAll()
+}
+process.exit()
