@@ -1,5 +1,6 @@
 import type { H3Event } from 'h3'
-import type { Store, Surfaces } from './core'
+import { isStoreError, tableOf } from 'nvent-store-postgres/core'
+import type { Store, Surfaces } from 'nvent-store-postgres/core'
 import type { Call, CallGroup, Exhibit, Tier } from '~/types/desk'
 
 const SESSIONS = 100

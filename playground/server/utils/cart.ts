@@ -1,4 +1,4 @@
-import type { KvSurface } from './core'
+import type { KvSurface } from 'nvent-store-postgres/core'
 import type { CartView } from '~/types/desk'
 
 /** What the key-value tier holds. The value repeats its time to live so that pages can count it down. */

@@ -1,4 +1,4 @@
-import type { KvSurface } from './core'
+import type { KvSurface } from 'nvent-store-postgres/core'
 import type { TurnView } from '~/types/desk'
 
 export const ORDERS_PER_WINDOW = 5

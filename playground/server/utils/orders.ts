@@ -1,4 +1,4 @@
-import type { IndexEntry, IndexSurface } from './core'
+import type { IndexEntry, IndexSurface } from 'nvent-store-postgres/core'
 import type { Order, OrderStatus, Totals } from '~/types/desk'
 
 const transitions: Record<OrderStatus, OrderStatus[]> = {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import { isStoreError } from 'nvent-store-postgres/core'
 
 const statusOf: Record<string, number> = {
   INVALID_VALUE: 400,

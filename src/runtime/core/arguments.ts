@@ -4,7 +4,8 @@ import { isObject, textProblem } from './json'
 /** Three of them fit the widest key of an index (2,704 bytes): tenant, key and entry id. */
 export const MAX_NAME_BYTES = 1024
 const MAX_TYPE_BYTES = 512
-const MAX_BIGINT = 9223372036854775807n
+// Not a literal: bundlers that aim at older targets warn about those.
+const MAX_BIGINT = BigInt('9223372036854775807')
 
 /** A subject, key or id: a text of 1 to 1,024 bytes that PostgreSQL can hold. */
 export function checkName(argument: string, value: unknown, maxBytes = MAX_NAME_BYTES): string {

@@ -70,8 +70,11 @@ export function createStore(options: StoreOptions): Store {
     ready: async () => (await connector.start()).value.info,
     transaction(work) {
       checkFunction('work', work)
-      return connector.use(({ db, value }) =>
-        db.atomic(session => work(transactionSurfaces(routes, session, value.tables))))
+      return connector.use(async ({ db, value }) => {
+        const result = await db.atomic(session => work(transactionSurfaces(routes, session, value.tables)))
+        await value.tables.afterTransaction()
+        return result
+      })
     },
     async close() {
       stopSweep()

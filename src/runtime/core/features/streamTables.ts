@@ -16,6 +16,8 @@ export interface StreamTable {
 export interface StreamTables {
   /** Runs a statement on the table of a route, and once more when that table has gone meanwhile. */
   on<T>(session: Session, route: Route<StreamSpec>, use: 'read' | 'append', run: (table: string) => Promise<T>): Promise<T>
+  /** Makes the tables that appends inside transactions would have liked to have. */
+  afterTransaction(): Promise<void>
 }
 
 const UNDEFINED_TABLE = '42P01'
@@ -31,6 +33,7 @@ export async function createStreamTables(
 ): Promise<StreamTables> {
   const known = new Map((await listTables(db, names)).map(table => [table.subjectPrefix, table.tableName]))
   const making = new Map<string, Promise<void>>()
+  const wanted = new Set<string>()
   const qualified = (table: string) => `${quoteIdentifier(names.schema)}.${quoteIdentifier(table)}`
 
   async function make(subjectPrefix: string): Promise<void> {
@@ -54,9 +57,13 @@ export async function createStreamTables(
 
   async function tableOf(route: Route<StreamSpec>, session: Session, use: 'read' | 'append'): Promise<string> {
     const parent = names.table(route.spec.table)
+    if (!route.spec.partition) return parent
     const subjectPrefix = route.keys[0]!
-    // Inside a transaction the parent is always right; a statement that fails there could not be repeated.
-    if (!route.spec.partition || session.inTransaction) return parent
+    if (session.inTransaction) {
+      // The parent is always right, and a statement that fails here could not be repeated.
+      if (use === 'append' && options.create && !known.has(subjectPrefix)) wanted.add(subjectPrefix)
+      return parent
+    }
     // Subjects without a type never get a table.
     if (subjectPrefix === '') return names.table('events_default')
     if (use === 'append' && options.create) await ensure(subjectPrefix)
@@ -77,6 +84,11 @@ export async function createStreamTables(
         making.delete(route.keys[0]!)
         return run(await tableOf(route, session, use))
       }
+    },
+    async afterTransaction() {
+      const prefixes = [...wanted].filter(subjectPrefix => subjectPrefix !== '')
+      wanted.clear()
+      for (const subjectPrefix of prefixes) await ensure(subjectPrefix)
     },
   }
 }
