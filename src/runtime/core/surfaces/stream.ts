@@ -62,6 +62,8 @@ async function appendSteps(
   onProgress: AppendManyOptions['onProgress'],
 ): Promise<EventRecord[]> {
   if (inputs.length > MAX_STEP && !session.inTransaction) {
+    // The subject's table is made first: an import would be too much to move into it later.
+    await tables.on(session, inputs[0]!.route, 'append', async () => {})
     return session.atomic(transaction => appendSteps(context, transaction, tables, inputs, onProgress))
   }
   const records: EventRecord[] = []
