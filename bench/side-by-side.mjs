@@ -66,8 +66,8 @@ async function runCase(contestants, given) {
     warmed.push(await process.ask('warm', given, flags.warm))
   }
   const results = await runRounds(contestants, flags.rounds, ({ process }) => process.ask('run', given, flags.slice))
-  const byId = results.map(({ rates, refused }, at) => [contestants[at].id, {
-    rates: rates.map(rate => Math.round(rate * 10) / 10), refused, callsPerStatement: warmed[at].callsPerStatement, parallel: warmed[at].parallel,
+  const byId = results.map(({ rates, ...others }, at) => [contestants[at].id, {
+    rates: rates.map(rate => Math.round(rate * 10) / 10), ...others, callsPerStatement: warmed[at].callsPerStatement, parallel: warmed[at].parallel,
   }])
   return { ...given, results: Object.fromEntries(byId) }
 }

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
@@ -36,6 +37,7 @@ const nitroModule: NitroModule & { name: string } = {
     if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.13); this is Nitro ${major}, which is not supported yet`)
     addRuntimeConfig(nitro)
     addServerCode(nitro, join(runtime, `nitro${major}`))
+    leaveOut(nitro, '@electric-sql/pglite')
   },
 }
 
@@ -73,4 +75,20 @@ function addServerCode(nitro: Nitro, glue: string): void {
       ? `export { ${register.name} as registerStoreAdapter } from ${JSON.stringify(register.from)}`
       : 'export const registerStoreAdapter = undefined'
   }
+}
+
+/** An optional package that is not installed is no reason for the bundler to warn: the store says it when it is needed. */
+function leaveOut(nitro: Nitro, name: string): void {
+  const found = [import.meta.url, join(nitro.options.rootDir, 'package.json')].some((from) => {
+    try {
+      return createRequire(from).resolve(name) !== ''
+    }
+    catch {
+      return false
+    }
+  })
+  if (found) return
+  nitro.hooks.hook('rollup:before', (_, config) => {
+    if (Array.isArray(config.external)) config.external.push(name)
+  })
 }

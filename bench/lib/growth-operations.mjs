@@ -100,7 +100,7 @@ const kv = [
   { label: 'kv.set, a new key', call: (store, size, random, i) => store.kv.set(`new-${i}`, value(i)) },
   {
     label: 'kv.setMany, 50 keys', has: store => store.kv.setMany,
-    call: (store, size, random, i) => store.kv.setMany(Object.fromEntries(many(() => [kvKey(random(size.entries)), value(i)]))),
+    call: (store, size, random, i) => store.kv.setMany(many(() => ({ key: kvKey(random(size.entries)), value: value(i) }))),
   },
   { label: 'kv.delete', call: (store, size, random, i) => store.kv.delete(`new-${i}`) },
   { label: 'kv.increment', call: (store, size, random) => store.kv.increment(`count-${random(100)}`) },

@@ -51,7 +51,6 @@ function plotOf(cases, callers, sizes) {
     title: `Time of a call, as a multiple of its time at ${amount(sizes.events[0])}`,
     unit: 'times as long, logarithmic',
     rows: names,
-    labels: 270,
     line: { at: GROWTH_LIMIT, label: `${GROWTH_LIMIT}×` },
     series: counts.map((count, at) => ({ name: amount(count), ...MARKS[at % MARKS.length] })),
     panels: callers.map(at => ({

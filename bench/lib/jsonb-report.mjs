@@ -31,7 +31,6 @@ function plotOf(cases, callers, labels) {
   return dotPlot({
     title: 'Updates a second: flat columns and one big jsonb column',
     unit: 'updates a second, logarithmic',
-    labels: 420,
     rows: rows.map(({ update, kilobytes }) => `${labels[update]}, ${kilobytes} kB`),
     series: SERIES,
     panels: callers.map(at => ({

@@ -12,11 +12,11 @@ export function randomSource(seed) {
 /**
  * Runs `callers` loops that each wait for their own call before the next one, for a time.
  * @param {(caller: number) => Promise<any>} call
- * @returns {Promise<{ calls: number, ms: number, refused: number }>} `refused` counts the results that are false
+ * @returns {Promise<Slice>} what they got done
  */
 export async function runCallers(call, callers, ms) {
-  const start = performance.now()
-  const deadline = start + ms
+  const end = startSlice()
+  const deadline = performance.now() + ms
   let [calls, refused] = [0, 0]
   const loop = async (caller) => {
     do {
@@ -25,7 +25,21 @@ export async function runCallers(call, callers, ms) {
     } while (performance.now() < deadline)
   }
   await Promise.all(Array.from({ length: callers }, (_, caller) => loop(caller)))
-  return { calls, ms: performance.now() - start, refused }
+  return end(calls, refused)
+}
+
+/**
+ * What a slice gave: `refused` counts the results that are false, `cpu` is this process's processor time in µs.
+ * @typedef {{ calls: number, refused: number, ms: number, cpu: number }} Slice
+ */
+
+export function startSlice() {
+  const start = performance.now()
+  const usage = process.cpuUsage()
+  return (calls, refused = 0) => {
+    const { user, system } = process.cpuUsage(usage)
+    return { calls, refused, ms: performance.now() - start, cpu: user + system }
+  }
 }
 
 /** Makes `count` calls, at most `parallel` at a time. */

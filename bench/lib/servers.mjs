@@ -15,6 +15,7 @@ const run = promisify(execFile)
 
 const USER = 'postgres'
 const PASSWORD = 'nvent-bench'
+const STOP_MS = 2000
 const DEBIAN_BIN = '/usr/lib/postgresql/15/bin'
 
 /** Durable, and the same for everybody who is measured. All else is each version's own default. */
@@ -64,7 +65,7 @@ export async function startPostgres(major) {
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', ...POSTGRES_SETTINGS }
   const stop = launch(join(programs, 'postgres'), [
     '-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ], { directory, owner, signal: 'SIGINT' })
+  ], { directory, owner })
   const version = await untilAnswers(() => query(url, 'show server_version'))
   return { name: `PostgreSQL ${major}`, url, port, version: version[0].server_version.split(' ')[0], stop }
 }
@@ -76,9 +77,7 @@ export async function startRedis() {
   const { directory, owner } = await temporaryDirectory()
   const port = await freePort()
   const settings = { bind: '127.0.0.1', port, dir: directory, ...REDIS_SETTINGS }
-  const stop = launch(program, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]), {
-    directory, owner, signal: 'SIGTERM',
-  })
+  const stop = launch(program, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]), { directory, owner })
   const { stdout } = await run(program, ['--version'])
   await untilAnswers(() => ping(port))
   return { name: 'Redis', url: `redis://127.0.0.1:${port}`, port, version: /v=(\S+)/.exec(stdout)[1], stop }
@@ -104,7 +103,7 @@ export async function query(url, text, values) {
   }
 }
 
-function launch(program, parameters, { directory, owner, signal }) {
+function launch(program, parameters, { directory, owner }) {
   const child = spawn(program, parameters, { ...owner, cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
   let log = ''
   child.stderr.on('data', (chunk) => {
@@ -123,8 +122,11 @@ function launch(program, parameters, { directory, owner, signal }) {
     if (!stopping && running.has(child)) {
       stopping = true
       const ended = once(child, 'exit')
-      child.kill(signal)
+      // PostgreSQL waits for its clients to go, then is told not to.
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGINT'), STOP_MS)
       await ended
+      clearTimeout(timer)
     }
     await rm(directory, { recursive: true, force: true, maxRetries: 5 })
   }

@@ -60,6 +60,15 @@ function caseTable(cases, field) {
   }))
 }
 
+/** The work of the client, which shares the machine with the server. */
+function cpuTable(cases, field) {
+  const columns = [field.ours, ...field.others, field.peer, field.redis, field.raw].filter(Boolean)
+  return table(['processor time of the client, µs a call', ...columns.map(({ label }) => label)], cases.map(given => [
+    operations[given.operation].label,
+    ...columns.map(({ id }) => Number(given.results[id].cpu.toPrecision(3))),
+  ]))
+}
+
 /** How many goals are met, and which are not. */
 function summaryOf(results, server) {
   const field = fieldOf(results.contestants, server)
@@ -99,13 +108,16 @@ export function renderSideBySide(results) {
     const groups = keys.length ? keys : [1]
     const image = `bench-side-by-side-${server.split(' ')[1]}.svg`
     images[image] = plotOf(server, field, groups[0], callers, of)
-    const tables = groups.flatMap(count => callers.map(at => ({ count, at, body: caseTable(of(count, at), field) })))
+    const tables = groups.flatMap(count => callers.map(at => ({
+      count, at, body: caseTable(of(count, at), field), cpu: cpuTable(of(count, at), field),
+    })))
     const main = tables.find(({ at }) => at === 64) ?? tables[0]
     return [
       `### ${server}`,
       `![Calls a second on ${server}, by operation and callers](images/${image})`,
       `${callersOf(main.at)}, ${keysOf(main.count)}:\n\n${main.body}`,
-      ...tables.filter(each => each !== main).map(({ at, count, body }) => details(`${callersOf(at)}, ${keysOf(count)}`, body)),
+      details('Processor time of the client', main.cpu),
+      ...tables.filter(each => each !== main).map(({ at, count, body, cpu }) => details(`${callersOf(at)}, ${keysOf(count)}`, `${body}\n\n${cpu}`)),
     ].join('\n\n')
   })
   const markdown = [

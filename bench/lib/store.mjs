@@ -12,7 +12,7 @@ import { CACHE, ROOT } from './paths.mjs'
  * Bundles the core of a checkout, so that it runs without a build. `pg` stays outside: every version of ours and
  * the raw statements use the one this package has installed.
  * @param {string} given path of a checkout, with options after a `?`
- * @returns {Promise<StoreSource>}
+ * @returns {Promise<StoreSource>} where the bundle lies
  */
 export async function bundleStore(given = ROOT) {
   const [path, search = ''] = given.split('?')

@@ -9,7 +9,6 @@ export const COLORS = { ours: '#0b6bcb', other: '#8250df', peer: '#6e7781', redi
 const ROW = 26
 const TOP = 86
 const BOTTOM = 38
-const LABELS = 226
 const GAP = 22
 
 /** Marks differ by shape as well as by colour. */
@@ -24,10 +23,11 @@ const MARKS = {
 /**
  * One row an operation, one mark a contestant, on a logarithmic axis; panels stand side by side.
  * @param {{ title: string, rows: string[], series: { name: string, color: string, mark: keyof MARKS }[], unit: string,
- *   panels: { title: string, values: (number | undefined)[][] }[], line?: { at: number, label: string }, labels?: number }} plot
+ *   panels: { title: string, values: (number | undefined)[][] }[], line?: { at: number, label: string } }} plot
  *   `values` of a panel are by series, then by row
  */
-export function dotPlot({ title, rows, series, panels, unit, line, labels = LABELS }) {
+export function dotPlot({ title, rows, series, panels, unit, line }) {
+  const labels = 28 + Math.max(...rows.map(row => row.length)) * 7
   const width = panels.length === 1 ? 520 : panels.length === 2 ? 380 : 270
   const height = TOP + rows.length * ROW + BOTTOM
   const total = labels + panels.length * (width + GAP)

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { startSlice } from './load.mjs'
 import { KEY_PATTERN } from './workloads.mjs'
 
 /**
@@ -13,7 +14,7 @@ const MAX_STATEMENTS = 20_000
  * Records the statements a store sends while `work` runs. They are caught where every one of them has to pass,
  * in the client of `pg`, so that it does not matter how the store uses its connections.
  * @param {() => Promise<{ calls: number }>} work
- * @returns {Promise<Tape>}
+ * @returns {Promise<Tape>} what was sent meanwhile
  */
 export async function record(work) {
   const original = pg.Client.prototype.query
@@ -107,8 +108,8 @@ export async function createPlayer(url) {
     load,
     /** Plays for a time; `calls` are those the statements stand for. */
     async play(ms) {
-      const start = performance.now()
-      const deadline = start + ms
+      const end = startSlice()
+      const deadline = performance.now() + ms
       let played = 0
       const loop = async (client) => {
         do {
@@ -117,7 +118,7 @@ export async function createPlayer(url) {
         } while (performance.now() < deadline)
       }
       await Promise.all(clients.slice(0, tape.parallel).map(loop))
-      return { calls: played * tape.calls / tape.statements.length, ms: performance.now() - start, refused: 0 }
+      return end(played * tape.calls / tape.statements.length)
     },
     close: () => Promise.all(clients.map(client => client.end())),
   }

@@ -23,6 +23,7 @@ describe('a connection that nuxt.config takes from the environment', async () =>
     nuxtConfig: {
       // The examples of the documentation: a URL, and a configuration with a password.
       nventStorePostgres: { connection: process.env.FIXTURE_DATABASE_URL },
+      // @ts-expect-error nvent's own option, whose types are not here
       nvent: { connections: { postgres: { host: 'shared.invalid', port: 5433, user: 'app', password: process.env.FIXTURE_PASSWORD } } },
     },
   })

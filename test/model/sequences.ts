@@ -5,7 +5,7 @@ import type { Store, TransactionSurfaces } from '../../src/runtime/core/types/in
 import type { Oracle } from './oracle'
 
 /** Sequences per property: `MODEL_RUNS=2000` searches longer. */
-export const RUNS = Number(process.env.MODEL_RUNS ?? 150)
+export const RUNS = Number(process.env.MODEL_RUNS ?? 100)
 /** `MODEL_SEED` repeats a search. */
 export const SEED = Number(process.env.MODEL_SEED ?? randomBytes(4).readInt32LE())
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createJiti } from 'jiti'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -311,6 +312,27 @@ describe.each(SERVERS.filter(([, server]) => hasServer(server)))('concurrency on
           await once(child, 'exit')
         }))
       }
+    })
+
+    it('does not mind a server that goes away just after close', async () => {
+      const listeners = process.listeners('uncaughtException')
+      const errors: Error[] = []
+      process.removeAllListeners('uncaughtException')
+      process.on('uncaughtException', error => errors.push(error))
+      try {
+        for (const _ of range(5)) {
+          const closing = openStore({ connection: { connectionString: database.url, application_name: 'closing' } })
+          await together(10, at => closing.kv.get(`closing:${at}`))
+          await closing.close()
+          await database.sql(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'closing'`)
+          await sleep(20)
+        }
+      }
+      finally {
+        process.removeAllListeners('uncaughtException')
+        for (const listener of listeners) process.on('uncaughtException', listener)
+      }
+      expect(errors.map(error => error.message)).toEqual([])
     })
 
     it('answers 500 calls at once with a pool of two', async () => {

@@ -31,7 +31,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (!installed) console.warn('PostgreSQL 15 is not installed: its tests are skipped (PG15_BIN names the directory of its programs)')
     try {
       urls = {
-        pg18: process.env.TEST_DATABASE_URL ?? await start(await embeddedBinaries()),
+        pg18: process.env.TEST_DATABASE_URL || await start(await embeddedBinaries()),
         pg15: installed ? await start(installed) : '',
       }
     }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { expect, it } from 'vitest'
 import { describeIndexKinds, expectRefused, metadataOf, unique, wrong } from './context'
 import type { Row, Use } from './context'
 

@@ -196,7 +196,7 @@ function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch
   const result: Row = isObject(target) ? { ...target } : {}
   for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete result[name]
+    if (value === null) Reflect.deleteProperty(result, name)
     else result[name] = mergePatch(result[name], value)
   }
   return result

@@ -38,7 +38,7 @@ const wrongOptions: [what: string, option: string, options: StoreOptions][] = [
   ['an empty subject prefix', 'subjectPrefix', { subjectPrefix: '' }],
   ['an empty schema', 'schema', { schema: '' }],
   ['a schema that is too long', 'schema', { schema: 'x'.repeat(64) }],
-  ['half a surrogate pair in the schema', 'schema', { schema: '\ud83d' }],
+  ['half a surrogate pair in the schema', 'schema', { schema: '\uD83D' }],
   ['a flag that is a text', 'autoMigrate', { autoMigrate: wrong('false') }],
   ['another flag that is a number', 'prepare', { prepare: wrong(0) }],
   ['a pool of nobody', 'poolSize', { poolSize: 0 }],

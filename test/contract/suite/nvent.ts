@@ -99,8 +99,8 @@ export function nventSuite(use: Use): void {
       const [key, name] = [`${P}:triggers`, unique('trigger')]
       const iso = '2026-02-03T04:05:06.789Z'
       await index.add(key, name, Date.parse(iso), {
-        name, type: 'webhook', scope: 'flow', status: 'active', displayName: name, description: undefined, source: undefined, webhook: { path: '/hook', method: 'POST' },
-        schedule: undefined, config: { a: 1 }, registeredAt: iso, registeredBy: 'code', lastActivityAt: iso,
+        name, 'type': 'webhook', 'scope': 'flow', 'status': 'active', 'displayName': name, 'description': undefined, 'source': undefined, 'webhook': { path: '/hook', method: 'POST' },
+        'schedule': undefined, 'config': { a: 1 }, 'registeredAt': iso, 'registeredBy': 'code', 'lastActivityAt': iso,
         'stats.totalFires': 0, 'stats.totalFlowsStarted': 0, 'stats.activeSubscribers': 0, 'stats.lastFiredAt': undefined,
       })
       const metadata = {
@@ -110,14 +110,14 @@ export function nventSuite(use: Use): void {
       expect(await metadataOf(store, key, name)).toStrictEqual(metadata)
       const mode = { mode: 'auto', subscribedAt: iso }
       await index.updateWithRetry(key, name, { subscriptions: { a: mode } })
-      await index.updateWithRetry(key, name, { subscriptions: { b: mode, 'flow.with.dots': mode } })
+      await index.updateWithRetry(key, name, { subscriptions: { 'b': mode, 'flow.with.dots': mode } })
       expect(await index.increment(key, name, 'stats.activeSubscribers')).toBe(1)
       await index.updateWithRetry(key, name, { subscriptions: { a: null } })
       expect(await index.increment(key, name, 'stats.totalFires', 1)).toBe(1)
       await index.updateWithRetry(key, name, { stats: { lastFiredAt: iso }, lastActivityAt: iso })
       await index.updateWithRetry(key, name, { status: 'inactive' })
       expect(await metadataOf(store, key, name)).toStrictEqual({
-        ...metadata, status: 'inactive', subscriptions: { b: mode, 'flow.with.dots': mode },
+        ...metadata, status: 'inactive', subscriptions: { 'b': mode, 'flow.with.dots': mode },
         stats: { totalFires: 1, totalFlowsStarted: 0, activeSubscribers: 1, lastFiredAt: iso },
       })
       expect(await index.delete(key, name)).toBe(true)

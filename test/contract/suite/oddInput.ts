@@ -42,7 +42,7 @@ export function oddInputSuite(use: Use): void {
     const values: [what: string, value: unknown][] = [
       ...wrongNames,
       ['a symbol', Symbol('s')], ['a function', () => 'a'], ['a boxed text', Object('text')], ['NaN', Number.NaN], ['true', true], ['a Date', new Date()],
-      ['an object that can be made a text', { toString: () => 'text' }], ['1 MB', megabyte], ['only \\u0000', '\0'], ['nothing but half an emoji', '\ud83d'],
+      ['an object that can be made a text', { toString: () => 'text' }], ['1 MB', megabyte], ['only \\u0000', '\0'], ['nothing but half an emoji', '\uD83D'],
     ]
 
     it.each(textArguments)('$call refuses a wrong $argument by name, and changes nothing', async ({ argument, run }) => {
@@ -80,8 +80,11 @@ export function oddInputSuite(use: Use): void {
 
     it('getters and proxies that throw are an error of the call, and change nothing', async () => {
       const { store } = use()
-      const bomb = () => Object.defineProperty({ type: 'a' }, 'data', { enumerable: true, get: () => { throw new Error('boom') } })
-      const proxy = () => new Proxy({ type: 'a' }, { ownKeys: () => { throw new Error('boom') } })
+      const boom = () => {
+        throw new Error('boom')
+      }
+      const bomb = () => Object.defineProperty({ type: 'a' }, 'data', { enumerable: true, get: boom })
+      const proxy = () => new Proxy({ type: 'a' }, { ownKeys: boom })
       for (const odd of [bomb, proxy]) {
         for (const call of [
           () => store.stream.append('odd:1', wrong(odd())),

@@ -2,7 +2,7 @@
 export const oddTexts = [
   `'; drop table nvent_kv; --`, `"; drop table "nvent_kv"; --`, `\\'; select 1; --`, `') or 1=1 --`, `}'; drop table nvent_flows; --`,
   `'`, `"`, '\\', '\\\\', '%', '_', '%_\\', '$1', '$$', '$nvent$', '/*', '*/', '--', ';', ')', '(', '?', ':a', '@>', '#>>', '{prefix}', '{schema}', '{0}', '${x}',
-  '🐘', '🏳️‍🌈', 'e\u0301', '\u202e', '\ufeff', '\uffff', '\u0001', '\u007f', '\u2028', '\n', '\r\n', '\t', ' ',
+  '🐘', '🏳️‍🌈', 'e\u0301', '\u202E', '\uFEFF', '\uFFFF', '\u0001', '\u007F', '\u2028', '\n', '\r\n', '\t', ' ',
   '__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty', 'toJSON', 'then', 'length', '__defineGetter__',
   'null', 'undefined', 'NaN', 'true', '[object Object]', '0', '-1', '1e3', '0x10', '\\u0000', '\\ud800', `E'\\x41'`,
   'tenant_id', 'subject', 'key', 'value', 'score', 'seq', 'rest', 'metadata', 'data', 'run_id', 'flow_name', 'expires_at', 'run_id" = \'\' or "', '{a,b}', '[1]', '{}',

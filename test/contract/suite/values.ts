@@ -28,8 +28,8 @@ const keptValues: [what: string, value: unknown][] = [
   ['negative zero', -0],
   ['texts that look like other values', ['0', 'null', 'true', '[]', '{}', '1e3', 'NaN', '2026-01-01T00:00:00.000Z']],
   ['texts that look like escapes', ['\\u0000', '\\ud800', '\\"', '\\\\u0000', '%s $1 {prefix}']],
-  ['all kinds of characters', '\u0001\b\f\n\r\t"\'\\/\u2028\u2029\ufeff\uffff🐘\u{10ffff}'],
-  ['a byte order mark at the start', '\ufefftext'],
+  ['all kinds of characters', '\u0001\b\f\n\r\t"\'\\/\u2028\u2029\uFEFF\uFFFF🐘\u{10FFFF}'],
+  ['a byte order mark at the start', '\uFEFFtext'],
   ['falsy members', { a: 0, b: false, c: '', d: null, e: {}, f: [] }],
   ['nested emptiness', [[], [[]], {}, [{}], { a: {} }, [null]]],
   ['names with dots and odd names', { 'user.email': 1, '': 2, '.': 3, 'a b': 4, '🐘': 5, 'version': 6, '$1': 7 }],
@@ -60,9 +60,9 @@ const refusedValues: [what: string, value: unknown, path: string][] = [
   ['a cycle', cycle, '.self.again.0'],
   ['\\u0000', { text: 'a\0b' }, '.text'],
   ['\\u0000 in a name', { items: [{ 'a\0b': 1 }] }, '.items.0'],
-  ['half a surrogate pair', ['🐘', 'a\ud83d'], '.1'],
-  ['the other half of a surrogate pair', { text: '\udc18' }, '.text'],
-  ['half a surrogate pair in a name', { outer: { '\ud83d': 1 } }, '.outer'],
+  ['half a surrogate pair', ['🐘', 'a\uD83D'], '.1'],
+  ['the other half of a surrogate pair', { text: '\uDC18' }, '.text'],
+  ['half a surrogate pair in a name', { outer: { '\uD83D': 1 } }, '.outer'],
 ]
 
 /** Everywhere a value can be put, with its path in errors, and how it is read back. */
@@ -167,7 +167,11 @@ export function valuesSuite(use: Use): void {
     })
 
     it('a toJSON that throws is told with its path and its cause', async () => {
-      const broken = { toJSON: () => { throw new RangeError('out of money') } }
+      const broken = {
+        toJSON() {
+          throw new RangeError('out of money')
+        },
+      }
       const call = () => use().store.kv.set(unique(), { items: [broken] })
       await expectRefused(call, 'value.items.0')
       expect((await failureOf(call)).message).toContain('out of money')
