@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { StoreOptions } from '../../src/runtime/core/options'
-import type { Store } from '../../src/runtime/core/types'
+import type { Store } from '../../src/runtime/core/types/index'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { openPool, servers } from './servers'

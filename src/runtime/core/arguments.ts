@@ -1,5 +1,5 @@
 import { invalidValue } from './errors'
-import { isObject, textProblem } from './json'
+import { isObject, startsWithMark, textProblem } from './json'
 
 /** Three of them fit the widest key of an index (2,704 bytes): tenant, key and entry id. */
 export const MAX_NAME_BYTES = 1024
@@ -13,6 +13,7 @@ export function checkName(argument: string, value: unknown, maxBytes = MAX_NAME_
   if (value === '') throw invalidValue(argument, 'must not be empty')
   const problem = textProblem(value)
   if (problem) throw invalidValue(argument, problem)
+  if (startsWithMark(value)) throw invalidValue(argument, 'begins with a byte order mark (\\ufeff), which some drivers drop')
   // A UTF-16 unit takes at most three bytes: only long texts need counting.
   if (value.length * 3 > maxBytes && Buffer.byteLength(value) > maxBytes) {
     throw invalidValue(argument, `is ${Buffer.byteLength(value)} bytes long, at most ${maxBytes} fit`)

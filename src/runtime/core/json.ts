@@ -119,6 +119,9 @@ export function textProblem(text: string): string | undefined {
   return undefined
 }
 
+/** PGlite drops a byte order mark at the start of a text it reads. Inside JSON text it is safe. */
+export const startsWithMark = (text: string): boolean => text.charCodeAt(0) === 0xFEFF
+
 /**
  * Merges a patch into a target in place, object by object; everything else replaces.
  * With `null` kept: this joins parts of one value, it is not RFC 7396.

@@ -50,9 +50,13 @@ export function createStore(options: StoreOptions): Store {
     })
     return { tables, info: await describe(db, names, schema) }
   })
-  const use: Scope['use'] = work => connector.use(({ db, value }) => work(db, value.tables))
+  const run: Scope['use'] = work => connector.use(({ db, value }) => work(db, value.tables))
+  const use: Scope['use'] = work => connector.call(() => run(work))
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
-  const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? createBatcher(use) : sendAlone(use) })
+  const scopeOf = (): Scope => {
+    const send = resolved.batching ? createBatcher(run) : sendAlone(run)
+    return { ...routes, use, send: (operation, call) => connector.call(() => send(operation, call)) }
+  }
 
   const stream = createStreamSurface(scopeOf())
   const subscriptions = createSubscriptions(stream.read, resolved)
@@ -68,13 +72,13 @@ export function createStore(options: StoreOptions): Store {
     index: createIndexSurface(scopeOf()),
     kv: createKvSurface(scopeOf()),
     ready: async () => (await connector.start()).value.info,
-    transaction(work) {
+    async transaction(work) {
       checkFunction('work', work)
-      return connector.use(async ({ db, value }) => {
+      return connector.call(() => connector.use(async ({ db, value }) => {
         const result = await db.atomic(session => work(transactionSurfaces(routes, session, value.tables)))
         await value.tables.afterTransaction()
         return result
-      })
+      }))
     },
     async close() {
       stopSweep()

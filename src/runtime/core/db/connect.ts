@@ -20,7 +20,9 @@ export interface Started<T> {
 
 /** Keeps one database for the store: opens it once, keeps trying, closes it after the last call. */
 export interface Connector<T> {
-  /** Runs a call once the database is ready. */
+  /** Counts a call as under way until it ends: `close` waits for it. Refused with CLOSED after `close`. */
+  call<R>(run: () => Promise<R>): Promise<R>
+  /** Runs a part of a call once the database is ready. */
   use<R>(work: (started: Started<T>) => Promise<R>): Promise<R>
   start(): Promise<Started<T>>
   close(): Promise<void>
@@ -122,17 +124,18 @@ export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: 
 
   return {
     start,
-    async use(work) {
+    async call(run) {
       if (abort.signal.aborted) throw closedError()
       inFlight++
       try {
-        return await work(started ?? await start())
+        return await run()
       }
       finally {
         inFlight--
         if (inFlight === 0) onIdle()
       }
     },
+    use: async work => work(started ?? await start()),
     close: () => closing ??= shutDown(),
   }
 }

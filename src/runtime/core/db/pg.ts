@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { CustomTypesConfig, Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg'
+import { StoreError } from '../errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import { toStoreError } from './errors'
@@ -26,8 +27,9 @@ export function openPostgres(options: ResolvedStoreOptions): Db {
   return {
     ...fromPool(pool),
     close: async () => {
+      // Our own pool keeps its listener: a connection may break while it is being ended.
       if (options.pool === undefined) await pool.end()
-      pool.off('error', onIdleError)
+      else pool.off('error', onIdleError)
     },
   }
 }
@@ -95,7 +97,8 @@ async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<
   try {
     await session.script('begin')
     const result = await work(session)
-    await session.script('commit')
+    const { command } = await send(client, { text: 'commit' })
+    if (command === 'ROLLBACK') throw failedBefore()
     return result
   }
   catch (error) {
@@ -109,6 +112,11 @@ async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<
     client.off('error', onError)
     client.release(broken)
   }
+}
+
+/** PostgreSQL answers the commit of a failed transaction by rolling back, without an error. */
+function failedBefore(): StoreError {
+  return new StoreError('DATABASE', 'nothing of the transaction was kept: one of its statements failed, and the error was caught inside')
 }
 
 function labelOf(pool: Pool): string {

@@ -106,6 +106,8 @@ async function send<T>(run: () => Promise<T>): Promise<T> {
     return await run()
   }
   catch (error) {
+    // PGlite hangs the values of the statement on its errors; whoever logs one must not log user data.
+    if (error instanceof Error && 'params' in error) delete error.params
     throw toStoreError(error)
   }
 }

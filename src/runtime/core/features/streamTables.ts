@@ -79,7 +79,7 @@ export async function createStreamTables(
       }
       catch (error) {
         const state = sqlStateOf(error)
-        if (table === names.table(route.spec.table) || (state !== UNDEFINED_TABLE && state !== CHECK_VIOLATION)) throw error
+        if (session.inTransaction || !route.spec.partition || (state !== UNDEFINED_TABLE && state !== CHECK_VIOLATION)) throw error
         known.delete(route.keys[0]!)
         making.delete(route.keys[0]!)
         return run(await tableOf(route, session, use))
@@ -134,6 +134,9 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
 async function makeTable(session: Session, names: Names, subjectPrefix: string, max: number): Promise<string | undefined> {
   await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
   const [parent, rest] = [names.table('events'), names.table('events_default')]
+  // Whoever inserts through the parent has chosen a partition by the time it waits for the lock of that partition:
+  // it has to wait at the parent, where it chooses again.
+  await session.script(`lock table only ${parent} in access exclusive mode`)
   await session.script(`lock table ${rest} in access exclusive mode`)
   const tables = await listTables(session, names)
   const existing = tables.find(table => table.subjectPrefix === subjectPrefix)

@@ -32,6 +32,7 @@ export function createSubscriptions(
       checkName('subject', subject)
       checkFunction('onEvent', onEvent)
       const { onError } = checkOptions('options', given)
+      if (onError !== undefined) checkFunction('options.onError', onError)
       const [last] = await read(subject, { order: 'desc', limit: 1 })
       const followers = open.get(subject) ?? new Set()
       open.set(subject, followers)

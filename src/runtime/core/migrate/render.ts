@@ -5,22 +5,38 @@ const LITERAL = /'[^'\n]*'/g
 const QUOTED_NAME = /"[^"\n]*"/g
 const PLACEHOLDER = /\{(schema|prefix)\}/g
 
+const MARK = /\0([ql]*):(schema|prefix)\0/g
+const BODY = /\$nvent\$/g
+
 /** Fills `{schema}` and `{prefix}` into a migration, quoted for the place they stand in. */
 export function renderMigration(sql: string, names: { schema: string, prefix: string }): string {
-  const fill = (text: string, escape: (value: string) => string) =>
-    text.replace(PLACEHOLDER, (_, key: 'schema' | 'prefix') => escape(names[key]))
-  const fillNames = (text: string, escape: (value: string) => string) =>
-    fill(text.replace(QUOTED_NAME, name => fill(name, value => escape(value.replaceAll('"', '""')))), escape)
+  // Places are marked first and filled in one go: names may look like placeholders, quotes or bodies themselves.
+  const mark = (text: string, place: string) => text.replace(PLACEHOLDER, (_, key: string) => `\0${place}:${key}\0`)
+  const markNames = (text: string, place: string) =>
+    mark(text.replace(QUOTED_NAME, name => mark(name, `q${place}`)), place)
 
-  let rendered = ''
+  let marked = ''
   let end = 0
-  const statements = sql.replace(COMMENT_LINE, '')
+  const statements = sql.replace(COMMENT_LINE, '').replace(BODY, () => bodyQuote(names))
   for (const match of statements.matchAll(LITERAL)) {
-    rendered += fillNames(statements.slice(end, match.index), value => value)
-    rendered += fillNames(match[0], value => value.replaceAll('\'', '\'\''))
+    marked += markNames(statements.slice(end, match.index), '') + markNames(match[0], 'l')
     end = match.index + match[0].length
   }
-  return rendered + fillNames(statements.slice(end), value => value)
+  marked += markNames(statements.slice(end), '')
+
+  return marked.replace(MARK, (_, place: string, key: 'schema' | 'prefix') => {
+    let value = names[key]
+    if (place.includes('q')) value = value.replaceAll('"', '""')
+    if (place.includes('l')) value = value.replaceAll('\'', '\'\'')
+    return value
+  })
+}
+
+/** A dollar quote that no name can end. */
+function bodyQuote({ schema, prefix }: { schema: string, prefix: string }): string {
+  let quote = '$nvent$'
+  for (let n = 1; schema.includes(quote) || prefix.includes(quote); n++) quote = `$nvent${n}$`
+  return quote
 }
 
 /** Names used by the runner itself. */

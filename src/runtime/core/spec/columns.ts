@@ -1,5 +1,5 @@
 import type { Json } from '../json'
-import { isObject } from '../json'
+import { isObject, startsWithMark } from '../json'
 import type { ColumnType, FieldSpec } from './types'
 
 /** How one type of column takes a value, and gives it back. */
@@ -31,7 +31,7 @@ const parse = (raw: unknown) => JSON.parse(raw as string) as Json
 export const columnCodecs: Record<ColumnType, ColumnCodec> = {
   text: {
     sql: 'text',
-    accepts: (value, field) => typeof value === 'string' && (!field.indexed || fitsIndex(value)),
+    accepts: (value, field) => typeof value === 'string' && !startsWithMark(value) && (!field.indexed || fitsIndex(value)),
     encode: value => value,
     decode: raw => raw as string,
   },

@@ -11,8 +11,17 @@ export interface Condition {
   /** Conditions of one shape have the same SQL; names of fields are values, never text. */
   shape: string
   column: Field | 'version' | undefined
-  container: string | undefined
+  container: Container | undefined
   values: unknown[]
+}
+
+/**
+ * How a jsonb column is compared. One value: containment, which a GIN index serves. Several: the value at the path,
+ * taken out of the row once; but that would walk into arrays by number, so paths with numbers are contained, too.
+ */
+interface Container {
+  column: string
+  compare: 'contains' | 'contains any' | 'equals any'
 }
 
 /**
@@ -31,7 +40,12 @@ export function conditionSql(spec: IndexSpec, condition: Condition, first: numbe
   let parameter = first
   if (condition.column === 'version') parts.push(`version = any($${parameter++}::double precision[])`)
   else if (condition.column) parts.push(`${condition.column.sql} = any($${parameter++}::${castOf(condition.column.type)}[])`)
-  if (condition.container) parts.push(`"${condition.container}" @> any($${parameter++}::jsonb[])`)
+  if (condition.container) {
+    const { column, compare } = condition.container
+    if (compare === 'contains') parts.push(`"${column}" @> $${parameter}::jsonb`)
+    else if (compare === 'contains any') parts.push(`"${column}" @> any($${parameter}::jsonb[])`)
+    else parts.push(`"${column}" #> $${parameter}::text[] = any($${parameter + 1}::jsonb[])`)
+  }
   return `(${parts.join(' or ')})`
 }
 
@@ -63,17 +77,21 @@ function conditionOf(spec: IndexSpec, name: string, values: Json[]): Condition {
       : contained(spec.rest, path, values)
   }
   const [inColumn, inRest] = partition(values, value => codecOf(field).accepts(value, field))
-  const container = inRest.length > 0 ? spec.rest : undefined
+  const rest = inRest.length > 0 ? contained(spec.rest, path, inRest) : undefined
   return {
-    shape: `${field.name}${container ? '+' : ''}`,
+    shape: `${field.name}${rest ? `+${rest.shape}` : ''}`,
     column: field,
-    container,
-    values: [inColumn.map(value => codecOf(field).encode(value)), ...(container ? [inRest.map(value => nest(path, value))] : [])],
+    container: rest?.container,
+    values: [inColumn.map(value => codecOf(field).encode(value)), ...rest?.values ?? []],
   }
 }
 
-function contained(container: string, path: string[], values: Json[]): Condition {
-  return { shape: `@${container}`, column: undefined, container, values: [values.map(value => nest(path, value))] }
+function contained(column: string, path: string[], values: Json[]): Condition {
+  const condition = (compare: Container['compare'], given: unknown[]): Condition =>
+    ({ shape: `@${column} ${compare}`, column: undefined, container: { column, compare }, values: given })
+  if (values.length === 1) return condition('contains', [nest(path, values[0]!)])
+  if (path.some(segment => /^-?\d+$/.test(segment))) return condition('contains any', [values.map(value => nest(path, value))])
+  return condition('equals any', [path, values.map(value => JSON.stringify(value))])
 }
 
 /** `a.b`, 1 → `{"a":{"b":1}}`: containment walks objects only, and compares scalars by value. */

@@ -75,11 +75,13 @@ function incrementSql(
     ? `case when ${column} @> ${around} then ${column} else ${context.names.table('merge_patch')}(coalesce(${column}, '{}'), ${around}) end`
     : `coalesce(${column}, ${around})`
   const written = `jsonb_set(${holder}, ${path}, to_jsonb(${next}))`
-  const fits = `${next} = trunc(${next}) and abs(${next}) <= 9007199254740991`
+  const fits = `(${next} = trunc(${next}) and abs(${next}) <= 9007199254740991)`
   const assignments = target.number
     ? [
         `${target.number.sql} = case when ${fits} then (${next})::bigint end`,
-        `"${target.column}" = case when ${fits} then (${holder}) #- ${path} else ${written} end`,
+        // Untouched, a large rest is not written again.
+        `"${target.column}" = case when not ${fits} then ${written}
+    when ${column} #> ${path} is null then ${holder} else (${holder}) #- ${path} end`,
       ]
     : [`"${target.column}" = ${written}`]
   if (target.column !== spec.rest) assignments.push(`"${spec.rest}" = coalesce(t."${spec.rest}", '{}')`)

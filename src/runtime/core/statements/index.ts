@@ -121,12 +121,13 @@ export function updateEntries(context: StatementContext, inputs: UpdateInput[]):
     const column: InputColumn<UpdateInput> = { name: `c${at}`, cast: castOf(field.type), of: input => changeValue(input.patch.changes[at]!) }
     return [{ field, action, column }]
   })
-  const rest: InputColumn<UpdateInput>[] = isDeep(patch.rest)
-    ? [{ name: 'patch', cast: 'jsonb', of: input => JSON.stringify(input.patch.rest) }]
-    : [
-        { name: 'gone', cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) },
-        { name: 'set', cast: 'jsonb', of: input => JSON.stringify(setMembers(input.patch.rest)) },
-      ]
+  const form = restForm(patch.rest)
+  const gone: InputColumn<UpdateInput> = { name: 'gone', cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) }
+  const rest: InputColumn<UpdateInput>[] = {
+    deep: [{ name: 'patch', cast: 'jsonb', of: (input: UpdateInput) => JSON.stringify(input.patch.rest) }],
+    flat: [gone, { name: 'set', cast: 'jsonb', of: (input: UpdateInput) => JSON.stringify(setMembers(input.patch.rest)) }],
+    gone: [gone],
+  }[form]
   const counted: InputColumn<UpdateInput> = { name: 'times', cast: 'bigint', of: input => input.times }
   const expected: InputColumn<UpdateInput>[] = expectedVersion === undefined
     ? []
@@ -135,15 +136,19 @@ export function updateEntries(context: StatementContext, inputs: UpdateInput[]):
   return {
     ...context.cache.compile(`update ${table} ${patchShape(patch)} ${rows.from !== ''} ${expected.length}`, () => {
       const merge = context.names.table('merge_patch')
-      const current = `coalesce(t."${spec.rest}", '{}')`
+      const column = `t."${spec.rest}"`
+      const written = {
+        deep: () => `${merge}(coalesce(${column}, '{}'), ${rows.ref('patch')})`,
+        flat: () => `(coalesce(${column}, '{}') - ${rows.ref('gone')}) || ${rows.ref('set')}`,
+        // Untouched, a large rest is not written again.
+        gone: () => `case when ${column} ?| ${rows.ref('gone')} then ${column} - ${rows.ref('gone')} else coalesce(${column}, '{}') end`,
+      }[form]()
       const assignments = changed.map(({ field, action, column }) => action === 'merge'
         ? `${field.sql} = ${merge}(coalesce(t.${field.sql}, '{}'), ${rows.ref(column.name)})`
         : `${field.sql} = ${rows.ref(column.name)}`)
       return `
 update ${table} t set
-  ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${isDeep(patch.rest)
-    ? `${merge}(${current}, ${rows.ref('patch')})`
-    : `(${current} - ${rows.ref('gone')}) || ${rows.ref('set')}`},
+  ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${written},
   version = t.version + ${rows.ref('times')}, updated_at = statement_timestamp()${rows.from}
 where ${entryCondition(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
 returning ${rows.ord} as ord`
@@ -152,19 +157,21 @@ returning ${rows.ord} as ord`
   }
 }
 
-/** Patches of one shape can share a statement. */
 function patchShape({ changes, rest }: Patch): string {
-  const columns = changes.map(change => change.action[0]).join('')
-  return isDeep(rest) ? `${columns} deep` : `${columns} flat`
+  return `${changes.map(change => change.action[0]).join('')} ${restForm(rest)}`
 }
 
 /** Patches of one group can share a statement: one shape, and the same names deleted from the rest. */
 export function patchGroup(patch: Patch): string {
-  return isDeep(patch.rest) ? patchShape(patch) : `${patchShape(patch)} ${JSON.stringify(goneNames(patch.rest).sort())}`
+  return restForm(patch.rest) === 'deep' ? patchShape(patch) : `${patchShape(patch)} ${goneNames(patch.rest).sort().join('\0')}`
 }
 
-/** A flat patch needs no function: names go, members come. */
-const isDeep = (patch: JsonObject) => Object.values(patch).some(isObject)
+/** A flat patch needs no function: names go, members come. Most only let names go that are not there. */
+function restForm(patch: JsonObject): 'deep' | 'flat' | 'gone' {
+  const values = Object.values(patch)
+  if (values.some(isObject)) return 'deep'
+  return values.every(value => value === null) ? 'gone' : 'flat'
+}
 
 const goneNames = (patch: JsonObject) => Object.keys(patch).filter(name => patch[name] === null)
 

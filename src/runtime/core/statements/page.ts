@@ -18,7 +18,7 @@ export function readEntries(
   const conditions = conditionsSql(spec, range.conditions, values)
   const table = context.names.table(spec.table)
   return {
-    ...context.cache.compile(`read ${table} ${range.conditions.map(condition => condition.shape).join(',')}`, () => `
+    ...compilerOf(context, range.conditions)(`read ${table} ${range.conditions.map(condition => condition.shape).join(',')}`, () => `
 select ${selectList(spec)} from ${table}
 where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...conditions()].join('\n  and ')}
 order by score desc, seq
@@ -56,7 +56,7 @@ export function readPage(context: StatementContext, route: Route<IndexSpec>, ran
   const table = context.names.table(spec.table)
   const shape = `${order} ${bounds.length} ${min === undefined} ${after === undefined} ${range.conditions.map(condition => condition.shape).join(',')}`
   return {
-    ...context.cache.compile(`page ${table} ${shape}`, () => {
+    ...compilerOf(context, range.conditions)(`page ${table} ${shape}`, () => {
       const [onward, beyond, later] = order === 'desc'
         ? ['score desc, seq', '<', '>']
         : ['score, seq desc', '>', '<']
@@ -82,11 +82,16 @@ export function countEntries(context: StatementContext, route: Route<IndexSpec>,
   const filters = conditionsSql(spec, conditions, values)
   const table = context.names.table(spec.table)
   return {
-    ...context.cache.compile(`count ${table} ${conditions.map(condition => condition.shape).join(',')}`, () => `
+    ...compilerOf(context, conditions)(`count ${table} ${conditions.map(condition => condition.shape).join(',')}`, () => `
 select count(*) as count from ${table}
 where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()].join('\n  and ')}`),
     values,
   }
+}
+
+/** Whether a value is rare decides which index serves it: filters are planned for their values. */
+function compilerOf({ cache }: StatementContext, conditions: Condition[]) {
+  return conditions.length > 0 ? cache.unprepared : cache.compile
 }
 
 /** Adds the values of the conditions to the parameters; their SQL is only made when a statement is compiled. */

@@ -105,8 +105,9 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
   where('after', id => `version > ${versionAt(id, 'version')}`, range.after === '0' ? undefined : range.after)
   where('before', id => `version <= ${versionAt(id, 'version - 1')}`)
   where('types', types => `type = any(${types}::text[])`)
-  where('from', from => `ts >= ${from}::bigint`)
-  where('to', to => `ts <= ${to}::bigint`)
+  // Times grow with versions, so a time is a version, too: no page reads what lies before or behind it.
+  where('from', from => `version >= (select version from ${table} where ${ofSubject} and ts >= ${from}::bigint order by ts, version limit 1)`)
+  where('to', to => `version <= (select version from ${table} where ${ofSubject} and ts <= ${to}::bigint order by ts desc, version desc limit 1)`)
   let limit = ''
   if (range.limit !== undefined) {
     values.push(range.limit)
@@ -114,9 +115,10 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
     limit = `limit $${values.length}::bigint`
   }
   const columns = ['id', 'ts', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest]
-  // A plan that fits any value holds every partition, for each shape and connection.
+  // A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a
+  // type is rare in its subject.
   const isParent = spec.partition !== undefined && table === context.names.table(spec.table)
-  const compile = isParent ? context.cache.unprepared : context.cache.compile
+  const compile = isParent || range.types ? context.cache.unprepared : context.cache.compile
   return {
     ...compile(`read ${table} ${range.order} ${shape.join(',')}`, () => `
 select ${columns.map(column => `"${column}"`).join(', ')}

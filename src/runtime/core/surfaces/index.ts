@@ -13,6 +13,8 @@ import { DEFAULT_PAGE, pageRange, writeCursor } from './page'
 import type { Scope } from './scope'
 
 const DEFAULT_RETRIES = 3
+// Patches are small, and to measure one costs as much as to send it.
+const PATCH_BYTES = 256
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
 
@@ -29,12 +31,11 @@ export function createIndexSurface(scope: Scope): IndexSurface {
   async function update(key: string, id: string, patch: unknown, options?: IndexUpdateOptions): Promise<boolean> {
     const entry = entryOf(key, id)
     const tree = readMetadata('patch', patch)
-    const size = JSON.stringify(tree).length
     const split = splitPatch(entry.route.spec, tree)
     const { expectedVersion } = checkOptions('options', options)
     if (expectedVersion !== undefined) checkCount('options.expectedVersion', expectedVersion)
     const input = { ...entry, patch: split, times: 1, expectedVersion }
-    return scope.send(operations.update, { ...callOf(`update ${patchGroup(split)} ${expectedVersion}`, entry, size), input })
+    return scope.send(operations.update, { ...callOf(`update ${patchGroup(split)} ${expectedVersion}`, entry, PATCH_BYTES), input })
   }
 
   async function remove(key: string, id: string): Promise<boolean> {

@@ -87,10 +87,11 @@ export function decodeEntry(spec: IndexSpec, row: Row): IndexEntry {
 
 /** In order of entry: two instances that change the same entries must not wait for each other. */
 function inOrder<I extends EntryInput>(groups: Group<I>[]): Group<I>[] {
-  return groups.toSorted((a, b) => orderOf(a.folded) < orderOf(b.folded) ? -1 : 1)
+  return groups.toSorted(({ folded: a }, { folded: b }) =>
+    a.id === b.id ? compare(a.route.subject, b.route.subject) : compare(a.id, b.id))
 }
 
-const orderOf = ({ route, id }: EntryInput) => `${route.subject}\0${id}`
+const compare = (a: string, b: string) => a < b ? -1 : 1
 
 async function answers(result: Promise<{ rows: AnswerRow[] }>): Promise<Map<number, Row>> {
   const { rows } = await result
