@@ -6,19 +6,27 @@ export const MAX_NAME_BYTES = 1024
 const MAX_TYPE_BYTES = 512
 // Not a literal: bundlers that aim at older targets warn about those.
 const MAX_BIGINT = BigInt('9223372036854775807')
+// More digits than a bigint has: a number that long is cut off before it is read.
+const MAX_DIGITS = 30
 
-/** A subject, key or id: a text of 1 to 1,024 bytes that PostgreSQL can hold. */
-export function checkName(argument: string, value: unknown, maxBytes = MAX_NAME_BYTES): string {
+/** A text of 1 to 1,024 bytes that PostgreSQL can hold. */
+export function checkText(argument: string, value: unknown, maxBytes = MAX_NAME_BYTES): string {
   if (typeof value !== 'string') throw invalidValue(argument, `must be a text, not ${describe(value)}`)
   if (value === '') throw invalidValue(argument, 'must not be empty')
   const problem = textProblem(value)
   if (problem) throw invalidValue(argument, problem)
-  if (startsWithMark(value)) throw invalidValue(argument, 'begins with a byte order mark (\\ufeff), which some drivers drop')
   // A UTF-16 unit takes at most three bytes: only long texts need counting.
   if (value.length * 3 > maxBytes && Buffer.byteLength(value) > maxBytes) {
     throw invalidValue(argument, `is ${Buffer.byteLength(value)} bytes long, at most ${maxBytes} fit`)
   }
   return value
+}
+
+/** A subject, key or id: a text that is read back as it was written. */
+export function checkName(argument: string, value: unknown, maxBytes = MAX_NAME_BYTES): string {
+  const name = checkText(argument, value, maxBytes)
+  if (startsWithMark(name)) throw invalidValue(argument, 'begins with a byte order mark (\\ufeff), which some drivers drop')
+  return name
 }
 
 export const checkType = (argument: string, value: unknown): string => checkName(argument, value, MAX_TYPE_BYTES)
@@ -62,11 +70,12 @@ export function checkFunction(argument: string, value: unknown): void {
 /** An event id used as a position: any decimal number, cut off at what a bigint can hold. */
 export function checkPosition(argument: string, value: unknown): string {
   const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value
-  if (typeof text !== 'string' || !/^\d+$/.test(text)) {
+  if (typeof text !== 'string' || !/^-?\d+$/.test(text)) {
     throw invalidValue(argument, `must be an event id (a decimal number), not ${describe(value)}`)
   }
-  const position = BigInt(text.slice(0, 100))
-  return String(position > MAX_BIGINT ? MAX_BIGINT : position)
+  const position = BigInt(text.length > MAX_DIGITS ? text.replace(/^(-?)0+/, '$1').slice(0, MAX_DIGITS) || '0' : text)
+  if (position > MAX_BIGINT) return String(MAX_BIGINT)
+  return String(position < -MAX_BIGINT ? -MAX_BIGINT : position)
 }
 
 function describe(value: unknown): string {

@@ -2,7 +2,7 @@ import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/batcher'
 import { createConnector } from './db/connect'
 import type { Db, Row, Session } from './db/types'
-import { checkFunction, checkName } from './arguments'
+import { checkFunction, checkText } from './arguments'
 import { invalidValue } from './errors'
 import type { StreamTables } from './features/streamTables'
 import { createStreamTables } from './features/streamTables'
@@ -99,7 +99,7 @@ function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Sessi
     index: createIndexSurface(scope),
     kv: createKvSurface(scope),
     async query<R extends Row>(text: string, values: unknown[] = []) {
-      checkName('text', text, Number.MAX_SAFE_INTEGER)
+      checkText('text', text, Number.MAX_SAFE_INTEGER)
       if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
       const { rows, count } = await session.raw(text, values)
       return { rows: rows as R[], rowCount: count }

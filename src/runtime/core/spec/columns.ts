@@ -21,7 +21,7 @@ interface ColumnCodec {
 // A B-tree row holds at most 2,704 bytes, and an index may have several texts.
 const MAX_INDEXED_BYTES = 512
 // Date and time with a zone: what Date.prototype.toISOString writes, and its close relatives.
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/
+const ISO_TIME = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/
 
 const isInteger = (value: Json): value is number => Number.isSafeInteger(value)
 const millisecondsOf = (value: Json): number => typeof value === 'string' ? Date.parse(value) : value as number
@@ -38,7 +38,8 @@ export const columnCodecs: Record<ColumnType, ColumnCodec> = {
   integer: {
     sql: 'bigint',
     accepts: isInteger,
-    encode: value => value,
+    // JSON knows no -0.
+    encode: value => (value as number) + 0,
     decode: Number,
     counts: true,
   },
@@ -81,7 +82,11 @@ export const columnCodecs: Record<ColumnType, ColumnCodec> = {
 export const codecOf = (field: FieldSpec): ColumnCodec => columnCodecs[field.type]
 
 function isTimeText(value: Json): boolean {
-  return typeof value === 'string' && ISO_TIME.test(value) && !Number.isNaN(Date.parse(value))
+  if (typeof value !== 'string' || !ISO_TIME.test(value) || Number.isNaN(Date.parse(value))) return false
+  // Date takes the 30th of February for the 2nd of March.
+  const day = value.slice(0, value.indexOf('T'))
+  const parsed = new Date(`${day}T00:00:00.000Z`)
+  return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(day)
 }
 
 function fitsIndex(value: string): boolean {

@@ -38,7 +38,8 @@ export function readFilter(spec: IndexSpec, filter: Record<string, unknown>): Co
 export function conditionSql(spec: IndexSpec, condition: Condition, first: number): string {
   const parts: string[] = []
   let parameter = first
-  if (condition.column === 'version') parts.push(`version = any($${parameter++}::double precision[])`)
+  // An entry without metadata shows no version.
+  if (condition.column === 'version') parts.push(`version = any($${parameter++}::double precision[]) and "${spec.rest}" is not null`)
   else if (condition.column) parts.push(`${condition.column.sql} = any($${parameter++}::${castOf(condition.column.type)}[])`)
   if (condition.container) {
     const { column, compare } = condition.container

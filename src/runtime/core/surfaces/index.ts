@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkArray, checkCount, checkName, checkNumber, checkOptions } from '../arguments'
+import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkText } from '../arguments'
 import { StoreError, invalidValue } from '../errors'
 import { pathOf } from '../spec/fields'
 import { readMetadata, splitMetadata, splitPatch } from '../spec/metadata'
@@ -112,7 +112,7 @@ export function createIndexSurface(scope: Scope): IndexSurface {
 
     async increment(key, id, field, by = 1) {
       const entry = entryOf(key, id)
-      const path = pathOf(checkName('field', field))
+      const path = pathOf(checkText('field', field))
       if (path[0] === 'version') throw invalidValue('field', '`version` is the store\'s own: every update counts it up')
       const input = { ...entry, path, by: checkNumber('by', by), times: 1 }
       const value = await scope.send(operations.increment, { ...callOf(`increment ${field}`, entry, field.length), input })

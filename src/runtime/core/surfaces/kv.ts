@@ -1,4 +1,4 @@
-import { checkArray, checkName, checkNumber, checkObject } from '../arguments'
+import { checkArray, checkName, checkNumber, checkObject, checkText } from '../arguments'
 import type { Operation } from '../batch/batcher'
 import { foldSums, runningValues } from '../batch/sum'
 import type { Row } from '../db/types'
@@ -51,7 +51,7 @@ export function createKvSurface(scope: Scope): KvSurface {
     },
 
     async clear(glob) {
-      const statement = clearValues(context, checkName('glob', glob))
+      const statement = clearValues(context, checkText('glob', glob))
       const { rows: [row] } = await scope.use(session => session.query(statement))
       return Number(row!.count)
     },

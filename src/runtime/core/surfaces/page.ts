@@ -1,4 +1,4 @@
-import { checkCount, checkName, checkNumber, checkOptions } from '../arguments'
+import { checkCount, checkNumber, checkOptions, checkText } from '../arguments'
 import { invalidValue } from '../errors'
 import type { IndexSpec } from '../spec/types'
 import { readFilter } from '../statements/filter'
@@ -29,7 +29,7 @@ export function writeCursor(score: number, seq: string): string {
 }
 
 function readCursor(cursor: unknown): { score: number, seq: string } {
-  const text = Buffer.from(checkName('options.cursor', cursor, MAX_CURSOR_BYTES), 'base64url').toString()
+  const text = Buffer.from(checkText('options.cursor', cursor, MAX_CURSOR_BYTES), 'base64url').toString()
   const match = /^\[(-?\d[\d.e+-]*),"(\d{1,19})"\]$/.exec(text)
   const score = Number(match?.[1])
   if (!match || !Number.isFinite(score)) throw invalidValue('options.cursor', 'is not one that readPage() gave')

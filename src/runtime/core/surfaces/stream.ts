@@ -1,4 +1,4 @@
-import { checkArray, checkCount, checkFunction, checkName, checkNumber, checkOptions, checkPosition, checkType } from '../arguments'
+import { checkArray, checkCount, checkFunction, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
 import type { Operation } from '../batch/batcher'
 import type { Row, Session } from '../db/types'
 import { invalidValue } from '../errors'
@@ -128,7 +128,7 @@ function readRange(options: StreamReadOptions): ReadRange {
   if (types !== undefined && !Array.isArray(types)) throw invalidValue('options.types', 'must be an array of event types')
   return {
     order,
-    types: types?.map((type, at) => checkType(`options.types.${at}`, type)),
+    types: types?.map((type, at) => checkText(`options.types.${at}`, type)),
     after: after === undefined ? undefined : checkPosition('options.after', after),
     before: before === undefined ? undefined : checkPosition('options.before', before),
     from: from === undefined ? undefined : milliseconds(Math.ceil(checkNumber('options.from', from))),
