@@ -15,7 +15,9 @@ const flags = readFlags({
   top: { full: 20, help: 'how many functions' },
 })
 
-/** Time by function, in themselves, as shares of the whole. */
+const IDLE = '(idle)'
+
+/** Time of functions in themselves, as shares of the time the process was at work. */
 function selfTimes({ nodes, samples, timeDeltas }) {
   const byId = new Map(nodes.map(node => [node.id, node.callFrame]))
   const times = new Map()
@@ -27,8 +29,13 @@ function selfTimes({ nodes, samples, timeDeltas }) {
     times.set(name, (times.get(name) ?? 0) + timeDeltas[at])
     total += timeDeltas[at]
   })
-  return [...times].sort((a, b) => b[1] - a[1]).map(([name, time]) => ({ name, share: time / total }))
+  const idle = times.get(IDLE) ?? 0
+  times.delete(IDLE)
+  const functions = [...times].sort((a, b) => b[1] - a[1]).map(([name, time]) => [name, percent(time / (total - idle))])
+  return { idle: percent(idle / total), functions }
 }
+
+const percent = share => `${(share * 100).toFixed(1)} %`
 
 try {
   const [source] = await bundleStores(flags)
@@ -44,10 +51,11 @@ try {
       await contestant.prepare(given)
       await contestant.warm(given, 1000)
       await session.post('Profiler.start')
-      const { calls, ms } = await contestant.run(given, flags.seconds * 1000)
+      const { calls, ms, cpu } = await contestant.run(given, flags.seconds * 1000)
       const { profile } = await session.post('Profiler.stop')
-      const rows = selfTimes(profile).slice(0, flags.top).map(({ name, share }) => [name, `${(share * 100).toFixed(1)} %`])
-      console.log(`\n${operations[operation].label}, ${callers} callers: ${whole(calls / ms * 1000)} calls a second\n\n${table(['function', 'self time'], rows)}`)
+      const { idle, functions } = selfTimes(profile)
+      console.log(`\n${operations[operation].label}, ${callers} callers: ${whole(calls / ms * 1000)} calls a second, ${(cpu / calls).toFixed(1)} µs of processor time a call, idle ${idle}`)
+      console.log(`\n${table(['function', 'self time'], functions.slice(0, flags.top))}`)
     }
   }
   await contestant.close()

@@ -1,8 +1,8 @@
 import { createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { defu } from 'defu'
-import { toRuntimeConfig } from './options'
+import { mergeRuntimeConfig, toRuntimeConfig } from './options'
 import type { ModuleOptions } from './options'
-import type { NventConfig, StoreRuntimeConfig } from './runtime/config'
+import type { NventConfig } from './runtime/config'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './options'
 
@@ -15,16 +15,14 @@ export default defineNuxtModule<ModuleOptions>({
   setup(options, nuxt) {
     const config = nuxt.options
     const runtimeConfig: Record<string, unknown> = config.runtimeConfig
-    runtimeConfig.nventStorePostgres = defu(
-      runtimeConfig.nventStorePostgres as Partial<StoreRuntimeConfig> | undefined,
-      toRuntimeConfig(options, {
-        dev: config.dev,
-        rootDir: config.rootDir,
-        env: process.env,
-        nvent: nventOptions(config),
-        warn: message => useLogger('nvent-store-postgres').warn(message),
-      }),
-    )
+    const made = toRuntimeConfig(options, {
+      dev: config.dev,
+      rootDir: config.rootDir,
+      env: process.env,
+      nvent: nventOptions(config),
+      warn: message => useLogger('nvent-store-postgres').warn(message),
+    })
+    runtimeConfig.nventStorePostgres = mergeRuntimeConfig(runtimeConfig.nventStorePostgres, made, process.env)
     config.nitro.modules = [...config.nitro.modules ?? [], createResolver(import.meta.url).resolve('./nitro')]
   },
 })

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
-import { toRuntimeConfig } from './options'
+import { mergeRuntimeConfig, toRuntimeConfig } from './options'
 import type { ModuleOptions, ModuleRuntimeConfig } from './options'
 import type { NventConfig } from './runtime/config'
 
@@ -53,9 +53,9 @@ function addRuntimeConfig(nitro: Nitro): void {
     warn: message => nitro.logger.warn(message),
   })
   const add = () => {
-    // The Nuxt module has added it already.
+    // What the Nuxt module has added wins: it knows more.
     const config: Record<string, unknown> = options.runtimeConfig
-    config.nventStorePostgres ??= made
+    config.nventStorePostgres = mergeRuntimeConfig(config.nventStorePostgres, made, process.env)
   }
   add()
   // The development server reads the config file again, which drops what modules added.

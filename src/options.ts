@@ -101,6 +101,12 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
   }
 }
 
+/** Lets the app's own `runtimeConfig.nventStorePostgres` win, with no secret of the environment in it either. */
+export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env): StoreRuntimeConfig {
+  const given: Partial<StoreRuntimeConfig> = isPlain(own) ? own : {}
+  return { ...made, ...given, connection: keepReferences(given.connection ?? '', env) as StoreRuntimeConfig['connection'] }
+}
+
 function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn }: BuildContext): ConfiguredSource[] {
   const configured: [name: string, connection: unknown][] = [
     ['nvent.store.connection', isOtherAdapter(nvent.store?.adapter) ? undefined : nvent.store?.connection],

@@ -1,5 +1,5 @@
 import { GROWTH_LIMIT } from './goals.mjs'
-import { amount, details, milliseconds, table, times } from './report.mjs'
+import { amount, bullets, details, milliseconds, table, times } from './report.mjs'
 import { median, ratio } from './rounds.mjs'
 import { COLORS, dotPlot } from './svg.mjs'
 
@@ -15,7 +15,7 @@ export function renderGrowth({ machine, method, sizes, cases }) {
   const grown = judged.filter(({ value }) => value > GROWTH_LIMIT)
   const nameOf = (given, size) => amount(sizes[given.of][size])
   const markdown = [
-    machine.join('\n'),
+    bullets(machine),
     `Each size has a database of its own: half of the events belong to one subject, the rest to subjects of 50; the entries are all under one key. Rows are copies of rows the store wrote. ${method.rounds} rounds of ${method.slice} ms, in rotating order; times are what a caller waits, medians of rounds.`,
     `**${judged.length - grown.length} of ${judged.length} times stay within ${GROWTH_LIMIT}× of those at the first size.**${grown.length ? ' The others:' : ''}`
     + grown.map(({ given, size, value }) => `\n- ${given.label}, ${callersOf(given.callers)}: ${times(value)} at ${nameOf(given, size)}`).join(''),

@@ -1,4 +1,4 @@
-import { table, times, whole } from './report.mjs'
+import { bullets, table, times, whole } from './report.mjs'
 import { median, ratio } from './rounds.mjs'
 import { COLORS, dotPlot } from './svg.mjs'
 
@@ -11,7 +11,7 @@ const SERIES = [
 export function renderJsonb({ machine, method, labels, cases }) {
   const callers = [...new Set(cases.map(given => given.callers))]
   const markdown = [
-    machine.join('\n'),
+    bullets(machine),
     `${whole(method.entries)} entries; half of the metadata lies in \`emittedEvents\`, a quarter in \`awaitingSteps\`, a quarter in fields without a column. The table with one jsonb column sends one prepared statement a change and has no index but its key. ${method.rounds} rounds of ${method.slice} ms, in rotating order; updates a second, medians of rounds.`,
     'What was claimed for flat columns: 20–50× for simple updates, 2–3× for complex ones. What is measured:',
     '![Updates a second: flat columns and one big jsonb column](images/bench-jsonb.svg)',

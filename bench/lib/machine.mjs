@@ -1,17 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os'
+import { availableParallelism, cpus, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PEERS } from './peers.mjs'
 import { ROOT } from './paths.mjs'
 import { POSTGRES_SETTINGS, REDIS_SETTINGS } from './servers.mjs'
-
-// Servers and a process that measures fill two cores; anything else at work shows in every figure.
-const BUSY = 0.4
-const loadAtStart = loadavg()[0]
-const isBusy = loadAtStart > BUSY * availableParallelism()
-if (isBusy) console.error(`The machine is busy (load ${loadAtStart.toFixed(1)}): the figures will say little.`)
 
 /** What a figure depends on, as lines of Markdown. */
 export function describeMachine({ servers = [], stores = [], peers = false }) {
@@ -29,9 +24,25 @@ export function describeMachine({ servers = [], stores = [], peers = false }) {
     ].join(', ')}.`,
     ...(hasPostgres ? [`PostgreSQL: ${settings(POSTGRES_SETTINGS)}.`] : []),
     ...(servers.some(({ name }) => name === 'Redis') ? [`Redis: ${settings(REDIS_SETTINGS)}.`] : []),
-    ...(isBusy ? [`**The machine was busy with something else (load ${loadAtStart.toFixed(1)} at the start): these figures say little.**`] : []),
     `Measured on ${new Date().toISOString().slice(0, 10)}.`,
   ]
+}
+
+// Servers and a process that measures fill two cores; anything else at work shows in every figure.
+const BUSY = 0.15
+
+/** Looks for a while how busy the machine is. @returns {Promise<string | undefined>} a warning when it is */
+export async function busyNote() {
+  const times = () => cpus().reduce(({ idle, all }, { times }) => ({
+    idle: idle + times.idle, all: all + times.idle + times.user + times.nice + times.sys + times.irq,
+  }), { idle: 0, all: 0 })
+  const before = times()
+  await sleep(2000)
+  const after = times()
+  const share = 1 - (after.idle - before.idle) / (after.all - before.all)
+  return share > BUSY
+    ? `**The machine was busy with something else before the start (${Math.round(share * 100)} % of its cores): these figures say little.**`
+    : undefined
 }
 
 function systemName() {

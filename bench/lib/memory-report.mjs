@@ -1,4 +1,4 @@
-import { table, whole } from './report.mjs'
+import { bullets, table, whole } from './report.mjs'
 import { COLORS, linePlot } from './svg.mjs'
 
 const MB = 2 ** 20
@@ -11,7 +11,7 @@ export function renderMemory({ machine, method, samples, heap }) {
   const growth = slope(half.map(sample => [minutesOf(sample), sample.rss / MB]))
   const last = samples.at(-1)
   const markdown = [
-    machine.join('\n'),
+    bullets(machine),
     `${method.callers} callers, ${whole(method.keys)} keys, every operation mixed with subjects, keys, filters and transactions that are new each time; ${method.warm} s of load before the first sample. ${whole(last.calls)} calls in ${minutesOf(last).toFixed(1)} minutes.`,
     `Heap after garbage collection: ${megabytes(heap.before)} before, ${megabytes(heap.after)} after. RSS in the second half: ${growth >= 0 ? '+' : '−'}${Math.abs(growth).toFixed(2)} MB a minute, at most ${megabytes(Math.max(...samples.map(({ rss }) => rss)))}.`,
     '![Memory of the process under load](images/bench-memory.svg)',

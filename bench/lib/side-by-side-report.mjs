@@ -1,5 +1,5 @@
 import { goalsOf } from './goals.mjs'
-import { amount, details, table, times, whole } from './report.mjs'
+import { amount, bullets, details, table, times, whole } from './report.mjs'
 import { median, ratio } from './rounds.mjs'
 import { COLORS, dotPlot } from './svg.mjs'
 import { operations } from './workloads.mjs'
@@ -101,7 +101,10 @@ export function renderSideBySide(results) {
   const keys = [...new Set(cases.map(given => given.keys))].filter(count => count > 1)
   const callers = [...new Set(cases.map(given => given.callers))]
   const servers = serversOf(contestants)
-  const of = (count, at) => cases.filter(given => given.callers === at && (given.keys === count || given.keys === 1))
+  const names = Object.keys(operations)
+  const of = (count, at) => cases
+    .filter(given => given.callers === at && (given.keys === count || given.keys === 1))
+    .sort((a, b) => names.indexOf(a.operation) - names.indexOf(b.operation))
   const images = {}
   const sections = servers.map((server) => {
     const field = fieldOf(contestants, server)
@@ -121,7 +124,7 @@ export function renderSideBySide(results) {
     ].join('\n\n')
   })
   const markdown = [
-    machine.join('\n'),
+    bullets(machine),
     `Every contestant has a process and a database of its own and a pool of 10. A case is ${method.rounds} rounds of ${method.slice} ms each, in rotating order; the figures are medians of rounds, the ratios medians of the rounds' ratios. "By hand" are the statements our store sent for the case, with their values, sent again through \`pg\` with as many at a time; "calls a statement" is how many calls each of them stands for, × how many were under way.`,
     servers.map(server => summaryOf(results, server)).filter(Boolean).join('\n\n'),
     refusedOf(results),

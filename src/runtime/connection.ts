@@ -35,6 +35,7 @@ export const OVERRIDE = 'NUXT_NVENT_STORE_POSTGRES_CONNECTION'
 export const FALLBACKS = ['DATABASE_URL', 'POSTGRES_URL']
 // Nitro asks for its own prefix first.
 const OVERRIDES = ['NITRO_NVENT_STORE_POSTGRES_CONNECTION', OVERRIDE]
+const RUNTIME = 'runtimeConfig.nventStorePostgres.connection'
 const STORE = 'nvent.store.connection'
 const SHARED = 'nvent.connections.postgres'
 const OWN = 'nventStorePostgres.connection'
@@ -75,7 +76,7 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
     }
   }
   for (const name of OVERRIDES) add(name, () => fromVariable(name, env[name]))
-  if (found.length === 0) add('runtimeConfig.nventStorePostgres.connection', () => override)
+  if (found.length === 0) add(RUNTIME, () => resolved(RUNTIME, override, env))
   const configured = new Map(sources.map(({ name, connection }) => [name, connection as unknown]))
   if (!isOtherAdapter(nvent.store?.adapter)) {
     add(STORE, () => resolved(STORE, configured.get(STORE) ?? nvent.store?.connection, env))

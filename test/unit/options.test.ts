@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { toRuntimeConfig } from '../../src/options'
+import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options'
 import type { BuildContext, ModuleOptions } from '../../src/options'
 import { storeSettings, worksElsewhere } from '../../src/runtime/settings'
 
@@ -73,6 +73,26 @@ describe('connections in the config', () => {
     const config = toRuntimeConfig({}, build({ nvent }))
     expect(config.sources).toEqual([])
     expect(worksElsewhere(config)).toBe(true)
+  })
+})
+
+describe('runtimeConfig.nventStorePostgres of the app', () => {
+  const env = { DATABASE_URL: 'postgres://app:s3cret@db.test/orders' }
+  const made = toRuntimeConfig({ prefix: 'shop', connection: 'pglite://memory' }, build())
+
+  it('wins, without a secret of the environment, and may be merged again', () => {
+    const once = mergeRuntimeConfig({ connection: env.DATABASE_URL, schema: 'app' }, made, env)
+    const twice = mergeRuntimeConfig(once, toRuntimeConfig({}, build()), env)
+    expect(JSON.stringify(once)).not.toContain('s3cret')
+    expect(twice).toEqual(once)
+    const { options, source } = storeSettings(twice, env)
+    expect(options).toMatchObject({ connection: env.DATABASE_URL, schema: 'app', prefix: 'shop' })
+    expect(source).toBe('runtimeConfig.nventStorePostgres.connection')
+  })
+
+  it('is what was made when it says nothing', () => {
+    expect(mergeRuntimeConfig(undefined, made, env)).toEqual(made)
+    expect(mergeRuntimeConfig({ connection: '' }, made, env)).toEqual(made)
   })
 })
 
