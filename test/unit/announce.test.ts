@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { announce } from '../../src/runtime/announce'
 import { StoreError } from '../../src/runtime/core/errors'
-import type { Store, StoreInfo } from '../../src/runtime/core/types'
+import type { Store, StoreInfo } from '../../src/runtime/core/types/index'
 import type { Handle } from '../../src/runtime/handle'
 
 const info: StoreInfo = {
