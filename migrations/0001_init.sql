@@ -244,16 +244,31 @@ begin
     create function "{schema}".jsonb_deep_merge(target jsonb, source jsonb) returns jsonb
       language sql immutable parallel safe
       as 'select "{schema}"."{prefix}_merge_patch"(target, source)';
-    comment on function "{schema}".jsonb_deep_merge(jsonb, jsonb) is 'nvent-store-postgres {prefix}';
+    comment on function "{schema}".jsonb_deep_merge(jsonb, jsonb) is 'nvent-store-postgres';
   end if;
 end
 $nvent$;
 
 -- down
+-- Another prefix of the schema takes over the shared function; the last one takes it away.
 do $nvent$
+declare
+  heir text := (
+    select p.proname from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = '{schema}' and p.proname like '%\_merge\_patch' and p.proname <> '{prefix}_merge_patch'
+    order by p.proname limit 1
+  );
 begin
-  if obj_description(to_regprocedure('"{schema}".jsonb_deep_merge(jsonb, jsonb)'), 'pg_proc') = 'nvent-store-postgres {prefix}' then
+  if obj_description(to_regprocedure('"{schema}".jsonb_deep_merge(jsonb, jsonb)'), 'pg_proc') is distinct from 'nvent-store-postgres' then
+    return;
+  end if;
+  if heir is null then
     drop function "{schema}".jsonb_deep_merge(jsonb, jsonb);
+  else
+    execute format(
+      'create or replace function %I.jsonb_deep_merge(target jsonb, source jsonb) returns jsonb language sql immutable parallel safe as %L',
+      '{schema}', format('select %I.%I(target, source)', '{schema}', heir)
+    );
   end if;
 end
 $nvent$;

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Group, Operation } from '../../src/runtime/core/batch/batcher'
 import { createBatcher } from '../../src/runtime/core/batch/batcher'
-import type { Session } from '../../src/runtime/core/db/types'
+import type { Session, StreamTables } from '../../src/runtime/core/db/types'
 import { StoreError } from '../../src/runtime/core/errors'
-import type { StreamTables } from '../../src/runtime/core/features/streamTables'
 
 interface Input {
   key: string

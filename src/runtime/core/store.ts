@@ -1,10 +1,9 @@
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/batcher'
 import { createConnector } from './db/connect'
-import type { Db, Row, Session } from './db/types'
+import type { Db, Row, Session, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
 import { invalidValue } from './errors'
-import type { StreamTables } from './features/streamTables'
 import { createStreamTables } from './features/streamTables'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
@@ -45,7 +44,7 @@ export function createStore(options: StoreOptions): Store {
 
   const connector = createConnector<Prepared>(resolved, async (db) => {
     const schema = resolved.autoMigrate ? await migrate(db, names) : await requireCurrent(db, names)
-    const tables = await createStreamTables(db, names, {
+    const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
     })
     return { tables, info: await describe(db, names, schema) }

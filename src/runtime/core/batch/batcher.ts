@@ -1,6 +1,5 @@
-import type { Session } from '../db/types'
+import type { Session, StreamTables } from '../db/types'
 import { StoreError } from '../errors'
-import type { StreamTables } from '../features/streamTables'
 
 /** The inputs of one key, in the order they were given, and the one input that stands for all of them. */
 export interface Group<I> {

@@ -52,21 +52,39 @@ async function create(path: string): Promise<boolean> {
 
 /** Returns when the lock may be tried again. */
 async function waitForOwner(path: string, directory: string): Promise<void> {
+  const state = await stateOf(path)
+  if (state === 'free') return
+  if (typeof state === 'object') throw locked(directory, path, state)
+  if (state === 'stale') await removeStale(path)
+  else await sleep(RETRY_MS)
+}
+
+/** Free, held by somebody who is about to let go, left behind, or the owner we must not wait for. */
+async function stateOf(path: string): Promise<'free' | 'busy' | 'stale' | Owner> {
   const age = await ageOf(path)
-  if (age === undefined) return
+  if (age === undefined) return 'free'
   const owner = await ownerOf(path)
-  if (owner === undefined) {
-    // Created a moment ago and not written yet, or cut off while it was being written.
-    if (age > STALE_MS) await rm(path, { force: true })
+  const silent = age > STALE_MS ? 'stale' : 'busy'
+  // Created a moment ago and not written yet, or cut off while it was being written.
+  if (owner === undefined) return silent
+  if (owner.host !== hostname()) return owner
+  if (owner.pid === process.pid) return silent
+  return isAlive(owner.pid) ? owner : 'stale'
+}
+
+/** One at a time looks again and removes: the next one would remove the lock of the first. */
+async function removeStale(path: string): Promise<void> {
+  const guard = `${path}.guard`
+  if (!await create(guard)) {
+    if ((await ageOf(guard) ?? 0) > STALE_MS) await rm(guard, { force: true })
     return void await sleep(RETRY_MS)
   }
-  if (owner.host !== hostname()) throw locked(directory, path, owner)
-  if (owner.pid !== process.pid) {
-    if (isAlive(owner.pid)) throw locked(directory, path, owner)
-    return rm(path, { force: true })
+  try {
+    if (await stateOf(path) === 'stale') await rm(path, { force: true })
   }
-  if (age > STALE_MS) return rm(path, { force: true })
-  await sleep(RETRY_MS)
+  finally {
+    await rm(guard, { force: true })
+  }
 }
 
 async function ageOf(path: string): Promise<number | undefined> {

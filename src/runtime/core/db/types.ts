@@ -39,3 +39,11 @@ export interface Db extends Session {
   readonly label: string
   close(): Promise<void>
 }
+
+/** Tables of their own for the subjects of generic streams. */
+export interface StreamTables {
+  /** An event of this subject prefix is in the default partition: makes its table, now or after the transaction. */
+  place(session: Session, subjectPrefix: string): Promise<void>
+  /** Makes the tables that appends inside transactions would have liked to have. */
+  afterTransaction(): Promise<void>
+}

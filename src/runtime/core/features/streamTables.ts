@@ -1,8 +1,6 @@
-import type { Db, Queryable, Session } from '../db/types'
-import { sqlStateOf } from '../db/errors'
+import type { Db, Queryable, Session, StreamTables } from '../db/types'
+import { messageOf } from '../errors'
 import type { Logger } from '../options'
-import type { Route } from '../spec/route'
-import type { StreamSpec } from '../spec/types'
 import type { Names } from '../sql/identifier'
 import { quoteIdentifier } from '../sql/identifier'
 
@@ -12,83 +10,48 @@ export interface StreamTable {
   tableName: string
 }
 
-/** Which table the events of a generic subject are in; tables are made at the first append of a subject prefix. */
-export interface StreamTables {
-  /** Runs a statement on the table of a route, and once more when that table has gone meanwhile. */
-  on<T>(session: Session, route: Route<StreamSpec>, use: 'read' | 'append', run: (table: string) => Promise<T>): Promise<T>
-  /** Makes the tables that appends inside transactions would have liked to have. */
-  afterTransaction(): Promise<void>
-}
-
-const UNDEFINED_TABLE = '42P01'
-// The table was made anew for another subject prefix.
-const CHECK_VIOLATION = '23514'
 const LOCK_TIMEOUT_MS = 2_000
 // Events that came before their table and are moved into it; more of them stay where they are.
 const MAX_MOVED = 10_000
 const MAX_NAME_BYTES = 63
 
-export async function createStreamTables(
-  db: Db, names: Names, options: { create: boolean, max: number, logger: Logger },
-): Promise<StreamTables> {
-  const known = new Map((await listTables(db, names)).map(table => [table.subjectPrefix, table.tableName]))
+/**
+ * Makes the table of a subject prefix when the first of its events has landed in the default partition. Statements
+ * go through the parent, which is always right: tables may be dropped, detached or made by others at any time.
+ */
+export function createStreamTables(db: Db, names: Names, options: { create: boolean, max: number, logger: Logger }): StreamTables {
   const making = new Map<string, Promise<void>>()
+  // Not tried again by this process: the cap is reached, or there is no right to make tables.
+  const refused = new Set<string>()
   const wanted = new Set<string>()
-  const qualified = (table: string) => `${quoteIdentifier(names.schema)}.${quoteIdentifier(table)}`
 
   async function make(subjectPrefix: string): Promise<void> {
     try {
-      const table = await db.atomic(session => makeTable(session, names, subjectPrefix, options.max))
-      if (table !== undefined) known.set(subjectPrefix, table)
+      if (!await db.atomic(session => makeTable(session, names, subjectPrefix, options.max))) refused.add(subjectPrefix)
     }
     catch (error) {
-      // No right to create tables, or a transaction that would not let go: the default partition serves as well.
-      options.logger.warn(`events of ${subjectPrefix}:* stay in ${names.table('events_default')}: ${String(error)}`)
+      refused.add(subjectPrefix)
+      options.logger.warn(`events of ${subjectPrefix}:* stay in ${names.table('events_default')}: ${messageOf(error)}`)
+    }
+    finally {
+      making.delete(subjectPrefix)
     }
   }
 
-  async function ensure(subjectPrefix: string): Promise<void> {
-    if (known.has(subjectPrefix)) return
+  async function place(session: Session, subjectPrefix: string): Promise<void> {
+    if (!options.create || subjectPrefix === '' || refused.has(subjectPrefix)) return
+    if (session.inTransaction) return void wanted.add(subjectPrefix)
     let pending = making.get(subjectPrefix)
-    // A prefix that got no table is remembered, too: it is not tried again by this process.
-    if (!pending && known.size < options.max) making.set(subjectPrefix, pending = make(subjectPrefix))
+    if (!pending) making.set(subjectPrefix, pending = make(subjectPrefix))
     await pending
   }
 
-  async function tableOf(route: Route<StreamSpec>, session: Session, use: 'read' | 'append'): Promise<string> {
-    const parent = names.table(route.spec.table)
-    if (!route.spec.partition) return parent
-    const subjectPrefix = route.keys[0]!
-    if (session.inTransaction) {
-      // The parent is always right, and a statement that fails here could not be repeated.
-      if (use === 'append' && options.create && !known.has(subjectPrefix)) wanted.add(subjectPrefix)
-      return parent
-    }
-    // Subjects without a type never get a table.
-    if (subjectPrefix === '') return names.table('events_default')
-    if (use === 'append' && options.create) await ensure(subjectPrefix)
-    const table = known.get(subjectPrefix)
-    return table === undefined ? parent : qualified(table)
-  }
-
   return {
-    async on(session, route, use, run) {
-      const table = await tableOf(route, session, use)
-      try {
-        return await run(table)
-      }
-      catch (error) {
-        const state = sqlStateOf(error)
-        if (session.inTransaction || !route.spec.partition || (state !== UNDEFINED_TABLE && state !== CHECK_VIOLATION)) throw error
-        known.delete(route.keys[0]!)
-        making.delete(route.keys[0]!)
-        return run(await tableOf(route, session, use))
-      }
-    },
+    place,
     async afterTransaction() {
-      const prefixes = [...wanted].filter(subjectPrefix => subjectPrefix !== '')
+      const prefixes = [...wanted]
       wanted.clear()
-      for (const subjectPrefix of prefixes) await ensure(subjectPrefix)
+      for (const subjectPrefix of prefixes) await place(db, subjectPrefix)
     },
   }
 }
@@ -130,8 +93,8 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
   return true
 }
 
-/** Makes the table of a subject prefix, and moves events into it that came before. Undefined when it gets none. */
-async function makeTable(session: Session, names: Names, subjectPrefix: string, max: number): Promise<string | undefined> {
+/** Makes the table of a subject prefix, and moves events into it that came before. False when it gets none. */
+async function makeTable(session: Session, names: Names, subjectPrefix: string, max: number): Promise<boolean> {
   await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
   const [parent, rest] = [names.table('events'), names.table('events_default')]
   // Whoever inserts through the parent has chosen a partition by the time it waits for the lock of that partition:
@@ -139,15 +102,13 @@ async function makeTable(session: Session, names: Names, subjectPrefix: string, 
   await session.script(`lock table only ${parent} in access exclusive mode`)
   await session.script(`lock table ${rest} in access exclusive mode`)
   const tables = await listTables(session, names)
-  const existing = tables.find(table => table.subjectPrefix === subjectPrefix)
-  if (existing) return existing.tableName
-  if (tables.length >= max) return undefined
-  const name = await freeName(session, names, subjectPrefix)
-  if (name === undefined) return undefined
+  if (tables.some(table => table.subjectPrefix === subjectPrefix)) return true
+  const name = tables.length < max ? await freeName(session, names, subjectPrefix) : undefined
+  if (name === undefined) return false
   const { rows: earlier } = await session.query({
     text: `select 1 from ${rest} where subject_prefix = $1::text limit ${MAX_MOVED + 1}`, values: [subjectPrefix],
   })
-  if (earlier.length > MAX_MOVED) return undefined
+  if (earlier.length > MAX_MOVED) return false
 
   const table = `${quoteIdentifier(names.schema)}.${quoteIdentifier(name)}`
   await session.script(`create table ${table} (like ${parent} including defaults, primary key (tenant_id, id))`)
@@ -159,7 +120,7 @@ async function makeTable(session: Session, names: Names, subjectPrefix: string, 
   }
   // The subject prefix holds nothing but words and colons (subjectPrefixOf), so it is safe as a literal.
   await session.script(`alter table ${parent} attach partition ${table} for values in ('${subjectPrefix}')`)
-  return name
+  return true
 }
 
 /** `{prefix}_stream_{type}`, or with the whole subject prefix when another one has that type. */

@@ -33,8 +33,9 @@ export interface AppendInput extends EncodedEvent {
  * time are taken while its lock is held, so all three grow in the order the events commit. Heads are locked in
  * order of subject, so that two batches never wait for each other.
  */
-export function appendEvents(context: StatementContext, table: string, inputs: AppendInput[]): Statement {
+export function appendEvents(context: StatementContext, inputs: AppendInput[]): Statement {
   const { spec } = inputs[0]!.route
+  const table = context.names.table(spec.table)
   const fields = valueFields(spec)
   const columns: InputColumn<AppendInput>[] = [
     ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: AppendInput) => input.route.keys[at] })),
@@ -46,6 +47,7 @@ export function appendEvents(context: StatementContext, table: string, inputs: A
   return {
     ...context.cache.compile(`append ${table} ${rows.from !== ''}`, () => {
       const names = columns.map(column => `"${column.name}"`).join(', ')
+      const unplaced = spec.partition ? `tableoid = ${context.names.literal(`${spec.table}_default`)}::regclass` : 'false'
       const id = `nextval(${context.names.literal('events_id_seq')})`
       return rows.from
         ? `
@@ -64,7 +66,7 @@ numbered as (
 )
 insert into ${table} (tenant_id, id, version, ts, ${names})
 select $1::text, ${id}, version, last_ts, ${names} from numbered
-returning id, ts`
+returning id, ts, ${unplaced} as unplaced`
         : `
 with head as (
   ${upsertHead(context, `select $1::text, ${rows.ref('in subject')}, 1, `, '')}
@@ -72,7 +74,7 @@ with head as (
 )
 insert into ${table} (tenant_id, id, version, ts, ${names})
 select $1::text, ${id}, head.version, head.last_ts, ${columns.map(column => rows.ref(column.name)).join(', ')} from head
-returning id, ts`
+returning id, ts, ${unplaced} as unplaced`
     }),
     values: [context.tenant, ...rows.values(inputs)],
   }
@@ -86,8 +88,9 @@ function upsertHead(context: StatementContext, select: string, from: string): st
 }
 
 /** Reads one subject. Versions and ids grow together, so the index on versions serves positions given as ids. */
-export function readEvents(context: StatementContext, route: Route<StreamSpec>, table: string, range: ReadRange): Statement {
+export function readEvents(context: StatementContext, route: Route<StreamSpec>, range: ReadRange): Statement {
   const { spec } = route
+  const table = context.names.table(spec.table)
   const values: unknown[] = [context.tenant, ...route.keys]
   const ofSubject = keyCondition(['tenant_id', ...keyColumns(spec)])
   const conditions: string[] = [ofSubject]
@@ -117,8 +120,7 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
   const columns = ['id', 'ts', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest]
   // A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a
   // type is rare in its subject.
-  const isParent = spec.partition !== undefined && table === context.names.table(spec.table)
-  const compile = isParent || range.types ? context.cache.unprepared : context.cache.compile
+  const compile = spec.partition || range.types ? context.cache.unprepared : context.cache.compile
   return {
     ...compile(`read ${table} ${range.order} ${shape.join(',')}`, () => `
 select ${columns.map(column => `"${column}"`).join(', ')}
@@ -139,9 +141,11 @@ delete from ${context.names.table('heads')} where tenant_id = $1::text and subje
   }
 }
 
-export function deleteEvents(context: StatementContext, route: Route<StreamSpec>, table: string): Statement {
+export function deleteEvents(context: StatementContext, route: Route<StreamSpec>): Statement {
+  const table = context.names.table(route.spec.table)
+  const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
   return {
-    ...context.cache.compile(`delete events ${table}`, () => `
+    ...compile(`delete events ${table}`, () => `
 delete from ${table} where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])}`),
     values: [context.tenant, ...route.keys],
   }

@@ -4,7 +4,7 @@ import { StoreError, invalidValue } from '../errors'
 import { pathOf } from '../spec/fields'
 import { readMetadata, splitMetadata, splitPatch } from '../spec/metadata'
 import { readFilter } from '../statements/filter'
-import { deleteEntry, entryExists, getEntries, patchGroup } from '../statements/index'
+import { deleteEntry, getEntries, patchGroup } from '../statements/index'
 import type { EntryInput } from '../statements/index'
 import { countEntries, readEntries, readPage } from '../statements/page'
 import type { IndexSurface, IndexUpdateOptions } from '../types/index'
@@ -116,9 +116,8 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       if (path[0] === 'version') throw invalidValue('field', '`version` is the store\'s own: every update counts it up')
       const input = { ...entry, path, by: checkNumber('by', by), times: 1 }
       const value = await scope.send(operations.increment, { ...callOf(`increment ${field}`, entry, field.length), input })
-      if (value !== undefined) return value
-      const { rows: [found] } = await scope.use(session => session.query(entryExists(context, entry)))
-      if (!found) throw entryNotFound(key, id)
+      if (typeof value === 'number') return value
+      if (value === 'not found') throw entryNotFound(key, id)
       throw invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number, so it can't be incremented; nothing was changed`, { key, id, field })
     },
 

@@ -8,13 +8,16 @@ import type { StatementContext } from '../statements/context'
 import type { IncrementInput } from '../statements/increment'
 import { incrementEntries } from '../statements/increment'
 import type { AddInput, EntryInput, UpdateInput } from '../statements/index'
-import { addEntries, getEntries, updateEntries } from '../statements/index'
+import { addEntries, entryExists, getEntries, updateEntries } from '../statements/index'
 import type { IndexEntry } from '../types/index'
 
 /** A row of a statement for many inputs says by `ord`, from 1 on, which input it answers. */
 interface AnswerRow extends Row {
   ord: string
 }
+
+/** Why an entry was not incremented. */
+type Refused = 'not found' | 'not a number'
 
 /** What the index can do alone and in batches. */
 export function indexOperations(context: StatementContext) {
@@ -56,10 +59,12 @@ export function indexOperations(context: StatementContext) {
       : undefined,
   }
 
-  const increment: Operation<IncrementInput, number | undefined> = {
+  const increment: Operation<IncrementInput, number | Refused> = {
     async one(session, _, input) {
       const { rows: [row] } = await session.query<{ value: number }>(incrementEntries(context, [input]))
-      return row?.value
+      if (row) return row.value
+      const { rows: [entry] } = await session.query(entryExists(context, input))
+      return entry ? 'not a number' : 'not found'
     },
     async many(session, _, groups) {
       const sorted = inOrder(groups)

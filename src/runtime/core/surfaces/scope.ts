@@ -1,6 +1,5 @@
 import type { Send } from '../batch/batcher'
-import type { Session } from '../db/types'
-import type { StreamTables } from '../features/streamTables'
+import type { Session, StreamTables } from '../db/types'
 import type { Route } from '../spec/route'
 import type { IndexSpec, StreamSpec } from '../spec/types'
 import type { StatementContext } from '../statements/context'

@@ -1,8 +1,7 @@
 import { checkArray, checkCount, checkFunction, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
 import type { Operation } from '../batch/batcher'
-import type { Row, Session } from '../db/types'
+import type { Row, Session, StreamTables } from '../db/types'
 import { invalidValue } from '../errors'
-import type { StreamTables } from '../features/streamTables'
 import { decodeEvent, encodeEvent, valueFields } from '../spec/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput, ReadRange } from '../statements/stream'
@@ -22,8 +21,7 @@ export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscrib
     async append(subject, event) {
       const route = scope.streamRoute(checkName('subject', subject))
       const input: AppendInput = { route, ...encodeEvent(route, event) }
-      const partition = route.spec.partition ? route.keys[0] : ''
-      return scope.send(append, { kind: `${route.spec.table} ${partition}`, key: subject, input, bytes: sizeOf(input) })
+      return scope.send(append, { kind: `${route.spec.table} ${partitionOf(input)}`, key: subject, input, bytes: sizeOf(input) })
     },
 
     async appendMany(subject, events, options) {
@@ -37,10 +35,8 @@ export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscrib
     async read(subject, options) {
       const route = scope.streamRoute(checkName('subject', subject))
       const range = readRange(checkOptions('options', options))
-      return scope.use((session, tables) => tables.on(session, route, 'read', async (table) => {
-        const { rows } = await session.query(readEvents(context, route, table, range))
-        return rows.map(row => decodeEvent(route.spec, row))
-      }))
+      const { rows } = await scope.use(session => session.query(readEvents(context, route, range)))
+      return rows.map(row => decodeEvent(route.spec, row))
     },
 
     async delete(subject) {
@@ -48,8 +44,7 @@ export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscrib
       return scope.use(session => session.atomic(async (transaction) => {
         const head = await transaction.query(deleteHead(context, route.subject))
         if (head.count === 0) return false
-        const table = context.names.table(route.spec.table)
-        const events = await transaction.query(deleteEvents(context, route, table))
+        const events = await transaction.query(deleteEvents(context, route))
         return events.count > 0
       }))
     },
@@ -63,7 +58,7 @@ async function appendSteps(
 ): Promise<EventRecord[]> {
   if (inputs.length > MAX_STEP && !session.inTransaction) {
     // The subject's table is made first: an import would be too much to move into it later.
-    await tables.on(session, inputs[0]!.route, 'append', async () => {})
+    await tables.place(session, partitionOf(inputs[0]!))
     return session.atomic(transaction => appendSteps(context, transaction, tables, inputs, onProgress))
   }
   const records: EventRecord[] = []
@@ -78,8 +73,8 @@ async function appendSteps(
 
 /** What the database gave each input, in their order. */
 async function appendRows(context: StatementContext, session: Session, tables: StreamTables, inputs: AppendInput[]): Promise<StoredRow[]> {
-  const { rows } = await tables.on(session, inputs[0]!.route, 'append', table =>
-    session.query<StoredRow>(appendEvents(context, table, inputs)))
+  const { rows } = await session.query<StoredRow>(appendEvents(context, inputs))
+  if (rows[0]!.unplaced) await tables.place(session, partitionOf(inputs[0]!))
   // Ids were given in the order of the inputs.
   return rows.sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
 }
@@ -103,7 +98,11 @@ function appendOperation(context: StatementContext): Operation<AppendInput, Even
 interface StoredRow extends Row {
   id: string
   ts: string
+  /** In the partition for everything without a table of its own. */
+  unplaced: boolean
 }
+
+const partitionOf = ({ route }: AppendInput) => route.spec.partition ? route.keys[0]! : ''
 
 /** The record as `read` gives it, made of what was sent and what the database added. */
 function recordOf(input: AppendInput, stored: Row): EventRecord {
