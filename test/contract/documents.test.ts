@@ -9,7 +9,7 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 const blocksOf = (text: string, language: string) =>
   [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(match => match[1]!)
 
-const EXPECTATION = /^(const \w+ = )?(.+?)\s*\/\/ → (.+)$/gm
+const EXPECTATION = /^(const \w+ = )?(.+?) \/\/ → (.+)$/gm
 const IMPORT = /^import \{ (.+) \} from 'nvent-store-postgres\/core'$/gm
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (...args: string[]) => (...args: unknown[]) => Promise<void>
@@ -33,7 +33,7 @@ async function run(example: string, store: Store): Promise<number> {
 describe('the examples of README', () => {
   const examples = blocksOf(read('README.md'), 'ts')
     // Whole files of an app are tested as an app (test/e2e/readme.test.ts).
-    .filter(block => !/^\/\/ (nuxt\.config|server\/)/.test(block))
+    .filter(block => !/^\/\/ (?:nuxt\.config|server\/)/.test(block))
 
   it('there are some', () => {
     expect(examples.length).toBeGreaterThanOrEqual(5)

@@ -111,7 +111,7 @@ describe.each(servers)('names on $name', ({ server }) => {
     ['an empty prefix', { prefix: '' }, 'prefix'],
     ['a prefix of 33 bytes', { prefix: 'é'.repeat(17) }, 'prefix'],
     ['a prefix with \\u0000', { prefix: 'a\0b' }, 'prefix'],
-    ['a prefix with half a surrogate pair', { prefix: 'a\ud83d' }, 'prefix'],
+    ['a prefix with half a surrogate pair', { prefix: 'a\uD83D' }, 'prefix'],
     ['an empty schema', { schema: '' }, 'schema'],
     ['a schema of 64 bytes', { schema: 's'.repeat(64) }, 'schema'],
   ])('%s is refused before anything is asked of the database', async (_what, options, option) => {

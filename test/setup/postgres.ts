@@ -206,9 +206,11 @@ export async function removeLeftovers(): Promise<void> {
 async function endLeftover(data: string): Promise<void> {
   const lines = await readFile(join(data, 'postmaster.pid'), 'utf8').then(text => text.split('\n'), () => [])
   const pid = Number(lines[0])
+  // Killed before the server had started.
+  if (!pid || !lines[3]) return
   // The pid may belong to another process by now: only a server that says it is this one is ended.
   const running = await dataDirectoryOf(`postgres://${USER}:${PASSWORD}@127.0.0.1:${lines[3]}/postgres`)
-  if (!pid || running !== data) return
+  if (running !== data) return
   process.kill(pid, 'SIGQUIT')
   for (let wait = 0; wait < 100 && isAlive(pid); wait++) await sleep(50)
 }

@@ -5,7 +5,7 @@ import type { Source } from './sources'
 
 const CORE = 'runtime/core'
 const MAX_LINES = 220
-const FRAMEWORK = /^(nuxt|nuxi|nitro|nitropack|h3|vue|unimport|citty|consola|#.*|@nuxt\/.*|@nuxtjs\/.*|@vue\/.*)$/
+const FRAMEWORK = /^(?:nuxt|nuxi|nitro|nitropack|h3|vue|unimport|citty|consola|#.*|@nuxt\/.*|@nuxtjs\/.*|@vue\/.*)$/
 // What the core may have from npm: the two drivers and nothing else.
 const CORE_PACKAGES = ['pg', '@electric-sql/pglite']
 
@@ -122,7 +122,7 @@ describe('every file', () => {
 
   it('leaves the end of the process to the command line', () => {
     const found = written.filter(source => source.name !== 'cli').flatMap(source => [...nodesOf(source.tree)]
-      .filter(node => ts.isPropertyAccessExpression(node) && /^process\.(exit|abort|kill)$/.test(node.getText(source.tree)))
+      .filter(node => ts.isPropertyAccessExpression(node) && /^process\.(?:exit|abort|kill)$/.test(node.getText(source.tree)))
       .map(node => `${placeOf(source, node)} ${node.getText(source.tree)}`))
     expect(found.filter(place => !/^runtime\/core\/db\/lock:\d+ process\.kill$/.test(place))).toEqual([])
   })

@@ -9,10 +9,12 @@ import { lockDirectory } from '../../src/runtime/core/db/lock'
 // A file system that takes a different time for every call: whoever comes second may be first.
 vi.mock('node:fs/promises', async (importOriginal) => {
   const real = await importOriginal<Record<string, unknown>>()
-  const slow = (call: unknown) => typeof call !== 'function' ? call : async (...args: unknown[]) => {
-    await sleep(Math.random() * 8)
-    return (call as (...args: unknown[]) => unknown)(...args)
-  }
+  const slow = (call: unknown) => typeof call !== 'function'
+    ? call
+    : async (...args: unknown[]) => {
+      await sleep(Math.random() * 8)
+      return (call as (...args: unknown[]) => unknown)(...args)
+    }
   return Object.fromEntries(Object.entries(real).map(([name, call]) => [name, slow(call)]))
 })
 

@@ -1,19 +1,19 @@
 /** Everything a {@link StoreError} can stand for. The code is stable; the message may improve. */
-export type StoreErrorCode =
-  | 'INVALID_OPTION'
-  | 'INVALID_VALUE'
-  | 'INVALID_CALL'
-  | 'NOT_FOUND'
-  | 'VERSION_CONFLICT'
-  | 'MIGRATION_FAILED'
-  | 'SCHEMA_TOO_NEW'
-  | 'SCHEMA_BEHIND'
-  | 'MISSING_DRIVER'
-  | 'DATABASE_LOCKED'
-  | 'CONNECTION'
-  | 'TIMEOUT'
-  | 'CLOSED'
-  | 'DATABASE'
+export type StoreErrorCode
+  = | 'INVALID_OPTION'
+    | 'INVALID_VALUE'
+    | 'INVALID_CALL'
+    | 'NOT_FOUND'
+    | 'VERSION_CONFLICT'
+    | 'MIGRATION_FAILED'
+    | 'SCHEMA_TOO_NEW'
+    | 'SCHEMA_BEHIND'
+    | 'MISSING_DRIVER'
+    | 'DATABASE_LOCKED'
+    | 'CONNECTION'
+    | 'TIMEOUT'
+    | 'CLOSED'
+    | 'DATABASE'
 
 export interface StoreErrorOptions {
   /** The values the message speaks of, for programs. Never a secret. */

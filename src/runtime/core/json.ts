@@ -30,7 +30,7 @@ export function member(target: JsonObject, name: string): Json | undefined {
 
 /**
  * JSON text of a value, as PostgreSQL can hold it without change.
- * @param path names the value in errors
+ * `path` names the value in errors.
  * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be kept
  */
 export function encodeJson(value: unknown, path: string): string {

@@ -21,7 +21,7 @@ interface ColumnCodec {
 // A B-tree row holds at most 2,704 bytes, and an index may have several texts.
 const MAX_INDEXED_BYTES = 512
 // Date and time with a zone: what Date.prototype.toISOString writes, and its close relatives.
-const ISO_TIME = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})$/
+const ISO_TIME = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/
 
 const isInteger = (value: Json): value is number => Number.isSafeInteger(value)
 const millisecondsOf = (value: Json): number => typeof value === 'string' ? Date.parse(value) : value as number

@@ -29,7 +29,7 @@ export function valueFields(spec: StreamSpec): Field[] {
   return fieldsOf(spec).filter(field => field.type !== 'key')
 }
 
-/** @param path names the event in errors */
+/** `path` names the event in errors. */
 export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'event'): EncodedEvent {
   const event = checkObject(path, input)
   const type = checkType(`${path}.type`, event.type)

@@ -9,10 +9,10 @@ import { fieldsOf, pathOf } from './fields'
 import type { IndexSpec } from './types'
 
 /** What one patch does to one column. */
-export type Change =
-  | { action: 'keep' }
-  | { action: 'assign', value: unknown }
-  | { action: 'merge', value: JsonObject }
+export type Change
+  = | { action: 'keep' }
+    | { action: 'assign', value: unknown }
+    | { action: 'merge', value: JsonObject }
 
 /** A merge patch, split for its table. */
 export interface Patch {
@@ -52,7 +52,7 @@ export function splitMetadata(spec: IndexSpec, tree: JsonObject): { columns: unk
     const leaf = field.path.at(-1)!
     const value = parent && member(parent, leaf)
     if (value === undefined || !codecOf(field).accepts(value, field)) return null
-    if (!codecOf(field).keepsOriginal?.(value)) delete parent![leaf]
+    if (!codecOf(field).keepsOriginal?.(value)) Reflect.deleteProperty(parent!, leaf)
     return codecOf(field).encode(value)
   })
   return { columns, rest: JSON.stringify(tree) }

@@ -71,7 +71,7 @@ export interface IndexSurface {
   update(key: string, id: string, patch: Metadata, options?: IndexUpdateOptions): Promise<boolean>
   /**
    * `update` that waits, with exponential backoff and jitter, for an entry that is not there yet.
-   * @param maxRetries attempts after the first one. Default: 3.
+   * `maxRetries` counts attempts after the first one; default: 3.
    * @throws {StoreError} NOT_FOUND (`Entry not found …`) when it still is not there.
    */
   updateWithRetry(key: string, id: string, patch: Metadata, maxRetries?: number): Promise<void>
