@@ -32,6 +32,16 @@ const similar = ['a', 'A', 'a ', ' a', 'á', 'a\u0301', 'а', 'ａ', 'a\t']
 
 export function namesSuite(use: Use): void {
   describe('names: subjects, keys, entry ids', () => {
+    it('may not begin with a byte order mark, which PGlite would drop', async () => {
+      const { stream, index, kv } = use().store
+      const name = '\uFEFFa'
+      await expectRefused(() => stream.append(name, { type: 'named' }), 'subject')
+      await expectRefused(() => stream.append('named', { type: name }), 'event.type')
+      await expectRefused(() => index.add(name, 'a', 1), 'key')
+      await expectRefused(() => index.add('named', name, 1), 'id')
+      await expectRefused(() => kv.set(name, 1), 'key')
+    })
+
     it.each(plainNames)('a subject may hold %s', async (_, subject) => {
       const { stream } = use().store
       const event = await stream.append(subject, { type: 'named' })
