@@ -1,10 +1,8 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
-import { CONNECTIONS, outside, root, startApp, until } from './support'
+import { CONNECTIONS, outside, root, startDev, until } from './support'
 import type { App } from './support'
 
 const POOL = 2
@@ -35,11 +33,6 @@ async function project() {
   return { directory, edit }
 }
 
-async function dev(directory: string, env: Record<string, string | undefined>): Promise<App> {
-  const port = await freePort()
-  return startApp([join(root, 'node_modules/nuxt/bin/nuxt.mjs'), 'dev', '--port', String(port), '--host', '127.0.0.1'], { cwd: directory, env })
-}
-
 interface Reached {
   version?: number
   reached?: number[]
@@ -62,7 +55,7 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
   it('leave no connection behind on PostgreSQL', async () => {
     const { directory, edit } = await project()
     const database = await freshDatabase('pg18')
-    const app = await dev(directory, { ...env, DATABASE_URL: database.url, NUXT_NVENT_STORE_POSTGRES_POOL_SIZE: String(POOL) })
+    const app = await startDev(directory, { ...env, DATABASE_URL: database.url, NUXT_NVENT_STORE_POSTGRES_POOL_SIZE: String(POOL) })
     const open = async () => (await database.sql<{ open: number }>(CONNECTIONS))[0]!.open
     await reach(app, 0)
     for (let version = 1; version <= reloads; version++) {
@@ -77,7 +70,7 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
 
   it('lose nothing on the embedded database and are never locked out', async () => {
     const { directory, edit } = await project()
-    const app = await dev(directory, env)
+    const app = await startDev(directory, env)
     await reach(app, 0)
     for (let version = 1; version <= reloads; version++) {
       await edit(version)
@@ -88,15 +81,6 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
     await app.stop()
 
     await edit(reloads + 1)
-    expect((await reach(await dev(directory, env), reloads + 1)).reached).toEqual(upTo(reloads + 1))
+    expect((await reach(await startDev(directory, env), reloads + 1)).reached).toEqual(upTo(reloads + 1))
   }, TIMEOUT)
 })
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-}

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import type { SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -81,6 +83,21 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
       return await response.json() as T
     },
   }
+}
+
+/** `nuxt dev` in a directory. */
+export async function startDev(directory: string, env: AppOptions['env'] = {}): Promise<App> {
+  const port = await freePort()
+  return startApp([join(root, 'node_modules/nuxt/bin/nuxt.mjs'), 'dev', '--port', String(port), '--host', '127.0.0.1'], { cwd: directory, env })
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
 }
 
 /** Runs a Node program to its end. */

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { CustomTypesConfig, Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg'
-import { StoreError } from '../errors'
+import { StoreError, invalidOption } from '../errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import { toStoreError } from './errors'
@@ -20,7 +20,7 @@ const textual: CustomTypesConfig = {
 
 /** Opens a pool of our own, or uses the caller's. Connects at the first statement. */
 export function openPostgres(options: ResolvedStoreOptions): Db {
-  const pool = options.pool ?? new pg.Pool(poolConfig(options))
+  const pool = options.pool ?? new pg.Pool(checked(poolConfig(options)))
   // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error ends the process.
   const onIdleError = (error: Error) => options.logger.warn(`an idle database connection was lost: ${error.message}`)
   pool.on('error', onIdleError)
@@ -55,6 +55,18 @@ function poolConfig(options: ResolvedStoreOptions): PoolConfig {
     ...given,
     connectionTimeoutMillis: given.connectionTimeoutMillis ?? DEFAULT_CONNECTION_TIMEOUT_MS,
     max: options.poolSize ?? given.max ?? DEFAULT_POOL_SIZE,
+  }
+}
+
+/** A URL that can't be parsed would only be found out by the first connection. */
+function checked(config: PoolConfig): PoolConfig {
+  try {
+    void new pg.Client(config)
+    return config
+  }
+  catch (error) {
+    // The text may hold a password, and so may the error.
+    throw invalidOption('connection', `is not a connection that pg understands (${(error as { code?: string }).code ?? 'malformed'})`)
   }
 }
 
