@@ -43,6 +43,11 @@ export interface ModuleOptions {
    */
   prepare?: boolean
   /**
+   * Make one statement of calls that come at the same time. Nobody can see it but by speed.
+   * @default true
+   */
+  batching?: boolean
+  /**
    * How long a start keeps trying to reach a database that is down before calls that wait for it fail, in
    * milliseconds. Trying goes on in the background.
    * @default 30000
@@ -91,6 +96,7 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
     autoMigrate: options.autoMigrate ?? true,
     poolSize: options.poolSize ?? '',
     prepare: options.prepare ?? true,
+    batching: options.batching ?? true,
     connectTimeout: options.connectTimeout ?? 30_000,
     maxStreamTables: options.maxStreamTables ?? 100,
     sweepInterval: options.sweepInterval ?? 60_000,

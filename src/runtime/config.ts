@@ -23,6 +23,7 @@ export interface StoreRuntimeConfig {
   /** Empty: `connection.max`, or 10. */
   poolSize: number | ''
   prepare: boolean
+  batching: boolean
   connectTimeout: number
   maxStreamTables: number
   sweepInterval: number

@@ -44,6 +44,7 @@ function tableOptions(config: StoreRuntimeConfig): StoreOptions {
     autoMigrate: config.autoMigrate,
     poolSize: config.poolSize === '' ? undefined : config.poolSize,
     prepare: config.prepare,
+    batching: config.batching,
     connectTimeout: config.connectTimeout,
     maxStreamTables: config.maxStreamTables,
     sweepInterval: config.sweepInterval,

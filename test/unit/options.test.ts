@@ -11,7 +11,7 @@ describe('from module options to store options', () => {
   it('fills in the documented defaults', () => {
     expect(settings({}).options).toEqual({
       connection: 'pglite://memory', prefix: 'nvent', subjectPrefix: undefined, schema: 'public', autoMigrate: true, poolSize: undefined,
-      prepare: true, connectTimeout: 30_000, maxStreamTables: 100, sweepInterval: 60_000, pollInterval: 250,
+      prepare: true, batching: true, connectTimeout: 30_000, maxStreamTables: 100, sweepInterval: 60_000, pollInterval: 250,
     })
   })
 

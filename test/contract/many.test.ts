@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest'
+import type { IndexEntry, IndexPageOptions, Store } from '../../src/runtime/core/types/index'
+import { backends } from '../setup/backends'
+
+const range = (count: number) => Array.from({ length: count }, (_, at) => at)
+
+async function pages(store: Store, key: string, options: IndexPageOptions): Promise<IndexEntry[][]> {
+  const found: IndexEntry[][] = []
+  for (let cursor: string | null | undefined; cursor !== null;) {
+    const page = await store.index.readPage(key, { ...options, cursor })
+    if (page.entries.length > 0) found.push(page.entries)
+    cursor = page.cursor
+  }
+  return found
+}
+
+describe.each(backends)('calls for many on $name', ({ open, available }) => {
+  it.runIf(available())('appendMany appends all events in order, or none', async () => {
+    const { store } = await open()
+    const records = await store.stream.appendMany('orders:1', range(7).map(at => ({ type: 'counted', data: at })))
+    expect(records.map(record => record.data)).toEqual(range(7))
+    await expect(store.stream.appendMany('orders:1', [{ type: 'counted', data: 7 }, { type: 'counted', data: Number.NaN }]))
+      .rejects.toMatchObject({ code: 'INVALID_VALUE', message: expect.stringContaining('events.1.data') })
+    expect(await store.stream.read('orders:1')).toEqual(records)
+    expect(await store.stream.appendMany('orders:1', [])).toEqual([])
+  })
+
+  it.runIf(available())('appendMany imports any number of events and says how far it is', async () => {
+    const { store, sql } = await open()
+    const progress: unknown[] = []
+    const events = range(11_000).map(at => ({ type: 'imported', data: at }))
+    await store.stream.appendMany('imports:1', events, { onProgress: step => progress.push(step) })
+    expect(progress).toEqual([5_000, 10_000, 11_000].map(appended => ({ appended, total: 11_000 })))
+    expect((await store.stream.read('imports:1')).map(event => event.data)).toEqual(range(11_000))
+    await expect(store.stream.appendMany('imports:2', events, {
+      onProgress() {
+        throw new Error('stop')
+      },
+    })).rejects.toThrow('stop')
+    expect(await store.stream.read('imports:2')).toEqual([])
+    expect(await sql('select count(*)::int as tables from pg_class where relname like \'%stream_imports\'')).toEqual([{ tables: 1 }])
+  })
+
+  it.runIf(available())('readPage walks the whole index in either order, through equal scores', async () => {
+    const { store } = await open()
+    for (const key of ['things', 'nvent:flow:runs:pages']) {
+      for (const at of range(23)) await store.index.add(key, `e${at}`, Math.floor(at / 7), { status: at % 2 ? 'odd' : 'even' })
+      const all = await store.index.read(key, { limit: 100 })
+      expect((await pages(store, key, { limit: 4 })).flat()).toEqual(all)
+      expect((await pages(store, key, { limit: 4, order: 'asc' })).flat()).toEqual(all.toReversed())
+      expect((await pages(store, key, { limit: 23 }))).toHaveLength(1)
+      const inside = all.filter(({ score, metadata }) => score >= 1 && score <= 2 && metadata?.status === 'odd')
+      expect((await pages(store, key, { limit: 3, min: 1, max: 2, filter: { status: 'odd' } })).flat()).toEqual(inside)
+      expect(await store.index.count(key)).toBe(23)
+      expect(await store.index.count(key, { status: ['odd', 'none'] })).toBe(11)
+    }
+    expect(await store.index.readPage('nothing')).toEqual({ entries: [], cursor: null })
+    expect(await store.index.count('nothing')).toBe(0)
+  })
+
+  it.runIf(available())('readPage is not moved by entries that come and go between pages', async () => {
+    const { store } = await open()
+    for (const at of range(10)) await store.index.add('moving', `e${at}`, at)
+    const first = await store.index.readPage('moving', { limit: 4 })
+    await store.index.add('moving', 'above', 100)
+    await store.index.remove('moving', 'e6')
+    const second = await store.index.readPage('moving', { limit: 4, cursor: first.cursor })
+    expect([...first.entries, ...second.entries].map(({ id }) => id)).toEqual(['e9', 'e8', 'e7', 'e6', 'e5', 'e4', 'e3', 'e2'])
+  })
+
+  it.runIf(available()).each(['', 'x', Buffer.from('[1,"2"').toString('base64url'), Buffer.from('["1","2"]').toString('base64url'), 5])('readPage refuses the cursor %j', async (cursor) => {
+    const { store } = await open()
+    await expect(store.index.readPage('things', { cursor: cursor as string })).rejects.toMatchObject({ code: 'INVALID_VALUE', message: expect.stringContaining('cursor') })
+  })
+
+  it.runIf(available())('getMany answers in the order it was asked, with null for what is not there', async () => {
+    const { store } = await open()
+    await store.index.add('nvent:flows', 'a', 1, { displayName: 'A' })
+    await store.index.add('nvent:flows', 'b', 2)
+    expect(await store.index.getMany('nvent:flows', ['b', 'x', 'a', 'b'])).toEqual([
+      { id: 'b', score: 2 }, null, { id: 'a', score: 1, metadata: { displayName: 'A', version: 0 } }, { id: 'b', score: 2 },
+    ])
+    await store.kv.setMany([{ key: 'a', value: 1 }, { key: 'b', value: null }, { key: 'a', value: { of: 2 } }, { key: 'gone', value: 1, ttlSeconds: 0 }])
+    expect(await store.kv.getMany(['a', 'gone', 'b', 'a', 'x'])).toEqual([{ of: 2 }, null, null, { of: 2 }, null])
+    expect([await store.index.getMany('nvent:flows', []), await store.kv.getMany([])]).toEqual([[], []])
+  })
+
+  it.runIf(available())('setMany stores all values or none', async () => {
+    const { store } = await open()
+    await expect(store.kv.setMany([{ key: 'a', value: 1 }, { key: 'b', value: 1n }])).rejects.toMatchObject({ code: 'INVALID_VALUE', message: expect.stringContaining('entries.1.value') })
+    expect(await store.kv.get('a')).toBeNull()
+  })
+})
