@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import type { Store } from '../../src/runtime/core/types/index'
@@ -70,9 +71,13 @@ describe.each(servers)('connections on $name', ({ server }) => {
 
     it('end with its subscriptions and its sweep', async () => {
       const { store, connections } = open({ pollInterval: 10, sweepInterval: 10 })
-      await store.stream.subscribe('orders:1', () => {})
+      const errors: unknown[] = []
+      await store.stream.subscribe('orders:1', () => {}, { onError: error => void errors.push(error) })
       await store.close()
       await expect.poll(connections, { timeout: 30_000 }).toBe(0)
+      // One that had stayed would have asked the closed store by now, and told of its refusal.
+      await sleep(100)
+      expect(errors).toEqual([])
     })
   })
 

@@ -49,7 +49,9 @@ describe.each(servers)('stream tables on $name', ({ server }) => {
     })
 
     it('once, however many stores append at the same time', async () => {
-      const stores = Array.from({ length: 8 }, () => open({ poolSize: 3 }))
+      const warned: string[] = []
+      const logger = { info: () => {}, warn: (message: string) => void warned.push(message), error: (message: string) => void warned.push(message) }
+      const stores = Array.from({ length: 8 }, () => open({ poolSize: 3, logger }))
       await Promise.all(stores.map(store => store.ready()))
       await Promise.all(stores.flatMap((store, at) => [1, 2, 3].map(async (data) => {
         await append(store, `orders:${at % 2}`, data)
@@ -59,6 +61,7 @@ describe.each(servers)('stream tables on $name', ({ server }) => {
       expect(await database.sql('select tableoid::regclass::text as table, count(*)::int as count from nvent_events group by 1 order by 1'))
         .toEqual([{ table: 'nvent_stream_flow', count: 24 }, { table: 'nvent_stream_orders', count: 24 }])
       expect((await rowsOf('orders:1')).map(({ version }) => Number(version))).toEqual(Array.from({ length: 12 }, (_, at) => at + 1))
+      expect(warned).toEqual([])
     })
 
     it('for the same type under several prefixes', async () => {
