@@ -91,14 +91,17 @@ export async function createPlayer(url) {
     while (queue.length < LOOK_AHEAD) queue.push(tape.statements[at++ % tape.statements.length])
     for (;;) {
       const free = queue.findIndex(({ keys }) => keys.every(key => !busy.has(key)))
-      if (free >= 0) return queue.splice(free, 1)[0]
+      if (free >= 0) {
+        const [statement] = queue.splice(free, 1)
+        statement.keys.forEach(key => busy.add(key))
+        return statement
+      }
       // All there is touches what is under way: whoever ends next makes room.
       await new Promise(resolve => waiting.push(resolve))
     }
   }
 
   async function send(client, { config, keys }) {
-    keys.forEach(key => busy.add(key))
     await client.query(config)
     keys.forEach(key => busy.delete(key))
     waiting.splice(0).forEach(resume => resume())

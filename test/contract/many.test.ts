@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { IndexEntry, IndexPageOptions, Store } from '../../src/runtime/core/types/index'
 import { backends } from '../setup/backends'
+import { quote } from './suite/context'
 
 const range = (count: number) => Array.from({ length: count }, (_, at) => at)
 
@@ -56,6 +57,31 @@ describe.each(backends)('calls for many on $name', ({ open, available }) => {
     }
     expect(await store.index.readPage('nothing')).toEqual({ entries: [], cursor: null })
     expect(await store.index.count('nothing')).toBe(0)
+  })
+
+  it.runIf(available())('count knows every way entries come and go, the SQL of others among them', async () => {
+    const { store, sql, subjectPrefix } = await open({ sweepInterval: 20 })
+    const { schema, prefix } = await store.ready()
+    const P = subjectPrefix ?? prefix
+    const table = (name: string) => `${quote(schema)}.${quote(`${prefix}_${name}`)}`
+    const keys = ['things', `${P}:flow:runs:counted`, `${P}:triggers`]
+    const counts = () => Promise.all(keys.map(key => store.index.count(key)))
+    for (const key of keys) await Promise.all(range(40).map(at => store.index.add(key, `e${at}`, at)))
+    await Promise.all(range(20).map(at => store.index.add('things', `e${at}`, 0, { replaced: true })))
+    expect(await counts()).toEqual([40, 40, 40])
+    await store.index.delete('things', 'e0')
+    expect(await store.index.delete('things', 'none')).toBe(false)
+    await sql(`delete from ${table('flow_runs')} where run_id in ('e1', 'e2')`)
+    await sql(`truncate ${table('triggers')}`)
+    await expect(store.transaction(async (tx) => {
+      await tx.index.add('things', 'undone', 1)
+      expect(await tx.index.count('things')).toBe(40)
+      throw new Error('undone')
+    })).rejects.toThrow('undone')
+    expect(await counts()).toEqual([39, 38, 0])
+    // Summed up, one row is left for each key, and the counts stay.
+    await expect.poll(() => sql(`select key from ${table('entry_counts')} order by key`)).toEqual([{ key: 'counted' }, { key: 'things' }])
+    expect(await counts()).toEqual([39, 38, 0])
   })
 
   it.runIf(available())('readPage is not moved by entries that come and go between pages', async () => {

@@ -27,7 +27,7 @@ const MAX_BYTES = 1 << 20
 const MAX_QUEUE = 8_192
 // Two statements at work keep the server busy while this process prepares the next one.
 const PARALLEL = 2
-// Fewer calls than this gain less from a second statement than it costs.
+// Fewer keys than this gain less from a second statement than it costs.
 const MIN_SPLIT = 16
 // Statements that take longer than this may wait for a lock somebody holds; the others then go around them.
 const STALL_MS = 20
@@ -74,24 +74,23 @@ export function createBatcher(use: Use, gate: Gate): Send {
     return false
   }
 
-  /** How many calls the next statement may take: half of a full queue, so that two halves go in turns. */
+  /** How many keys the next statement may take: half of a full queue, so that two halves go in turns. */
   function share(): number {
-    const part = started.size === 0 ? Math.ceil(queue.length / PARALLEL) : queue.length
-    return Math.min(Math.max(part, MIN_SPLIT), MAX_CALLS)
+    return started.size === 0 ? Math.max(Math.ceil(queue.length / PARALLEL), MIN_SPLIT) : queue.length
   }
 
   /** The calls of the next statement: those of the kind of the first that may go, none past an earlier one of its key. */
-  function take(most: number): Batched[] {
+  function take(mostKeys: number): Batched[] {
     const groups = new Map<string, Batched>()
     const held = new Set<string>()
     const rest: Pending[] = []
     let first: Pending | undefined
     let [at, calls, bytes] = [0, 0, 0]
-    for (; at < queue.length && calls < most; at++) {
+    for (; at < queue.length && calls < MAX_CALLS; at++) {
       const call = queue[at]!
       const fits = first === undefined
         || (call.operation === first.operation && call.kind === first.kind && bytes + call.bytes <= MAX_BYTES)
-      if (fits && !busy.has(call.key) && !(held.size > 0 && held.has(call.key)) && join(groups, call)) {
+      if (fits && !busy.has(call.key) && !(held.size > 0 && held.has(call.key)) && join(groups, call, mostKeys)) {
         first ??= call
         calls++
         bytes += call.bytes
@@ -161,9 +160,10 @@ export function createBatcher(use: Use, gate: Gate): Send {
 }
 
 /** Puts a call into its group; false when it can't go out together with those that are in it. */
-function join(groups: Map<string, Batched>, call: Pending): boolean {
+function join(groups: Map<string, Batched>, call: Pending, mostKeys: number): boolean {
   const group = groups.get(call.key)
   if (!group) {
+    if (groups.size >= mostKeys) return false
     groups.set(call.key, { calls: [call], folded: call.input })
     return true
   }

@@ -45,7 +45,10 @@ export function selectList(spec: IndexSpec, table = ''): string {
   return columns.map(column => `${table}"${column}"`).join(', ')
 }
 
-/** Adds entries or replaces them whole; one that is replaced keeps its place among equal scores. */
+/**
+ * Adds entries or replaces them whole; one that is replaced keeps its place among equal scores. Places are given in
+ * the order of the calls, rows are locked in the order of their keys: two instances never wait for each other.
+ */
 export function addEntries(context: StatementContext, inputs: AddInput[]): Statement {
   const { spec } = inputs[0]!.route
   return statementFor(context, `add ${spec.table}`, inputs, () => {
@@ -58,16 +61,22 @@ export function addEntries(context: StatementContext, inputs: AddInput[]): State
       })),
       { name: spec.rest, cast: 'jsonb', of: input => input.rest },
     ]
-    const keys = ['tenant_id', ...keyColumns(spec), spec.id]
+    const keys = [...keyColumns(spec), spec.id].map(key => `"${key}"`).join(', ')
     const replaced = ['score', ...fields.map(field => field.column), spec.rest]
+    const names = columns.map(column => `"${column.name}"`).join(', ')
+    const seq = `nextval(${context.names.literal('entries_seq')})`
     return {
       columns,
-      sql: rows => `
-insert into ${context.names.table(spec.table)} (tenant_id, ${columns.map(column => `"${column.name}"`).join(', ')})
-select $1::text, ${columns.map(column => rows.ref(column.name)).join(', ')}${rows.from}${rows.from && '\norder by ord'}
-on conflict (${keys.map(key => `"${key}"`).join(', ')}) do update set
+      sql: (rows) => {
+        const values = columns.map(({ name }) => `${rows.ref(name)} as "${name}"`).join(', ')
+        return `
+insert into ${context.names.table(spec.table)} (tenant_id, ${names}, seq)
+select $1::text, ${names}, seq from (select ${values}, ${seq} as seq${rows.from}${rows.from && ' order by ord'}) as entry
+${rows.from && `order by ${keys}`}
+on conflict (tenant_id, ${keys}) do update set
   ${replaced.map(column => `"${column}" = excluded."${column}"`).join(', ')},
-  version = 0, updated_at = statement_timestamp()`,
+  version = 0, updated_at = statement_timestamp()`
+      },
     }
   })
 }

@@ -76,6 +76,37 @@ order by ${onward} ${limit}`
   }
 }
 
+/** All entries of a key: what triggers have noted (migrations/0002), so that none of them is read. */
+export function countAllEntries(context: StatementContext, { spec, keys }: Route<IndexSpec>): Statement {
+  return {
+    ...context.cache.compile('count all', () => `
+select coalesce(sum(entries), 0) as count from ${context.names.table('entry_counts')}
+where tenant_id = $1::text and table_name = $2::text and key = $3::text`),
+    values: [context.tenant, spec.table, keys[0] ?? ''],
+  }
+}
+
+/** Sums up what has been noted for the keys that changed the most; rows another instance is summing up are left to it. */
+export function compactCounts(context: StatementContext, most: number): Statement {
+  const table = context.names.table('entry_counts')
+  return {
+    ...context.cache.compile('compact counts', () => `
+with crowded as (
+  select tenant_id, table_name, key from ${table} group by tenant_id, table_name, key having count(*) > 1
+),
+taken as (
+  delete from ${table} where ctid = any(array(
+    select c.ctid from ${table} c join crowded using (tenant_id, table_name, key) limit $1::bigint for update of c skip locked
+  ))
+  returning tenant_id, table_name, key, entries
+)
+insert into ${table} (tenant_id, table_name, key, entries)
+select tenant_id, table_name, key, sum(entries) from taken group by tenant_id, table_name, key`),
+    values: [most],
+  }
+}
+
+/** Entries that match a filter. */
 export function countEntries(context: StatementContext, route: Route<IndexSpec>, conditions: Condition[]): Statement {
   const { spec } = route
   const values: unknown[] = [context.tenant, ...route.keys]

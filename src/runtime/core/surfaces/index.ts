@@ -8,7 +8,7 @@ import { readMetadata, splitMetadata, splitPatch } from '../spec/metadata'
 import { readFilter } from '../statements/filter'
 import { deleteEntry, getEntries, patchGroup } from '../statements/index'
 import type { EntryInput } from '../statements/index'
-import { countEntries, readEntries, readPage } from '../statements/page'
+import { countAllEntries, countEntries, readEntries, readPage } from '../statements/page'
 import type { IndexSurface } from '../types/index'
 import { decodeEntry, entryNotFound, indexOperations } from './indexOperations'
 import { DEFAULT_PAGE, pageRange, writeCursor } from './page'
@@ -95,7 +95,8 @@ export function createIndexSurface(scope: Scope): IndexSurface {
 
     async count(key, filter = {}) {
       const route = routeOf(key)
-      const statement = countEntries(context, route, readFilter(route.spec, checkOptions('filter', filter)))
+      const conditions = readFilter(route.spec, checkOptions('filter', filter))
+      const statement = conditions.length === 0 ? countAllEntries(context, route) : countEntries(context, route, conditions)
       const { rows: [row] } = await scope.use(session => session.query(statement))
       return Number(row!.count)
     },
