@@ -106,8 +106,10 @@ export function decodeEntry(spec: IndexSpec, row: Row): IndexEntry {
 async function sortedAnswers<I extends EntryInput>(
   session: Session, groups: Group<I>[], statement: (inputs: I[]) => Statement,
 ): Promise<Map<Group<I>, Row>> {
-  const sorted = groups.length === 1 ? groups : groups.toSorted(({ folded: a }, { folded: b }) =>
-    a.id === b.id ? compare(a.route.subject, b.route.subject) : compare(a.id, b.id))
+  const sorted = groups.length === 1
+    ? groups
+    : groups.toSorted(({ folded: a }, { folded: b }) =>
+        a.id === b.id ? compare(a.route.subject, b.route.subject) : compare(a.id, b.id))
   const rows = await answers(session, statement(sorted.map(({ folded }) => folded)), sorted.length)
   const answered = new Map<Group<I>, Row>()
   for (const [at, group] of sorted.entries()) if (rows[at]) answered.set(group, rows[at])
