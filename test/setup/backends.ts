@@ -80,6 +80,7 @@ export function onServer(name: string, server: ServerName, { store: own, ...data
 }
 
 export const postgres18 = onServer('PostgreSQL 18', 'pg18')
+export const unbatched = onServer('PostgreSQL 18 without batching', 'pg18', { store: { batching: false } })
 export const postgres15 = onServer('PostgreSQL 15', 'pg15')
 
 /** Names that need quotes everywhere, and a database with settings of its own. */

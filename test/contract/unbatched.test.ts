@@ -1,0 +1,4 @@
+import { unbatched } from '../setup/backends'
+import { contractSuite } from './suite'
+
+contractSuite(unbatched.name, unbatched)
