@@ -5,6 +5,8 @@ import type { ColumnType, FieldSpec, TableSpec } from './types'
 export interface Field extends FieldSpec {
   name: string
   path: string[]
+  /** The last segment of the path. */
+  leaf: string
   /** A quoted name is safe in SQL; ours are plain words, `interval` among them. */
   sql: string
 }
@@ -15,9 +17,10 @@ const known = new WeakMap<TableSpec, Field[]>()
 export function fieldsOf(spec: TableSpec): Field[] {
   let fields = known.get(spec)
   if (!fields) {
-    fields = Object.entries(spec.fields).map(([name, field]) => ({
-      ...field, name, path: name.split('.'), sql: `"${field.column}"`,
-    }))
+    fields = Object.entries(spec.fields).map(([name, field]) => {
+      const path = name.split('.')
+      return { ...field, name, path, leaf: path.at(-1)!, sql: `"${field.column}"` }
+    })
     known.set(spec, fields)
   }
   return fields

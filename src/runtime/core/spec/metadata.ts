@@ -50,7 +50,7 @@ export function readMetadata(argument: string, metadata: unknown): JsonObject {
 export function splitMetadata(spec: IndexSpec, tree: JsonObject): { columns: unknown[], rest: string } {
   const columns = fieldsOf(spec).map((field) => {
     const parent = parentOf(tree, field.path)
-    const leaf = field.path.at(-1)!
+    const { leaf } = field
     const value = parent && member(parent, leaf)
     if (value === undefined || !codecOf(field).accepts(value, field)) return null
     if (!codecOf(field).keepsOriginal?.(value)) Reflect.deleteProperty(parent!, leaf)
@@ -76,7 +76,7 @@ function changeOf(field: Field, tree: JsonObject): Change {
     if (!isObject(next)) return CLEAR
     parent = next
   }
-  const leaf = field.path.at(-1)!
+  const { leaf } = field
   const value = member(parent, leaf)
   if (value === undefined) return KEEP
   const codec = codecOf(field)
@@ -89,16 +89,17 @@ function changeOf(field: Field, tree: JsonObject): Change {
 
 /** The metadata of a row; undefined for an entry that was added without. What the rest holds wins. */
 export function decodeMetadata(spec: IndexSpec, row: Row): (JsonObject & { version: number }) | undefined {
-  const rest = row[spec.rest]
-  const values = fieldsOf(spec).filter(field => row[field.column] !== null)
-  if (rest === null && values.length === 0) return undefined
-  const tree = rest === null ? {} : JSON.parse(rest as string) as JsonObject
-  for (const field of values) {
-    const parent = parentOf(tree, field.path, true)
-    const leaf = field.path.at(-1)!
-    if (parent && member(parent, leaf) === undefined) put(parent, leaf, codecOf(field).decode(row[field.column]))
+  const rest = row[spec.rest] as string | null
+  let tree: JsonObject | undefined
+  if (rest !== null) tree = rest === '{}' ? {} : JSON.parse(rest) as JsonObject
+  for (const field of fieldsOf(spec)) {
+    const raw = row[field.column]
+    if (raw === null) continue
+    tree ??= {}
+    const parent = field.path.length === 1 ? tree : parentOf(tree, field.path, true)
+    if (parent && !Object.hasOwn(parent, field.leaf)) parent[field.leaf] = codecOf(field).decode(raw)
   }
-  return Object.assign(tree, { version: Number(row.version) })
+  return tree && Object.assign(tree, { version: Number(row.version) })
 }
 
 /** The object that holds the last segment of a path; undefined when something else is in the way. */

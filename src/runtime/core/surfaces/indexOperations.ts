@@ -98,8 +98,8 @@ function notANumber({ route: { subject: key }, id, field }: IncrementInput): Sto
 
 export function decodeEntry(spec: IndexSpec, row: Row): IndexEntry {
   const metadata = decodeMetadata(spec, row)
-  const entry = { id: row[spec.id] as string, score: row.score as number }
-  return metadata === undefined ? entry : { ...entry, metadata }
+  const [id, score] = [row[spec.id] as string, row.score as number]
+  return metadata === undefined ? { id, score } : { id, score, metadata }
 }
 
 /** Sends groups in order of entry: two instances that change the same entries must not wait for each other. */
