@@ -116,7 +116,7 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
   // A position is an id; one of another subject (or of none) stands for the last event before it.
   const versionAt = (id: string, own: string) => `coalesce(
     (select ${own} from ${table} where ${ofSubject} and id = ${id}::bigint),
-    (select version from ${table} where ${ofSubject} and id < ${id}::bigint order by version desc limit 1), 0)`
+    ${lastVersionBefore(table, ofSubject, `${id}::bigint`)})`
   where('after', id => `version > ${versionAt(id, 'version')}`, range.after === '0' ? undefined : range.after)
   where('before', id => `version <= ${versionAt(id, 'version - 1')}`)
   where('types', types => `type = any(${types}::text[])`)
@@ -142,6 +142,25 @@ order by version ${range.order}
 ${limit}`),
     values,
   }
+}
+
+/**
+ * The last version below an id, found by halving: ids and versions of a subject grow together, and only versions
+ * have an index. No version up to `low` has the id or a later one, every version above `high` has; both may be
+ * missing themselves.
+ */
+function lastVersionBefore(table: string, ofSubject: string, id: string): string {
+  return `(with recursive halves (low, high) as (
+      select 0::bigint, coalesce((select version from ${table} where ${ofSubject} order by version desc limit 1), 0)
+      union all
+      select case when middle.id < ${id} or middle.id is null then (low + high + 1) / 2 else low end,
+        case when middle.id >= ${id} then middle.version - 1 else high end
+      from halves left join lateral (
+        select id, version from ${table}
+        where ${ofSubject} and version > low and version <= (low + high + 1) / 2 order by version desc limit 1
+      ) as middle on true
+      where low < high
+    ) select max(low) from halves)`
 }
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */
