@@ -102,9 +102,9 @@ describe.each(servers)('migrations on $name', ({ server }) => {
       expect(await everything(database.sql)).toEqual(before)
     })
 
-    it('are refused when the schema is newer than this build', async () => {
+    it('are refused when the schema is newer than this build and older builds can\'t work with it', async () => {
       await runMigrations(pool)
-      await database.sql('insert into nvent_schema_version (version, description, checksum) values ($1, \'from the future\', \'x\')', [LATEST + 1])
+      await database.sql('insert into nvent_schema_version (version, description, checksum, breaking) values ($1, \'from the future\', \'x\', true)', [LATEST + 1])
       const before = await everything(database.sql)
       const tooNew = { code: 'SCHEMA_TOO_NEW', details: { version: LATEST + 1, expected: LATEST }, message: expect.stringContaining('update nvent-store-postgres') as string }
       await expect(runMigrations(pool)).rejects.toMatchObject(tooNew)

@@ -38,7 +38,7 @@ export function openPostgres(options: ResolvedStoreOptions): Db {
 export function fromPool(pool: Pool): Db {
   return {
     driver: 'postgres',
-    flags: { connections: 'many' },
+    flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
     label: labelOf(pool),
     inTransaction: false,
     ...querying(pool),

@@ -69,7 +69,7 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
   const querying = queryingOf(database)
   return {
     driver: 'pglite',
-    flags: { connections: 'one' },
+    flags: { connections: 'one', shared: false },
     label,
     inTransaction: false,
     query: guarded(querying.query) as Session['query'],

@@ -30,6 +30,8 @@ export interface Session extends Queryable {
 /** What sets drivers apart, as data: nothing asks a driver for its name. */
 export interface DriverFlags {
   connections: 'many' | 'one'
+  /** Other processes may have the same database open. */
+  shared: boolean
 }
 
 export interface Db extends Session {
