@@ -4,6 +4,7 @@ import { StoreError, invalidOption } from '../errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import { toStoreError } from './errors'
+import { detectPooler } from './poolerMode'
 import type { Db, Result, Row, Session } from './types'
 
 const DEFAULT_POOL_SIZE = 10
@@ -43,6 +44,7 @@ export function fromPool(pool: Pool): Db {
     inTransaction: false,
     ...querying(pool),
     atomic: work => inTransaction(pool, work),
+    pooler: () => detectPooler(pool),
     close: async () => {},
   }
 }

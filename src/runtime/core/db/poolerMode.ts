@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pool, PoolClient } from 'pg'
+
+/**
+ * What stands between the store and the server. `transaction`: connections are lent for one transaction at a time, so
+ * that named statements, LISTEN and session settings don't hold. `session`: something that keeps them, or did not
+ * show that it does not.
+ */
+export type Pooler = 'none' | 'session' | 'transaction'
+
+// In session mode a full pooler lets the second connection wait for the first.
+const PATIENCE_MS = 3_000
+
+/** Finds out by comparing which server process serves whom; needs two connections of the pool at a time. */
+export async function detectPooler(pool: Pool): Promise<Pooler> {
+  const [one, two] = [await pool.connect(), await pool.connect()]
+  let done = false
+  try {
+    const first = await serverProcess(one)
+    // A server gives its process id when a connection begins; a pooler gives a number of its own.
+    if (announcedProcess(one) === first) {
+      done = true
+      return 'none'
+    }
+    const second = await Promise.race([serverProcess(two, 'begin'), sleep(PATIENCE_MS, undefined, { ref: false })])
+    if (second === undefined) return 'session'
+    // While the other one's transaction has a server process, nobody else is served by it.
+    const lent = second === first || await serverProcess(one) !== first
+    await two.query('rollback')
+    done = true
+    return lent ? 'transaction' : 'session'
+  }
+  finally {
+    one.release()
+    // One that still waits can't be used by anybody else.
+    two.release(!done)
+  }
+}
+
+async function serverProcess(client: PoolClient, before?: string): Promise<number> {
+  if (before) await client.query(before)
+  const { rows: [row] } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  return row!.pid
+}
+
+// `pg` keeps it for cancel requests and does not type it.
+const announcedProcess = (client: PoolClient): unknown => (client as PoolClient & { processID?: number }).processID
