@@ -39,20 +39,24 @@ interface Until {
 
 /** What is there and what comes: subscribed first and read then, so that nothing falls between the two. */
 async function follow(store: Store, subject: string, from: Position, print: (event: EventRecord) => void, until: Until): Promise<void> {
-  let waiting: EventRecord[] | undefined = []
+  const waiting: EventRecord[] = []
+  let last: string | undefined = undefined
   let failure: unknown
+  // What the history has shown may still be on its way to the subscription.
+  const printNew = (event: EventRecord) => {
+    if (BigInt(event.id) > BigInt(last!)) print(event)
+  }
   const subscription = await store.stream.subscribe(subject, (event) => {
-    if (waiting) waiting.push(event)
-    else print(event)
+    if (last === undefined) waiting.push(event)
+    else printNew(event)
   }, {
     onError(error) {
       failure = error
       until.end()
     },
   })
-  const last = await printHistory(store, subject, from, print, until)
-  waiting.filter(({ id }) => BigInt(id) > BigInt(last)).forEach(print)
-  waiting = undefined
+  last = await printHistory(store, subject, from, print, until)
+  waiting.forEach(printNew)
   if (!until.signal.aborted) await once(until.signal, 'abort')
   await subscription.unsubscribe()
   if (failure !== undefined) throw failure

@@ -18,7 +18,7 @@ const checks: Check[] = [version, pooler, connections, clock, rights, schema, dr
  */
 export async function doctor(db: Db, names: SchemaNames, options: DoctorOptions = {}): Promise<DoctorFinding[]> {
   const patient: Patient = {
-    db, names: namesOf(names.schema, names.prefix), options: { autoMigrate: true, prepare: true, ...options },
+    db, names: namesOf(names.schema, names.prefix), options: { autoMigrate: true, prepare: true, longTransaction: 300, ...options },
   }
   const findings = await examine(connection, patient)
   if (findings.some(({ level }) => level === 'fail')) return findings

@@ -4,7 +4,6 @@ import { fail, orElse, warn } from './types'
 
 const MANY_DEAD = 10_000
 const DEAD_SHARE = 0.2
-const LONG_TRANSACTION_S = 300
 const MIN_SHARED_BUFFERS_MB = 128
 
 export const deadTuples: Check = {
@@ -29,16 +28,16 @@ export const deadTuples: Check = {
 export const longTransactions: Check = {
   name: 'long transactions',
   server: true,
-  async run({ db }) {
+  async run({ db, options }) {
     const { rows } = await db.query<{ pid: number, application: string, state: string, seconds: number }>({
       text: `select pid, application_name as application, state, extract(epoch from now() - xact_start)::integer as seconds
         from pg_catalog.pg_stat_activity
-        where datname = current_database() and backend_type = 'client backend' and now() - xact_start > make_interval(secs => $1::double precision)
+        where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and now() - xact_start > make_interval(secs => $1::double precision)
         order by xact_start`,
-      values: [LONG_TRANSACTION_S],
+      values: [options.longTransaction],
     })
     return orElse(rows.map(({ pid, application, state, seconds }) => warn(
-      `process ${pid}${application && ` of ${application}`} has had a transaction open for ${Math.round(seconds / 60)} minutes (${state})`,
+      `process ${pid}${application && ` of ${application}`} has had a transaction open for ${seconds} s (${state})`,
       `dead rows can't be removed until it ends: find out what it does, or select pg_terminate_backend(${pid})`,
     )), 'no transaction is open for long')
   },

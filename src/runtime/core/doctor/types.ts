@@ -10,12 +10,17 @@ export interface DoctorFinding {
   advice: string
 }
 
-/** What the store is configured to do: some findings depend on it. */
+/** What the store is configured to do, and what counts as much. */
 export interface DoctorOptions {
   /** Whether the store may run DDL. */
   autoMigrate?: boolean
   /** Whether statements are prepared under names. */
   prepare?: boolean
+  /**
+   * From how many seconds on an open transaction is reported.
+   * @default 300
+   */
+  longTransaction?: number
 }
 
 export interface Patient {
