@@ -5,11 +5,13 @@ import pg from 'pg'
 import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { fromPool } from '../../src/runtime/core/db/pg'
+import { openPglite } from '../../src/runtime/core/db/pglite'
 import { migrationSql, plan } from '../../src/runtime/core/migrate/plan'
 import { migrate, requireCurrent, rollback } from '../../src/runtime/core/migrate/run'
 import type { Migration } from '../../src/runtime/core/migrate/types'
-import { freshDatabase } from '../setup/database'
+import { freshDatabase, onFileEnd } from '../setup/database'
 import type { Database } from '../setup/database'
+import { hasBouncer, startBouncer } from './bouncer'
 import { openPool, servers } from './servers'
 import { inStatements, step, table } from './steps'
 
@@ -176,6 +178,20 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
       }
     })
 
+    it.skipIf(!hasBouncer)('are applied once also behind a pooler in transaction mode', async () => {
+      const bouncer = await startBouncer(database.url, { pool_mode: 'transaction' })
+      const pools = Array.from({ length: 4 }, () => openPool(bouncer.url))
+      try {
+        const results = await Promise.all(pools.map(each => migrate(fromPool(each), names, [filled, indexed, table(3)])))
+        expect(results.map(({ version }) => version)).toEqual([3, 3, 3, 3])
+        expect(results.reduce((sum, each) => sum + each.applied, 0)).toBe(3)
+      }
+      finally {
+        await Promise.all(pools.map(each => each.end()))
+        await bouncer.stop()
+      }
+    })
+
     it('stop when the lock is lost', async () => {
       await migrate(db(), names, [filled])
       let locks = 0
@@ -281,5 +297,18 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
     expect(await requireCurrent(db(), awkward, migrations)).toEqual({ version: 3, applied: 0 })
     expect(migrationSql(awkward, 3, 0, migrations)).toBe('')
     expect(migrationSql(awkward, 1, 2, migrations)).not.toContain('_a"')
+  })
+})
+
+describe('kinds of migrations on PGlite', () => {
+  it('are all applied, and taken back', async () => {
+    const db = await openPglite('pglite://memory')
+    onFileEnd(() => db.close())
+    const moved = { ...rewritten, version: 3 }
+    expect(await migrate(db, names, [filled, indexed, moved])).toEqual({ version: 3, applied: 3 })
+    const { rows } = await db.query({ text: 'select count(*)::integer as count from app.n_big where c = a * 2', values: [] })
+    expect(rows).toEqual([{ count: ROWS }])
+    await rollback(db, names, 0, [filled, indexed, { ...moved, down: 'select 1' }])
+    expect((await db.query({ text: 'select relname from pg_class where relname like \'n_%\' and relnamespace = \'app\'::regnamespace', values: [] })).rows).toEqual([])
   })
 })
