@@ -5,6 +5,7 @@ import type { Db } from '../runtime/core/db/types'
 import { resolveOptions } from '../runtime/core/options'
 import { createStore } from '../runtime/core/store'
 import type { Store } from '../runtime/core/types/index'
+import { describe } from '../runtime/target'
 import type { Output } from './output'
 import { createOutput, log } from './output'
 import type { Settings } from './settings'
@@ -62,14 +63,22 @@ const storeOptions = ({ names: { schema, prefix }, subjectPrefix }: Settings, co
   connection, schema, prefix, subjectPrefix, poolSize: POOL_SIZE, autoMigrate: false, connectTimeout: 0, sweepInterval: 0, logger: log,
 })
 
+/** What a command works on, for its result; holds no secret. */
+export interface Target {
+  database: string
+  source: string
+  schema: string
+  prefix: string
+}
+
 /** Opens the database for `work`, which has to be reachable within `patience` milliseconds, and says which it is. */
 export async function withDatabase<T>(settings: Settings, work: (db: Db, target: Target) => Promise<T>, patience = 0): Promise<T> {
-  const { target, options } = openTarget(settings)
+  const { options, targetOf } = announce(settings)
   const connector = createConnector(resolveOptions({ ...options, connectTimeout: patience }), async (db) => {
     await db.query({ text: 'select 1', values: [] })
   })
   try {
-    return await connector.use(({ db }) => work(db, target))
+    return await connector.use(({ db }) => work(db, targetOf(db.label)))
   }
   finally {
     await connector.close()
@@ -78,10 +87,10 @@ export async function withDatabase<T>(settings: Settings, work: (db: Db, target:
 
 /** The database as it is, reachable or not. */
 export async function withUncheckedDatabase<T>(settings: Settings, work: (db: Db, target: Target) => Promise<T>): Promise<T> {
-  const { target, options } = openTarget(settings)
+  const { options, targetOf } = announce(settings)
   const db = await openDb(resolveOptions(options))
   try {
-    return await work(db, target)
+    return await work(db, targetOf(db.label))
   }
   finally {
     await db.close()
@@ -89,30 +98,24 @@ export async function withUncheckedDatabase<T>(settings: Settings, work: (db: Db
 }
 
 /** A store that never changes the schema. */
-export async function withStore<T>(settings: Settings, work: (store: Store, target: Target) => Promise<T>): Promise<T> {
-  const { target, options } = openTarget(settings)
-  const store = createStore(options)
+export async function withStore<T>(settings: Settings, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = createStore(announce(settings).options)
   try {
     await store.ready()
-    return await work(store, target)
+    return await work(store)
   }
   finally {
     await store.close()
   }
 }
 
-export interface Target {
-  source: string
-  schema: string
-  prefix: string
-  /** All of it in words. */
-  text: string
-}
-
-function openTarget(settings: Settings): { target: Target, options: ReturnType<typeof storeOptions> } {
+/** Says on stderr which database and tables were chosen, before anything is done to them. */
+function announce(settings: Settings) {
   const { connection, source } = settings.database()
   const { schema, prefix } = settings.names
-  const text = describeTarget(connection, source, settings.names)
-  log.info(text)
-  return { target: { source, schema, prefix, text }, options: storeOptions(settings, connection) }
+  log.info(describeTarget(describe(connection), source, settings.names))
+  return {
+    options: storeOptions(settings, connection),
+    targetOf: (database: string): Target => ({ database, source, schema, prefix }),
+  }
 }

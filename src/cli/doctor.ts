@@ -9,7 +9,7 @@ export const doctorCommand = storeCommand({
   name: 'doctor',
   description: 'Check everything the store needs of its database; exit code 3 when something fails',
   args: {},
-  run: ({ output, settings }) => withUncheckedDatabase(settings, async (db, { text: _, ...target }) => {
+  run: ({ output, settings }) => withUncheckedDatabase(settings, async (db, target) => {
     const findings = await doctor(db, settings.names, { autoMigrate: settings.autoMigrate, prepare: settings.prepare })
     output.result({ ...target, findings }, findings.flatMap(lines))
     return findings.some(({ level }) => level === 'fail') ? EXIT.findings : EXIT.done

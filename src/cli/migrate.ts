@@ -4,6 +4,7 @@ import { migrate } from '../runtime/core/migrate/run'
 import type { MigrationProgress } from '../runtime/core/migrate/types'
 import { storeCommand, withDatabase } from './command'
 import { columns } from './output'
+import { describeTarget } from './settings'
 
 // A deployment may start the database at the same time.
 const PATIENCE_MS = 30_000
@@ -14,7 +15,7 @@ export const migrateCommand = storeCommand({
   args: {
     'dry-run': { type: 'boolean', description: 'Only say what would be done' },
   },
-  run: ({ args, output, settings }) => withDatabase(settings, async (db, { text, ...target }) => {
+  run: ({ args, output, settings }) => withDatabase(settings, async (db, target) => {
     if (args['dry-run']) {
       const found = await plan(db, settings.names)
       return output.result({ ...target, ...found }, describePlan(found))
@@ -22,7 +23,7 @@ export const migrateCommand = storeCommand({
     const progress = (step: MigrationProgress) => output.log.info(describeProgress(step))
     const { version, applied } = await migrate(db, settings.names, undefined, progress)
     const change = applied > 0 ? `migrated to version ${version}` : `already at version ${version}`
-    output.result({ ...target, version, applied }, [`${change}: ${text}`])
+    output.result({ ...target, version, applied }, [`${change}: ${describeTarget(target.database, target.source, settings.names)}`])
   }, PATIENCE_MS),
 })
 

@@ -1,6 +1,7 @@
 import { currentVersion, rollback } from '../runtime/core/migrate/run'
 import { storeCommand, withDatabase } from './command'
 import type { Output } from './output'
+import { describeTarget } from './settings'
 import { EXIT, UsageError, wholeNumber } from './usage'
 
 export const rollbackCommand = storeCommand({
@@ -12,9 +13,9 @@ export const rollbackCommand = storeCommand({
   },
   run: ({ args, output, settings }) => {
     const to = wholeNumber('--to', args.to)
-    return withDatabase(settings, async (db, { text, ...target }) => {
+    return withDatabase(settings, async (db, target) => {
       const before = await currentVersion(db, settings.names)
-      if (before > to && !args.yes && !await isMeant(output, `Go back from version ${before} to ${to} on ${text}?${to === 0 ? ' Every table is dropped, with all data.' : ''}`)) {
+      if (before > to && !args.yes && !await isMeant(output, `Go back from version ${before} to ${to} on ${describeTarget(target.database, target.source, settings.names)}?${to === 0 ? ' Every table is dropped, with all data.' : ''}`)) {
         output.log.info('nothing was changed')
         return EXIT.error
       }

@@ -6,7 +6,6 @@ import { identifier, tablePrefix } from '../runtime/core/options'
 import { StoreError } from '../runtime/core/errors'
 import type { Names } from '../runtime/core/sql/identifier'
 import { namesOf } from '../runtime/core/sql/identifier'
-import { describe } from '../runtime/target'
 import { loadAppConfig } from './appConfig'
 import type { AppConfig } from './appConfig'
 
@@ -68,7 +67,7 @@ function databaseOf({ url }: TargetArgs, app: AppConfig | undefined, log: Consol
   return { connection: chosen.connection, source: chosen.source }
 }
 
-/** For a person, without a secret: `db.example.com:5432/app (from DATABASE_URL), schema public, prefix nvent`. */
-export function describeTarget(connection: string | PoolConfig, source: string, { schema, prefix }: Names): string {
-  return `${describe(connection)} (from ${source}), schema ${schema}, prefix ${prefix}`
+/** For a person: `db.example.com:5432/app (from DATABASE_URL), schema public, prefix nvent`. */
+export function describeTarget(database: string, source: string, { schema, prefix }: Names): string {
+  return `${database} (from ${source}), schema ${schema}, prefix ${prefix}`
 }

@@ -8,11 +8,11 @@ export const statusCommand = storeCommand({
   name: 'status',
   description: 'Version of the schema, pending migrations, and drift; exit code 3 when there is any',
   args: {},
-  run: ({ output, settings }) => withDatabase(settings, async (db, { text: _, ...target }) => {
+  run: ({ output, settings }) => withDatabase(settings, async (db, target) => {
     const found = await plan(db, settings.names)
     // A schema that is behind differs from this build's, of course.
     const drifted = found.version < found.latest ? [] : await drift(db, settings.names)
-    output.result({ ...target, database: db.label, ...found, drift: drifted }, [
+    output.result({ ...target, ...found, drift: drifted }, [
       ...describePlan(found),
       ...drifted.flatMap(({ level, message, advice }) => [`${level} ${message}`, `     ${advice}`]),
       ...(found.pending.length === 0 && drifted.length === 0 ? ['no drift'] : []),
