@@ -10,6 +10,10 @@ import { EXIT, isUsageError } from './usage'
  * help. Never ends the process: what is under way is finished, and `process.exitCode` says how it went.
  */
 export async function main(root: CommandDef, rawArgs: string[], version: string): Promise<void> {
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
   const words = rawArgs.slice(0, rawArgs.includes('--') ? rawArgs.indexOf('--') : undefined)
   if (words.includes('--help') || words.includes('-h')) return help(root, words)
   if (words[0] === '--version') return void process.stdout.write(`${version}\n`)

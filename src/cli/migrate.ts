@@ -20,8 +20,9 @@ export const migrateCommand = storeCommand({
       const found = await plan(db, settings.names)
       return output.result({ ...target, ...found }, describePlan(found))
     }
-    const progress = (step: MigrationProgress) => output.log.info(describeProgress(step))
-    const { version, applied } = await migrate(db, settings.names, undefined, progress)
+    const { version, applied } = await migrate(db, settings.names, undefined, {
+      onProgress: progress => output.log.info(describeProgress(progress)),
+    })
     const change = applied > 0 ? `migrated to version ${version}` : `already at version ${version}`
     output.result({ ...target, version, applied }, [`${change}: ${describeTarget(target.database, target.source, settings.names)}`])
   }, PATIENCE_MS),

@@ -91,10 +91,7 @@ function ended(): Until {
   const end = () => abort.abort()
   process.once('SIGINT', end)
   process.once('SIGTERM', end)
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    end()
-  })
+  process.stdout.once('error', end)
   return { signal: abort.signal, end }
 }
 

@@ -47,7 +47,7 @@ const RUNNER = `
   pool.on('error', () => {})
   const { names, migrations } = JSON.parse(process.env.RUNNER_INPUT)
   const say = message => process.stdout.write(JSON.stringify(message) + '\\n')
-  say(await migrate(fromPool(pool), names, migrations, say))
+  say(await migrate(fromPool(pool), names, migrations, { onProgress: say }))
   await pool.end()
 `
 
@@ -106,7 +106,7 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
   describe('without a transaction', () => {
     it('run statement by statement, and can be taken back', async () => {
       const statements: number[] = []
-      expect(await migrate(db(), names, [filled, indexed], ({ statement }) => statements.push(statement))).toEqual({ version: 2, applied: 2 })
+      expect(await migrate(db(), names, [filled, indexed], { onProgress: ({ statement }) => statements.push(statement) })).toEqual({ version: 2, applied: 2 })
       expect(statements).toEqual([1, 2, 3])
       expect(await indexes()).toEqual([{ name: 'idx_n_big_a', valid: true }, { name: 'idx_n_big_b', valid: true }])
       expect(await applied()).toEqual([{ version: 1, step: null, breaking: false }, { version: 2, step: null, breaking: false }])
@@ -131,7 +131,7 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
 
       await database.sql('update app.n_big set b = null')
       const statements: number[] = []
-      expect(await migrate(db(), names, [filled, indexed], ({ statement }) => statements.push(statement))).toEqual({ version: 2, applied: 1 })
+      expect(await migrate(db(), names, [filled, indexed], { onProgress: ({ statement }) => statements.push(statement) })).toEqual({ version: 2, applied: 1 })
       expect(statements).toEqual([3])
       expect(await indexes()).toEqual([{ name: 'idx_n_big_a', valid: true }, { name: 'idx_n_big_b', valid: true }])
     })
@@ -226,7 +226,7 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
   describe('in batches', () => {
     it('commit each batch, until nothing is left', async () => {
       const rows: number[] = []
-      await migrate(db(), names, [filled, rewritten], progress => rows.push(progress.rows))
+      await migrate(db(), names, [filled, rewritten], { onProgress: progress => rows.push(progress.rows) })
       expect(rows).toEqual([0, 0, 500, 1000, 1500, 2000, 2500, 0])
       expect(await changed()).toBe(ROWS)
       expect(await applied()).toMatchObject([{ version: 1, step: null }, { version: 2, step: null }])
@@ -248,7 +248,7 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
       expect(before).toBeLessThan(ROWS)
       expect(await applied()).toMatchObject([{ version: 1, step: null }, { version: 2, step: 1 }])
       const rows: number[] = []
-      expect(await migrate(db(), names, [filled, rewritten], progress => rows.push(progress.rows))).toEqual({ version: 2, applied: 1 })
+      expect(await migrate(db(), names, [filled, rewritten], { onProgress: progress => rows.push(progress.rows) })).toEqual({ version: 2, applied: 1 })
       expect(Math.max(...rows)).toBe(ROWS - before)
       expect(await changed()).toBe(ROWS)
     })

@@ -8,9 +8,15 @@ import { migrations as released } from './sql.gen'
 import type { OnProgress } from './steps'
 import { applyStatements } from './steps'
 import type { Migration, SchemaNames, SchemaState } from './types'
+import type { AppliedState } from './versions'
 import { appliedMigrations, checkedState, ensureVersionTable, record, stateOf, tooNew } from './versions'
 
 export type { SchemaNames, SchemaState } from './types'
+
+export interface MigrateOptions {
+  /** Told how far a migration without a transaction is: before each statement, and after each batch. */
+  onProgress?: OnProgress
+}
 
 /**
  * Brings the schema up to date: one transaction for each migration that does not say otherwise, under one lock, so
@@ -19,7 +25,7 @@ export type { SchemaNames, SchemaState } from './types'
  * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW
  */
 export async function migrate(
-  db: Db, names: SchemaNames, migrations: Migration[] = released, onProgress: OnProgress = () => {},
+  db: Db, names: SchemaNames, migrations: Migration[] = released, { onProgress = () => {} }: MigrateOptions = {},
 ): Promise<SchemaState> {
   let applied = 0
   let { version } = await checkedState(db, names, migrations)
@@ -70,11 +76,14 @@ export async function currentVersion(db: Queryable, names: SchemaNames): Promise
 async function applyWhole(session: Session, names: SchemaNames, migrations: Migration[], version: number): Promise<boolean> {
   const state = await checkedState(session, names, migrations)
   if (state.version !== version) return false
-  const migration = migrations[version]!
+  await apply(session, names, state, migrations[version]!)
+  return true
+}
+
+async function apply(session: Session, names: SchemaNames, state: AppliedState, migration: Migration): Promise<void> {
   await ensureVersionTable(session, names, state)
   await runScript(session, names, migration, migration.up)
   await record(session, names, migration, null)
-  return true
 }
 
 /** Takes the newest migration back; false when there is nothing more to do. */

@@ -1,7 +1,7 @@
 import { sqlStateOf } from '../db/errors'
 import type { Db, Session } from '../db/types'
 import { StoreError, messageOf } from '../errors'
-import { namesOf, quoteIdentifier } from '../sql/identifier'
+import { quoteIdentifier } from '../sql/identifier'
 import { locked, neverIdleOut } from './lock'
 import type { MigrationStatement } from './statements'
 import { statementsOf } from './statements'
@@ -117,10 +117,9 @@ async function clearIndex(db: Db, { schema }: SchemaNames, index: string): Promi
 }
 
 function failed({ names, migration }: Run, { statement, statements }: MigrationProgress, error: unknown): StoreError {
-  const { schema, prefix } = namesOf(names.schema, names.prefix)
   return new StoreError(
     'MIGRATION_FAILED',
     `migration ${migration.version} (${migration.name}) stopped at statement ${statement} of ${statements}, where the next run goes on: ${messageOf(error)}`,
-    { cause: error, details: { schema, prefix, version: migration.version, statement, sqlState: sqlStateOf(error) } },
+    { cause: error, details: { ...names, version: migration.version, statement, sqlState: sqlStateOf(error) } },
   )
 }
