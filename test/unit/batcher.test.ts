@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Group, Operation } from '../../src/runtime/core/batch/batcher'
 import { createBatcher } from '../../src/runtime/core/batch/batcher'
+import type { Group, Operation } from '../../src/runtime/core/batch/operation'
 import type { Session, StreamTables } from '../../src/runtime/core/db/types'
 import { StoreError } from '../../src/runtime/core/errors'
 
@@ -17,7 +17,7 @@ interface Statement {
 /** Statements that end when the test says so, and a note of each. */
 function bench(options: { fold?: (first: Input, second: Input) => Input | undefined, answer?: (group: Group<Input>) => number[] | undefined } = {}) {
   const sent: Statement[] = []
-  const send = createBatcher(work => work({} as Session, {} as StreamTables))
+  const send = createBatcher(work => work({} as Session, {} as StreamTables), { enter() {}, leave() {} })
   const statement = (inputs: Input[]) => new Promise<void>((resolve, reject) => {
     sent.push({ inputs, finish: error => error === undefined ? resolve() : reject(error) })
   })
@@ -27,8 +27,8 @@ function bench(options: { fold?: (first: Input, second: Input) => Input | undefi
       return input.value
     },
     async many(_, __, groups) {
-      await statement(groups.flatMap(group => group.inputs))
-      return groups.map(group => options.answer ? options.answer(group) : group.inputs.map(({ value }) => value))
+      await statement(groups.flatMap(({ calls }) => calls.map(({ input }) => input)))
+      return groups.map(group => options.answer ? options.answer(group) : group.calls.map(({ input }) => input.value))
     },
     fold: options.fold ?? ((_, last) => last),
   }
@@ -149,7 +149,7 @@ describe('batching', () => {
   })
 
   it('sends the calls of a group alone when the statement has no answer for it', async () => {
-    const { sent, call } = bench({ answer: group => group.folded.key === 'b' ? undefined : group.inputs.map(({ value }) => value) })
+    const { sent, call } = bench({ answer: group => group.folded.key === 'b' ? undefined : group.calls.map(({ input }) => input.value) })
     const results = ['a', 'b'].map(key => call(key))
     await turn()
     sent[0]!.finish()

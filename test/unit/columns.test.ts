@@ -18,7 +18,7 @@ const cases: Record<ColumnType, { takes: Json[], refuses: Json[] }> = {
   },
   boolean: { takes: [true, false], refuses: ['true', 0, 1, null, [], {}] },
   object: { takes: [{}, { a: null }], refuses: [[], null, 'a', 0, true] },
-  json: { takes: [null, 0, '', [], {}, false, 'null'], refuses: [] },
+  json: { takes: [0, '', [], {}, false, 'null'], refuses: [null] },
   key: { takes: ['a'], refuses: [0, null, {}, []] },
 }
 

@@ -1,5 +1,5 @@
 import { createBatcher } from './batch/batcher'
-import type { Send } from './batch/batcher'
+import type { Send } from './batch/operation'
 import { createConnector } from './db/connect'
 import type { Db, Row, Session, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
@@ -52,22 +52,13 @@ export function createStore(options: StoreOptions): Store {
   const run: Scope['use'] = work => connector.use(({ db, value }) => work(db, value.tables))
   const use: Scope['use'] = work => connector.call(() => run(work))
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
-  const scopeOf = (): Scope => {
-    const send = resolved.batching ? createBatcher(run) : sendAlone(run)
-    return { ...routes, use, send: (operation, call) => connector.call(() => send(operation, call)) }
-  }
+  const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? createBatcher(run, connector) : sendAlone(use) })
 
-  const stream = createStreamSurface(scopeOf())
+  const stream = createStreamSurface({ ...scopeOf(), appended: subject => subscriptions.wake(subject) })
   const subscriptions = createSubscriptions(stream.read, resolved)
   const stopSweep = startSweep(context, use, resolved)
-  const append: typeof stream.append = async (subject, event) => {
-    const record = await stream.append(subject, event)
-    subscriptions.wake(subject)
-    return record
-  }
-
   return {
-    stream: { ...stream, append, subscribe: subscriptions.subscribe },
+    stream: { ...stream, subscribe: subscriptions.subscribe },
     index: createIndexSurface(scopeOf()),
     kv: createKvSurface(scopeOf()),
     ready: async () => (await connector.start()).value.info,

@@ -1,35 +1,13 @@
 import type { Session, StreamTables } from '../db/types'
 import { StoreError } from '../errors'
+import type { Call, Group, Operation, Send } from './operation'
 
-/** The inputs of one key, in the order they were given, and the one input that stands for all of them. */
-export interface Group<I> {
-  inputs: I[]
-  folded: I
+/** Counts calls that are under way. */
+export interface Gate {
+  /** @throws when there must be no more of them */
+  enter(): void
+  leave(calls: number): void
 }
-
-/** An operation that can be sent alone, or together with others of its kind. */
-export interface Operation<I, R> {
-  one(session: Session, tables: StreamTables, input: I): Promise<R>
-  /**
-   * Sends several inputs in one statement.
-   * @returns the results of each group, one for each input; undefined for a group that has to be sent input by input
-   */
-  many(session: Session, tables: StreamTables, groups: Group<I>[]): Promise<(R[] | undefined)[]>
-  /** One input that does what two do one after the other; undefined when there is none, and the second has to wait. */
-  fold(first: I, second: I): I | undefined
-}
-
-export interface Call<I> {
-  /** Calls of one kind can share a statement. */
-  kind: string
-  /** Calls of one key keep their order. */
-  key: string
-  input: I
-  /** About how much of a statement it takes. */
-  bytes: number
-}
-
-export type Send = <I, R>(operation: Operation<I, R>, call: Call<I>) => Promise<R>
 
 type Use = <R>(work: (session: Session, tables: StreamTables) => Promise<R>) => Promise<R>
 
@@ -49,6 +27,8 @@ const MAX_BYTES = 1 << 20
 const MAX_QUEUE = 8_192
 // Two statements at work keep the server busy while this process prepares the next one.
 const PARALLEL = 2
+// Fewer calls than this gain less from a second statement than it costs.
+const MIN_SPLIT = 16
 // Statements that take longer than this may wait for a lock somebody holds; the others then go around them.
 const STALL_MS = 20
 const MAX_PARALLEL = 6
@@ -58,7 +38,7 @@ const MAX_PARALLEL = 6
  * statements are under way form the next one. Calls of one key go out in the order they came, one statement at a
  * time; results and errors are those of single calls.
  */
-export function createBatcher(use: Use): Send {
+export function createBatcher(use: Use, gate: Gate): Send {
   let queue: Pending[] = []
   const waiting: (() => void)[] = []
   const busy = new Set<string>()
@@ -76,7 +56,7 @@ export function createBatcher(use: Use): Send {
   function flush(): void {
     scheduled = false
     while (queue.length > 0 && mayStart()) {
-      const groups = take()
+      const groups = take(share())
       if (groups.length === 0) return
       void start(groups)
     }
@@ -94,17 +74,24 @@ export function createBatcher(use: Use): Send {
     return false
   }
 
+  /** How many calls the next statement may take: half of a full queue, so that two halves go in turns. */
+  function share(): number {
+    const part = started.size === 0 ? Math.ceil(queue.length / PARALLEL) : queue.length
+    return Math.min(Math.max(part, MIN_SPLIT), MAX_CALLS)
+  }
+
   /** The calls of the next statement: those of the kind of the first that may go, none past an earlier one of its key. */
-  function take(): Batched[] {
+  function take(most: number): Batched[] {
     const groups = new Map<string, Batched>()
     const held = new Set<string>()
     const rest: Pending[] = []
     let first: Pending | undefined
-    let [calls, bytes] = [0, 0]
-    for (const call of queue) {
+    let [at, calls, bytes] = [0, 0, 0]
+    for (; at < queue.length && calls < most; at++) {
+      const call = queue[at]!
       const fits = first === undefined
-        || (call.kind === first.kind && calls < MAX_CALLS && bytes + call.bytes <= MAX_BYTES)
-      if (fits && !busy.has(call.key) && !held.has(call.key) && join(groups, call)) {
+        || (call.operation === first.operation && call.kind === first.kind && bytes + call.bytes <= MAX_BYTES)
+      if (fits && !busy.has(call.key) && !(held.size > 0 && held.has(call.key)) && join(groups, call)) {
         first ??= call
         calls++
         bytes += call.bytes
@@ -114,29 +101,32 @@ export function createBatcher(use: Use): Send {
         rest.push(call)
       }
     }
-    queue = rest
+    queue = rest.length > 0 ? rest.concat(queue.slice(at)) : queue.slice(at)
     while (queue.length < MAX_QUEUE && waiting.length > 0) waiting.shift()!()
     return [...groups.values()]
   }
 
   async function start(groups: Batched[]): Promise<void> {
     const statement = { at: performance.now() }
-    const keys = groups.map(({ calls }) => calls[0]!.key)
     started.add(statement)
-    keys.forEach(key => busy.add(key))
+    let calls = 0
+    for (const group of groups) {
+      busy.add(group.calls[0]!.key)
+      calls += group.calls.length
+    }
     await run(groups)
-    keys.forEach(key => busy.delete(key))
+    for (const group of groups) busy.delete(group.calls[0]!.key)
     started.delete(statement)
+    gate.leave(calls)
     if (queue.length > 0) schedule()
   }
 
   async function run(groups: Batched[]): Promise<void> {
     const [{ calls, calls: [call] }] = groups as [Batched]
     if (groups.length === 1 && calls.length === 1) return alone(calls)
+    let results: (unknown[] | undefined)[]
     try {
-      const results = await use((session, tables) => call!.operation.many(session, tables, groups))
-      groups.forEach((group, at) => results[at]?.forEach((result, of) => group.calls[of]!.resolve(result)))
-      await alone(groups.filter((_, at) => results[at] === undefined).flatMap(group => group.calls))
+      results = await use((session, tables) => call!.operation.many(session, tables, groups))
     }
     catch (error) {
       if (!isRolledBack(error)) return groups.forEach(group => group.calls.forEach(each => each.reject(error)))
@@ -144,8 +134,15 @@ export function createBatcher(use: Use): Send {
       if (groups.length === 1) return alone(calls)
       const middle = Math.ceil(groups.length / 2)
       await run(groups.slice(0, middle))
-      await run(groups.slice(middle))
+      return run(groups.slice(middle))
     }
+    const refused: Pending[] = []
+    for (const [at, group] of groups.entries()) {
+      const answers = results[at]
+      if (answers) for (const [of, each] of group.calls.entries()) each.resolve(answers[of])
+      else refused.push(...group.calls)
+    }
+    if (refused.length > 0) await alone(refused)
   }
 
   async function alone(calls: Pending[]): Promise<void> {
@@ -154,14 +151,12 @@ export function createBatcher(use: Use): Send {
     }
   }
 
-  return (operation, call) => new Promise((resolve, reject) => {
-    const pending = { ...call, operation, resolve, reject } as unknown as Pending
-    const enqueue = () => {
-      queue.push(pending)
-      schedule()
-    }
-    if (queue.length >= MAX_QUEUE || waiting.length > 0) waiting.push(enqueue)
-    else enqueue()
+  return <I, R>(operation: Operation<I, R>, { kind, key, input, bytes }: Call<I>) => new Promise<R>((resolve, reject) => {
+    gate.enter()
+    const pending = { operation, kind, key, input, bytes, resolve, reject } as unknown as Pending
+    if (queue.length < MAX_QUEUE && waiting.length === 0) queue.push(pending)
+    else waiting.push(() => queue.push(pending))
+    schedule()
   })
 }
 
@@ -169,13 +164,12 @@ export function createBatcher(use: Use): Send {
 function join(groups: Map<string, Batched>, call: Pending): boolean {
   const group = groups.get(call.key)
   if (!group) {
-    groups.set(call.key, { calls: [call], inputs: [call.input], folded: call.input })
+    groups.set(call.key, { calls: [call], folded: call.input })
     return true
   }
   const folded = call.operation.fold(group.folded, call.input)
   if (folded === undefined) return false
   group.calls.push(call)
-  group.inputs.push(call.input)
   group.folded = folded
   return true
 }

@@ -9,12 +9,12 @@ export function foldSums<I extends Sum>(first: I, second: I): I | undefined {
 }
 
 /** What each of the inputs would have been told on its own, from what the last one is told. */
-export function runningValues(last: number, group: Sum[]): number[] {
-  const values = Array.from<number>({ length: group.length })
+export function runningValues(last: number, calls: { input: Sum }[]): number[] {
+  const values = Array.from<number>({ length: calls.length })
   let value = last
-  for (let at = group.length - 1; at >= 0; at--) {
+  for (let at = calls.length - 1; at >= 0; at--) {
     values[at] = value
-    value -= group[at]!.by
+    value -= calls[at]!.input.by
   }
   return values
 }

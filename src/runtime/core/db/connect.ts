@@ -20,7 +20,13 @@ export interface Started<T> {
 
 /** Keeps one database for the store: opens it once, keeps trying, closes it after the last call. */
 export interface Connector<T> {
-  /** Counts a call as under way until it ends: `close` waits for it. Refused with CLOSED after `close`. */
+  /**
+   * Counts a call as under way until it leaves: `close` waits for it.
+   * @throws {StoreError} CLOSED after `close`
+   */
+  enter(): void
+  leave(calls: number): void
+  /** Runs a call that enters and leaves. */
   call<R>(run: () => Promise<R>): Promise<R>
   /** Runs a part of a call once the database is ready. */
   use<R>(work: (started: Started<T>) => Promise<R>): Promise<R>
@@ -122,17 +128,27 @@ export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: 
     await started?.db.close()
   }
 
+  function enter(): void {
+    if (closing) throw closedError()
+    inFlight++
+  }
+
+  function leave(calls: number): void {
+    inFlight -= calls
+    if (inFlight === 0) onIdle()
+  }
+
   return {
     start,
+    enter,
+    leave,
     async call(run) {
-      if (abort.signal.aborted) throw closedError()
-      inFlight++
+      enter()
       try {
         return await run()
       }
       finally {
-        inFlight--
-        if (inFlight === 0) onIdle()
+        leave(1)
       }
     },
     use: async work => work(started ?? await start()),

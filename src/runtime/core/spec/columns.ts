@@ -66,7 +66,8 @@ export const columnCodecs: Record<ColumnType, ColumnCodec> = {
   },
   json: {
     sql: 'jsonb',
-    accepts: () => true,
+    // Null in a column means that there is nothing.
+    accepts: value => value !== null,
     encode: stringify,
     decode: parse,
   },

@@ -24,62 +24,110 @@ export interface EncodedEvent {
 // The store's own members of a record: a caller's are ignored (contract: append).
 const STORE_MEMBERS = new Set(['id', 'ts', 'type'])
 
-/** The fields that have columns of their own beside the keys. */
-export function valueFields(spec: StreamSpec): Field[] {
-  return fieldsOf(spec).filter(field => field.type !== 'key')
+/** What the codec needs to know of a spec, found out once. */
+interface Layout {
+  /** Fields with columns of their own beside the keys, and their places in `columns`. */
+  values: Field[]
+  places: Map<string, number>
+  /** The field that stands for the key column. An event table has one capture. */
+  key: Field | undefined
 }
+
+const layouts = new WeakMap<StreamSpec, Layout>()
+
+function layoutOf(spec: StreamSpec): Layout {
+  let layout = layouts.get(spec)
+  if (!layout) {
+    const values = fieldsOf(spec).filter(field => field.type !== 'key')
+    layout = {
+      values,
+      places: new Map(values.map((field, at) => [field.name, at])),
+      key: fieldsOf(spec).find(field => field.type === 'key'),
+    }
+    layouts.set(spec, layout)
+  }
+  return layout
+}
+
+/** The fields that have columns of their own beside the keys. */
+export const valueFields = (spec: StreamSpec): Field[] => layoutOf(spec).values
 
 /** `path` names the event in errors. */
 export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'event'): EncodedEvent {
   const event = checkObject(path, input)
   const type = checkType(`${path}.type`, event.type)
-  const fields = new Map(fieldsOf(route.spec).map(field => [field.name, field]))
-  const values = new Map<string, unknown>()
+  const { values, places, key } = layoutOf(route.spec)
+  const columns: unknown[] = values.map(() => null)
   const rest: JsonObject = {}
-  let keyed = ![...fields.values()].some(field => field.type === 'key')
+  let keyed = key === undefined
   for (const name of Object.keys(event)) {
     const value = event[name]
     if (value === undefined || STORE_MEMBERS.has(name)) continue
-    const field = fields.get(name)
+    const place = places.get(name)
+    const field = place === undefined ? undefined : values[place]
     if (field?.type === 'json') {
-      values.set(name, encodeJson(value, `${path}.${name}`))
+      const text = encodeJson(value, `${path}.${name}`)
+      // Null in a column means that there is nothing.
+      if (text === 'null') rest[name] = null
+      else columns[place!] = text
     }
-    else if (field?.type === 'key' && value === keyValue(route, field)) {
+    else if (name === key?.name && value === route.keys.at(-1)) {
       keyed = true
     }
     else if (typeof value !== 'function' && typeof value !== 'symbol') {
       const problem = textProblem(name)
       if (problem) throw invalidValue(`the name of ${path}.*`, problem)
       const json = toJson(value, `${path}.${name}`)
-      if (field && field.type !== 'key' && codecOf(field).accepts(json, field)) values.set(name, codecOf(field).encode(json))
+      if (field && codecOf(field).accepts(json, field)) columns[place!] = codecOf(field).encode(json)
       else put(rest, name, json)
     }
   }
-  const columns = valueFields(route.spec).map(field => values.get(field.name) ?? null)
   return { type, columns, rest: encodeRest(rest, keyed) }
 }
 
 function encodeRest(rest: JsonObject, keyed: boolean): string | null {
-  if (!keyed) return JSON.stringify([rest])
-  return Object.keys(rest).length > 0 ? JSON.stringify(rest) : null
+  const empty = Object.keys(rest).length === 0
+  if (!keyed) return empty ? '[{}]' : JSON.stringify([rest])
+  return empty ? null : JSON.stringify(rest)
 }
 
 /** A row of an event table → the record as it was given, with its id and time. */
 export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
-  const record: JsonObject = { id: String(row.id), ts: Number(row.ts), type: row.type as string }
-  const stored = row[spec.rest] === null ? {} : JSON.parse(row[spec.rest] as string) as JsonObject | [JsonObject]
-  const [rest, keyed] = Array.isArray(stored) ? [stored[0], false] : [stored, true]
-  for (const field of fieldsOf(spec)) {
+  const { values, key } = layoutOf(spec)
+  const record = newRecord(row.id, row.ts, row.type)
+  const [rest, keyed] = decodeRest(row[spec.rest])
+  if (key && keyed) record[key.name] = row[key.column] as string
+  for (const field of values) {
     const raw = row[field.column]
-    if (raw !== null && raw !== undefined && (keyed || field.type !== 'key')) {
-      record[field.name] = codecOf(field).decode(raw)
-    }
+    if (raw !== null && raw !== undefined) record[field.name] = codecOf(field).decode(raw)
   }
-  for (const name of Object.keys(rest)) put(record, name, rest[name]!)
-  return record as unknown as EventRecord
+  return withRest(record, rest)
 }
 
-function keyValue(route: Route<StreamSpec>, field: Field): string | undefined {
-  // The only key column a field can stand for is a capture, and an event table has one.
-  return field.type === 'key' ? route.keys.at(-1) : undefined
+/** The record `decodeEvent` will give, made of what was sent and what the database added. */
+export function recordOf({ spec, keys }: Route<StreamSpec>, event: EncodedEvent, stored: { id: unknown, ts: unknown }): EventRecord {
+  const { values, key } = layoutOf(spec)
+  const record = newRecord(stored.id, stored.ts, event.type)
+  const [rest, keyed] = decodeRest(event.rest)
+  if (key && keyed) record[key.name] = keys.at(-1)!
+  for (let at = 0; at < values.length; at++) {
+    const raw = event.columns[at]
+    if (raw !== null) record[values[at]!.name] = codecOf(values[at]!).decode(raw)
+  }
+  return withRest(record, rest)
+}
+
+const newRecord = (id: unknown, ts: unknown, type: unknown): JsonObject =>
+  ({ id: String(id), ts: Number(ts), type: type as string })
+
+function decodeRest(raw: unknown): [rest: JsonObject | undefined, keyed: boolean] {
+  // What most events of a key column have that name no key themselves.
+  if (raw === null || raw === '[{}]') return [undefined, raw === null]
+  const stored = JSON.parse(raw as string) as JsonObject | [JsonObject]
+  return Array.isArray(stored) ? [stored[0], false] : [stored, true]
+}
+
+function withRest(record: JsonObject, rest: JsonObject | undefined): EventRecord {
+  if (rest) for (const name of Object.keys(rest)) put(record, name, rest[name]!)
+  return record as unknown as EventRecord
 }

@@ -34,14 +34,15 @@ export function readMetadata(argument: string, metadata: unknown): JsonObject {
     if (given[name] === undefined || typeof given[name] === 'function' || typeof given[name] === 'symbol') continue
     const problem = textProblem(name)
     if (problem) throw invalidValue(`the name of ${argument}.*`, problem)
-    const nested = pathOf(name).reduceRight<Json>((value, segment) => {
+    const path = pathOf(name)
+    const nested = path.reduceRight<Json>((value, segment) => {
       const parent: JsonObject = {}
       put(parent, segment, value)
       return parent
-    }, toJson(given[name], `${argument}.${name}`))
-    overlay(tree, nested as JsonObject)
+    }, toJson(given[name], `${argument}.${name}`)) as JsonObject
+    overlay(tree, nested)
   }
-  delete tree.version
+  if ('version' in tree) delete tree.version
   return tree
 }
 

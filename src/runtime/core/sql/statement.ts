@@ -12,11 +12,17 @@ export interface CompiledText {
   name?: string
 }
 
-/** Compiles the text of a statement once for every key. */
+/** A statement for inputs of one shape: what is left to do for a call is to take its values apart. */
+export interface Template<I> extends CompiledText {
+  values(inputs: readonly I[]): unknown[]
+}
+
+/** Compiles a statement once for every key. */
 export interface StatementCache {
   compile(key: string, build: () => string): CompiledText
   /** The same for a statement that the server must plan for its values each time. */
   unprepared(key: string, build: () => string): CompiledText
+  template<I>(key: string, build: () => Omit<Template<I>, 'name'>): Template<I>
 }
 
 // A connection keeps every name it has prepared. Shapes are few in practice (filters and paths vary the most),
@@ -25,18 +31,19 @@ const MAX_PREPARED = 500
 
 export function createStatementCache(prepare: boolean): StatementCache {
   const compiled = new Map<string, CompiledText>()
-  const compile = (key: string, build: () => string, named: boolean): CompiledText => {
+  const remember = <T extends CompiledText>(key: string, build: () => T, named: boolean): T => {
     const known = compiled.get(key)
-    if (known) return known
-    const text = build()
-    if (compiled.size >= MAX_PREPARED) return { text }
-    const statement = named ? { text, name: preparedName(text) } : { text }
+    if (known) return known as T
+    const built = build()
+    if (compiled.size >= MAX_PREPARED) return built
+    const statement = named ? { ...built, name: preparedName(built.text) } : built
     compiled.set(key, statement)
     return statement
   }
   return {
-    compile: (key, build) => compile(key, build, prepare),
-    unprepared: (key, build) => compile(key, build, false),
+    compile: (key, build) => remember(key, () => ({ text: build() }), prepare),
+    unprepared: (key, build) => remember(key, () => ({ text: build() }), false),
+    template: (key, build) => remember(key, build, prepare),
   }
 }
 

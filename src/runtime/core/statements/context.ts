@@ -1,11 +1,30 @@
 import type { Names } from '../sql/identifier'
-import type { StatementCache } from '../sql/statement'
+import type { Statement, StatementCache, Template } from '../sql/statement'
+import type { InputColumn, InputRows } from './rows'
+import { inputRows } from './rows'
 
 /** What every statement is compiled for: the names of one store, its cache of texts, and the tenant. */
 export interface StatementContext {
   names: Names
   cache: StatementCache
   tenant: string
+}
+
+/**
+ * A statement for one input, or for many of the same shape. `key` names the shape; columns and text are only made
+ * when it comes for the first time.
+ */
+export function statementFor<I>(
+  { cache, tenant }: StatementContext, key: string, inputs: readonly I[],
+  build: () => { columns: InputColumn<I>[], sql: (rows: InputRows<I>) => string },
+): Statement {
+  const many = inputs.length > 1
+  const { text, name, values }: Template<I> = cache.template(many ? `${key}[]` : key, () => {
+    const { columns, sql } = build()
+    const rows = inputRows(columns, many)
+    return { text: sql(rows), values: rows.values }
+  })
+  return { text, ...(name !== undefined && { name }), values: [tenant, ...values(inputs)] }
 }
 
 /** `a = $1 and b = $2`: the key columns, from parameter `first` on. */

@@ -6,10 +6,10 @@ import { fieldsOf, startsWith } from '../spec/fields'
 import type { IndexSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
+import { statementFor } from './context'
 import type { EntryInput } from './index'
 import { entryColumns, entryCondition } from './index'
 import type { InputRows } from './rows'
-import { inputRows } from './rows'
 
 /** Where a path leads: a number column, or a path inside a jsonb column. */
 interface Target {
@@ -31,6 +31,8 @@ function targetOf(spec: IndexSpec, path: string[]): Target {
 }
 
 export interface IncrementInput extends EntryInput {
+  /** As the caller wrote it. */
+  field: string
   path: string[]
   by: number
   /** How many calls this is; each of them counts in the version. */
@@ -43,22 +45,23 @@ export interface IncrementInput extends EntryInput {
  * share a statement have one path.
  */
 export function incrementEntries(context: StatementContext, inputs: IncrementInput[]): Statement {
-  const { spec } = inputs[0]!.route
-  const table = context.names.table(spec.table)
-  const target = targetOf(spec, inputs[0]!.path)
-  const keys = entryColumns<IncrementInput>(spec)
-  const rows = inputRows<IncrementInput>([
-    ...keys,
-    { name: 'by', cast: 'double precision', of: input => input.by },
-    { name: 'times', cast: 'bigint', of: input => input.times },
-    { name: 'path', cast: 'text[]', shared: true, of: () => target.path },
-    { name: 'around', cast: 'jsonb', shared: true, of: () => JSON.stringify(objectsAround(target.path)) },
-  ], inputs.length > 1)
-  const shape = `${target.number?.name ?? target.column} ${target.path.length > 1} ${target.blockers.map(field => field.column).join(',')}`
-  return {
-    ...context.cache.compile(`increment ${table} ${shape} ${rows.from !== ''}`, () => incrementSql(context, spec, target, rows, entryCondition(keys, rows, 't.'))),
-    values: [context.tenant, ...rows.values(inputs)],
-  }
+  const [{ route: { spec }, path }] = inputs as [IncrementInput]
+  const target = targetOf(spec, path)
+  const shape = `${target.number?.name ?? target.column} ${target.path.length} ${target.blockers.map(field => field.column).join(',')}`
+  return statementFor(context, `increment ${spec.table} ${shape}`, inputs, () => {
+    const keys = entryColumns<IncrementInput>(spec)
+    const pathOf = (input: IncrementInput) => targetOf(spec, input.path).path
+    return {
+      columns: [
+        ...keys,
+        { name: 'by', cast: 'double precision', of: input => input.by },
+        { name: 'times', cast: 'bigint', of: input => input.times },
+        { name: 'path', cast: 'text[]', shared: true, of: pathOf },
+        { name: 'around', cast: 'jsonb', shared: true, of: input => JSON.stringify(objectsAround(pathOf(input))) },
+      ],
+      sql: rows => incrementSql(context, spec, target, rows, entryCondition(keys, rows, 't.')),
+    }
+  })
 }
 
 function incrementSql(
@@ -89,7 +92,7 @@ function incrementSql(
     where,
     `coalesce(jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
     ...target.blockers.map(field => `t.${field.sql} is null`),
-    ...(target.path.length > 1 ? [throughObjects(column, path)] : []),
+    ...throughObjects(column, path, target.path.length),
     ...(target.column === spec.rest ? [] : [noneInRest(spec, target)]),
   ]
   const result = target.number ? `coalesce(${stored}, t.${target.number.sql}::double precision)` : stored
@@ -101,10 +104,13 @@ where ${conditions.join('\n  and ')}
 returning ${rows.ord} as ord, ${result} as value`
 }
 
-function throughObjects(column: string, path: string): string {
-  return `not exists (
-    select from generate_series(1, cardinality(${path}) - 1) as depth
-    where coalesce(jsonb_typeof(${column} #> (${path})[1:depth]), 'object') <> 'object')`
+/**
+ * One condition for each object on the way: a subquery over them has no estimate for any path, so the server would
+ * plan it anew in every call.
+ */
+function throughObjects(column: string, path: string, length: number): string[] {
+  return Array.from({ length: length - 1 }, (_, at) =>
+    `coalesce(jsonb_typeof(${column} #> (${path})[1:${at + 1}]), 'object') = 'object'`)
 }
 
 /** The rest has a value at the path of a column of objects only when it is no object: it is in the way. */

@@ -7,8 +7,8 @@ import { keyColumns } from '../spec/route'
 import type { IndexSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
+import { statementFor } from './context'
 import type { InputColumn, InputRows } from './rows'
-import { inputRows } from './rows'
 
 /** One entry: where its key leads, and its id. */
 export interface EntryInput {
@@ -48,41 +48,42 @@ export function selectList(spec: IndexSpec, table = ''): string {
 /** Adds entries or replaces them whole; one that is replaced keeps its place among equal scores. */
 export function addEntries(context: StatementContext, inputs: AddInput[]): Statement {
   const { spec } = inputs[0]!.route
-  const table = context.names.table(spec.table)
-  const fields = fieldsOf(spec)
-  const columns: InputColumn<AddInput>[] = [
-    ...entryColumns<AddInput>(spec),
-    { name: 'score', cast: 'double precision', of: input => input.score },
-    ...fields.map((field, at) => ({
-      name: field.column, cast: castOf(field.type), of: (input: AddInput) => input.columns[at] ?? null,
-    })),
-    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
-  ]
-  const rows = inputRows(columns, inputs.length > 1)
-  const keys = ['tenant_id', ...keyColumns(spec), spec.id]
-  const replaced = ['score', ...fields.map(field => field.column), spec.rest]
-  return {
-    ...context.cache.compile(`add ${table} ${rows.from !== ''}`, () => `
-insert into ${table} (tenant_id, ${columns.map(column => `"${column.name}"`).join(', ')})
+  return statementFor(context, `add ${spec.table}`, inputs, () => {
+    const fields = fieldsOf(spec)
+    const columns: InputColumn<AddInput>[] = [
+      ...entryColumns<AddInput>(spec),
+      { name: 'score', cast: 'double precision', of: input => input.score },
+      ...fields.map((field, at) => ({
+        name: field.column, cast: castOf(field.type), of: (input: AddInput) => input.columns[at] ?? null,
+      })),
+      { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+    ]
+    const keys = ['tenant_id', ...keyColumns(spec), spec.id]
+    const replaced = ['score', ...fields.map(field => field.column), spec.rest]
+    return {
+      columns,
+      sql: rows => `
+insert into ${context.names.table(spec.table)} (tenant_id, ${columns.map(column => `"${column.name}"`).join(', ')})
 select $1::text, ${columns.map(column => rows.ref(column.name)).join(', ')}${rows.from}${rows.from && '\norder by ord'}
 on conflict (${keys.map(key => `"${key}"`).join(', ')}) do update set
   ${replaced.map(column => `"${column}" = excluded."${column}"`).join(', ')},
-  version = 0, updated_at = statement_timestamp()`),
-    values: [context.tenant, ...rows.values(inputs)],
-  }
+  version = 0, updated_at = statement_timestamp()`,
+    }
+  })
 }
 
 export function getEntries(context: StatementContext, inputs: EntryInput[]): Statement {
   const { spec } = inputs[0]!.route
-  const table = context.names.table(spec.table)
-  const columns = entryColumns(spec)
-  const rows = inputRows(columns, inputs.length > 1)
-  return {
-    ...context.cache.compile(`get ${table} ${rows.from !== ''}`, () => rows.from
-      ? `select i.ord, ${selectList(spec, 't.')}${rows.from}\njoin ${table} t on ${entryCondition(columns, rows, 't.')}`
-      : `select 1 as ord, ${selectList(spec)} from ${table} where ${entryCondition(columns, rows)}`),
-    values: [context.tenant, ...rows.values(inputs)],
-  }
+  return statementFor(context, `get ${spec.table}`, inputs, () => {
+    const columns = entryColumns(spec)
+    const table = context.names.table(spec.table)
+    return {
+      columns,
+      sql: rows => rows.from
+        ? `select i.ord, ${selectList(spec, 't.')}${rows.from}\njoin ${table} t on ${entryCondition(columns, rows, 't.')}`
+        : `select 1 as ord, ${selectList(spec)} from ${table} where ${entryCondition(columns, rows)}`,
+    }
+  })
 }
 
 export function entryExists(context: StatementContext, input: EntryInput): Statement {
@@ -97,13 +98,10 @@ function onEntry(
   context: StatementContext, input: EntryInput, name: string, build: (table: string, where: string) => string,
 ): Statement {
   const { spec } = input.route
-  const table = context.names.table(spec.table)
-  const columns = entryColumns(spec)
-  const rows = inputRows(columns, false)
-  return {
-    ...context.cache.compile(`${name} ${table}`, () => build(table, entryCondition(columns, rows))),
-    values: [context.tenant, ...rows.values([input])],
-  }
+  return statementFor(context, `${name} ${spec.table}`, [input], () => {
+    const columns = entryColumns(spec)
+    return { columns, sql: rows => build(context.names.table(spec.table), entryCondition(columns, rows)) }
+  })
 }
 
 /**
@@ -111,50 +109,60 @@ function onEntry(
  * share a statement have one `shape`.
  */
 export function updateEntries(context: StatementContext, inputs: UpdateInput[]): Statement {
-  const { spec } = inputs[0]!.route
-  const table = context.names.table(spec.table)
-  const { patch, expectedVersion } = inputs[0]!
-  const keys = entryColumns<UpdateInput>(spec)
-  const changed = fieldsOf(spec).flatMap((field, at) => {
-    const { action } = patch.changes[at]!
-    if (action === 'keep') return []
-    const column: InputColumn<UpdateInput> = { name: `c${at}`, cast: castOf(field.type), of: input => changeValue(input.patch.changes[at]!) }
-    return [{ field, action, column }]
-  })
-  const form = restForm(patch.rest)
-  const gone: InputColumn<UpdateInput> = { name: 'gone', cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) }
-  const rest: InputColumn<UpdateInput>[] = {
-    deep: [{ name: 'patch', cast: 'jsonb', of: (input: UpdateInput) => JSON.stringify(input.patch.rest) }],
-    flat: [gone, { name: 'set', cast: 'jsonb', of: (input: UpdateInput) => JSON.stringify(setMembers(input.patch.rest)) }],
-    gone: [gone],
-  }[form]
-  const counted: InputColumn<UpdateInput> = { name: 'times', cast: 'bigint', of: input => input.times }
-  const expected: InputColumn<UpdateInput>[] = expectedVersion === undefined
-    ? []
-    : [{ name: 'expected', cast: 'bigint', of: input => input.expectedVersion }]
-  const rows = inputRows([...keys, ...changed.map(({ column }) => column), ...rest, counted, ...expected], inputs.length > 1)
-  return {
-    ...context.cache.compile(`update ${table} ${patchShape(patch)} ${rows.from !== ''} ${expected.length}`, () => {
-      const merge = context.names.table('merge_patch')
-      const column = `t."${spec.rest}"`
-      const written = {
-        deep: () => `${merge}(coalesce(${column}, '{}'), ${rows.ref('patch')})`,
-        flat: () => `(coalesce(${column}, '{}') - ${rows.ref('gone')}) || ${rows.ref('set')}`,
-        // Untouched, a large rest is not written again.
-        gone: () => `case when ${column} ?| ${rows.ref('gone')} then ${column} - ${rows.ref('gone')} else coalesce(${column}, '{}') end`,
-      }[form]()
-      const assignments = changed.map(({ field, action, column }) => action === 'merge'
-        ? `${field.sql} = ${merge}(coalesce(t.${field.sql}, '{}'), ${rows.ref(column.name)})`
-        : `${field.sql} = ${rows.ref(column.name)}`)
-      return `
-update ${table} t set
-  ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${written},
+  const [{ route: { spec }, patch, expectedVersion }] = inputs as [UpdateInput]
+  return statementFor(context, `update ${spec.table} ${patchShape(patch)} ${expectedVersion !== undefined}`, inputs, () => {
+    const keys = entryColumns<UpdateInput>(spec)
+    const changed = changedColumns(spec, patch)
+    const form = restForm(patch.rest)
+    const rest = restColumns[form]
+    const expected: InputColumn<UpdateInput>[] = expectedVersion === undefined
+      ? []
+      : [{ name: 'expected', cast: 'bigint', of: input => input.expectedVersion }]
+    const times: InputColumn<UpdateInput> = { name: 'times', cast: 'bigint', of: input => input.times }
+    return {
+      columns: [...keys, ...changed.map(({ column }) => column), ...rest, times, ...expected],
+      sql: (rows) => {
+        const merge = context.names.table('merge_patch')
+        const assignments = changed.map(({ field, action, column }) => action === 'merge'
+          ? `${field.sql} = ${merge}(coalesce(t.${field.sql}, '{}'), ${rows.ref(column.name)})`
+          : `${field.sql} = ${rows.ref(column.name)}`)
+        return `
+update ${context.names.table(spec.table)} t set
+  ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${writtenRest(form, `t."${spec.rest}"`, merge, rows)},
   version = t.version + ${rows.ref('times')}, updated_at = statement_timestamp()${rows.from}
 where ${entryCondition(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
 returning ${rows.ord} as ord`
-    }),
-    values: [context.tenant, ...rows.values(inputs)],
-  }
+      },
+    }
+  })
+}
+
+function changedColumns(spec: IndexSpec, patch: Patch) {
+  return fieldsOf(spec).flatMap((field, at) => {
+    const { action } = patch.changes[at]!
+    if (action === 'keep') return []
+    const column: InputColumn<UpdateInput> = {
+      name: `c${at}`, cast: castOf(field.type), required: action === 'merge', of: input => changeValue(input.patch.changes[at]!),
+    }
+    return [{ field, action, column }]
+  })
+}
+
+type RestForm = 'deep' | 'flat' | 'gone'
+
+const goneColumn: InputColumn<UpdateInput> = { name: 'gone', cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) }
+const restColumns: Record<RestForm, InputColumn<UpdateInput>[]> = {
+  deep: [{ name: 'patch', cast: 'jsonb', required: true, of: input => JSON.stringify(input.patch.rest) }],
+  flat: [goneColumn, { name: 'set', cast: 'jsonb', required: true, of: input => JSON.stringify(setMembers(input.patch.rest)) }],
+  gone: [goneColumn],
+}
+
+function writtenRest(form: RestForm, column: string, merge: string, rows: InputRows<UpdateInput>): string {
+  if (form === 'deep') return `${merge}(coalesce(${column}, '{}'), ${rows.ref('patch')})`
+  const gone = rows.ref('gone')
+  if (form === 'flat') return `(coalesce(${column}, '{}') - ${gone}) || ${rows.ref('set')}`
+  // Untouched, a large rest is not written again.
+  return `case when ${column} ?| ${gone} then ${column} - ${gone} else coalesce(${column}, '{}') end`
 }
 
 function patchShape({ changes, rest }: Patch): string {
@@ -167,7 +175,7 @@ export function patchGroup(patch: Patch): string {
 }
 
 /** A flat patch needs no function: names go, members come. Most only let names go that are not there. */
-function restForm(patch: JsonObject): 'deep' | 'flat' | 'gone' {
+function restForm(patch: JsonObject): RestForm {
   const values = Object.values(patch)
   if (values.some(isObject)) return 'deep'
   return values.every(value => value === null) ? 'gone' : 'flat'

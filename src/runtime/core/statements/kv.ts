@@ -1,8 +1,9 @@
 import type { Statement } from '../sql/statement'
+import { arrayLiteral } from '../sql/array'
 import type { StatementContext } from './context'
+import { statementFor } from './context'
 import { likeOf } from './glob'
 import type { InputColumn } from './rows'
-import { inputRows } from './rows'
 
 // now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
 const LIVE = '(expires_at is null or expires_at > statement_timestamp())'
@@ -24,26 +25,25 @@ export function getValues(context: StatementContext, keys: string[]): Statement 
     ...context.cache.compile(`kv get ${many}`, () => `
 select key, value from ${context.names.table('kv')}
 where tenant_id = $1::text and key = ${many ? 'any($2::text[])' : '$2::text'} and ${LIVE}`),
-    values: [context.tenant, many ? keys : keys[0]],
+    values: [context.tenant, many ? arrayLiteral(keys, key => key) : keys[0]],
   }
 }
 
 const setColumns: InputColumn<SetInput>[] = [
   { name: 'key', cast: 'text', of: input => input.key },
-  { name: 'value', cast: 'jsonb', of: input => input.json },
+  { name: 'value', cast: 'jsonb', required: true, of: input => input.json },
   { name: 'ttl', cast: 'double precision', of: input => input.ttlSeconds },
 ]
 
 export function setValues(context: StatementContext, inputs: SetInput[]): Statement {
-  const rows = inputRows(setColumns, inputs.length > 1)
-  return {
-    ...context.cache.compile(`kv set ${rows.from !== ''}`, () => `
+  return statementFor(context, 'kv set', inputs, () => ({
+    columns: setColumns,
+    sql: rows => `
 insert into ${context.names.table('kv')} (tenant_id, key, value, expires_at)
 select $1::text, ${rows.ref('key')}, ${rows.ref('value')}, statement_timestamp() + ${rows.ref('ttl')} * interval '1 second'${rows.from}
 on conflict (tenant_id, key) do update
-  set value = excluded.value, expires_at = excluded.expires_at, updated_at = statement_timestamp()`),
-    values: [context.tenant, ...rows.values(inputs)],
-  }
+  set value = excluded.value, expires_at = excluded.expires_at, updated_at = statement_timestamp()`,
+  }))
 }
 
 export function deleteValues(context: StatementContext, keys: string[]): Statement {
@@ -51,7 +51,7 @@ export function deleteValues(context: StatementContext, keys: string[]): Stateme
   return {
     ...context.cache.compile(`kv delete ${many}`, () => `
 delete from ${context.names.table('kv')} where tenant_id = $1::text and key = ${many ? 'any($2::text[])' : '$2::text'}`),
-    values: [context.tenant, many ? keys : keys[0]],
+    values: [context.tenant, many ? arrayLiteral(keys, key => key) : keys[0]],
   }
 }
 
@@ -62,10 +62,10 @@ const incrementColumns: InputColumn<IncrementInput>[] = [
 
 /** A number that is live is added to, a key that is absent or expired starts anew; anything else matches no row. */
 export function incrementValues(context: StatementContext, inputs: IncrementInput[]): Statement {
-  const rows = inputRows(incrementColumns, inputs.length > 1)
   const dead = 'kv.expires_at <= statement_timestamp()'
-  return {
-    ...context.cache.compile(`kv increment ${rows.from !== ''}`, () => `
+  return statementFor(context, 'kv increment', inputs, () => ({
+    columns: incrementColumns,
+    sql: rows => `
 insert into ${context.names.table('kv')} as kv (tenant_id, key, value)
 select $1::text, ${rows.ref('key')}, to_jsonb(${rows.ref('by')})${rows.from}
 on conflict (tenant_id, key) do update set
@@ -74,9 +74,8 @@ on conflict (tenant_id, key) do update set
   expires_at = case when ${dead} then null else kv.expires_at end,
   updated_at = statement_timestamp()
 where ${dead} or jsonb_typeof(kv.value) = 'number'
-returning key, (value #>> '{}')::double precision as value`),
-    values: [context.tenant, ...rows.values(inputs)],
-  }
+returning key, (value #>> '{}')::double precision as value`,
+  }))
 }
 
 /** The live keys among those deleted are counted. The bounds let the primary key serve a literal start. */

@@ -1,3 +1,5 @@
+import { arrayLiteral } from '../sql/array'
+
 /** One value of an input, and the type it is cast to. */
 export interface InputColumn<I> {
   name: string
@@ -5,6 +7,8 @@ export interface InputColumn<I> {
   of(input: I): unknown
   /** The same for all inputs that share a statement. */
   shared?: boolean
+  /** Never SQL null: a JSON null is a value here. */
+  required?: boolean
 }
 
 export interface InputRows<I> {
@@ -12,26 +16,61 @@ export interface InputRows<I> {
   ref(name: string): string
   /** Which input a row answers, from 1 on. */
   ord: string
-  /** ` from unnest(…) as i(…)`; empty for a single input. */
+  /** ` from … as i(…)`; empty for a single input. */
   from: string
   /** Parameters from the second on; the first one is the tenant. */
   values(inputs: readonly I[]): unknown[]
 }
 
 /**
- * Gives one input to a statement as parameters, or many of them as arrays that `unnest` makes rows of: both forms
- * of a statement are built by the same code.
+ * Gives one input to a statement as parameters, or many of them as arrays that are made rows of: both forms of a
+ * statement are built by the same code.
  */
 export function inputRows<I>(columns: InputColumn<I>[], many: boolean): InputRows<I> {
-  const spread = (column: InputColumn<I>) => many && !column.shared
-  const parameters = columns.map((column, at) => `$${at + 2}::${column.cast}${spread(column) ? '[]' : ''}`)
-  const refs = new Map(columns.map((column, at) => [column.name, spread(column) ? `i."${column.name}"` : parameters[at]!]))
-  const arrays = parameters.filter((_, at) => spread(columns[at]!))
-  const names = columns.filter(spread).map(column => `"${column.name}"`)
+  return many ? manyRows(columns) : oneRow(columns)
+}
+
+function oneRow<I>(columns: InputColumn<I>[]): InputRows<I> {
+  const refs = new Map(columns.map(({ name, cast }, at) => [name, `$${at + 2}::${cast}`]))
   return {
     ref: name => refs.get(name)!,
-    ord: many ? 'i.ord' : '1',
-    from: many ? ` from unnest(${arrays.join(', ')}) with ordinality as i(${names.join(', ')}, ord)` : '',
-    values: inputs => columns.map(column => spread(column) ? inputs.map(column.of) : column.of(inputs[0]!)),
+    ord: '1',
+    from: '',
+    values: ([input]) => columns.map(column => column.of(input!)),
   }
+}
+
+/**
+ * JSON travels as one array of JSON, whose elements need no escaping: measured, it takes a third of the time that
+ * arrays of texts take, on both sides. Its null stands for SQL null where a column may be empty.
+ */
+function manyRows<I>(columns: InputColumn<I>[]): InputRows<I> {
+  const parameters = columns.map(({ cast, shared }, at) => `$${at + 2}::${cast}${shared || cast === 'jsonb' ? '' : '[]'}`)
+  const spread = columns.map((column, at) => ({ ...column, at })).filter(({ shared }) => !shared)
+  const arrays = spread.filter(({ cast }) => cast !== 'jsonb')
+  const documents = spread.filter(({ cast }) => cast === 'jsonb')
+  const sources = [
+    `unnest(${arrays.map(({ at }) => parameters[at]).join(', ')})`,
+    ...documents.map(({ at }) => `jsonb_array_elements(${parameters[at]})`),
+  ]
+  const names = [...arrays, ...documents].map(({ name }) => `"${name}"`)
+  const refs = new Map(columns.map(({ name, cast, shared, required }, at) => {
+    if (shared) return [name, parameters[at]!]
+    return [name, cast === 'jsonb' && !required ? `nullif(i."${name}", 'null')` : `i."${name}"`]
+  }))
+  return {
+    ref: name => refs.get(name)!,
+    ord: 'i.ord',
+    from: ` from rows from (${sources.join(', ')}) with ordinality as i(${names.join(', ')}, ord)`,
+    values: inputs => columns.map(({ cast, shared, of }) => {
+      if (shared) return of(inputs[0]!)
+      return cast === 'jsonb' ? jsonArray(inputs, of) : arrayLiteral(inputs, of)
+    }),
+  }
+}
+
+function jsonArray<I>(inputs: readonly I[], of: (input: I) => unknown): string {
+  let text = '['
+  for (let at = 0; at < inputs.length; at++) text += (at > 0 ? ',' : '') + ((of(inputs[at]!) as string | null) ?? 'null')
+  return `${text}]`
 }

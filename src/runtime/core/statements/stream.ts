@@ -6,9 +6,8 @@ import { keyColumns } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
-import { keyCondition } from './context'
-import type { InputColumn } from './rows'
-import { inputRows } from './rows'
+import { keyCondition, statementFor } from './context'
+import type { InputColumn, InputRows } from './rows'
 
 export interface ReadRange {
   types?: string[] | undefined
@@ -35,24 +34,39 @@ export interface AppendInput extends EncodedEvent {
  */
 export function appendEvents(context: StatementContext, inputs: AppendInput[]): Statement {
   const { spec } = inputs[0]!.route
-  const table = context.names.table(spec.table)
-  const fields = valueFields(spec)
-  const columns: InputColumn<AppendInput>[] = [
-    ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: AppendInput) => input.route.keys[at] })),
-    { name: 'type', cast: 'text', of: input => input.type },
-    ...fields.map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] })),
-    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
-  ]
-  const rows = inputRows([{ name: 'in subject', cast: 'text', of: input => input.route.subject }, ...columns], inputs.length > 1)
-  return {
-    ...context.cache.compile(`append ${table} ${rows.from !== ''}`, () => {
-      const names = columns.map(column => `"${column.name}"`).join(', ')
-      const unplaced = spec.partition ? `tableoid = ${context.names.literal(`${spec.table}_default`)}::regclass` : 'false'
-      const id = `nextval(${context.names.literal('events_id_seq')})`
-      return rows.from
-        ? `
+  return statementFor(context, `append ${spec.table}`, inputs, () => {
+    const columns: InputColumn<AppendInput>[] = [
+      ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: AppendInput) => input.route.keys[at] })),
+      { name: 'type', cast: 'text', of: input => input.type },
+      ...valueFields(spec).map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] })),
+      { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+    ]
+    return {
+      columns: [{ name: 'in subject', cast: 'text', of: input => input.route.subject }, ...columns],
+      sql: rows => rows.from ? appendManySql(context, spec, columns, rows) : appendOneSql(context, spec, columns, rows),
+    }
+  })
+}
+
+function appendOneSql(
+  context: StatementContext, spec: StreamSpec, columns: InputColumn<AppendInput>[], rows: InputRows<AppendInput>,
+): string {
+  return `
+with head as (
+  ${upsertHead(context, `select $1::text, ${rows.ref('in subject')}, 1, `, '')}
+  returning version, last_ts
+)
+insert into ${context.names.table(spec.table)} (tenant_id, id, version, ts, ${namesOf(columns)})
+select $1::text, ${nextId(context)}, head.version, head.last_ts, ${columns.map(column => rows.ref(column.name)).join(', ')} from head
+returning id, ts, ${unplaced(context, spec)} as unplaced`
+}
+
+function appendManySql(
+  context: StatementContext, spec: StreamSpec, columns: InputColumn<AppendInput>[], rows: InputRows<AppendInput>,
+): string {
+  return `
 with input as materialized (
-  select *${rows.from}
+  select ${columns.map(({ name }) => `${rows.ref(name)} as "${name}"`).join(', ')}, ${rows.ref('in subject')} as "in subject", ord${rows.from}
 ),
 head as (
   ${upsertHead(context, 'select $1::text, "in subject", count(*), ', ' from input group by "in subject" order by "in subject"')}
@@ -64,20 +78,18 @@ numbered as (
   from input join head on head.subject = input."in subject"
   order by ord
 )
-insert into ${table} (tenant_id, id, version, ts, ${names})
-select $1::text, ${id}, version, last_ts, ${names} from numbered
-returning id, ts, ${unplaced} as unplaced`
-        : `
-with head as (
-  ${upsertHead(context, `select $1::text, ${rows.ref('in subject')}, 1, `, '')}
-  returning version, last_ts
-)
-insert into ${table} (tenant_id, id, version, ts, ${names})
-select $1::text, ${id}, head.version, head.last_ts, ${columns.map(column => rows.ref(column.name)).join(', ')} from head
-returning id, ts, ${unplaced} as unplaced`
-    }),
-    values: [context.tenant, ...rows.values(inputs)],
-  }
+insert into ${context.names.table(spec.table)} (tenant_id, id, version, ts, ${namesOf(columns)})
+select $1::text, ${nextId(context)}, version, last_ts, ${namesOf(columns)} from numbered
+returning id, ts, ${unplaced(context, spec)} as unplaced`
+}
+
+const namesOf = (columns: { name: string }[]) => columns.map(({ name }) => `"${name}"`).join(', ')
+
+const nextId = ({ names }: StatementContext) => `nextval(${names.literal('events_id_seq')})`
+
+/** Whether an event landed in the partition of everything that has no table of its own. */
+function unplaced({ names }: StatementContext, spec: StreamSpec): string {
+  return spec.partition ? `tableoid = ${names.literal(`${spec.table}_default`)}::regclass` : 'false'
 }
 
 function upsertHead(context: StatementContext, select: string, from: string): string {

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkText } from '../arguments'
-import { StoreError, invalidValue } from '../errors'
+import { rejecting } from '../batch/rejecting'
+import type { Call } from '../batch/operation'
+import { invalidValue } from '../errors'
 import { pathOf } from '../spec/fields'
 import { readMetadata, splitMetadata, splitPatch } from '../spec/metadata'
 import { readFilter } from '../statements/filter'
 import { deleteEntry, getEntries, patchGroup } from '../statements/index'
 import type { EntryInput } from '../statements/index'
 import { countEntries, readEntries, readPage } from '../statements/page'
-import type { IndexSurface, IndexUpdateOptions } from '../types/index'
-import { decodeEntry, indexOperations } from './indexOperations'
+import type { IndexSurface } from '../types/index'
+import { decodeEntry, entryNotFound, indexOperations } from './indexOperations'
 import { DEFAULT_PAGE, pageRange, writeCursor } from './page'
 import type { Scope } from './scope'
 
@@ -24,19 +26,19 @@ export function createIndexSurface(scope: Scope): IndexSurface {
   const routeOf = (key: string) => scope.indexRoute(checkName('key', key))
   const entryOf = (key: string, id: string): EntryInput => ({ route: routeOf(key), id: checkName('id', id) })
   // Names hold no \0, so the parts of a key can't run into each other.
-  const callOf = (operation: string, { route, id }: EntryInput, bytes: number) => ({
-    kind: `${operation} ${route.spec.table}`, key: `${route.subject}\0${id}`, bytes: route.subject.length + id.length + bytes,
-  })
+  const callOf = <I extends EntryInput>(kind: string, input: I, bytes: number): Call<I> => {
+    const { route: { subject }, id } = input
+    return { kind, key: `${subject}\0${id}`, input, bytes: subject.length + id.length + bytes }
+  }
 
-  async function update(key: string, id: string, patch: unknown, options?: IndexUpdateOptions): Promise<boolean> {
-    const entry = entryOf(key, id)
-    const tree = readMetadata('patch', patch)
-    const split = splitPatch(entry.route.spec, tree)
+  const update: IndexSurface['update'] = rejecting((key, id, given, options) => {
+    const { route } = entryOf(key, id)
+    const patch = splitPatch(route.spec, readMetadata('patch', given))
     const { expectedVersion } = checkOptions('options', options)
     if (expectedVersion !== undefined) checkCount('options.expectedVersion', expectedVersion)
-    const input = { ...entry, patch: split, times: 1, expectedVersion }
-    return scope.send(operations.update, { ...callOf(`update ${patchGroup(split)} ${expectedVersion}`, entry, PATCH_BYTES), input })
-  }
+    const kind = `${route.spec.table} ${patchGroup(patch)} ${expectedVersion}`
+    return scope.send(operations.update, callOf(kind, { route, id, patch, times: 1, expectedVersion }, PATCH_BYTES))
+  })
 
   async function remove(key: string, id: string): Promise<boolean> {
     const entry = entryOf(key, id)
@@ -44,21 +46,20 @@ export function createIndexSurface(scope: Scope): IndexSurface {
   }
 
   return {
-    async add(key, id, score, metadata) {
-      const entry = entryOf(key, id)
+    add: rejecting((key, id, score, metadata) => {
+      const { route } = entryOf(key, id)
       checkNumber('score', score)
-      const split = metadata === undefined
+      const { columns, rest } = metadata === undefined
         ? { columns: [], rest: null }
-        : splitMetadata(entry.route.spec, readMetadata('metadata', metadata))
-      const bytes = split.columns.length * 8 + (split.rest?.length ?? 0)
-      await scope.send(operations.add, { ...callOf('add', entry, bytes), input: { ...entry, score, ...split } })
-    },
+        : splitMetadata(route.spec, readMetadata('metadata', metadata))
+      const bytes = columns.length * 8 + (rest?.length ?? 0)
+      return scope.send(operations.add, callOf(route.spec.table, { route, id, score, columns, rest }, bytes))
+    }),
 
-    async get(key, id) {
+    get: rejecting((key, id) => {
       const entry = entryOf(key, id)
-      const row = await scope.send(operations.get, { ...callOf('get', entry, 0), input: entry })
-      return row === undefined ? null : decodeEntry(entry.route.spec, row)
-    },
+      return scope.send(operations.get, callOf(entry.route.spec.table, entry, 0))
+    }),
 
     async read(key, options) {
       const route = routeOf(key)
@@ -110,24 +111,15 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       }
     },
 
-    async increment(key, id, field, by = 1) {
-      const entry = entryOf(key, id)
+    increment: rejecting((key, id, field, by = 1) => {
+      const { route } = entryOf(key, id)
       const path = pathOf(checkText('field', field))
       if (path[0] === 'version') throw invalidValue('field', '`version` is the store\'s own: every update counts it up')
-      const input = { ...entry, path, by: checkNumber('by', by), times: 1 }
-      const value = await scope.send(operations.increment, { ...callOf(`increment ${field}`, entry, field.length), input })
-      if (typeof value === 'number') return value
-      if (value === 'not found') throw entryNotFound(key, id)
-      throw invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number, so it can't be incremented; nothing was changed`, { key, id, field })
-    },
+      const input = { route, id, field, path, by: checkNumber('by', by), times: 1 }
+      return scope.send(operations.increment, callOf(`${route.spec.table} ${field}`, input, field.length))
+    }),
 
     delete: remove,
     remove,
   }
-}
-
-function entryNotFound(key: string, id: string, when = ''): StoreError {
-  return new StoreError('NOT_FOUND', `Entry not found: ${JSON.stringify(id)} in ${JSON.stringify(key)} ${when}`.trimEnd(), {
-    details: { key, id },
-  })
 }

@@ -1,9 +1,11 @@
-import type { Group, Operation } from '../batch/batcher'
+import type { Group, Operation } from '../batch/operation'
 import { canComposePatches, composePatches } from '../batch/fold'
 import { foldSums, runningValues } from '../batch/sum'
-import type { Row } from '../db/types'
+import type { Row, Session } from '../db/types'
+import { StoreError, invalidValue } from '../errors'
 import { decodeMetadata } from '../spec/metadata'
 import type { IndexSpec } from '../spec/types'
+import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../statements/context'
 import type { IncrementInput } from '../statements/increment'
 import { incrementEntries } from '../statements/increment'
@@ -16,9 +18,6 @@ interface AnswerRow extends Row {
   ord: string
 }
 
-/** Why an entry was not incremented. */
-type Refused = 'not found' | 'not a number'
-
 /** What the index can do alone and in batches. */
 export function indexOperations(context: StatementContext) {
   const add: Operation<AddInput, void> = {
@@ -27,19 +26,23 @@ export function indexOperations(context: StatementContext) {
     },
     async many(session, _, groups) {
       await session.query(addEntries(context, groups.map(({ folded }) => folded)))
-      return groups.map(({ inputs }) => inputs.map(() => undefined))
+      return groups.map(({ calls }) => calls.map(() => undefined))
     },
     fold: (_, last) => last,
   }
 
-  const get: Operation<EntryInput, Row | undefined> = {
+  // Each caller gets an entry of its own, as nobody must see what another one changes in it.
+  const get: Operation<EntryInput, IndexEntry | null> = {
     async one(session, _, input) {
       const { rows: [row] } = await session.query(getEntries(context, [input]))
-      return row
+      return row ? decodeEntry(input.route.spec, row) : null
     },
     async many(session, _, groups) {
-      const rows = await answers(session.query<AnswerRow>(getEntries(context, groups.map(({ folded }) => folded))))
-      return groups.map(({ inputs }, at) => inputs.map(() => rows.get(at)))
+      const rows = await answers(session, getEntries(context, groups.map(({ folded }) => folded)), groups.length)
+      return groups.map(({ calls, folded }, at) => {
+        const row = rows[at]
+        return calls.map(() => row ? decodeEntry(folded.route.spec, row) : null)
+      })
     },
     fold: first => first,
   }
@@ -49,30 +52,29 @@ export function indexOperations(context: StatementContext) {
       return (await session.query(updateEntries(context, [input]))).count > 0
     },
     async many(session, _, groups) {
-      const sorted = inOrder(groups)
-      const rows = await answers(session.query<AnswerRow>(updateEntries(context, sorted.map(({ folded }) => folded))))
-      const found = new Set([...rows.keys()].map(at => sorted[at]))
-      return groups.map(group => group.inputs.map(() => found.has(group)))
+      const rows = await sortedAnswers(session, groups, inputs => updateEntries(context, inputs))
+      return groups.map((group) => {
+        const found = rows.get(group) !== undefined
+        return group.calls.map(() => found)
+      })
     },
     fold: (first, second) => first.expectedVersion === undefined && canComposePatches(first.patch, second.patch)
       ? { ...first, patch: composePatches(first.patch, second.patch), times: first.times + second.times }
       : undefined,
   }
 
-  const increment: Operation<IncrementInput, number | Refused> = {
+  const increment: Operation<IncrementInput, number> = {
     async one(session, _, input) {
       const { rows: [row] } = await session.query<{ value: number }>(incrementEntries(context, [input]))
       if (row) return row.value
       const { rows: [entry] } = await session.query(entryExists(context, input))
-      return entry ? 'not a number' : 'not found'
+      throw entry ? notANumber(input) : entryNotFound(input.route.subject, input.id)
     },
     async many(session, _, groups) {
-      const sorted = inOrder(groups)
-      const rows = await answers(session.query<AnswerRow>(incrementEntries(context, sorted.map(({ folded }) => folded))))
-      const values = new Map([...rows].map(([at, row]) => [sorted[at], row.value as number]))
+      const rows = await sortedAnswers(session, groups, inputs => incrementEntries(context, inputs))
       return groups.map((group) => {
-        const last = values.get(group)
-        return last === undefined ? undefined : runningValues(last, group.inputs)
+        const row = rows.get(group)
+        return row && runningValues(row.value as number, group.calls)
       })
     },
     fold(first, second) {
@@ -84,21 +86,40 @@ export function indexOperations(context: StatementContext) {
   return { add, get, update, increment }
 }
 
+export function entryNotFound(key: string, id: string, when = ''): StoreError {
+  return new StoreError('NOT_FOUND', `Entry not found: ${JSON.stringify(id)} in ${JSON.stringify(key)} ${when}`.trimEnd(), {
+    details: { key, id },
+  })
+}
+
+function notANumber({ route: { subject: key }, id, field }: IncrementInput): StoreError {
+  return invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number, so it can't be incremented; nothing was changed`, { key, id, field })
+}
+
 export function decodeEntry(spec: IndexSpec, row: Row): IndexEntry {
   const metadata = decodeMetadata(spec, row)
   const entry = { id: row[spec.id] as string, score: row.score as number }
   return metadata === undefined ? entry : { ...entry, metadata }
 }
 
-/** In order of entry: two instances that change the same entries must not wait for each other. */
-function inOrder<I extends EntryInput>(groups: Group<I>[]): Group<I>[] {
-  return groups.toSorted(({ folded: a }, { folded: b }) =>
+/** Sends groups in order of entry: two instances that change the same entries must not wait for each other. */
+async function sortedAnswers<I extends EntryInput>(
+  session: Session, groups: Group<I>[], statement: (inputs: I[]) => Statement,
+): Promise<Map<Group<I>, Row>> {
+  const sorted = groups.length === 1 ? groups : groups.toSorted(({ folded: a }, { folded: b }) =>
     a.id === b.id ? compare(a.route.subject, b.route.subject) : compare(a.id, b.id))
+  const rows = await answers(session, statement(sorted.map(({ folded }) => folded)), sorted.length)
+  const answered = new Map<Group<I>, Row>()
+  for (const [at, group] of sorted.entries()) if (rows[at]) answered.set(group, rows[at])
+  return answered
 }
 
 const compare = (a: string, b: string) => a < b ? -1 : 1
 
-async function answers(result: Promise<{ rows: AnswerRow[] }>): Promise<Map<number, Row>> {
-  const { rows } = await result
-  return new Map(rows.map(row => [Number(row.ord) - 1, row]))
+/** The rows in the order of the inputs, with holes where an input has none. */
+async function answers(session: Session, statement: Statement, inputs: number): Promise<(Row | undefined)[]> {
+  const { rows } = await session.query<AnswerRow>(statement)
+  const ordered = Array.from<Row | undefined>({ length: inputs })
+  for (const row of rows) ordered[Number(row.ord) - 1] = row
+  return ordered
 }

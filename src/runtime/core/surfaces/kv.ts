@@ -1,8 +1,11 @@
 import { checkArray, checkName, checkNumber, checkObject, checkText } from '../arguments'
-import type { Operation } from '../batch/batcher'
+import type { Operation } from '../batch/operation'
+import { rejecting } from '../batch/rejecting'
 import { foldSums, runningValues } from '../batch/sum'
 import type { Row } from '../db/types'
+import type { StoreError } from '../errors'
 import { invalidValue } from '../errors'
+import type { Json } from '../json'
 import { encodeJson } from '../json'
 import type { StatementContext } from '../statements/context'
 import type { IncrementInput, SetInput } from '../statements/kv'
@@ -16,11 +19,7 @@ export function createKvSurface(scope: Scope): KvSurface {
   const { context } = scope
   const [get, set, remove, increment] = [getOperation(context), setOperation(context), deleteOperation(context), incrementOperation(context)]
   return {
-    async get(key) {
-      checkName('key', key)
-      const json = await scope.send(get, { kind: 'get', key, input: key, bytes: key.length })
-      return json === null ? null : JSON.parse(json)
-    },
+    get: rejecting((key: string) => scope.send(get, { kind: 'get', key: checkName('key', key), input: key, bytes: key.length })) as KvSurface['get'],
 
     async getMany(keys) {
       const names = checkArray('keys', keys).map((key, at) => checkName(`keys.${at}`, key))
@@ -30,10 +29,10 @@ export function createKvSurface(scope: Scope): KvSurface {
       return names.map(key => values.has(key) ? JSON.parse(values.get(key)!) : null)
     },
 
-    async set(key, value, ttlSeconds) {
+    set: rejecting((key, value, ttlSeconds) => {
       const input = setInput(key, value, ttlSeconds)
-      await scope.send(set, { kind: 'set', key, input, bytes: key.length + input.json.length })
-    },
+      return scope.send(set, { kind: 'set', key, input, bytes: key.length + input.json.length })
+    }),
 
     async setMany(entries) {
       const last = new Map(checkArray('entries', entries).map((entry, at) => {
@@ -45,10 +44,7 @@ export function createKvSurface(scope: Scope): KvSurface {
       await scope.use(session => session.query(setValues(context, [...last.values()].sort(byKey))))
     },
 
-    async delete(key) {
-      checkName('key', key)
-      await scope.send(remove, { kind: 'delete', key, input: key, bytes: key.length })
-    },
+    delete: rejecting(key => scope.send(remove, { kind: 'delete', key: checkName('key', key), input: key, bytes: key.length })),
 
     async clear(glob) {
       const statement = clearValues(context, checkText('glob', glob))
@@ -56,12 +52,10 @@ export function createKvSurface(scope: Scope): KvSurface {
       return Number(row!.count)
     },
 
-    async increment(key, by = 1) {
+    increment: rejecting((key, by = 1) => {
       const input = { key: checkName('key', key), by: checkNumber('by', by) }
-      const value = await scope.send(increment, { kind: 'increment', key, input, bytes: key.length })
-      if (value === undefined) throw invalidValue('key', `${JSON.stringify(key)} does not hold a number, so it can't be incremented; its value was left as it is`, { key })
-      return value
-    },
+      return scope.send(increment, { kind: 'increment', key, input, bytes: key.length })
+    }),
   }
 }
 
@@ -79,17 +73,21 @@ function setInput(key: unknown, value: unknown, ttlSeconds: unknown, path = ''):
   }
 }
 
-/** The JSON text of a value: each caller parses its own, as nobody must see what another one changes in it. */
-function getOperation(context: StatementContext): Operation<string, string | null> {
+/** Each caller gets a value of its own, as nobody must see what another one changes in it. */
+function getOperation(context: StatementContext): Operation<string, Json | null> {
   return {
     async one(session, _, key) {
       const { rows: [row] } = await session.query<ValueRow>(getValues(context, [key]))
-      return row?.value ?? null
+      return row ? JSON.parse(row.value) as Json : null
     },
     async many(session, _, groups) {
       const { rows } = await session.query<ValueRow>(getValues(context, groups.map(({ folded }) => folded)))
-      const values = new Map(rows.map(row => [row.key, row.value]))
-      return groups.map(({ inputs }) => inputs.map(key => values.get(key) ?? null))
+      const values = new Map<string, string>()
+      for (const { key, value } of rows) values.set(key, value)
+      return groups.map(({ calls, folded }) => {
+        const json = values.get(folded)
+        return calls.map(() => json === undefined ? null : JSON.parse(json) as Json)
+      })
     },
     fold: key => key,
   }
@@ -103,7 +101,7 @@ function setOperation(context: StatementContext): Operation<SetInput, void> {
     async many(session, _, groups) {
       // In order of key: two instances that set the same keys must not wait for each other.
       await session.query(setValues(context, groups.map(({ folded }) => folded).sort(byKey)))
-      return groups.map(({ inputs }) => inputs.map(() => undefined))
+      return groups.map(({ calls }) => calls.map(() => undefined))
     },
     fold: (_, last) => last,
   }
@@ -116,25 +114,26 @@ function deleteOperation(context: StatementContext): Operation<string, void> {
     },
     async many(session, _, groups) {
       await session.query(deleteValues(context, groups.map(({ folded }) => folded).sort()))
-      return groups.map(({ inputs }) => inputs.map(() => undefined))
+      return groups.map(({ calls }) => calls.map(() => undefined))
     },
     fold: key => key,
   }
 }
 
-function incrementOperation(context: StatementContext): Operation<IncrementInput, number | undefined> {
+function incrementOperation(context: StatementContext): Operation<IncrementInput, number> {
   return {
     async one(session, _, input) {
       const { rows: [row] } = await session.query<{ value: number }>(incrementValues(context, [input]))
-      return row?.value
+      if (!row) throw notANumber(input.key)
+      return row.value
     },
     async many(session, _, groups) {
       const sums = groups.map(({ folded }) => folded).sort(byKey)
       const { rows } = await session.query<{ key: string, value: number }>(incrementValues(context, sums))
       const values = new Map(rows.map(row => [row.key, row.value]))
-      return groups.map(({ inputs, folded }) => {
+      return groups.map(({ calls, folded }) => {
         const last = values.get(folded.key)
-        return last === undefined ? undefined : runningValues(last, inputs)
+        return last === undefined ? undefined : runningValues(last, calls)
       })
     },
     fold: foldSums,
@@ -142,6 +141,10 @@ function incrementOperation(context: StatementContext): Operation<IncrementInput
 }
 
 const byKey = (a: { key: string }, b: { key: string }) => a.key < b.key ? -1 : 1
+
+function notANumber(key: string): StoreError {
+  return invalidValue('key', `${JSON.stringify(key)} does not hold a number, so it can't be incremented; its value was left as it is`, { key })
+}
 
 function checkTtl(argument: string, ttlSeconds: unknown): number | null {
   if (ttlSeconds === undefined || ttlSeconds === null) return null

@@ -1,4 +1,4 @@
-import type { Send } from '../batch/batcher'
+import type { Send } from '../batch/operation'
 import type { Session, StreamTables } from '../db/types'
 import type { Route } from '../spec/route'
 import type { IndexSpec, StreamSpec } from '../spec/types'
@@ -13,4 +13,6 @@ export interface Scope {
   use<R>(work: (session: Session, tables: StreamTables) => Promise<R>): Promise<R>
   /** Sends an operation alone, or together with others of its kind that come at the same time. */
   send: Send
+  /** Told of every event that was appended. */
+  appended?: (subject: string) => void
 }

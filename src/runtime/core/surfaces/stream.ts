@@ -1,8 +1,9 @@
 import { checkArray, checkCount, checkFunction, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
-import type { Operation } from '../batch/batcher'
+import type { Operation } from '../batch/operation'
 import type { Row, Session, StreamTables } from '../db/types'
 import { invalidValue } from '../errors'
-import { decodeEvent, encodeEvent, valueFields } from '../spec/event'
+import { rejecting } from '../batch/rejecting'
+import { decodeEvent, encodeEvent, recordOf } from '../spec/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput, ReadRange } from '../statements/stream'
 import { appendEvents, deleteEvents, deleteHead, readEvents } from '../statements/stream'
@@ -16,13 +17,14 @@ const MAX_STEP = 5_000
 
 export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscribe'> {
   const { context } = scope
-  const append = appendOperation(context)
+  const append = appendOperation(scope)
   return {
-    async append(subject, event) {
+    append: rejecting((subject, event) => {
       const route = scope.streamRoute(checkName('subject', subject))
-      const input: AppendInput = { route, ...encodeEvent(route, event) }
-      return scope.send(append, { kind: `${route.spec.table} ${partitionOf(input)}`, key: subject, input, bytes: sizeOf(input) })
-    },
+      const { type, columns, rest } = encodeEvent(route, event)
+      const input: AppendInput = { route, type, columns, rest }
+      return scope.send(append, { kind: route.spec.partition ? route.keys[0]! : route.spec.table, key: subject, input, bytes: sizeOf(input) })
+    }),
 
     async appendMany(subject, events, options) {
       const route = scope.streamRoute(checkName('subject', subject))
@@ -65,7 +67,7 @@ async function appendSteps(
   for (let at = 0; at < inputs.length; at += MAX_STEP) {
     const step = inputs.slice(at, at + MAX_STEP)
     const rows = await appendRows(context, session, tables, step)
-    step.forEach((input, of) => records.push(recordOf(input, rows[of]!)))
+    step.forEach((input, of) => records.push(recordOf(input.route, input, rows[of]!)))
     onProgress?.({ appended: records.length, total: inputs.length })
   }
   return records
@@ -79,16 +81,20 @@ async function appendRows(context: StatementContext, session: Session, tables: S
   return rows.sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
 }
 
-function appendOperation(context: StatementContext): Operation<AppendInput, EventRecord> {
+function appendOperation({ context, appended }: Scope): Operation<AppendInput, EventRecord> {
   return {
     async one(session, tables, input) {
       const [stored] = await appendRows(context, session, tables, [input])
-      return recordOf(input, stored!)
+      appended?.(input.route.subject)
+      return recordOf(input.route, input, stored!)
     },
     async many(session, tables, groups) {
-      const rows = await appendRows(context, session, tables, groups.flatMap(group => group.inputs))
+      const rows = await appendRows(context, session, tables, groups.flatMap(({ calls }) => calls.map(({ input }) => input)))
       let at = 0
-      return groups.map(group => group.inputs.map(input => recordOf(input, rows[at++]!)))
+      return groups.map(({ calls, folded }) => {
+        appended?.(folded.route.subject)
+        return calls.map(({ input }) => recordOf(input.route, input, rows[at++]!))
+      })
     },
     // Every event gets a row of its own; those of one subject go out in order.
     fold: first => first,
@@ -103,19 +109,6 @@ interface StoredRow extends Row {
 }
 
 const partitionOf = ({ route }: AppendInput) => route.spec.partition ? route.keys[0]! : ''
-
-/** The record as `read` gives it, made of what was sent and what the database added. */
-function recordOf(input: AppendInput, stored: Row): EventRecord {
-  const { spec, keys } = input.route
-  const row: Row = { id: stored.id, ts: stored.ts, type: input.type, [spec.rest]: input.rest }
-  valueFields(spec).forEach((field, at) => {
-    row[field.column] = input.columns[at]
-  })
-  for (const field of Object.values(spec.fields)) {
-    if (field.type === 'key') row[field.column] = keys.at(-1)
-  }
-  return decodeEvent(spec, row)
-}
 
 function sizeOf(input: AppendInput): number {
   return input.columns.reduce<number>((size, value) => size + (typeof value === 'string' ? value.length : 8), 64 + (input.rest?.length ?? 0))
