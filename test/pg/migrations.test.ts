@@ -118,6 +118,21 @@ describe.each(servers)('migrations on $name', ({ server }) => {
       expect(await getCurrentVersion(pool)).toBe(LATEST + 1)
     })
 
+    it('explain calls that fail on what a breaking one took away while the store was open', async () => {
+      const store = openStore({ connection: database.url })
+      await store.kv.set('a', 1)
+      await database.sql('alter table nvent_kv rename column value to content')
+      await expect(store.kv.get('a')).rejects.toMatchObject({ code: 'DATABASE', details: { sqlState: '42703' } })
+      await database.sql('insert into nvent_schema_version (version, description, checksum, breaking) values ($1, \'from the future\', \'x\', true)', [LATEST + 1])
+      const tooNew = { code: 'SCHEMA_TOO_NEW', details: { version: LATEST + 1, expected: LATEST } }
+      await expect(store.kv.get('a')).rejects.toMatchObject(tooNew)
+      await expect(Promise.all([store.kv.set('a', 1), store.kv.set('b', 2)])).rejects.toMatchObject(tooNew)
+      await expect(store.transaction(tx => tx.kv.set('a', 1))).rejects.toMatchObject(tooNew)
+      await store.index.add('orders', 'a', 1)
+      expect(await store.index.get('orders', 'a')).toEqual({ id: 'a', score: 1 })
+      await store.close()
+    })
+
     it('are never run with autoMigrate off: the error has the command, and the store comes up once it was run', async () => {
       const before = await everything(database.sql)
       const store = openStore({ connection: database.url, autoMigrate: false, schema: 'My Schema', prefix: 'it\'s' })
