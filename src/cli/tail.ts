@@ -21,7 +21,7 @@ export const tailCommand = storeCommand({
       const until = ended()
       let printed = 0
       const print = (event: EventRecord) => {
-        if (printed >= limit || until.signal.aborted) return
+        if (printed >= limit || until.signal.aborted || isBefore(event, from)) return
         output.item(event, line(event))
         if (++printed >= limit) until.end()
       }
@@ -31,6 +31,8 @@ export const tailCommand = storeCommand({
 })
 
 type Position = { after: string } | { from: number } | 'now'
+
+const isBefore = ({ ts }: EventRecord, from: Position): boolean => typeof from === 'object' && 'from' in from && ts < from.from
 
 interface Until {
   signal: AbortSignal
