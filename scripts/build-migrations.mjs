@@ -1,5 +1,6 @@
 // migrations/*.sql → src/runtime/core/migrate/sql.gen.ts, so that the migrations travel inside a bundle.
-// `--check` fails when the generated file is not what the SQL files give.
+// `--check` fails when the generated file is not what the SQL files give. The comment at the top of a file may hold
+// the lines `-- no-transaction` and `-- breaking`; docs/migrations.md says what they do.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 
@@ -15,9 +16,15 @@ const migrations = await Promise.all(files.map(async (file, index) => {
   }
   const text = await readFile(new URL(file, source), 'utf8')
   const [up, down] = text.split(/^-- down$/m)
+  const header = /^(?:--.*\n|\s*\n)*/.exec(text)[0]
+  const transaction = !/^-- no-transaction$/m.test(header)
+  if (transaction && /^-- batched$/m.test(up)) throw new Error(`migrations/${file}: \`-- batched\` needs \`-- no-transaction\` at the top of the file`)
+  if (transaction && /^[^-'\n]*\bconcurrently\b/im.test(up)) throw new Error(`migrations/${file}: \`concurrently\` needs \`-- no-transaction\` at the top of the file`)
   return {
     version: Number(match[1]),
     name: match[2],
+    transaction,
+    breaking: /^-- breaking$/m.test(header),
     checksum: createHash('sha256').update(text).digest('hex'),
     up: up.trim(),
     ...(down === undefined ? {} : { down: down.trim() }),
@@ -31,11 +38,13 @@ const generated = [
   'import type { Migration } from \'./types\'',
   '',
   'export const migrations: Migration[] = [',
-  ...migrations.flatMap(({ version, name, checksum, up, down }) => [
+  ...migrations.flatMap(({ version, name, checksum, transaction, breaking, up, down }) => [
     '  {',
     `    version: ${version},`,
     `    name: '${name}',`,
     `    checksum: '${checksum}',`,
+    ...(transaction ? [] : ['    transaction: false,']),
+    ...(breaking ? ['    breaking: true,'] : []),
     `    up: ${literal(up)},`,
     ...(down === undefined ? [] : [`    down: ${literal(down)},`]),
     '  },',

@@ -102,9 +102,9 @@ describe.each(servers)('migrations on $name', ({ server }) => {
       expect(await everything(database.sql)).toEqual(before)
     })
 
-    it('are refused when the schema is newer than this build', async () => {
+    it('are refused when the schema is newer than this build and older builds can\'t work with it', async () => {
       await runMigrations(pool)
-      await database.sql('insert into nvent_schema_version (version, description, checksum) values ($1, \'from the future\', \'x\')', [LATEST + 1])
+      await database.sql('insert into nvent_schema_version (version, description, checksum, breaking) values ($1, \'from the future\', \'x\', true)', [LATEST + 1])
       const before = await everything(database.sql)
       const tooNew = { code: 'SCHEMA_TOO_NEW', details: { version: LATEST + 1, expected: LATEST }, message: expect.stringContaining('update nvent-store-postgres') as string }
       await expect(runMigrations(pool)).rejects.toMatchObject(tooNew)
@@ -116,6 +116,21 @@ describe.each(servers)('migrations on $name', ({ server }) => {
       }
       expect(await everything(database.sql)).toEqual(before)
       expect(await getCurrentVersion(pool)).toBe(LATEST + 1)
+    })
+
+    it('explain calls that fail on what a breaking one took away while the store was open', async () => {
+      const store = openStore({ connection: database.url })
+      await store.kv.set('a', 1)
+      await database.sql('alter table nvent_kv rename column value to content')
+      await expect(store.kv.get('a')).rejects.toMatchObject({ code: 'DATABASE', details: { sqlState: '42703' } })
+      await database.sql('insert into nvent_schema_version (version, description, checksum, breaking) values ($1, \'from the future\', \'x\', true)', [LATEST + 1])
+      const tooNew = { code: 'SCHEMA_TOO_NEW', details: { version: LATEST + 1, expected: LATEST } }
+      await expect(store.kv.get('a')).rejects.toMatchObject(tooNew)
+      await expect(Promise.all([store.kv.set('a', 1), store.kv.set('b', 2)])).rejects.toMatchObject(tooNew)
+      await expect(store.transaction(tx => tx.kv.set('a', 1))).rejects.toMatchObject(tooNew)
+      await store.index.add('orders', 'a', 1)
+      expect(await store.index.get('orders', 'a')).toEqual({ id: 'a', score: 1 })
+      await store.close()
     })
 
     it('are never run with autoMigrate off: the error has the command, and the store comes up once it was run', async () => {

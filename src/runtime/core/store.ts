@@ -7,6 +7,7 @@ import { invalidValue } from './errors'
 import { createStreamTables } from './features/streamTables'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
+import { explainGone } from './migrate/gone'
 import { migrate, requireCurrent } from './migrate/run'
 import type { StoreOptions } from './options'
 import { resolveOptions } from './options'
@@ -49,7 +50,8 @@ export function createStore(options: StoreOptions): Store {
     })
     return { tables, info: await describe(db, names, schema) }
   })
-  const run: Scope['use'] = work => connector.use(({ db, value }) => work(db, value.tables))
+  const run: Scope['use'] = work => connector.use(({ db, value }) =>
+    work(db, value.tables).catch(error => explainGone(db, names, error)))
   const use: Scope['use'] = work => connector.call(() => run(work))
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
   const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? createBatcher(run, connector) : sendAlone(use) })
@@ -66,6 +68,7 @@ export function createStore(options: StoreOptions): Store {
       checkFunction('work', work)
       return connector.call(() => connector.use(async ({ db, value }) => {
         const result = await db.atomic(session => work(transactionSurfaces(routes, session, value.tables)))
+          .catch(error => explainGone(db, names, error))
         await value.tables.afterTransaction()
         return result
       }))

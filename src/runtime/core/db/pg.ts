@@ -4,6 +4,7 @@ import { StoreError, invalidOption } from '../errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import { toStoreError } from './errors'
+import { detectPooler } from './poolerMode'
 import type { Db, Result, Row, Session } from './types'
 
 const DEFAULT_POOL_SIZE = 10
@@ -38,11 +39,12 @@ export function openPostgres(options: ResolvedStoreOptions): Db {
 export function fromPool(pool: Pool): Db {
   return {
     driver: 'postgres',
-    flags: { connections: 'many' },
+    flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
     label: labelOf(pool),
     inTransaction: false,
     ...querying(pool),
     atomic: work => inTransaction(pool, work),
+    pooler: () => detectPooler(pool),
     close: async () => {},
   }
 }

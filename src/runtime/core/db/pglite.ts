@@ -69,13 +69,14 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
   const querying = queryingOf(database)
   return {
     driver: 'pglite',
-    flags: { connections: 'one' },
+    flags: { connections: 'one', shared: false },
     label,
     inTransaction: false,
     query: guarded(querying.query) as Session['query'],
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     atomic: guarded(work => inTransaction(database, session => open.run(true, () => work(session)))) as Session['atomic'],
+    pooler: async () => 'none',
     async close() {
       await database.close()
       await unlock()

@@ -1,4 +1,5 @@
 import type { Statement } from '../sql/statement'
+import type { Pooler } from './poolerMode'
 
 /**
  * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
@@ -30,6 +31,8 @@ export interface Session extends Queryable {
 /** What sets drivers apart, as data: nothing asks a driver for its name. */
 export interface DriverFlags {
   connections: 'many' | 'one'
+  /** Other processes may have the same database open. */
+  shared: boolean
 }
 
 export interface Db extends Session {
@@ -37,6 +40,8 @@ export interface Db extends Session {
   readonly flags: DriverFlags
   /** For the log: `host:port/database`, a directory, or `memory`. Holds no secret. */
   readonly label: string
+  /** What stands between this process and the server. */
+  pooler(): Promise<Pooler>
   close(): Promise<void>
 }
 

@@ -1,51 +1,51 @@
-import { createHash } from 'node:crypto'
 import { sqlStateOf } from '../db/errors'
 import type { Db, Queryable, Session } from '../db/types'
 import { StoreError, messageOf } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
+import { locked } from './lock'
 import { renderMigration, versionTable } from './render'
 import { migrations as released } from './sql.gen'
-import type { Migration } from './types'
+import type { OnProgress } from './steps'
+import { applyStatements } from './steps'
+import type { Migration, SchemaNames, SchemaState } from './types'
+import type { AppliedState } from './versions'
+import { appliedMigrations, checkedState, ensureVersionTable, record, stateOf, tooNew } from './versions'
 
-export interface SchemaNames {
-  schema: string
-  prefix: string
-}
+export type { SchemaNames, SchemaState } from './types'
 
-export interface SchemaState {
-  /** Version of the schema in the database; 0 when there is none. */
-  version: number
-  /** Migrations this run applied. */
-  applied: number
-}
-
-interface AppliedRow extends Record<string, unknown> {
-  version: number
-  checksum: string
+export interface MigrateOptions {
+  /** Told how far a migration without a transaction is: before each statement, and after each batch. */
+  onProgress?: OnProgress
 }
 
 /**
- * Brings the schema up to date: one transaction for each migration, all under one advisory lock, so that of
- * many processes that start at once exactly one migrates and the others wait for it.
+ * Brings the schema up to date: one transaction for each migration that does not say otherwise, under one lock, so
+ * that of many processes that start at once exactly one migrates and the others wait for it. A schema that is newer
+ * than this build is left as it is, unless one of the migrations it does not know is marked as breaking.
  * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW
  */
-export async function migrate(db: Db, names: SchemaNames, migrations: Migration[] = released): Promise<SchemaState> {
+export async function migrate(
+  db: Db, names: SchemaNames, migrations: Migration[] = released, { onProgress = () => {} }: MigrateOptions = {},
+): Promise<SchemaState> {
   let applied = 0
-  let version = await checkedVersion(db, names, migrations)
+  let { version } = await checkedState(db, names, migrations)
   while (version < migrations.length) {
-    const after = await db.atomic(session => applyNext(session, names, migrations))
-    if (after.ran) applied++
-    version = after.version
+    const whole = migrations[version]!.transaction !== false
+    const ran = whole
+      ? await locked(db, names, session => applyWhole(session, names, migrations, version))
+      : await applyStatements(db, names, migrations, version, onProgress)
+    if (ran) applied++
+    version = (await checkedState(db, names, migrations)).version
   }
   return { version, applied }
 }
 
 /**
- * Makes sure the schema is the one this build works with, without changing anything.
+ * Makes sure the schema is one this build works with, without changing anything.
  * @throws {StoreError} SCHEMA_BEHIND, SCHEMA_TOO_NEW, MIGRATION_FAILED
  */
 export async function requireCurrent(db: Queryable, names: SchemaNames, migrations: Migration[] = released): Promise<SchemaState> {
-  const version = await checkedVersion(db, names, migrations)
+  const { version } = await checkedState(db, names, migrations)
   if (version < migrations.length) {
     throw new StoreError(
       'SCHEMA_BEHIND',
@@ -58,57 +58,53 @@ export async function requireCurrent(db: Queryable, names: SchemaNames, migratio
 
 /**
  * Runs the down migrations, newest first, until the schema is at `target`; 0 removes every table of the prefix.
- * @throws {StoreError} MIGRATION_FAILED when one of them has no way back
+ * @throws {StoreError} MIGRATION_FAILED when one of them has no way back or is not complete, SCHEMA_TOO_NEW when this
+ * build does not know one of them
  */
 export async function rollback(db: Db, names: SchemaNames, target: number, migrations: Migration[] = released): Promise<void> {
   if (!Number.isSafeInteger(target) || target < 0) {
     throw new StoreError('INVALID_VALUE', `version must be a whole number of at least 0, not ${String(target)}`, { details: { argument: 'version' } })
   }
-  for (let more = true; more;) {
-    more = await db.atomic(async (session) => {
-      await lock(session, names)
-      const version = await checkedVersion(session, names, migrations)
-      const migration = migrations[version - 1]
-      if (version <= target || !migration) return false
-      if (migration.down === undefined) {
-        throw new StoreError('MIGRATION_FAILED', `migration ${version} (${migration.name}) has no way back: restore a backup instead`)
-      }
-      await runScript(session, names, migration, migration.down)
-      await session.query({ text: `delete from ${versionTable(names)} where version = $1::integer`, values: [version] })
-      if (version === 1) await session.script(`drop table ${versionTable(names)}`)
-      return version - 1 > target
-    })
-  }
+  for (let more = true; more;) more = await locked(db, names, session => takeBack(session, names, target, migrations))
 }
 
 /** Version of the schema in the database, 0 when there is none. */
 export async function currentVersion(db: Queryable, names: SchemaNames): Promise<number> {
-  return (await appliedMigrations(db, names)).at(-1)?.version ?? 0
+  return stateOf(await appliedMigrations(db, names)).version
 }
 
-async function applyNext(session: Session, names: SchemaNames, migrations: Migration[]) {
-  await lock(session, names)
-  const version = await checkedVersion(session, names, migrations)
-  const migration = migrations[version]
-  if (!migration) return { version, ran: false }
-  if (version === 0) await createVersionTable(session, names)
+async function applyWhole(session: Session, names: SchemaNames, migrations: Migration[], version: number): Promise<boolean> {
+  const state = await checkedState(session, names, migrations)
+  if (state.version !== version) return false
+  await apply(session, names, state, migrations[version]!)
+  return true
+}
+
+async function apply(session: Session, names: SchemaNames, state: AppliedState, migration: Migration): Promise<void> {
+  await ensureVersionTable(session, names, state)
   await runScript(session, names, migration, migration.up)
-  await session.query({
-    text: `insert into ${versionTable(names)} (version, description, checksum) values ($1::integer, $2::text, $3::text)`,
-    values: [migration.version, migration.name, migration.checksum],
-  })
-  return { version: migration.version, ran: true }
+  await record(session, names, migration, null)
 }
 
-async function createVersionTable(session: Session, names: SchemaNames): Promise<void> {
-  // `create schema if not exists` asks for rights on the database even when the schema is there.
-  const { rows: [schema] } = await session.query({
-    text: 'select 1 from pg_catalog.pg_namespace where nspname = $1::text', values: [names.schema],
-  })
-  if (!schema) await session.script(`create schema ${quoteIdentifier(names.schema)}`)
-  await session.script(`create table ${versionTable(names)} (
-    version integer primary key, applied_at timestamptz default now(), description text, checksum text not null
-  )`)
+/** Takes the newest migration back; false when there is nothing more to do. */
+async function takeBack(session: Session, names: SchemaNames, target: number, migrations: Migration[]): Promise<boolean> {
+  const { version, unfinished } = await checkedState(session, names, migrations)
+  const newest = unfinished?.version ?? version
+  if (newest <= target) return false
+  const migration = migrations[newest - 1]
+  if (!migration) throw tooNew(names, newest, migrations, `migration ${newest} can only be taken back by a build that has it`)
+  if (unfinished) {
+    throw new StoreError('MIGRATION_FAILED', `migration ${newest} (${migration.name}) is not complete, so it can't be taken back: run \`npx nvent-store migrate\` first`, {
+      details: { ...names, version: newest },
+    })
+  }
+  if (migration.down === undefined) {
+    throw new StoreError('MIGRATION_FAILED', `migration ${version} (${migration.name}) has no way back: restore a backup instead`)
+  }
+  await runScript(session, names, migration, migration.down)
+  await session.query({ text: `delete from ${versionTable(names)} where version = $1::integer`, values: [version] })
+  if (version === 1) await session.script(`drop table ${versionTable(names)}`)
+  return version - 1 > target
 }
 
 async function runScript(session: Session, names: SchemaNames, migration: Migration, script: string): Promise<void> {
@@ -122,60 +118,6 @@ async function runScript(session: Session, names: SchemaNames, migration: Migrat
       { cause: error, details: { ...names, version: migration.version, sqlState: sqlStateOf(error) } },
     )
   }
-}
-
-/** Version of the schema, once it is certain that this build and the database mean the same by it. */
-async function checkedVersion(db: Queryable, names: SchemaNames, migrations: Migration[]): Promise<number> {
-  const applied = await appliedMigrations(db, names)
-  for (const { version, checksum } of applied) {
-    const migration = migrations[version - 1]
-    if (migration && migration.checksum !== checksum) {
-      throw new StoreError(
-        'MIGRATION_FAILED',
-        `migration ${version} (${migration.name}) was edited after it was applied: its checksum in ${versionTable(names)} is another. Released migrations never change; add a new one`,
-        { details: { ...names, version } },
-      )
-    }
-  }
-  const version = applied.at(-1)?.version ?? 0
-  if (version > migrations.length) {
-    throw new StoreError(
-      'SCHEMA_TOO_NEW',
-      `the schema is at version ${version}, this build knows ${migrations.length}: update nvent-store-postgres`,
-      { details: { ...names, version, expected: migrations.length } },
-    )
-  }
-  return version
-}
-
-async function appliedMigrations(db: Queryable, names: SchemaNames): Promise<AppliedRow[]> {
-  const { rows: columns } = await db.query<{ attname: string }>({
-    text: `select a.attname from pg_catalog.pg_attribute a
-      join pg_catalog.pg_class c on c.oid = a.attrelid
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = $1::text and c.relname = $2::text and a.attnum > 0 and not a.attisdropped`,
-    values: [names.schema, `${names.prefix}_schema_version`],
-  })
-  if (columns.length === 0) return []
-  if (!columns.some(({ attname }) => attname === 'checksum')) {
-    throw new StoreError(
-      'MIGRATION_FAILED',
-      `${versionTable(names)} was made by @nvent-addon/adapter-store-postgres, and its tables were left untouched: choose another prefix or schema for this store`,
-      { details: { ...names, foreign: '@nvent-addon/adapter-store-postgres' } },
-    )
-  }
-  const { rows } = await db.query<AppliedRow>({
-    text: `select version, checksum from ${versionTable(names)} order by version`, values: [],
-  })
-  return rows
-}
-
-// One lock a schema, not a prefix: two prefixes may create the same schema and share its helper function.
-async function lock(session: Queryable, { schema }: SchemaNames): Promise<void> {
-  const digest = createHash('sha256').update(`nvent-store-postgres migrate ${schema}`).digest()
-  await session.query({
-    text: 'select pg_advisory_xact_lock($1::bigint)', values: [digest.readBigInt64BE().toString()],
-  })
 }
 
 function shellWord(name: string): string {

@@ -1,0 +1,121 @@
+import { defineCommand } from 'citty'
+import type { ArgsDef, CommandDef, ParsedArgs } from 'citty'
+import { createConnector, openDb } from '../runtime/core/db/connect'
+import type { Db } from '../runtime/core/db/types'
+import { resolveOptions } from '../runtime/core/options'
+import { createStore } from '../runtime/core/store'
+import type { Store } from '../runtime/core/types/index'
+import { describe } from '../runtime/target'
+import type { Output } from './output'
+import { createOutput, log } from './output'
+import type { Settings } from './settings'
+import { describeTarget, readSettings, targetFlags } from './settings'
+import type { ExitCode } from './usage'
+import { EXIT, UsageError } from './usage'
+
+type Args<A extends ArgsDef> = ParsedArgs<A & typeof targetFlags>
+
+export interface CommandContext<A extends ArgsDef> {
+  args: Args<A>
+  output: Output
+  settings: Settings
+}
+
+interface CommandDefinition<A extends ArgsDef> {
+  name: string
+  description: string
+  args: A
+  /** Nothing is `EXIT.done`. */
+  run(context: CommandContext<A>): Promise<ExitCode> | Promise<void>
+}
+
+/** A command with the flags that all have; what it returns is the exit code. */
+export function storeCommand<const A extends ArgsDef>(definition: CommandDefinition<A>): CommandDef {
+  const args = { ...definition.args, ...targetFlags }
+  const command = defineCommand({
+    meta: { name: definition.name, description: definition.description },
+    args,
+    async run({ args: given }) {
+      refuseUnknown(args, given)
+      const target = given as Args<Record<never, never>>
+      const settings = await readSettings(target, log)
+      process.exitCode = await definition.run({ args: given as unknown as Args<A>, output: createOutput(target.json ?? false), settings }) ?? EXIT.done
+    },
+  })
+  return command as unknown as CommandDef
+}
+
+/** A word that no command takes would otherwise be ignored, and the command do something else than was meant. */
+function refuseUnknown(known: ArgsDef, given: { _: string[], [name: string]: unknown }): void {
+  const kebab = (name: string) => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+  const unknown = Object.keys(given).find(name => name !== '_' && !Object.hasOwn(known, kebab(name)))
+  if (unknown !== undefined) throw new UsageError(`unknown option --${kebab(unknown)}`)
+  const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
+  if (given._.length > positionals) throw new UsageError(`unexpected argument ${JSON.stringify(given._[positionals])}`)
+  const empty = Object.entries(known).find(([name, { type }]) => type === 'string' && given[name] === '')
+  if (empty) throw new UsageError(`--${empty[0]} needs a value`)
+}
+
+// One connection to work on, one for the lock of a migration, two to look for a pooler.
+const POOL_SIZE = 3
+
+const storeOptions = ({ names: { schema, prefix }, subjectPrefix }: Settings, connection: ReturnType<Settings['database']>['connection']) => ({
+  connection, schema, prefix, subjectPrefix, poolSize: POOL_SIZE, autoMigrate: false, connectTimeout: 0, sweepInterval: 0, logger: log,
+})
+
+/** What a command works on, for its result; holds no secret. */
+export interface Target {
+  database: string
+  source: string
+  schema: string
+  prefix: string
+}
+
+/** Opens the database for `work`, which has to be reachable within `patience` milliseconds, and says which it is. */
+export async function withDatabase<T>(settings: Settings, work: (db: Db, target: Target) => Promise<T>, patience = 0): Promise<T> {
+  const { options, targetOf } = announce(settings)
+  const connector = createConnector(resolveOptions({ ...options, connectTimeout: patience }), async (db) => {
+    await db.query({ text: 'select 1', values: [] })
+  })
+  try {
+    return await connector.use(({ db }) => work(db, targetOf(db.label)))
+  }
+  finally {
+    await connector.close()
+  }
+}
+
+/** The database as it is, reachable or not. */
+export async function withUncheckedDatabase<T>(settings: Settings, work: (db: Db, target: Target) => Promise<T>): Promise<T> {
+  const { options, targetOf } = announce(settings)
+  const db = await openDb(resolveOptions(options))
+  try {
+    return await work(db, targetOf(db.label))
+  }
+  finally {
+    await db.close()
+  }
+}
+
+/** A store that never changes the schema. */
+export async function withStore<T>(settings: Settings, work: (store: Store) => Promise<T>): Promise<T> {
+  const store = createStore(announce(settings).options)
+  try {
+    await store.ready()
+    return await work(store)
+  }
+  finally {
+    await store.close()
+  }
+}
+
+/** Says on stderr which database and tables were chosen, before anything is done to them. */
+function announce(settings: Settings) {
+  const { connection, source } = settings.database()
+  const { schema, prefix } = settings.names
+  log.info(describeTarget(describe(connection), source, settings.names))
+  return {
+    options: storeOptions(settings, connection),
+    targetOf: (database: string): Target => ({ database, source, schema, prefix }),
+  }
+}

@@ -1,0 +1,45 @@
+import type { MigrationPlan } from '../runtime/core/migrate/plan'
+import { plan } from '../runtime/core/migrate/plan'
+import { migrate } from '../runtime/core/migrate/run'
+import type { MigrationProgress } from '../runtime/core/migrate/types'
+import { storeCommand, withDatabase } from './command'
+import { columns } from './output'
+import { describeTarget } from './settings'
+
+// A deployment may start the database at the same time.
+const PATIENCE_MS = 30_000
+
+export const migrateCommand = storeCommand({
+  name: 'migrate',
+  description: 'Bring the schema up to date',
+  args: {
+    'dry-run': { type: 'boolean', description: 'Only say what would be done' },
+  },
+  run: ({ args, output, settings }) => withDatabase(settings, async (db, target) => {
+    if (args['dry-run']) {
+      const found = await plan(db, settings.names)
+      return output.result({ ...target, ...found }, describePlan(found))
+    }
+    const { version, applied } = await migrate(db, settings.names, undefined, {
+      onProgress: progress => output.log.info(describeProgress(progress)),
+    })
+    const change = applied > 0 ? `migrated to version ${version}` : `already at version ${version}`
+    output.result({ ...target, version, applied }, [`${change}: ${describeTarget(target.database, target.source, settings.names)}`])
+  }, PATIENCE_MS),
+})
+
+/** The state of the schema, and a line for each migration that is pending. */
+export function describePlan({ version, latest, pending }: MigrationPlan): string[] {
+  if (pending.length === 0) return [`version ${version}, nothing is pending${version > latest ? ` (this build knows ${latest})` : ''}`]
+  return [
+    `version ${version}, pending:`,
+    ...columns(pending.map(migration => [
+      `  ${migration.version}`, migration.name, migration.transaction ? 'one transaction' : 'statement by statement',
+      [migration.breaking && 'breaking', migration.done > 0 && `cut off after statement ${migration.done}`].filter(Boolean).join(', '),
+    ])),
+  ]
+}
+
+function describeProgress({ version, name, statement, statements, rows }: MigrationProgress): string {
+  return `migration ${version} (${name}), statement ${statement} of ${statements}${rows > 0 ? `: ${rows} rows` : ''}`
+}

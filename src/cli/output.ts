@@ -1,0 +1,36 @@
+import { createConsola } from 'consola'
+import type { ConsolaInstance } from 'consola'
+
+/** Results go to stdout, all else to stderr: what a program reads is never mixed with what a person is told. */
+export interface Output {
+  json: boolean
+  /** The result: one JSON document for programs, lines of text for people. */
+  result(data: unknown, lines: string[]): void
+  /** One of many results, as it comes: a line of JSON, or of text. */
+  item(data: unknown, line: string): void
+  /** Beside the result. */
+  log: ConsolaInstance
+}
+
+export const log = createConsola({ stdout: process.stderr, stderr: process.stderr })
+
+export function createOutput(json: boolean): Output {
+  const write = (text: string) => process.stdout.write(`${text}\n`)
+  return {
+    json,
+    log,
+    result(data, lines) {
+      if (json) write(JSON.stringify(data, null, 2))
+      else lines.forEach(write)
+    },
+    item(data, line) {
+      write(json ? JSON.stringify(data) : line)
+    },
+  }
+}
+
+/** Rows as columns of text, each as wide as its widest entry. */
+export function columns(rows: string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map(row => row[at]!.length)))
+  return rows.map(row => row.map((text, at) => text.padEnd(widths[at]!)).join('  ').trimEnd())
+}

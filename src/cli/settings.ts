@@ -1,0 +1,73 @@
+import type { PoolConfig } from 'pg'
+import type { ConsolaInstance } from 'consola'
+import { toRuntimeConfig } from '../options'
+import { FALLBACKS, OVERRIDE, namedConnection } from '../runtime/connection'
+import { identifier, tablePrefix } from '../runtime/core/options'
+import { StoreError } from '../runtime/core/errors'
+import type { Names } from '../runtime/core/sql/identifier'
+import { namesOf } from '../runtime/core/sql/identifier'
+import { loadAppConfig } from './appConfig'
+import type { AppConfig } from './appConfig'
+
+/** Flags that every command has. */
+export const targetFlags = {
+  url: { type: 'string', description: 'Database URL: postgres://… or pglite://path', valueHint: 'url' },
+  schema: { type: 'string', description: 'Database schema of the tables', valueHint: 'name' },
+  prefix: { type: 'string', description: 'First part of every table name', valueHint: 'name' },
+  config: { type: 'boolean', default: true, description: 'Read nuxt.config or nitro.config of this directory', negativeDescription: 'Flags and environment only' },
+  json: { type: 'boolean', description: 'Print the result as JSON' },
+} as const
+
+export interface TargetArgs {
+  url?: string
+  schema?: string
+  prefix?: string
+  config: boolean
+}
+
+export interface Settings {
+  names: Names
+  subjectPrefix: string
+  autoMigrate: boolean
+  prepare: boolean
+  /** The database: asked for only by commands that need one. */
+  database(): { connection: string | PoolConfig, source: string }
+}
+
+/**
+ * Which database and which tables are meant, by the rules the app itself follows: flags, then the override variables,
+ * then nuxt.config or nitro.config, then DATABASE_URL and POSTGRES_URL.
+ */
+export async function readSettings(args: TargetArgs, log: ConsolaInstance, directory = process.cwd()): Promise<Settings> {
+  const app = args.config ? await loadAppConfig(directory, log) : undefined
+  // After the config was read: it brings in what stands in `.env`.
+  const { env } = process
+  const config = app?.config ?? toRuntimeConfig({}, { dev: false, rootDir: directory, env, warn: message => log.warn(message) })
+  const variable = (name: string) => env[`NITRO_NVENT_STORE_POSTGRES_${name}`] ?? env[`NUXT_NVENT_STORE_POSTGRES_${name}`]
+  const flag = (name: string, otherwise: boolean) => ({ true: true, false: false })[variable(name) ?? ''] ?? otherwise
+  const prefix = tablePrefix(args.prefix ?? variable('PREFIX') ?? String(config.prefix))
+  return {
+    names: namesOf(identifier('schema', args.schema ?? variable('SCHEMA') ?? String(config.schema)), prefix),
+    subjectPrefix: variable('SUBJECT_PREFIX') || String(config.subjectPrefix) || prefix,
+    autoMigrate: flag('AUTO_MIGRATE', config.autoMigrate),
+    prepare: flag('PREPARE', config.prepare),
+    database: () => databaseOf(args, app, log),
+  }
+}
+
+function databaseOf({ url }: TargetArgs, app: AppConfig | undefined, log: ConsolaInstance): ReturnType<Settings['database']> {
+  if (url !== undefined) return { connection: url, source: '--url' }
+  const nvent = { ...app?.nvent, store: { ...app?.nvent.store, adapter: app?.nvent.store?.adapter || app?.config.adapter } }
+  const chosen = namedConnection({ env: process.env, override: app?.config.connection, sources: app?.config.sources, nvent })
+  if (!chosen) {
+    const looked = app ? `, and ${app.file} names none either` : ''
+    throw new StoreError('INVALID_OPTION', `no database is named: give --url, or set ${[OVERRIDE, ...FALLBACKS].join(', ')}${looked}. The embedded database of development is --url pglite://.data/nvent-store`)
+  }
+  chosen.warnings.forEach(warning => log.warn(warning))
+  return { connection: chosen.connection, source: chosen.source }
+}
+
+/** For a person: `db.example.com:5432/app (from DATABASE_URL), schema public, prefix nvent`. */
+export function describeTarget(database: string, source: string, { schema, prefix }: Names): string {
+  return `${database} (from ${source}), schema ${schema}, prefix ${prefix}`
+}

@@ -1,0 +1,30 @@
+import { listSubjects, streamTableSizes } from '../runtime/core/features/inspect'
+import { listTables } from '../runtime/core/features/streamTables'
+import { storeCommand, withDatabase } from './command'
+import { columns } from './output'
+import { wholeNumber } from './usage'
+
+export const streamsCommand = storeCommand({
+  name: 'streams',
+  description: 'List subjects, or the tables of generic streams',
+  args: {
+    glob: { type: 'positional', required: false, default: '*', description: 'Which subjects: * any run, ? one character' },
+    tables: { type: 'boolean', description: 'List tables instead' },
+    limit: { type: 'string', default: '100', description: 'At most this many subjects', valueHint: 'n' },
+    after: { type: 'string', description: 'Go on after this subject', valueHint: 'subject' },
+  },
+  run: ({ args, output, settings }) => {
+    const limit = wholeNumber('--limit', args.limit, 1)
+    return withDatabase(settings, async (db) => {
+      if (args.tables) {
+        const prefixes = new Map((await listTables(db, settings.names)).map(({ tableName, subjectPrefix }) => [tableName, subjectPrefix]))
+        const tables = (await streamTableSizes(db, settings.names)).map(table => ({ ...table, subjectPrefix: prefixes.get(table.tableName) ?? null }))
+        return output.result(tables, columns(tables.map(({ tableName, subjectPrefix, rows, bytes }) => [
+          tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, rows < 0 ? 'not counted yet' : `about ${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
+        ])))
+      }
+      const subjects = await listSubjects(db, settings.names, { glob: args.glob, after: args.after, limit })
+      output.result(subjects, columns(subjects.map(({ subject, version, lastTs }) => [subject, `version ${version}`, new Date(lastTs).toISOString()])))
+    })
+  },
+})

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import type { EventRecord, Store } from '../runtime/core/types/index'
+import { storeCommand, withStore } from './command'
+import { UsageError, wholeNumber } from './usage'
+
+const PAGE = 500
+
+export const tailCommand = storeCommand({
+  name: 'tail',
+  description: 'Print the events of a subject, and those that come, until Ctrl-C',
+  args: {
+    subject: { type: 'positional', required: true, description: 'The subject' },
+    from: { type: 'string', default: 'start', description: 'start, now, an event id (exclusive), or an ISO time (inclusive)', valueHint: 'position' },
+    limit: { type: 'string', description: 'End after this many events', valueHint: 'n' },
+    follow: { type: 'boolean', default: true, description: 'Wait for new events', negativeDescription: 'End after the events that are there' },
+  },
+  run: ({ args, output, settings }) => {
+    const from = positionOf(args.from)
+    const limit = args.limit === undefined ? Infinity : wholeNumber('--limit', args.limit, 1)
+    return withStore(settings, async (store) => {
+      const until = ended()
+      let printed = 0
+      const print = (event: EventRecord) => {
+        if (printed >= limit || until.signal.aborted || isBefore(event, from)) return
+        output.item(event, line(event))
+        if (++printed >= limit) until.end()
+      }
+      await (args.follow ? follow : printHistory)(store, args.subject, from, print, until)
+    })
+  },
+})
+
+type Position = { after: string } | { from: number } | 'now'
+
+const isBefore = ({ ts }: EventRecord, from: Position): boolean => typeof from === 'object' && 'from' in from && ts < from.from
+
+interface Until {
+  signal: AbortSignal
+  end(reason?: unknown): void
+}
+
+/** What is there and what comes: subscribed first and read then, so that nothing falls between the two. */
+async function follow(store: Store, subject: string, from: Position, print: (event: EventRecord) => void, until: Until): Promise<void> {
+  const waiting: EventRecord[] = []
+  let last: string | undefined = undefined
+  let failure: unknown
+  // What the history has shown may still be on its way to the subscription.
+  const printNew = (event: EventRecord) => {
+    if (BigInt(event.id) > BigInt(last!)) print(event)
+  }
+  const subscription = await store.stream.subscribe(subject, (event) => {
+    if (last === undefined) waiting.push(event)
+    else printNew(event)
+  }, {
+    onError(error) {
+      failure = error
+      until.end()
+    },
+  })
+  last = await printHistory(store, subject, from, print, until)
+  waiting.forEach(printNew)
+  if (!until.signal.aborted) await once(until.signal, 'abort')
+  await subscription.unsubscribe()
+  if (failure !== undefined) throw failure
+}
+
+/** Prints what is there and returns the id of the last event. */
+async function printHistory(store: Store, subject: string, from: Position, print: (event: EventRecord) => void, until: Until): Promise<string> {
+  if (from === 'now') return '0'
+  let position = 'after' in from ? from.after : '0'
+  const start = 'from' in from ? from.from : undefined
+  for (let more = true; more && !until.signal.aborted;) {
+    const events = await store.stream.read(subject, { after: position, from: start, limit: PAGE })
+    events.forEach(print)
+    position = events.at(-1)?.id ?? position
+    more = events.length === PAGE
+  }
+  return position
+}
+
+function positionOf(text: string): Position {
+  if (text === 'now') return 'now'
+  if (text === 'start') return { after: '0' }
+  if (/^\d+$/.test(text)) return { after: text }
+  const time = Date.parse(text)
+  if (Number.isNaN(time)) throw new UsageError(`--from must be start, now, an event id or an ISO time, not ${JSON.stringify(text)}`)
+  return { from: time }
+}
+
+/** Ends by a signal, or because whoever reads the output has gone. */
+function ended(): Until {
+  const abort = new AbortController()
+  const end = () => abort.abort()
+  process.once('SIGINT', end)
+  process.once('SIGTERM', end)
+  process.stdout.once('error', end)
+  return { signal: abort.signal, end }
+}
+
+function line({ id, ts, type, ...rest }: EventRecord): string {
+  return [id, new Date(ts).toISOString(), type, JSON.stringify(rest)].join('\t')
+}

@@ -1,0 +1,95 @@
+import type { Queryable } from '../db/types'
+import { toStoreError } from '../db/errors'
+import type { Pooler } from '../db/poolerMode'
+import type { Check, Finding, Patient } from './types'
+import { fail, ok, warn } from './types'
+
+const OLDEST_SERVER = 140_000
+const MAX_SKEW_MS = 1_000
+const FULL_SHARE = 0.8
+const SAMPLES = 3
+
+export const connection: Check = {
+  name: 'connection',
+  async run({ db }) {
+    try {
+      const times = []
+      for (let at = 0; at < SAMPLES; at++) times.push((await askTime(db)).took)
+      return [ok(`${db.driver} database ${db.label} answers in ${Math.min(...times).toFixed(1)} ms`)]
+    }
+    catch (error) {
+      return [fail(`${db.label} does not answer: ${toStoreError(error).message}`, 'check host, port, user, password, TLS, and that the server is up and reachable from here')]
+    }
+  },
+}
+
+export const version: Check = {
+  name: 'server version',
+  async run({ db }) {
+    const { rows: [row] } = await db.query<{ number: string, version: string }>({
+      text: 'select current_setting(\'server_version_num\') as number, current_setting(\'server_version\') as version', values: [],
+    })
+    return Number(row!.number) >= OLDEST_SERVER
+      ? [ok(`PostgreSQL ${row!.version}`)]
+      : [fail(`PostgreSQL ${row!.version} is older than 14`, 'upgrade the server to PostgreSQL 14 or newer')]
+  },
+}
+
+const poolers: Record<Pooler, (patient: Patient) => Finding> = {
+  none: () => ok('no pooler between this process and the server'),
+  session: () => ok('a pooler that keeps a server connection for each of ours'),
+  transaction: ({ options }) => options.prepare
+    ? warn('a pooler in transaction mode, while statements are prepared under names', 'set `prepare: false`, unless the pooler keeps names (PgBouncer 1.21 and newer with max_prepared_statements)')
+    : ok('a pooler in transaction mode, and `prepare` is off'),
+}
+
+export const pooler: Check = {
+  name: 'pooler',
+  server: true,
+  async run(patient) {
+    const { db } = patient
+    if (db.flags.connections === 'one') return [ok('not looked for: that takes two connections')]
+    return [poolers[await db.pooler()](patient)]
+  },
+}
+
+export const connections: Check = {
+  name: 'connections',
+  server: true,
+  async run({ db }) {
+    const { rows: [row] } = await db.query<{ open: string, max: number }>({
+      text: `select count(*) as open, current_setting('max_connections')::integer
+        - current_setting('superuser_reserved_connections')::integer as max
+        from pg_catalog.pg_stat_activity where backend_type = 'client backend'`,
+      values: [],
+    })
+    const [open, max] = [Number(row!.open), row!.max]
+    const message = `${open} of ${max} connections of the server are in use`
+    return open < max * FULL_SHARE ? [ok(message)] : [warn(message, 'lower `poolSize`, raise `max_connections`, or put a pooler in front')]
+  },
+}
+
+export const clock: Check = {
+  name: 'clock',
+  server: true,
+  async run({ db }) {
+    const { took, skew } = await askTime(db)
+    // Half of the way is as much as the answer can be off.
+    if (Math.abs(skew) <= MAX_SKEW_MS + took / 2) return [ok('the clocks of this machine and the server agree')]
+    return [warn(
+      `the server's clock is ${(Math.abs(skew) / 1000).toFixed(1)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's`,
+      'times of events and expiry are the server\'s: don\'t compare them with this machine\'s; run NTP on both',
+    )]
+  },
+}
+
+/** How far the server's clock is ahead, and how long it took to ask, in milliseconds. */
+async function askTime(db: Queryable): Promise<{ took: number, skew: number }> {
+  const before = Date.now()
+  const started = performance.now()
+  const { rows: [row] } = await db.query<{ now: number }>({
+    text: 'select (extract(epoch from clock_timestamp()) * 1000)::double precision as now', values: [],
+  })
+  const took = performance.now() - started
+  return { took, skew: row!.now - (before + took / 2) }
+}

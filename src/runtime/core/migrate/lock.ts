@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Db, Queryable, Session } from '../db/types'
+import type { SchemaNames } from './types'
+
+const FIRST_PAUSE_MS = 20
+const MAX_PAUSE_MS = 1_000
+
+/**
+ * Runs `work` in a transaction that holds the migration lock of the schema; whoever comes meanwhile looks again and
+ * again. Nobody waits inside the database: an index that is built concurrently waits for every statement under way,
+ * and a statement that waited for the lock would wait for the index. The lock belongs to the transaction, so it is
+ * gone when its process is, and holds behind a pooler in transaction mode.
+ */
+export async function locked<T>(db: Db, names: SchemaNames, work: (session: Session) => Promise<T>): Promise<T> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
+    const outcome = await db.atomic(async (session) => {
+      // Whatever the database's default is: what others did before the lock was free has to be seen, and between
+      // two statements no snapshot may be held that an index would wait for.
+      await session.script('set transaction isolation level read committed')
+      return await tryLock(session, names) ? { result: await work(session) } : undefined
+    })
+    if (outcome) return outcome.result
+    await sleep(pause * (0.5 + Math.random()))
+  }
+}
+
+/** Keeps the server from ending a transaction that only holds the lock while other connections work. */
+export async function neverIdleOut(session: Queryable): Promise<void> {
+  await session.query({
+    text: `select set_config(name, '0', true) from pg_catalog.pg_settings
+      where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')`,
+    values: [],
+  })
+}
+
+// One lock a schema, not a prefix: two prefixes may create the same schema and share its helper function.
+async function tryLock(session: Queryable, { schema }: SchemaNames): Promise<boolean> {
+  const digest = createHash('sha256').update(`nvent-store-postgres migrate ${schema}`).digest()
+  const { rows: [row] } = await session.query<{ locked: boolean }>({
+    text: 'select pg_try_advisory_xact_lock($1::bigint) as locked', values: [digest.readBigInt64BE().toString()],
+  })
+  return row!.locked
+}

@@ -1,0 +1,78 @@
+import type { Queryable } from '../db/types'
+import { quoteIdentifier } from '../sql/identifier'
+import { renderMigration, versionTable } from './render'
+import { migrations as released } from './sql.gen'
+import { statementsOf } from './statements'
+import type { Migration, SchemaNames } from './types'
+import { checkedState, versionTableSql } from './versions'
+
+export interface PendingMigration {
+  version: number
+  name: string
+  /** Whether it runs in one transaction, or statement by statement. */
+  transaction: boolean
+  /** Whether builds that do not know it are refused afterwards. */
+  breaking: boolean
+  /** Statements that an earlier run has done; 0 for one that was not begun. */
+  done: number
+}
+
+export interface MigrationPlan {
+  /** Version of the schema in the database; 0 when there is none. */
+  version: number
+  /** Version this build works with. */
+  latest: number
+  pending: PendingMigration[]
+}
+
+/**
+ * What `migrate` would do, without doing it.
+ * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, as `migrate` would
+ */
+export async function plan(db: Queryable, names: SchemaNames, migrations: Migration[] = released): Promise<MigrationPlan> {
+  const { version, unfinished } = await checkedState(db, names, migrations)
+  return {
+    version,
+    latest: migrations.length,
+    pending: migrations.slice(version).map(migration => ({
+      version: migration.version,
+      name: migration.name,
+      transaction: migration.transaction ?? true,
+      breaking: migration.breaking ?? false,
+      done: unfinished?.version === migration.version ? unfinished.step ?? 0 : 0,
+    })),
+  }
+}
+
+/**
+ * The SQL of the migrations that come after `version`, for reviews and for other migration tools: with the version
+ * table and its rows, so that the store finds a schema it knows. `done` statements of the first one are left out.
+ */
+export function migrationSql(names: SchemaNames, version = 0, done = 0, migrations: Migration[] = released): string {
+  const parts = migrations.slice(version).map((migration, at) => section(migration, names, at === 0 ? done : 0))
+  if (version === 0 && done === 0 && parts.length > 0) parts.unshift(start(names))
+  return parts.join('\n\n')
+}
+
+function start(names: SchemaNames): string {
+  // Everybody has it, and not everybody may create schemas.
+  const schema = names.schema === 'public' ? '' : `create schema if not exists ${quoteIdentifier(names.schema)};\n`
+  return `${schema}${versionTableSql(names)};`
+}
+
+function section(migration: Migration, names: SchemaNames, done: number): string {
+  const { version, name, checksum, breaking = false } = migration
+  const row = [version, text(name), text(checksum), breaking, 'null'].join(', ')
+  return `-- migration ${version}: ${name}${breaking ? ' (breaking: older builds are refused afterwards)' : ''}
+${body(migration, names, done)}
+insert into ${versionTable(names)} (version, description, checksum, breaking, step)
+  values (${row}) on conflict (version) do update set step = null, applied_at = now();`
+}
+
+function body(migration: Migration, names: SchemaNames, done: number): string {
+  if (migration.transaction ?? true) return renderMigration(migration.up, names).trim().replace(/;?$/, ';')
+  const remarks = { plain: '', batched: '-- repeat until it changes no row, committing each time\n', outside: '-- outside of a transaction\n' }
+  return statementsOf(migration, names).slice(done).map(({ text, kind }) => `${remarks[kind]}${text};`).join('\n')
+}
+
+const text = (value: string) => `'${value.replaceAll('\'', '\'\'')}'`

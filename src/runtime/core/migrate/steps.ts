@@ -1,0 +1,125 @@
+import { sqlStateOf } from '../db/errors'
+import type { Db, Session } from '../db/types'
+import { StoreError, messageOf } from '../errors'
+import { quoteIdentifier } from '../sql/identifier'
+import { locked, neverIdleOut } from './lock'
+import type { MigrationStatement } from './statements'
+import { statementsOf } from './statements'
+import type { Migration, MigrationProgress, SchemaNames } from './types'
+import { checkedState, ensureVersionTable, record } from './versions'
+
+export type OnProgress = (progress: MigrationProgress) => void
+
+/**
+ * Applies the migration after `version`, which wants no transaction, statement by statement. Each one that can is
+ * committed together with the note that it is done; the others find out for themselves what is left of them.
+ * @returns whether it was applied here; false when another process did it first
+ * @throws {StoreError} MIGRATION_FAILED; the next run goes on at the statement that failed
+ */
+export async function applyStatements(
+  db: Db, names: SchemaNames, migrations: Migration[], version: number, onProgress: OnProgress,
+): Promise<boolean> {
+  const migration = migrations[version]!
+  const run = async (stillLocked: () => Promise<unknown>): Promise<boolean> => {
+    const state = await checkedState(db, names, migrations)
+    if (state.version !== version) return false
+    await runAll({ db, names, migration, stillLocked, onProgress }, state.unfinished?.step ?? 0, async (session) => {
+      await ensureVersionTable(session, names, state)
+    })
+    return true
+  }
+  // Nobody else can have the database open.
+  if (!db.flags.shared) return run(async () => {})
+  if (db.flags.connections === 'one') {
+    throw new StoreError(
+      'MIGRATION_FAILED',
+      `migration ${migration.version} (${migration.name}) runs outside of a transaction and needs a second connection to hold the lock: raise \`poolSize\` to 2, or run \`npx nvent-store migrate\``,
+      { details: { ...names, version: migration.version } },
+    )
+  }
+  return locked(db, names, async (holder) => {
+    await neverIdleOut(holder)
+    return run(() => holder.query({ text: 'select 1', values: [] }))
+  })
+}
+
+interface Run {
+  db: Db
+  names: SchemaNames
+  migration: Migration
+  /** Fails when the transaction that holds the lock is gone: another process may be at work by then. */
+  stillLocked(): Promise<unknown>
+  onProgress: OnProgress
+}
+
+async function runAll(run: Run, done: number, prepare: (session: Session) => Promise<void>): Promise<void> {
+  const { db, names, migration } = run
+  const statements = statementsOf(migration, names)
+  await db.atomic(async (session) => {
+    await prepare(session)
+    await record(session, names, migration, done < statements.length ? done : null)
+  })
+  for (const [at, statement] of statements.entries()) {
+    if (at < done) continue
+    const progress = { version: migration.version, name: migration.name, statement: at + 1, statements: statements.length, rows: 0 }
+    const finish = (session: Session) => record(session, names, migration, at + 1 < statements.length ? at + 1 : null)
+    try {
+      await run.stillLocked()
+      run.onProgress(progress)
+      await runners[statement.kind](run, statement, finish, progress)
+    }
+    catch (error) {
+      throw failed(run, progress, error)
+    }
+  }
+}
+
+type Runner = (run: Run, statement: MigrationStatement, finish: (session: Session) => Promise<void>, progress: MigrationProgress) => Promise<void>
+
+const runners: Record<MigrationStatement['kind'], Runner> = {
+  async plain({ db }, { text }, finish) {
+    await db.atomic(async (session) => {
+      await session.script(text)
+      await finish(session)
+    })
+  },
+
+  async batched({ db, stillLocked, onProgress }, { text }, finish, progress) {
+    for (let rows = 1; rows > 0;) {
+      await stillLocked()
+      rows = await db.atomic(async (session) => {
+        const { count } = await session.query({ text, values: [] })
+        if (count === 0) await finish(session)
+        return count
+      })
+      progress.rows += rows
+      if (rows > 0) onProgress(progress)
+    }
+  },
+
+  async outside({ db, names }, { text, index }, finish) {
+    if (index === undefined || await clearIndex(db, names, index)) await db.script(text)
+    await db.atomic(finish)
+  },
+}
+
+/** Drops what a build that was cut off has left; false when the index is there and complete. */
+async function clearIndex(db: Db, { schema }: SchemaNames, index: string): Promise<boolean> {
+  const { rows: [found] } = await db.query<{ indisvalid: boolean }>({
+    text: `select i.indisvalid from pg_catalog.pg_index i
+      join pg_catalog.pg_class c on c.oid = i.indexrelid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = $1::text and c.relname = $2::text`,
+    values: [schema, index],
+  })
+  if (found && !found.indisvalid) await db.script(`drop index concurrently ${quoteIdentifier(schema)}.${quoteIdentifier(index)}`)
+  return !found?.indisvalid
+}
+
+function failed({ names, migration }: Run, { statement, statements }: MigrationProgress, error: unknown): StoreError {
+  return new StoreError(
+    'MIGRATION_FAILED',
+    `migration ${migration.version} (${migration.name}) stopped at statement ${statement} of ${statements}, where the next run goes on: ${messageOf(error)}`,
+    { cause: error, details: { ...names, version: migration.version, statement, sqlState: sqlStateOf(error) } },
+  )
+}

@@ -1,0 +1,116 @@
+import type { Queryable, Session } from '../db/types'
+import { StoreError } from '../errors'
+import { quoteIdentifier } from '../sql/identifier'
+import { versionTable } from './render'
+import type { Migration, SchemaNames } from './types'
+
+/** A row of `{prefix}_schema_version`. */
+export interface AppliedMigration extends Record<string, unknown> {
+  version: number
+  description: string | null
+  checksum: string
+  breaking: boolean
+  /** Statements that are done, of a migration that is under way; null once it is complete. */
+  step: number | null
+}
+
+export interface AppliedState {
+  /** The newest migration that is complete; 0 when there is none. */
+  version: number
+  /** The one after it, when it was begun and has not come to its end. */
+  unfinished?: AppliedMigration
+}
+
+/** Columns that came after the table itself, so that what was there before them can be told apart and completed. */
+const LATER_COLUMNS = ['breaking boolean not null default false', 'step integer']
+
+/**
+ * The state of the schema, once it is certain that this build and the database mean the same by it.
+ * @throws {StoreError} MIGRATION_FAILED when an applied migration is not the one of this build, SCHEMA_TOO_NEW when
+ * one that this build does not know is marked as breaking
+ */
+export async function checkedState(db: Queryable, names: SchemaNames, migrations: Migration[]): Promise<AppliedState> {
+  const rows = await appliedMigrations(db, names)
+  const edited = rows.find(row => migrations[row.version - 1] && migrations[row.version - 1]!.checksum !== row.checksum)
+  if (edited) {
+    throw new StoreError(
+      'MIGRATION_FAILED',
+      `migration ${edited.version} (${migrations[edited.version - 1]!.name}) was edited after it was applied: its checksum in ${versionTable(names)} is another. Released migrations never change; add a new one`,
+      { details: { ...names, version: edited.version } },
+    )
+  }
+  const state = stateOf(rows)
+  const breaking = rows.findLast(row => row.version > migrations.length && row.breaking)
+  if (breaking) throw tooNew(names, state.version, migrations, `migration ${breaking.version} (${breaking.description}) changed what older builds rely on`)
+  return state
+}
+
+export function tooNew(names: SchemaNames, version: number, migrations: Migration[], reason: string): StoreError {
+  return new StoreError(
+    'SCHEMA_TOO_NEW',
+    `the schema is at version ${version}, this build knows ${migrations.length}, and ${reason}: update nvent-store-postgres`,
+    { details: { ...names, version, expected: migrations.length } },
+  )
+}
+
+/** What was applied, in order; a table that does not say `breaking` and `step` yet is read as if it did. */
+export async function appliedMigrations(db: Queryable, names: SchemaNames): Promise<AppliedMigration[]> {
+  const { rows: columns } = await db.query<{ attname: string }>({
+    text: `select a.attname from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = $1::text and c.relname = $2::text and a.attnum > 0 and not a.attisdropped`,
+    values: [names.schema, `${names.prefix}_schema_version`],
+  })
+  if (columns.length === 0) return []
+  if (!columns.some(({ attname }) => attname === 'checksum')) {
+    throw new StoreError(
+      'MIGRATION_FAILED',
+      `${versionTable(names)} was made by @nvent-addon/adapter-store-postgres, and its tables were left untouched: choose another prefix or schema for this store`,
+      { details: { ...names, foreign: '@nvent-addon/adapter-store-postgres' } },
+    )
+  }
+  const { rows } = await db.query<AppliedMigration>({
+    text: `select version, description, checksum, coalesce((to_jsonb(applied) ->> 'breaking')::boolean, false) as breaking,
+      (to_jsonb(applied) ->> 'step')::integer as step from ${versionTable(names)} applied order by version`,
+    values: [],
+  })
+  return rows
+}
+
+export function stateOf(rows: AppliedMigration[]): AppliedState {
+  const last = rows.at(-1)
+  if (!last || last.step === null) return { version: last?.version ?? 0 }
+  return { version: last.version - 1, unfinished: last }
+}
+
+/** SQL that makes the version table, or completes one that was made before it had all of its columns. */
+export function versionTableSql(names: SchemaNames): string {
+  return `create table if not exists ${versionTable(names)} (
+  version integer primary key, applied_at timestamptz default now(), description text, checksum text not null,
+  ${LATER_COLUMNS.join(', ')}
+)`
+}
+
+/** Makes the schema and the version table where they are missing. */
+export async function ensureVersionTable(session: Session, names: SchemaNames, state: AppliedState): Promise<void> {
+  if (state.version > 0 || state.unfinished) {
+    return session.script(`alter table ${versionTable(names)} ${LATER_COLUMNS.map(column => `add column if not exists ${column}`).join(', ')}`)
+  }
+  // `create schema if not exists` asks for rights on the database even when the schema is there.
+  const { rows: [schema] } = await session.query({
+    text: 'select 1 from pg_catalog.pg_namespace where nspname = $1::text', values: [names.schema],
+  })
+  if (!schema) await session.script(`create schema ${quoteIdentifier(names.schema)}`)
+  await session.script(versionTableSql(names))
+}
+
+/** Notes that a migration is complete, or at which of its statements it is. */
+export async function record(session: Queryable, names: SchemaNames, migration: Migration, step: number | null): Promise<void> {
+  await session.query({
+    text: `insert into ${versionTable(names)} (version, description, checksum, breaking, step)
+      values ($1::integer, $2::text, $3::text, $4::boolean, $5::integer)
+      on conflict (version) do update set step = excluded.step, applied_at = now()`,
+    values: [migration.version, migration.name, migration.checksum, migration.breaking ?? false, step],
+  })
+}
