@@ -4,6 +4,17 @@ import type { Catalog } from './catalog'
 export const catalog: Catalog = {
   tables: [
     {
+      name: "{prefix}_entry_counts",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"table_name","type":"text","required":true,"filled":false},
+        {"name":"key","type":"text","required":true,"filled":false},
+        {"name":"id","type":"bigint","required":true,"filled":true},
+        {"name":"entries","type":"bigint","required":true,"filled":false},
+      ],
+    },
+    {
       name: "{prefix}_events",
       partitionOf: null,
       columns: [
@@ -232,6 +243,7 @@ export const catalog: Catalog = {
     },
   ],
   indexes: [
+    {"name":"{prefix}_entry_counts_pkey","table":"{prefix}_entry_counts","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, table_name, key, id)"},
     {"name":"idx_{prefix}_events_run","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"btree (run_id) WHERE (run_id IS NOT NULL)"},
     {"name":"idx_{prefix}_events_subject","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"btree (subject, ts DESC)"},
     {"name":"idx_{prefix}_events_type","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"btree (subject, type, ts DESC)"},
@@ -266,9 +278,15 @@ export const catalog: Catalog = {
   ],
   sequences: [
     "{prefix}_entries_seq",
+    "{prefix}_entry_counts_id_seq",
     "{prefix}_events_id_seq",
   ],
   functions: [
+    {"name":"{prefix}_count_flow_runs","signature":"","result":"trigger","body":"begin\n  if tg_op = 'TRUNCATE' then\n    delete from \"{schema}\".\"{prefix}_entry_counts\" where table_name = 'flow_runs';\n  elsif tg_op = 'INSERT' then\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'flow_runs', flow_name, count(*) from changed group by 1, 2, 3;\n  else\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'flow_runs', flow_name, -count(*) from changed group by 1, 2, 3;\n  end if;\n  return null;\nend"},
+    {"name":"{prefix}_count_flows","signature":"","result":"trigger","body":"begin\n  if tg_op = 'TRUNCATE' then\n    delete from \"{schema}\".\"{prefix}_entry_counts\" where table_name = 'flows';\n  elsif tg_op = 'INSERT' then\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'flows', '', count(*) from changed group by 1, 2, 3;\n  else\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'flows', '', -count(*) from changed group by 1, 2, 3;\n  end if;\n  return null;\nend"},
+    {"name":"{prefix}_count_index","signature":"","result":"trigger","body":"begin\n  if tg_op = 'TRUNCATE' then\n    delete from \"{schema}\".\"{prefix}_entry_counts\" where table_name = 'index';\n  elsif tg_op = 'INSERT' then\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'index', key, count(*) from changed group by 1, 2, 3;\n  else\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'index', key, -count(*) from changed group by 1, 2, 3;\n  end if;\n  return null;\nend"},
+    {"name":"{prefix}_count_scheduler_jobs","signature":"","result":"trigger","body":"begin\n  if tg_op = 'TRUNCATE' then\n    delete from \"{schema}\".\"{prefix}_entry_counts\" where table_name = 'scheduler_jobs';\n  elsif tg_op = 'INSERT' then\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'scheduler_jobs', '', count(*) from changed group by 1, 2, 3;\n  else\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'scheduler_jobs', '', -count(*) from changed group by 1, 2, 3;\n  end if;\n  return null;\nend"},
+    {"name":"{prefix}_count_triggers","signature":"","result":"trigger","body":"begin\n  if tg_op = 'TRUNCATE' then\n    delete from \"{schema}\".\"{prefix}_entry_counts\" where table_name = 'triggers';\n  elsif tg_op = 'INSERT' then\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'triggers', '', count(*) from changed group by 1, 2, 3;\n  else\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'triggers', '', -count(*) from changed group by 1, 2, 3;\n  end if;\n  return null;\nend"},
     {"name":"{prefix}_merge_patch","signature":"jsonb, jsonb","result":"jsonb","body":"\ndeclare\n  member record;\n  merged jsonb := case when jsonb_typeof(target) = 'object' then target else '{}' end;\nbegin\n  if patch is null then\n    return target;\n  end if;\n  if jsonb_typeof(patch) <> 'object' then\n    return patch;\n  end if;\n  for member in select key, value from jsonb_each(patch) loop\n    if jsonb_typeof(member.value) = 'null' then\n      merged := merged - member.key;\n    elsif jsonb_typeof(member.value) = 'object' then\n      merged := merged || jsonb_build_object(member.key, \"{schema}\".\"{prefix}_merge_patch\"(merged -> member.key, member.value));\n    else\n      merged := merged || jsonb_build_object(member.key, member.value);\n    end if;\n  end loop;\n  return merged;\nend\n"},
   ],
 }
