@@ -3,14 +3,13 @@ import { sqlStateOf } from '../db/errors'
 import type { Db, Queryable, Session } from '../db/types'
 import { StoreError, messageOf } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
+import { adopt } from './adopt/adopt'
+import { FOREIGN, schemaOwner } from './adopt/foreign'
 import { renderMigration, versionTable } from './render'
 import { migrations as released } from './sql.gen'
-import type { Migration } from './types'
+import type { Migration, SchemaNames } from './types'
 
-export interface SchemaNames {
-  schema: string
-  prefix: string
-}
+export type { SchemaNames } from './types'
 
 export interface SchemaState {
   /** Version of the schema in the database; 0 when there is none. */
@@ -26,11 +25,14 @@ interface AppliedRow extends Record<string, unknown> {
 
 /**
  * Brings the schema up to date: one transaction for each migration, all under one advisory lock, so that of
- * many processes that start at once exactly one migrates and the others wait for it.
- * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW
+ * many processes that start at once exactly one migrates and the others wait for it. Tables of the published
+ * adapter are adopted first; `subjectPrefix` is the first segment of the subjects of their streams.
+ * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, TIMEOUT
  */
-export async function migrate(db: Db, names: SchemaNames, migrations: Migration[] = released): Promise<SchemaState> {
-  let applied = 0
+export async function migrate(
+  db: Db, names: SchemaNames, migrations: Migration[] = released, subjectPrefix = names.prefix,
+): Promise<SchemaState> {
+  let applied = await adoptForeign(db, names, migrations, subjectPrefix)
   let version = await checkedVersion(db, names, migrations)
   while (version < migrations.length) {
     const after = await db.atomic(session => applyNext(session, names, migrations))
@@ -49,7 +51,7 @@ export async function requireCurrent(db: Queryable, names: SchemaNames, migratio
   if (version < migrations.length) {
     throw new StoreError(
       'SCHEMA_BEHIND',
-      `schema ${quoteIdentifier(names.schema)} with prefix ${quoteIdentifier(names.prefix)} is at version ${version}, this build needs ${migrations.length}, and autoMigrate is off: run \`npx nvent-store migrate --schema ${shellWord(names.schema)} --prefix ${shellWord(names.prefix)}\``,
+      `schema ${quoteIdentifier(names.schema)} with prefix ${quoteIdentifier(names.prefix)} is at version ${version}, this build needs ${migrations.length}, and autoMigrate is off: run ${migrateCommand(names)}`,
       { details: { ...names, version, expected: migrations.length } },
     )
   }
@@ -86,18 +88,32 @@ export async function currentVersion(db: Queryable, names: SchemaNames): Promise
   return (await appliedMigrations(db, names)).at(-1)?.version ?? 0
 }
 
+/** How many migrations the tables of the published adapter have had afterwards: one, or none when there are none. */
+async function adoptForeign(db: Db, names: SchemaNames, migrations: Migration[], subjectPrefix: string): Promise<number> {
+  const [first] = migrations
+  if (!first || await schemaOwner(db, names) !== 'foreign') return 0
+  return db.atomic(async (session) => {
+    await lock(session, names)
+    return await adopt(session, names, subjectPrefix, () => apply(session, names, first)) ? 1 : 0
+  })
+}
+
 async function applyNext(session: Session, names: SchemaNames, migrations: Migration[]) {
   await lock(session, names)
   const version = await checkedVersion(session, names, migrations)
   const migration = migrations[version]
   if (!migration) return { version, ran: false }
-  if (version === 0) await createVersionTable(session, names)
+  await apply(session, names, migration)
+  return { version: migration.version, ran: true }
+}
+
+async function apply(session: Session, names: SchemaNames, migration: Migration): Promise<void> {
+  if (migration.version === 1) await createVersionTable(session, names)
   await runScript(session, names, migration, migration.up)
   await session.query({
     text: `insert into ${versionTable(names)} (version, description, checksum) values ($1::integer, $2::text, $3::text)`,
     values: [migration.version, migration.name, migration.checksum],
   })
-  return { version: migration.version, ran: true }
 }
 
 async function createVersionTable(session: Session, names: SchemaNames): Promise<void> {
@@ -149,19 +165,13 @@ async function checkedVersion(db: Queryable, names: SchemaNames, migrations: Mig
 }
 
 async function appliedMigrations(db: Queryable, names: SchemaNames): Promise<AppliedRow[]> {
-  const { rows: columns } = await db.query<{ attname: string }>({
-    text: `select a.attname from pg_catalog.pg_attribute a
-      join pg_catalog.pg_class c on c.oid = a.attrelid
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = $1::text and c.relname = $2::text and a.attnum > 0 and not a.attisdropped`,
-    values: [names.schema, `${names.prefix}_schema_version`],
-  })
-  if (columns.length === 0) return []
-  if (!columns.some(({ attname }) => attname === 'checksum')) {
+  const owner = await schemaOwner(db, names)
+  if (owner === undefined) return []
+  if (owner === 'foreign') {
     throw new StoreError(
-      'MIGRATION_FAILED',
-      `${versionTable(names)} was made by @nvent-addon/adapter-store-postgres, and its tables were left untouched: choose another prefix or schema for this store`,
-      { details: { ...names, foreign: '@nvent-addon/adapter-store-postgres' } },
+      'SCHEMA_BEHIND',
+      `the tables beside ${versionTable(names)} were made by ${FOREIGN} and are not adopted yet: ${migrateCommand(names)} does it`,
+      { details: { ...names, foreign: FOREIGN } },
     )
   }
   const { rows } = await db.query<AppliedRow>({
@@ -176,6 +186,10 @@ async function lock(session: Queryable, { schema }: SchemaNames): Promise<void> 
   await session.query({
     text: 'select pg_advisory_xact_lock($1::bigint)', values: [digest.readBigInt64BE().toString()],
   })
+}
+
+function migrateCommand({ schema, prefix }: SchemaNames): string {
+  return `\`npx nvent-store migrate --schema ${shellWord(schema)} --prefix ${shellWord(prefix)}\``
 }
 
 function shellWord(name: string): string {
