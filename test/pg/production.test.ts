@@ -55,7 +55,11 @@ describe.each(servers)('the SQL of docs/production.md on $name', ({ server }) =>
       // An administrator as hosts give one: no superuser.
       const admin = `admin_${suffix}`
       await administer(server, [`create role ${admin} login createrole password 'x'`, `grant create, connect on database "${database.name}" to ${admin}`])
-      onFileEnd(() => administer(server, ['nvent_reader', 'nvent_app', 'nvent_migrator'].map(role => `drop role if exists ${own(role)}`).concat(`drop role ${admin}`)))
+      const { drop } = database
+      onFileEnd(async () => {
+        await drop()
+        await administer(server, ['nvent_reader', 'nvent_app', 'nvent_migrator'].map(role => `drop role if exists ${own(role)}`).concat(`drop role ${admin}`))
+      })
       const administrator = serverUrl(server, { database: database.name, user: admin, password: 'x' })
       await run(administrator, own(roles))
       await migrate(login('nvent_migrator'))
