@@ -5,9 +5,8 @@ import { versionTable } from '../render'
 /** The published adapter whose databases can be adopted. */
 export const FOREIGN = '@nvent-addon/adapter-store-postgres'
 
-/** Its tables and their columns: whatever else is there was put there by somebody else. */
-export const foreignTables: Record<string, string[]> = {
-  schema_version: ['version', 'applied_at', 'description'],
+/** Its tables that hold an app's rows, with their columns: whatever else is there was put there by somebody else. */
+export const contentTables: Record<string, string[]> = {
   flow_events: ['id', 'run_id', 'flow_name', 'ts', 'type', 'step_name', 'step_id', 'attempt', 'data', 'created_at'],
   trigger_events: ['id', 'trigger_name', 'ts', 'type', 'data', 'created_at'],
   flow_runs: [
@@ -28,6 +27,12 @@ export const foreignTables: Record<string, string[]> = {
     'last_run_at', 'next_run_at', 'status', 'metadata', 'config', 'version', 'updated_at',
   ],
   kv: ['key', 'value', 'expires_at', 'updated_at'],
+}
+
+/** All its tables. */
+export const foreignTables: Record<string, string[]> = {
+  schema_version: ['version', 'applied_at', 'description'],
+  ...contentTables,
 }
 
 /** Its indexes beside the primary keys, as `idx_{prefix}_…`. Those our schema lacks are not needed by it. */

@@ -1,7 +1,7 @@
 import type { Queryable, Row } from '../../db/types'
 import { namesOf, quoteIdentifier } from '../../sql/identifier'
 import type { SchemaNames } from '../types'
-import { FOREIGN, FOREIGN_HELPER, foreignIndexes, foreignTables, foreignVersion } from './foreign'
+import { FOREIGN, FOREIGN_HELPER, contentTables, foreignIndexes, foreignTables, foreignVersion } from './foreign'
 import { adoptions } from './sql.gen'
 import type { AdoptionPlan } from './types'
 
@@ -21,8 +21,8 @@ export async function adoptionPlan(db: Queryable, names: SchemaNames): Promise<A
     problems: await adoptionProblems(db, names, version),
   }
   if (plan.problems.length > 0) return plan
-  for (const table of Object.keys(foreignTables)) {
-    if (table !== 'schema_version') plan.tables.push({ table: `${names.prefix}_${table}`, ...await sizeOf(db, names, table) })
+  for (const table of Object.keys(contentTables)) {
+    plan.tables.push({ table: `${names.prefix}_${table}`, ...await sizeOf(db, names, table) })
   }
   plan.misplacedCounters = await misplacedCounters(db, names)
   plan.lost = await othersOn(db, names)
