@@ -9,7 +9,7 @@ import { openPeer } from '../setup/peer/index'
 import type { Peer } from '../setup/peer/index'
 import type { EventRecord } from '../../src/runtime/core/types/index'
 import { everything } from './catalog'
-import { START, contentOf, expectSame, fill, range } from './published'
+import { START, contentOf, expectSame, fill } from './published'
 import { openPool, servers } from './servers'
 
 const LATEST = migrations.length

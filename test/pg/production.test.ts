@@ -101,6 +101,8 @@ describe.each(servers)('the SQL of docs/production.md on $name', ({ server }) =>
       }
       for (let at = 0; at < 20; at++) await store.kv.set('often', at)
       await store.kv.set('expired', 1, 0)
+      // A connection that ends hands its statistics in.
+      await store.close()
     })
 
     it.each(blocksUnder('Monitoring', 'sql').map(block => [/from (?:nvent\.|pg_)\S+/.exec(block)![0], block]))('for monitoring works: %s', async (_, block) => {

@@ -13,8 +13,8 @@ const LOCK_NOT_AVAILABLE = '55P03'
 /**
  * Makes our schema of the published adapter's: locks its tables, lets `migrateFirst` make ours, copies every row
  * and drops its tables. Runs in the caller's transaction, so whatever ends it half-way leaves the adapter's
- * database as it was. False when there is nothing to adopt.
- * @param subjectPrefix first segment of the subjects of its streams
+ * database as it was. `subjectPrefix` is the first segment of the subjects of its streams. False when there is
+ * nothing to adopt.
  * @throws {StoreError} MIGRATION_FAILED with what to do; TIMEOUT when its tables are in use for more than ten seconds
  */
 export async function adopt(
