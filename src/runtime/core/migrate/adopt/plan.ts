@@ -64,7 +64,7 @@ function unknownVersion(version: number): string {
 
 /** Views and foreign keys of others hold on to the tables. */
 async function dependents(db: Queryable, names: SchemaNames): Promise<string[]> {
-  const { rows } = await db.query<{ table: string, dependent: string }>({
+  const { rows } = await db.query<{ table: string, dependent: string | null }>({
     text: `select distinct c.relname as table, coalesce(
         (select 'view ' || w.ev_class::regclass from pg_catalog.pg_rewrite w where d.classid = 'pg_rewrite'::regclass and w.oid = d.objid),
         (select 'foreign key ' || f.conname || ' of ' || f.conrelid::regclass from pg_catalog.pg_constraint f
