@@ -1,3 +1,4 @@
+import type { AdoptionPlan } from '../runtime/core/migrate/adopt/types'
 import type { MigrationPlan } from '../runtime/core/migrate/plan'
 import { plan } from '../runtime/core/migrate/plan'
 import { migrate } from '../runtime/core/migrate/run'
@@ -21,6 +22,7 @@ export const migrateCommand = storeCommand({
       return output.result({ ...target, ...found }, describePlan(found))
     }
     const { version, applied } = await migrate(db, settings.names, undefined, {
+      subjectPrefix: settings.subjectPrefix,
       onProgress: progress => output.log.info(describeProgress(progress)),
     })
     const change = applied > 0 ? `migrated to version ${version}` : `already at version ${version}`
@@ -29,7 +31,8 @@ export const migrateCommand = storeCommand({
 })
 
 /** The state of the schema, and a line for each migration that is pending. */
-export function describePlan({ version, latest, pending }: MigrationPlan): string[] {
+export function describePlan({ version, latest, pending, adoption }: MigrationPlan): string[] {
+  if (adoption) return describeAdoption(adoption)
   if (pending.length === 0) return [`version ${version}, nothing is pending${version > latest ? ` (this build knows ${latest})` : ''}`]
   return [
     `version ${version}, pending:`,
@@ -37,6 +40,18 @@ export function describePlan({ version, latest, pending }: MigrationPlan): strin
       `  ${migration.version}`, migration.name, migration.transaction ? 'one transaction' : 'statement by statement',
       [migration.breaking && 'breaking', migration.done > 0 && `cut off after statement ${migration.done}`].filter(Boolean).join(', '),
     ])),
+  ]
+}
+
+/** What becomes of the tables of the published adapter, and why they would be refused. */
+function describeAdoption({ from, version, tables, misplacedCounters, helper, lost, problems }: AdoptionPlan): string[] {
+  return [
+    `tables of ${from} at its version ${version} ${problems.length > 0 ? 'can\'t be adopted:' : 'are adopted, every row of them is copied:'}`,
+    ...problems.map(problem => `  ${problem}`),
+    ...columns(tables.map(({ table, rows, bytes }) => [`  ${table}`, `${rows} rows`, `${Math.ceil(bytes / 1024)} kB`])),
+    `  runs with counters among their emitted events, which go back to their columns: ${misplacedCounters}`,
+    `  its function jsonb_deep_merge: ${helper}`,
+    ...lost.map(what => `  lost: ${what}`),
   ]
 }
 

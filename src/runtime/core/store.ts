@@ -44,7 +44,7 @@ export function createStore(options: StoreOptions): Store {
   }
 
   const connector = createConnector<Prepared>(resolved, async (db) => {
-    const schema = resolved.autoMigrate ? await migrate(db, names) : await requireCurrent(db, names)
+    const schema = resolved.autoMigrate ? await migrate(db, names, undefined, { subjectPrefix: resolved.subjectPrefix }) : await requireCurrent(db, names)
     const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
     })

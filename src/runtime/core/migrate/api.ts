@@ -4,16 +4,20 @@ import type { StreamTable } from '../features/streamTables'
 import { dropTable, listTables } from '../features/streamTables'
 import { identifier, tablePrefix } from '../options'
 import { namesOf } from '../sql/identifier'
+import { adoptionPlan as planAdoption } from './adopt/plan'
+import type { AdoptionPlan } from './adopt/types'
 import { currentVersion, migrate, rollback } from './run'
 
 export type { StreamTable } from '../features/streamTables'
+export type { AdoptionPlan } from './adopt/types'
 export type { Migration } from './types'
 export { migrations } from './sql.gen'
 
 const checked = (prefix: string, schema: string) => namesOf(identifier('schema', schema), tablePrefix(prefix))
 
 /**
- * Brings the schema up to date; safe to run from several places at once.
+ * Brings the schema up to date; safe to run from several places at once. Tables of the published adapter are
+ * adopted with all their rows; their subjects begin with the prefix.
  * @returns the version of the schema, and how many migrations this call applied
  * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
  */
@@ -21,7 +25,19 @@ export async function runMigrations(pool: Pool, prefix = 'nvent', schema = 'publ
   return migrate(fromPool(pool), checked(prefix, schema))
 }
 
-/** Version of the schema in the database; 0 when there is none. */
+/**
+ * What `runMigrations` would do with the tables of the published adapter; undefined when there are none. Changes
+ * and locks nothing.
+ * @throws {StoreError} CONNECTION, TIMEOUT
+ */
+export async function adoptionPlan(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<AdoptionPlan | undefined> {
+  return planAdoption(fromPool(pool), checked(prefix, schema))
+}
+
+/**
+ * Version of the schema in the database; 0 when there is none.
+ * @throws {StoreError} SCHEMA_BEHIND when its tables are the published adapter's
+ */
 export async function getCurrentVersion(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<number> {
   return currentVersion(fromPool(pool), checked(prefix, schema))
 }

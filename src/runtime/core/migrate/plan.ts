@@ -1,9 +1,12 @@
 import type { Queryable } from '../db/types'
 import { quoteIdentifier } from '../sql/identifier'
+import { adoptionPlan } from './adopt/plan'
+import type { AdoptionPlan } from './adopt/types'
 import { renderMigration, versionTable } from './render'
 import { migrations as released } from './sql.gen'
 import { statementsOf } from './statements'
 import type { Migration, SchemaNames } from './types'
+import type { AppliedState } from './versions'
 import { checkedState, versionTableSql } from './versions'
 
 export interface PendingMigration {
@@ -23,6 +26,8 @@ export interface MigrationPlan {
   /** Version this build works with. */
   latest: number
   pending: PendingMigration[]
+  /** What becomes of the tables of the published adapter, when they are the ones that are there. */
+  adoption?: AdoptionPlan
 }
 
 /**
@@ -30,8 +35,10 @@ export interface MigrationPlan {
  * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, as `migrate` would
  */
 export async function plan(db: Queryable, names: SchemaNames, migrations: Migration[] = released): Promise<MigrationPlan> {
-  const { version, unfinished } = await checkedState(db, names, migrations)
+  const adoption = await adoptionPlan(db, names)
+  const { version, unfinished }: AppliedState = adoption ? { version: 0 } : await checkedState(db, names, migrations)
   return {
+    ...(adoption && { adoption }),
     version,
     latest: migrations.length,
     pending: migrations.slice(version).map(migration => ({

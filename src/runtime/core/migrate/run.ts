@@ -2,6 +2,9 @@ import { sqlStateOf } from '../db/errors'
 import type { Db, Queryable, Session } from '../db/types'
 import { StoreError, messageOf } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
+import { adopt } from './adopt/adopt'
+import { schemaOwner } from './adopt/foreign'
+import { migrateCommand } from './command'
 import { locked } from './lock'
 import { renderMigration, versionTable } from './render'
 import { migrations as released } from './sql.gen'
@@ -16,18 +19,22 @@ export type { SchemaNames, SchemaState } from './types'
 export interface MigrateOptions {
   /** Told how far a migration without a transaction is: before each statement, and after each batch. */
   onProgress?: OnProgress
+  /** First segment of the subjects of streams in tables of the published adapter. Default: the prefix. */
+  subjectPrefix?: string
 }
 
 /**
  * Brings the schema up to date: one transaction for each migration that does not say otherwise, under one lock, so
  * that of many processes that start at once exactly one migrates and the others wait for it. A schema that is newer
- * than this build is left as it is, unless one of the migrations it does not know is marked as breaking.
- * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW
+ * than this build is left as it is, unless one of the migrations it does not know is marked as breaking. Tables of
+ * the published adapter are adopted first.
+ * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, TIMEOUT
  */
 export async function migrate(
-  db: Db, names: SchemaNames, migrations: Migration[] = released, { onProgress = () => {} }: MigrateOptions = {},
+  db: Db, names: SchemaNames, migrations: Migration[] = released,
+  { onProgress = () => {}, subjectPrefix = names.prefix }: MigrateOptions = {},
 ): Promise<SchemaState> {
-  let applied = 0
+  let applied = await adoptForeign(db, names, migrations, subjectPrefix)
   let { version } = await checkedState(db, names, migrations)
   while (version < migrations.length) {
     const whole = migrations[version]!.transaction !== false
@@ -49,7 +56,7 @@ export async function requireCurrent(db: Queryable, names: SchemaNames, migratio
   if (version < migrations.length) {
     throw new StoreError(
       'SCHEMA_BEHIND',
-      `schema ${quoteIdentifier(names.schema)} with prefix ${quoteIdentifier(names.prefix)} is at version ${version}, this build needs ${migrations.length}, and autoMigrate is off: run \`npx nvent-store migrate --schema ${shellWord(names.schema)} --prefix ${shellWord(names.prefix)}\``,
+      `schema ${quoteIdentifier(names.schema)} with prefix ${quoteIdentifier(names.prefix)} is at version ${version}, this build needs ${migrations.length}, and autoMigrate is off: run ${migrateCommand(names)}`,
       { details: { ...names, version, expected: migrations.length } },
     )
   }
@@ -71,6 +78,14 @@ export async function rollback(db: Db, names: SchemaNames, target: number, migra
 /** Version of the schema in the database, 0 when there is none. */
 export async function currentVersion(db: Queryable, names: SchemaNames): Promise<number> {
   return stateOf(await appliedMigrations(db, names)).version
+}
+
+/** How many migrations the tables of the published adapter have had afterwards: one, or none when there are none. */
+async function adoptForeign(db: Db, names: SchemaNames, migrations: Migration[], subjectPrefix: string): Promise<number> {
+  const [first] = migrations
+  if (!first || await schemaOwner(db, names) !== 'foreign') return 0
+  return locked(db, names, async session =>
+    await adopt(session, names, subjectPrefix, () => apply(session, names, { version: 0 }, first)) ? 1 : 0)
 }
 
 async function applyWhole(session: Session, names: SchemaNames, migrations: Migration[], version: number): Promise<boolean> {
@@ -118,8 +133,4 @@ async function runScript(session: Session, names: SchemaNames, migration: Migrat
       { cause: error, details: { ...names, version: migration.version, sqlState: sqlStateOf(error) } },
     )
   }
-}
-
-function shellWord(name: string): string {
-  return /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll('\'', '\'\\\'\'')}'`
 }

@@ -1,6 +1,8 @@
 import type { Queryable, Session } from '../db/types'
 import { StoreError } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
+import { FOREIGN, schemaOwner } from './adopt/foreign'
+import { migrateCommand } from './command'
 import { versionTable } from './render'
 import type { Migration, SchemaNames } from './types'
 
@@ -55,19 +57,13 @@ export function tooNew(names: SchemaNames, version: number, migrations: Migratio
 
 /** What was applied, in order; a table that does not say `breaking` and `step` yet is read as if it did. */
 export async function appliedMigrations(db: Queryable, names: SchemaNames): Promise<AppliedMigration[]> {
-  const { rows: columns } = await db.query<{ attname: string }>({
-    text: `select a.attname from pg_catalog.pg_attribute a
-      join pg_catalog.pg_class c on c.oid = a.attrelid
-      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = $1::text and c.relname = $2::text and a.attnum > 0 and not a.attisdropped`,
-    values: [names.schema, `${names.prefix}_schema_version`],
-  })
-  if (columns.length === 0) return []
-  if (!columns.some(({ attname }) => attname === 'checksum')) {
+  const owner = await schemaOwner(db, names)
+  if (owner === undefined) return []
+  if (owner === 'foreign') {
     throw new StoreError(
-      'MIGRATION_FAILED',
-      `${versionTable(names)} was made by @nvent-addon/adapter-store-postgres, and its tables were left untouched: choose another prefix or schema for this store`,
-      { details: { ...names, foreign: '@nvent-addon/adapter-store-postgres' } },
+      'SCHEMA_BEHIND',
+      `the tables beside ${versionTable(names)} were made by ${FOREIGN} and are not adopted yet: ${migrateCommand(names)} does it`,
+      { details: { ...names, foreign: FOREIGN } },
     )
   }
   const { rows } = await db.query<AppliedMigration>({

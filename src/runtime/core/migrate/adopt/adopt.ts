@@ -1,0 +1,75 @@
+import type { Session } from '../../db/types'
+import { StoreError, isStoreError, messageOf } from '../../errors'
+import { sqlStateOf } from '../../db/errors'
+import { renderMigration } from '../render'
+import type { SchemaNames } from '../types'
+import { FOREIGN, foreignTables, foreignVersion } from './foreign'
+import { adoptionProblems, helperFunction, helperOf, tableOf } from './plan'
+import { adoptions } from './sql.gen'
+
+const LOCK_TIMEOUT = '10s'
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/**
+ * Makes our schema of the published adapter's: locks its tables, lets `migrateFirst` make ours, copies every row
+ * and drops its tables. Runs in the caller's transaction, so whatever ends it half-way leaves the adapter's
+ * database as it was. `subjectPrefix` is the first segment of the subjects of its streams. False when there is
+ * nothing to adopt.
+ * @throws {StoreError} MIGRATION_FAILED with what to do; TIMEOUT when its tables are in use for more than ten seconds
+ */
+export async function adopt(
+  session: Session, names: SchemaNames, subjectPrefix: string, migrateFirst: () => Promise<void>,
+): Promise<boolean> {
+  const version = await foreignVersion(session, names)
+  if (version === undefined) return false
+  await requireNoProblems(session, names, version)
+  await lockTables(session, names)
+  // Nobody can change anything any more: what is true now stays true.
+  await requireNoProblems(session, names, version)
+  const adoption = adoptions.find(each => each.version === version)!
+  try {
+    await session.query({
+      text: 'select set_config(\'nvent.subject_prefix\', $1::text, true), set_config(\'statement_timeout\', \'0\', true)',
+      values: [subjectPrefix],
+    })
+    if (await helperOf(session, names) === 'replaced') await session.script(`drop function ${helperFunction(names)}`)
+    await session.script(renderMigration(adoption.setAside, names))
+    await migrateFirst()
+    await session.script(renderMigration(adoption.copy, names))
+  }
+  catch (error) {
+    // A connection that was lost: another attempt starts anew.
+    if (isStoreError(error) && error.retryable) throw error
+    throw failure(names, `could not be adopted and were left as they were: ${messageOf(error)}`, [], error)
+  }
+  return true
+}
+
+async function requireNoProblems(session: Session, names: SchemaNames, version: number): Promise<void> {
+  const problems = await adoptionProblems(session, names, version)
+  if (problems.length > 0) throw failure(names, `can't be adopted, and were left untouched: ${problems.join('; ')}`, problems)
+}
+
+/** Those who write wait here, and find tables they can't write to when it is over. */
+async function lockTables(session: Session, names: SchemaNames): Promise<void> {
+  const tables = Object.keys(foreignTables).map(table => tableOf(names, table))
+  try {
+    await session.script(`set local lock_timeout = '${LOCK_TIMEOUT}'`)
+    await session.script(`lock table ${tables.join(', ')} in access exclusive mode`)
+    await session.script('set local lock_timeout to default')
+  }
+  catch (error) {
+    if (sqlStateOf(error) === LOCK_NOT_AVAILABLE) {
+      throw new StoreError('TIMEOUT', `the tables of ${FOREIGN} are in use and could not be locked for ${LOCK_TIMEOUT}: stop the app that uses them, and whatever else reads them for long (a dump)`, {
+        cause: error, retryable: true, details: { ...names, foreign: FOREIGN },
+      })
+    }
+    throw error
+  }
+}
+
+function failure(names: SchemaNames, what: string, problems: string[], cause?: unknown): StoreError {
+  return new StoreError('MIGRATION_FAILED', `the tables of ${FOREIGN} with prefix ${JSON.stringify(names.prefix)} in schema ${JSON.stringify(names.schema)} ${what}`, {
+    cause, details: { ...names, foreign: FOREIGN, problems, sqlState: sqlStateOf(cause) },
+  })
+}
