@@ -24,17 +24,17 @@ begin
       '{schema}', counted.function_name, format(
         'begin
   if tg_op = ''TRUNCATE'' then
-    delete from %1$I.%2$I where table_name = %3$L;
+    delete from %1$s where table_name = %2$L;
   elsif tg_op = ''INSERT'' then
-    insert into %1$I.%2$I (tenant_id, table_name, key, entries)
-    select tenant_id, %3$L, %4$s, count(*) from changed group by 1, 2, 3;
+    insert into %1$s (tenant_id, table_name, key, entries)
+    select tenant_id, %2$L, %3$s, count(*) from changed group by 1, 2, 3;
   else
-    insert into %1$I.%2$I (tenant_id, table_name, key, entries)
-    select tenant_id, %3$L, %4$s, -count(*) from changed group by 1, 2, 3;
+    insert into %1$s (tenant_id, table_name, key, entries)
+    select tenant_id, %2$L, %3$s, -count(*) from changed group by 1, 2, 3;
   end if;
   return null;
 end',
-        '{schema}', '{prefix}_entry_counts', counted.name, counted.key
+        '"{schema}"."{prefix}_entry_counts"', counted.name, counted.key
       )
     );
     execute format(

@@ -295,7 +295,7 @@ drop sequence "{schema}"."{prefix}_events_id_seq";`,
   {
     version: 2,
     name: 'entry_counts',
-    checksum: '17a789dc63cc6a6014b3b617fb3bf1d17e96608ef6d00843dbe2d6bb9b4c9367',
+    checksum: '4e5b67b400f30e62a75c141acec8dd5903b1db509236d4ead82fd41de6904b8c',
     up: `-- How many entries an index key has, without counting them: each statement that adds or removes entries leaves one
 -- row with the difference. Rows are only ever added, so writers never wait for each other; now and then the rows of
 -- a key are summed up into one. Triggers keep it true for SQL of your own as well.
@@ -322,17 +322,17 @@ begin
       '{schema}', counted.function_name, format(
         'begin
   if tg_op = ''TRUNCATE'' then
-    delete from %1$I.%2$I where table_name = %3$L;
+    delete from %1$s where table_name = %2$L;
   elsif tg_op = ''INSERT'' then
-    insert into %1$I.%2$I (tenant_id, table_name, key, entries)
-    select tenant_id, %3$L, %4$s, count(*) from changed group by 1, 2, 3;
+    insert into %1$s (tenant_id, table_name, key, entries)
+    select tenant_id, %2$L, %3$s, count(*) from changed group by 1, 2, 3;
   else
-    insert into %1$I.%2$I (tenant_id, table_name, key, entries)
-    select tenant_id, %3$L, %4$s, -count(*) from changed group by 1, 2, 3;
+    insert into %1$s (tenant_id, table_name, key, entries)
+    select tenant_id, %2$L, %3$s, -count(*) from changed group by 1, 2, 3;
   end if;
   return null;
 end',
-        '{schema}', '{prefix}_entry_counts', counted.name, counted.key
+        '"{schema}"."{prefix}_entry_counts"', counted.name, counted.key
       )
     );
     execute format(
