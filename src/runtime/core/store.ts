@@ -38,6 +38,7 @@ export function createStore(options: StoreOptions): Store {
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
   const routes = {
     context,
+    streamTables: streamSpecs.map(spec => spec.table),
     streamRoute: createRouter(streamSpecs, resolved.subjectPrefix),
     indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
   }
@@ -60,8 +61,8 @@ export function createStore(options: StoreOptions): Store {
   const stream = createStreamSurface(scopeOf())
   const subscriptions = createSubscriptions(stream.read, resolved)
   const stopSweep = startSweep(context, use, resolved)
-  const append: typeof stream.append = async (subject, event) => {
-    const record = await stream.append(subject, event)
+  const append: typeof stream.append = async (subject, event, appendOptions) => {
+    const record = await stream.append(subject, event, appendOptions)
     subscriptions.wake(subject)
     return record
   }

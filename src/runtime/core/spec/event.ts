@@ -21,6 +21,8 @@ export interface EncodedEvent {
   rest: string | null
 }
 
+// The same in every copy of this module that a bundle may hold.
+const VERSION: unique symbol = Symbol.for('nvent-store-postgres:version')
 // The store's own members of a record: a caller's are ignored (contract: append).
 const STORE_MEMBERS = new Set(['id', 'ts', 'type'])
 
@@ -76,7 +78,31 @@ export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
     }
   }
   for (const name of Object.keys(rest)) put(record, name, rest[name]!)
-  return record as unknown as EventRecord
+  return versioned(record, row)
+}
+
+/** A row of the archive → the record as `read` gave it while it was in the log. */
+export function decodeArchived(row: Row): EventRecord {
+  const record: JsonObject = { id: String(row.id), ts: Number(row.ts), type: row.type as string }
+  const fields = JSON.parse(row.record as string) as JsonObject
+  for (const name of Object.keys(fields)) put(record, name, fields[name]!)
+  return versioned(record, row)
+}
+
+function versioned(record: JsonObject, row: Row): EventRecord {
+  return Object.defineProperty(record as unknown as EventRecord, VERSION, { value: Number(row.version) })
+}
+
+/**
+ * The version of an event within its subject: 1, 2, 3 … It is not a member of the record, as an event may have a
+ * `version` of its own and nothing is invented; a copy of a record (`{ ...event }`, JSON) does not carry it.
+ * @throws {StoreError} INVALID_VALUE when the event did not come from a store
+ * @example await store.stream.append('orders:42', event, { expectedVersion: versionOf(last) })
+ */
+export function versionOf(event: EventRecord): number {
+  const version = (event as { [VERSION]?: number } | undefined)?.[VERSION]
+  if (version === undefined) throw invalidValue('event', 'has no version: it is not a record that a store gave, but perhaps a copy of one')
+  return version
 }
 
 function keyValue(route: Route<StreamSpec>, field: Field): string | undefined {

@@ -1,3 +1,6 @@
+import { castOf, fieldsOf } from '../spec/fields'
+import type { TableSpec } from '../spec/types'
+
 /** One value of an input, and the type it is cast to. */
 export interface InputColumn<I> {
   name: string
@@ -34,4 +37,10 @@ export function inputRows<I>(columns: InputColumn<I>[], many: boolean): InputRow
     from: many ? ` from unnest(${arrays.join(', ')}) with ordinality as i(${names.join(', ')}, ord)` : '',
     values: inputs => columns.map(column => spread(column) ? inputs.map(column.of) : column.of(inputs[0]!)),
   }
+}
+
+/** Columns in a select list. JSON goes as text: a driver that parses it can't tell the null of JSON from none. */
+export function selectColumns(spec: TableSpec, columns: string[], table = ''): string {
+  const json = new Set([spec.rest, ...fieldsOf(spec).filter(field => castOf(field.type) === 'jsonb').map(field => field.column)])
+  return columns.map(column => `${table}"${column}"${json.has(column) ? `::text as "${column}"` : ''}`).join(', ')
 }

@@ -1,5 +1,6 @@
 import type { EncodedEvent } from '../spec/event'
 import { valueFields } from '../spec/event'
+import type { Field } from '../spec/fields'
 import { castOf, fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
@@ -8,12 +9,17 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
 import type { InputColumn } from './rows'
-import { inputRows } from './rows'
+import { inputRows, selectColumns } from './rows'
+import type { Expectation } from './streamHead'
+import { claimHead, claimHeads } from './streamHead'
 
 export interface ReadRange {
   types?: string[] | undefined
   after?: string | undefined
   before?: string | undefined
+  /** Inclusive. */
+  fromVersion?: number | undefined
+  toVersion?: number | undefined
   /** Milliseconds, as the text of a bigint. */
   from?: string | undefined
   to?: string | undefined
@@ -21,43 +27,47 @@ export interface ReadRange {
   order: 'asc' | 'desc'
 }
 
-const NOW_MS = 'floor(extract(epoch from clock_timestamp()) * 1000)::bigint'
-
 /** An event on its way into a table. */
 export interface AppendInput extends EncodedEvent {
   route: Route<StreamSpec>
+  /** The same id on the same subject is appended once. */
+  eventId: string | undefined
+  expectation: Expectation
 }
 
 /**
- * Appends events in one statement. The upsert of the head row orders the writers of a subject: version, id and
- * time are taken while its lock is held, so all three grow in the order the events commit. Heads are locked in
- * order of subject, so that two batches never wait for each other.
+ * Appends events in one statement. All of them go to one partition, expect their stream in one mode, and all or none
+ * have ids. The claim of the head row orders the writers of a subject: version, id and time are taken while its lock
+ * is held, so all three grow in the order the events commit. Heads are locked in order of subject, so that two
+ * batches never wait for each other. An event whose id is known, and one whose stream is not as expected, has no row.
  */
 export function appendEvents(context: StatementContext, inputs: AppendInput[]): Statement {
-  const { spec } = inputs[0]!.route
+  const [{ route: { spec }, expectation: { mode }, eventId }] = inputs as [AppendInput]
   const table = context.names.table(spec.table)
-  const fields = valueFields(spec)
-  const columns: InputColumn<AppendInput>[] = [
-    ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: AppendInput) => input.route.keys[at] })),
-    { name: 'type', cast: 'text', of: input => input.type },
-    ...fields.map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] })),
-    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
-  ]
-  const rows = inputRows([{ name: 'in subject', cast: 'text', of: input => input.route.subject }, ...columns], inputs.length > 1)
+  const fields = writtenFields(spec, inputs)
+  const columns = insertedColumns(spec, fields, eventId !== undefined)
+  const rows = inputRows<AppendInput>([
+    { name: 'in subject', cast: 'text', of: input => input.route.subject },
+    ...columns,
+    ...(mode === 'present' ? [{ name: 'in expected', cast: 'bigint', of: (input: AppendInput) => input.expectation.version ?? null }] : []),
+  ], inputs.length > 1)
+  // With an id the table is looked into: a plan for any value would hold every partition.
+  const compile = eventId !== undefined && spec.partition ? context.cache.unprepared : context.cache.compile
   return {
-    ...context.cache.compile(`append ${table} ${rows.from !== ''}`, () => {
+    ...compile(`append ${table} ${rows.from !== ''} ${mode} ${eventId !== undefined} ${fields.filter(field => field.sparse).map(field => field.name).join()}`, () => {
       const names = columns.map(column => `"${column.name}"`).join(', ')
       const unplaced = spec.partition ? `tableoid = ${context.names.literal(`${spec.table}_default`)}::regclass` : 'false'
       const id = `nextval(${context.names.literal('events_id_seq')})`
+      // Which stream a row belongs to is only asked where some may have none.
+      const key = mode === 'any' ? '' : `"${keyColumns(spec).at(-1)}" as key, `
+      const returning = `returning id::text, ts, version, ${key}${unplaced} as unplaced`
+      const condition = eventId === undefined ? '' : isNew(table, spec, rows.ref)
       return rows.from
         ? `
 with input as materialized (
-  select *${rows.from}
+  select *${rows.from}${condition && ` where ${condition}`}
 ),
-head as (
-  ${upsertHead(context, 'select $1::text, "in subject", count(*), ', ' from input group by "in subject" order by "in subject"')}
-  returning subject, version, last_ts
-),
+${claimHeads(context, mode)},
 numbered as (
   select input.*, head.last_ts,
     head.version - count(*) over (partition by "in subject") + row_number() over (partition by "in subject" order by ord) as version
@@ -65,26 +75,47 @@ numbered as (
   order by ord
 )
 insert into ${table} (tenant_id, id, version, ts, ${names})
-select $1::text, ${id}, version, last_ts, ${names} from numbered
-returning id, ts, ${unplaced} as unplaced`
+select $1::text, ${id}, version, last_ts, ${columns.map(column => column.shared ? rows.ref(column.name) : `"${column.name}"`).join(', ')} from numbered
+${returning}`
         : `
 with head as (
-  ${upsertHead(context, `select $1::text, ${rows.ref('in subject')}, 1, `, '')}
-  returning version, last_ts
+  ${claimHead(context, mode, { subject: rows.ref('in subject'), expected: rows.ref('in expected'), condition })}
 )
 insert into ${table} (tenant_id, id, version, ts, ${names})
 select $1::text, ${id}, head.version, head.last_ts, ${columns.map(column => rows.ref(column.name)).join(', ')} from head
-returning id, ts, ${unplaced} as unplaced`
+${returning}`
     }),
     values: [context.tenant, ...rows.values(inputs)],
   }
 }
 
-function upsertHead(context: StatementContext, select: string, from: string): string {
-  return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-  ${select}(select last_value from ${context.names.table('events_id_seq')}), ${NOW_MS}${from}
-  on conflict (tenant_id, subject) do update
-    set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)`
+/** The fields with columns of their own, with their place in `columns` of an input. */
+function writtenFields(spec: StreamSpec, inputs: AppendInput[]): (Field & { at: number })[] {
+  return valueFields(spec).map((field, at) => ({ ...field, at }))
+    .filter(({ sparse, at }) => !sparse || inputs.some(input => input.columns[at] !== null))
+}
+
+function insertedColumns(spec: StreamSpec, fields: (Field & { at: number })[], ids: boolean): InputColumn<AppendInput>[] {
+  return [
+    ...streamKeys(spec),
+    { name: 'type', cast: 'text', of: input => input.type },
+    ...fields.map(({ column, type, at }) => ({ name: column, cast: castOf(type), of: (input: AppendInput) => input.columns[at] })),
+    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+    ...(ids ? [{ name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }] : []),
+  ]
+}
+
+/** The key columns of a stream; the partition is one for all inputs of a statement. */
+export function streamKeys(spec: StreamSpec): InputColumn<AppendInput>[] {
+  return keyColumns(spec).map((name, at) => ({
+    name, cast: 'text', of: (input: AppendInput) => input.route.keys[at], ...(name === spec.partition && { shared: true }),
+  }))
+}
+
+/** No event of that id on that subject, as far as this statement sees; the unique index knows the rest. */
+function isNew(table: string, spec: StreamSpec, ref: (name: string) => string): string {
+  const same = [...keyColumns(spec), 'event_id'].map(name => `known."${name}" = ${ref(name)}`).join(' and ')
+  return `not exists (select 1 from ${table} known where known.tenant_id = $1::text and ${same})`
 }
 
 /** Reads one subject. Versions and ids grow together, so the index on versions serves positions given as ids. */
@@ -93,7 +124,7 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
   const table = context.names.table(spec.table)
   const values: unknown[] = [context.tenant, ...route.keys]
   const ofSubject = keyCondition(['tenant_id', ...keyColumns(spec)])
-  const conditions: string[] = [ofSubject]
+  const conditions: string[] = [ofSubject, 'dismissed is null']
   const shape: string[] = []
   const where = (name: keyof ReadRange, condition: (parameter: string) => string, value = range[name]) => {
     if (value === undefined) return
@@ -107,6 +138,8 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
     (select version from ${table} where ${ofSubject} and id < ${id}::bigint order by version desc limit 1), 0)`
   where('after', id => `version > ${versionAt(id, 'version')}`, range.after === '0' ? undefined : range.after)
   where('before', id => `version <= ${versionAt(id, 'version - 1')}`)
+  where('fromVersion', version => `version >= ${version}::bigint`)
+  where('toVersion', version => `version <= ${version}::bigint`)
   where('types', types => `type = any(${types}::text[])`)
   // Times grow with versions, so a time is a version, too: no page reads what lies before or behind it.
   where('from', from => `version >= (select version from ${table} where ${ofSubject} and ts >= ${from}::bigint order by ts, version limit 1)`)
@@ -117,19 +150,23 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
     shape.push('limit')
     limit = `limit $${values.length}::bigint`
   }
-  const columns = ['id', 'ts', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest]
   // A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a
   // type is rare in its subject.
   const compile = spec.partition || range.types ? context.cache.unprepared : context.cache.compile
   return {
     ...compile(`read ${table} ${range.order} ${shape.join(',')}`, () => `
-select ${columns.map(column => `"${column}"`).join(', ')}
+select ${eventColumns(spec)}
 from ${table}
 where ${conditions.join('\n  and ')}
 order by version ${range.order}
 ${limit}`),
     values,
   }
+}
+
+/** What `decodeEvent` reads. */
+export function eventColumns(spec: StreamSpec, table = ''): string {
+  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
 }
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */
