@@ -1,3 +1,4 @@
+export type * from './client'
 export type * from './entries'
 export type * from './eventLog'
 export type * from './kv'
