@@ -1,16 +1,13 @@
-import type { EncodedEvent } from '../spec/event'
-import { valueFields } from '../spec/event'
-import type { Field } from '../spec/fields'
-import { castOf, fieldsOf } from '../spec/fields'
+import { fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
-import type { InputColumn } from './rows'
 import { inputRows, selectColumns } from './rows'
-import type { Expectation } from './streamHead'
+import type { AppendInput } from './streamColumns'
+import { appendShape } from './streamColumns'
 import { claimHead, claimHeads } from './streamHead'
 
 export interface ReadRange {
@@ -27,14 +24,6 @@ export interface ReadRange {
   order: 'asc' | 'desc'
 }
 
-/** An event on its way into a table. */
-export interface AppendInput extends EncodedEvent {
-  route: Route<StreamSpec>
-  /** The same id on the same subject is appended once. */
-  eventId: string | undefined
-  expectation: Expectation
-}
-
 /**
  * Appends events in one statement. All of them go to one partition, expect their stream in one mode, and all or none
  * have ids. The claim of the head row orders the writers of a subject: version, id and time are taken while its lock
@@ -44,17 +33,12 @@ export interface AppendInput extends EncodedEvent {
 export function appendEvents(context: StatementContext, inputs: AppendInput[]): Statement {
   const [{ route: { spec }, expectation: { mode }, eventId }] = inputs as [AppendInput]
   const table = context.names.table(spec.table)
-  const fields = writtenFields(spec, inputs)
-  const columns = insertedColumns(spec, fields, eventId !== undefined)
-  const rows = inputRows<AppendInput>([
-    { name: 'in subject', cast: 'text', of: input => input.route.subject },
-    ...columns,
-    ...(mode === 'present' ? [{ name: 'in expected', cast: 'bigint', of: (input: AppendInput) => input.expectation.version ?? null }] : []),
-  ], inputs.length > 1)
+  const { key: shape, columns, sent } = appendShape(spec, inputs)
+  const rows = inputRows(sent, inputs.length > 1)
   // With an id the table is looked into: a plan for any value would hold every partition.
   const compile = eventId !== undefined && spec.partition ? context.cache.unprepared : context.cache.compile
   return {
-    ...compile(`append ${table} ${rows.from !== ''} ${mode} ${eventId !== undefined} ${fields.filter(field => field.sparse).map(field => field.name).join()}`, () => {
+    ...compile(`append ${table} ${shape}`, () => {
       const names = columns.map(column => `"${column.name}"`).join(', ')
       const unplaced = spec.partition ? `tableoid = ${context.names.literal(`${spec.table}_default`)}::regclass` : 'false'
       const id = `nextval(${context.names.literal('events_id_seq')})`
@@ -87,29 +71,6 @@ ${returning}`
     }),
     values: [context.tenant, ...rows.values(inputs)],
   }
-}
-
-/** The fields with columns of their own, with their place in `columns` of an input. */
-function writtenFields(spec: StreamSpec, inputs: AppendInput[]): (Field & { at: number })[] {
-  return valueFields(spec).map((field, at) => ({ ...field, at }))
-    .filter(({ sparse, at }) => !sparse || inputs.some(input => input.columns[at] !== null))
-}
-
-function insertedColumns(spec: StreamSpec, fields: (Field & { at: number })[], ids: boolean): InputColumn<AppendInput>[] {
-  return [
-    ...streamKeys(spec),
-    { name: 'type', cast: 'text', of: input => input.type },
-    ...fields.map(({ column, type, at }) => ({ name: column, cast: castOf(type), of: (input: AppendInput) => input.columns[at] })),
-    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
-    ...(ids ? [{ name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }] : []),
-  ]
-}
-
-/** The key columns of a stream; the partition is one for all inputs of a statement. */
-export function streamKeys(spec: StreamSpec): InputColumn<AppendInput>[] {
-  return keyColumns(spec).map((name, at) => ({
-    name, cast: 'text', of: (input: AppendInput) => input.route.keys[at], ...(name === spec.partition && { shared: true }),
-  }))
 }
 
 /** No event of that id on that subject, as far as this statement sees; the unique index knows the rest. */

@@ -4,7 +4,7 @@ import { isObject, toJson } from '../json'
 import { encodeEvent } from '../spec/event'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
-import type { AppendInput } from '../statements/stream'
+import type { AppendInput } from '../statements/streamColumns'
 import type { Expectation } from '../statements/streamHead'
 import type { AppendManyOptions, AppendOptions, EventInput, EventMeta } from '../types/index'
 

@@ -1,5 +1,5 @@
 import type { AppendManyOptions, EventRecord } from '../types/index'
-import type { AppendInput } from '../statements/stream'
+import type { AppendInput } from '../statements/streamColumns'
 import { forgetHeads, lockHeads } from '../statements/streamHead'
 import type { Expectation } from '../statements/streamHead'
 import { ANY, meets } from './appendInput'

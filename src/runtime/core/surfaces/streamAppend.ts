@@ -2,7 +2,7 @@ import { checkArray, checkFunction, checkName, checkObject, checkOptions } from 
 import type { Call, Operation } from '../batch/batcher'
 import { invalidValue } from '../errors'
 import type { StatementContext } from '../statements/context'
-import type { AppendInput } from '../statements/stream'
+import type { AppendInput } from '../statements/streamColumns'
 import type { AppendEntry, AppendManyOptions, EventRecord, StreamSurface } from '../types/index'
 import { ANY, appendInput, appendInputs, checkExpectation } from './appendInput'
 import type { SubjectAppend } from './appendLocked'
