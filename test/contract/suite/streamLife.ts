@@ -118,6 +118,14 @@ export function streamLifeSuite(use: Use): void {
       expect(versionOf(await stream.append(subject, { type: 'f' }))).toBe(6)
     })
 
+    it('truncateBefore reaches into the archive', async () => {
+      const { stream } = use().store
+      const { subject, events } = await filled()
+      await stream.archive(subject)
+      expect(await stream.truncateBefore(subject, 3)).toBe(2)
+      expect(await stream.read(subject, { archived: true })).toStrictEqual(events.slice(2))
+    })
+
     it('dismiss hides an event from every read and keeps it; restore shows it in its place', async () => {
       const { store: { stream }, P } = use()
       const { subject, events } = await filled()

@@ -122,10 +122,12 @@ export function putBack(context: StatementContext, events: ReturnedEvent[]): Sta
   }
 }
 
-export function deleteArchived(context: StatementContext, subject: string): Statement {
+/** Deletes archived events of a subject: all of them, or those before a version. */
+export function deleteArchived(context: StatementContext, subject: string, before: number | null = null): Statement {
   return {
     ...context.cache.compile('delete archived', () => `
-delete from ${context.names.table('events_archive')} where tenant_id = $1::text and subject = $2::text`),
-    values: [context.tenant, subject],
+delete from ${context.names.table('events_archive')}
+where tenant_id = $1::text and subject = $2::text and ($3::bigint is null or version < $3::bigint)`),
+    values: [context.tenant, subject, before],
   }
 }

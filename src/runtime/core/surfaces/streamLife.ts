@@ -65,8 +65,13 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
     },
 
     async truncateBefore(subject, version) {
-      const statement = truncateEvents(context, routeOf(subject), checkCount('version', version))
-      return scope.use(async session => (await session.query(statement)).count)
+      const route = routeOf(subject)
+      const before = checkCount('version', version)
+      return atomic(async (transaction) => {
+        const live = await transaction.query(truncateEvents(context, route, before))
+        const archived = await transaction.query(deleteArchived(context, route.subject, before))
+        return live.count + archived.count
+      })
     },
 
     async dismiss(id, reason) {
