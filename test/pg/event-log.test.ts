@@ -34,6 +34,24 @@ describe.each(servers)('the event log on $name', ({ server }) => {
     expect(await versionsOf(pair)).toEqual(range(60).map(at => at + 1))
   })
 
+  it('of two batches for the same streams with the same expectations each stream has one winner', async () => {
+    const rivals = [stores[0]!, openStore({ connection: database.url })]
+    const subjects = range(20).map(at => `orders:rival-${at}`)
+    for (const expectedVersion of range(8)) {
+      const results = await Promise.allSettled(rivals.flatMap((store, turn) => (turn ? subjects : [...subjects].reverse())
+        .map(async (subject) => {
+          await store.stream.append(subject, { type: 'a' }, { expectedVersion })
+          return subject
+        })))
+      const won = results.flatMap(result => result.status === 'fulfilled' ? [result.value] : [])
+      expect(won.sort()).toEqual([...subjects].sort())
+      for (const result of results) {
+        if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'VERSION_CONFLICT', details: { actual: expectedVersion + 1 } })
+      }
+    }
+    for (const subject of subjects) expect(await versionsOf(subject)).toEqual(range(8).map(at => at + 1))
+  })
+
   it('sixteen writers that read, decide and try again lose nothing', async () => {
     const subject = 'orders:sixteen'
     let conflicts = 0
