@@ -3,6 +3,7 @@ import { castOf, fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
+import { quoteLiteral } from '../sql/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
@@ -55,7 +56,7 @@ function recordOf(spec: StreamSpec): string {
   const fields = fieldsOf(spec).map((field) => {
     // An array around the rest says that the event did not carry the field of the key column.
     const present = field.type === 'key' ? `jsonb_typeof("${spec.rest}") is distinct from 'array'` : `${field.sql} is not null`
-    return `case when ${present} then jsonb_build_object('${field.name}', ${field.sql}) else '{}' end`
+    return `case when ${present} then jsonb_build_object(${quoteLiteral(field.name)}, ${field.sql}) else '{}' end`
   })
   return [...fields, `case jsonb_typeof("${spec.rest}") when 'array' then "${spec.rest}" -> 0 when 'object' then "${spec.rest}" else '{}' end`].join('\n    || ')
 }
