@@ -25,7 +25,6 @@ export const textArguments: TextArgument[] = [
   { call: 'stream.appendAll', argument: 'entries.0.subject', run: (store, text) => store.stream.appendAll([{ subject: wrong(text), events: [{ type: 'odd' }] }]) },
   { call: 'stream.current', argument: 'subject', run: (store, text) => store.stream.current(wrong(text)) },
   { call: 'stream.iterate', argument: 'subject', run: (store, text) => collect(store.stream.iterate(wrong(text))) },
-  { call: 'stream.list', argument: 'options.glob', run: (store, text) => store.stream.list({ glob: wrong(text) }) },
   { call: 'stream.archive', argument: 'subject', run: (store, text) => store.stream.archive(wrong(text)) },
   { call: 'stream.unarchive', argument: 'subject', run: (store, text) => store.stream.unarchive(wrong(text)) },
   { call: 'stream.truncateBefore', argument: 'subject', run: (store, text) => store.stream.truncateBefore(wrong(text), 1) },

@@ -54,6 +54,7 @@ export const oddArguments: OddArgument[] = [
   { call: 'stream.iterate', argument: 'pageSize', values: [...notCounts, 0], run: (store, pageSize) => collect(store.stream.iterate('odd:1', { pageSize })) },
   { call: 'stream.list', argument: 'options', values: notOptions, run: (store, options) => store.stream.list(options) },
   { call: 'stream.list', argument: 'limit', values: notCounts, run: (store, limit) => store.stream.list({ limit }) },
+  { call: 'stream.list', argument: 'glob', values: ['', null, 5, {}, ['a'], 'a\0', '\uD800', 'x'.repeat(1025)], run: (store, glob) => store.stream.list({ glob }) },
   { call: 'stream.list', argument: 'cursor', values: ['', 'abc', 'WyJhIl0x', 'W10', 5, {}], run: (store, cursor) => store.stream.list({ cursor }) },
   { call: 'stream.truncateBefore', argument: 'version', values: [undefined, ...notCounts], run: (store, version) => store.stream.truncateBefore('odd:1', version) },
   { call: 'stream.dismiss', argument: 'id', values: [undefined, null, '', 'abc', {}], run: (store, id) => store.stream.dismiss(id, { reason: 'odd', by: 'me' }) },
