@@ -5,10 +5,16 @@ import type { Store } from './core/types/index'
  */
 export function failingStore(reason: unknown): Store {
   const refuse = () => Promise.reject(reason)
+  // A generator refuses when it is asked for its first event.
+  const iterate = async function* () {
+    await refuse()
+    yield undefined
+  }
   // Without a `then`: a proxy that has every member would be taken for a promise.
-  const surface = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : refuse })
+  const surface = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : name === 'iterate' ? iterate : refuse })
+  const surfaces = { stream: surface, index: surface, kv: surface }
   const members: Record<string | symbol, unknown> = {
-    stream: surface, index: surface, kv: surface, close: async () => {}, then: undefined,
+    ...surfaces, with: () => ({ ...surfaces, query: refuse }), close: async () => {}, then: undefined,
   }
   return new Proxy({}, { get: (_, name) => name in members ? members[name] : refuse }) as Store
 }

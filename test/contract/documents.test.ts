@@ -50,6 +50,20 @@ describe('the examples of README', () => {
   })
 })
 
+describe('the examples of docs/events.md', () => {
+  it('run one after the other', async () => {
+    const store = core.createStore({ connection: 'pglite://memory' })
+    try {
+      let checked = 0
+      for (const example of blocksOf(read('docs/events.md'), 'ts')) checked += await run(example, store)
+      expect(checked).toBeGreaterThan(10)
+    }
+    finally {
+      await store.close()
+    }
+  })
+})
+
 describe('the SQL of docs/tables.md', () => {
   it('runs on the tables of a store', async () => {
     const store = core.createStore({ connection: 'pglite://memory' })

@@ -274,7 +274,7 @@ describe.each(SERVERS.filter(([, server]) => hasServer(server)))('concurrency on
   })
 
   describe('of stores', () => {
-    it('brings up eight processes that start at once on an empty database, and one of them migrates', async () => {
+    it('brings up eight processes that start at once on an empty database, and each migration runs once', async () => {
       const empty = await freshDatabase(server)
       // compiled once, then the processes find it in the cache
       await createJiti(ROOT).import('./src/runtime/core/index')
@@ -298,7 +298,8 @@ describe.each(SERVERS.filter(([, server]) => hasServer(server)))('concurrency on
         expect(answers.map(({ done }) => done), said.join('')).toEqual(range(8).map(() => false))
 
         const infos = answers.map(({ value }) => JSON.parse(value as string) as StoreInfo)
-        expect(infos.filter(info => info.applied > 0)).toHaveLength(1)
+        // Each migration is run by one of them, under the lock; the next one may be another's.
+        expect(infos.reduce((sum, info) => sum + info.applied, 0)).toBe(infos[0]!.schemaVersion)
         expect(new Set(infos.map(info => info.schemaVersion)).size).toBe(1)
         const applied = await empty.sql('select version from nvent_schema_version')
         const started = await empty.sql<{ version: string }>('select version from nvent_events order by version')

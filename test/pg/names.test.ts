@@ -53,6 +53,9 @@ async function useAll(store: Store, subjectPrefix: string): Promise<void> {
   expect(await store.stream.delete(run)).toBe(true)
 }
 
+// PostgreSQL names the indexes of partitions itself: it shortens table and columns to fit, and keeps names apart.
+const SHORTENED = 29
+
 describe.each(servers)('names on $name', ({ server }) => {
   let database: Database
   let pool: Pool
@@ -73,7 +76,7 @@ describe.each(servers)('names on $name', ({ server }) => {
     expect(made).toEqual(expect.arrayContaining([
       `${prefix}_kv`, `${prefix}_events_id_seq`, `${prefix}_merge_patch`, `${prefix}_stream_orders`, `idx_${prefix}_scheduler_jobs_next_run`,
     ]))
-    expect(made.filter(name => !name.includes(prefix) && name !== 'jsonb_deep_merge')).toEqual([])
+    expect(made.filter(name => !name.includes(prefix.slice(0, SHORTENED)) && name !== 'jsonb_deep_merge')).toEqual([])
     expect(await namesIn(database.sql, 'public')).toEqual([])
 
     expect(await runMigrations(pool, prefix, schema)).toMatchObject({ applied: 0 })

@@ -24,11 +24,12 @@ export function logged(event: H3Event, store: Store): Store {
       })
     },
     close: () => store.close(),
-    async transaction(work) {
+    with: client => store.with(client),
+    async transaction(work, options) {
       const { calls } = groupOf(event)
       const first = calls.length
       try {
-        return await store.transaction(tx => work({ ...tx, ...noted(event, tx, 'committed') }))
+        return await store.transaction(tx => work({ ...tx, ...noted(event, tx, 'committed') }), options)
       }
       catch (error) {
         for (const call of calls.slice(first)) call.transaction = 'rolled back'

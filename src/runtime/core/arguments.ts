@@ -38,6 +38,11 @@ export function checkNumber(argument: string, value: unknown): number {
   return value
 }
 
+export function checkBoolean(argument: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalidValue(argument, `must be true or false, not ${describe(value)}`)
+  return value
+}
+
 export function checkCount(argument: string, value: unknown): number {
   if (!Number.isSafeInteger(value) || (value as number) < 0) {
     throw invalidValue(argument, `must be a whole number of at least 0, not ${describe(value)}`)

@@ -5,6 +5,7 @@ export type StoreErrorCode
     | 'INVALID_CALL'
     | 'NOT_FOUND'
     | 'VERSION_CONFLICT'
+    | 'ARCHIVED'
     | 'MIGRATION_FAILED'
     | 'SCHEMA_TOO_NEW'
     | 'SCHEMA_BEHIND'

@@ -1,12 +1,14 @@
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/operation'
 import { createConnector } from './db/connect'
-import type { Db, Row, Session, StreamTables } from './db/types'
+import { joinClient } from './db/client'
+import type { Db, Row, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
 import { invalidValue } from './errors'
 import { createStreamTables } from './features/streamTables'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
+import { checkTransactionOptions, withRetries } from './features/transaction'
 import { explainGone } from './migrate/gone'
 import { migrate, requireCurrent } from './migrate/run'
 import type { StoreOptions } from './options'
@@ -39,6 +41,7 @@ export function createStore(options: StoreOptions): Store {
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
   const routes = {
     context,
+    streamTables: streamSpecs.map(spec => spec.table),
     streamRoute: createRouter(streamSpecs, resolved.subjectPrefix),
     indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
   }
@@ -59,19 +62,26 @@ export function createStore(options: StoreOptions): Store {
   const stream = createStreamSurface({ ...scopeOf(), appended: subject => subscriptions.wake(subject) })
   const subscriptions = createSubscriptions(stream.read, resolved)
   const stopSweep = startSweep(context, use, resolved)
+
   return {
     stream: { ...stream, subscribe: subscriptions.subscribe },
     index: createIndexSurface(scopeOf()),
     kv: createKvSurface(scopeOf()),
     ready: async () => (await connector.start()).value.info,
-    async transaction(work) {
+    async transaction(work, given) {
       checkFunction('work', work)
+      const { isolation, retries } = checkTransactionOptions(given)
       return connector.call(() => connector.use(async ({ db, value }) => {
-        const result = await db.atomic(session => work(transactionSurfaces(routes, session, value.tables)))
+        const result = await withRetries(retries, () => db.atomic(
+          session => work(transactionSurfaces(routes, use => use(session, value.tables))), isolation))
           .catch(error => explainGone(db, names, error))
         await value.tables.afterTransaction()
         return result
       }))
+    },
+    with(client) {
+      const session = joinClient(client)
+      return transactionSurfaces(routes, work => connector.call(() => connector.use(({ value }) => work(session, value.tables))))
     },
     async close() {
       stopSweep()
@@ -84,8 +94,7 @@ export function createStore(options: StoreOptions): Store {
 const sendAlone = (use: Scope['use']): Send => (operation, { input }) =>
   use((session, tables) => operation.one(session, tables, input))
 
-function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Session, tables: StreamTables): TransactionSurfaces {
-  const use: Scope['use'] = work => work(session, tables)
+function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']): TransactionSurfaces {
   const scope: Scope = { ...routes, use, send: sendAlone(use) }
   return {
     stream: createStreamSurface(scope),
@@ -94,7 +103,7 @@ function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Sessi
     async query<R extends Row>(text: string, values: unknown[] = []) {
       checkText('text', text, Number.MAX_SAFE_INTEGER)
       if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
-      const { rows, count } = await session.raw(text, values)
+      const { rows, count } = await use(session => session.raw(text, values))
       return { rows: rows as R[], rowCount: count }
     },
   }

@@ -1,5 +1,5 @@
 import type { Store } from '../../../src/runtime/core/index'
-import { wrong } from './context'
+import { collect, wrong } from './context'
 
 /** A call with one of its texts left open. */
 export interface TextArgument {
@@ -21,6 +21,15 @@ export const textArguments: TextArgument[] = [
     run: (store, text) => store.stream.subscribe(wrong(text), ignore).then(subscription => subscription.unsubscribe()),
   },
   { call: 'stream.delete', argument: 'subject', run: (store, text) => store.stream.delete(wrong(text)) },
+  { call: 'stream.appendMany', argument: 'subject', run: (store, text) => store.stream.appendMany(wrong(text), [{ type: 'odd' }]) },
+  { call: 'stream.appendAll', argument: 'entries.0.subject', run: (store, text) => store.stream.appendAll([{ subject: wrong(text), events: [{ type: 'odd' }] }]) },
+  { call: 'stream.current', argument: 'subject', run: (store, text) => store.stream.current(wrong(text)) },
+  { call: 'stream.iterate', argument: 'subject', run: (store, text) => collect(store.stream.iterate(wrong(text))) },
+  { call: 'stream.archive', argument: 'subject', run: (store, text) => store.stream.archive(wrong(text)) },
+  { call: 'stream.unarchive', argument: 'subject', run: (store, text) => store.stream.unarchive(wrong(text)) },
+  { call: 'stream.truncateBefore', argument: 'subject', run: (store, text) => store.stream.truncateBefore(wrong(text), 1) },
+  { call: 'stream.dismissed', argument: 'subject', run: (store, text) => store.stream.dismissed(wrong(text)) },
+  { call: 'stream.dismiss', argument: 'reason.by', run: (store, text) => store.stream.dismiss('9000000000000000000', { reason: 'odd', by: wrong(text) }) },
   { call: 'index.add', argument: 'key', run: (store, text) => store.index.add(wrong(text), 'odd', 1) },
   { call: 'index.add', argument: 'id', run: (store, text) => store.index.add('odd', wrong(text), 1) },
   { call: 'index.get', argument: 'key', run: (store, text) => store.index.get(wrong(text), 'odd') },

@@ -87,6 +87,13 @@ export const asJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
 /** For arguments that the types forbid. */
 export const wrong = (value: unknown): never => value as never
 
+/** All that an iterable gives. */
+export async function collect<T>(events: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const event of events) all.push(event)
+  return all
+}
+
 export const idsOf = (list: { id: string }[]) => list.map(each => each.id)
 
 /** The call has to reject (not throw) with this code, and its message has to name the argument. */

@@ -14,12 +14,18 @@ import { nventSuite } from './nvent'
 import { oddInputSuite } from './oddInput'
 import { routingSuite } from './routing'
 import { schemaSuite } from './schema'
+import { streamAllSuite } from './streamAll'
 import { streamAppendSuite } from './streamAppend'
+import { streamExpectedSuite } from './streamExpected'
+import { streamHistorySuite } from './streamHistory'
+import { streamIdsSuite } from './streamIds'
+import { streamLifeSuite } from './streamLife'
 import { streamReadSuite } from './streamRead'
 import { streamSubscribeSuite } from './streamSubscribe'
 import { streamTablesSuite } from './streamTables'
 import { transactionSuite } from './transaction'
 import { valuesSuite } from './values'
+import { withClientSuite } from './withClient'
 
 export type { Context, Open, Openers, Opened, Use } from './context'
 
@@ -27,9 +33,10 @@ export type { Context, Open, Openers, Opened, Use } from './context'
 export const tiers = {
   values: [namesSuite, valuesSuite],
   stream: [streamAppendSuite, streamReadSuite, streamSubscribeSuite, streamTablesSuite],
+  eventLog: [streamExpectedSuite, streamIdsSuite, streamAllSuite, streamHistorySuite, streamLifeSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
-  transaction: [transactionSuite],
+  transaction: [transactionSuite, withClientSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
   routing: [routingSuite],
   nvent: [nventSuite, documentedSuite],

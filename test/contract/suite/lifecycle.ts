@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { createStore } from '../../../src/runtime/core/index'
 import type { Store, StoreOptions } from '../../../src/runtime/core/index'
-import { expectRefused, failureOf, unique, wrong } from './context'
+import { collect, expectRefused, failureOf, unique, wrong } from './context'
 import type { Use } from './context'
 
 /** One call of each kind. */
@@ -10,6 +10,18 @@ const calls: [name: string, call: (store: Store) => Promise<unknown>][] = [
   ['transaction', store => store.transaction(async () => {})],
   ['stream.append', store => store.stream.append('orders:1', { type: 'a' })],
   ['stream.read', store => store.stream.read('orders:1')],
+  ['stream.appendMany', store => store.stream.appendMany('orders:1', [{ type: 'a' }])],
+  ['stream.appendAll', store => store.stream.appendAll([{ subject: 'orders:1', events: [{ type: 'a' }] }])],
+  ['stream.iterate', store => collect(store.stream.iterate('orders:1'))],
+  ['stream.current', store => store.stream.current('orders:1')],
+  ['stream.list', store => store.stream.list()],
+  ['stream.archive', store => store.stream.archive('orders:1')],
+  ['stream.unarchive', store => store.stream.unarchive('orders:1')],
+  ['stream.truncateBefore', store => store.stream.truncateBefore('orders:1', 1)],
+  ['stream.dismiss', store => store.stream.dismiss('1', { reason: 'a', by: 'b' })],
+  ['stream.restore', store => store.stream.restore('1')],
+  ['stream.dismissed', store => store.stream.dismissed('orders:1')],
+  ['with', store => store.with({ query: async () => ({ rows: [], rowCount: 0 }) }).kv.get('a')],
   ['stream.subscribe', store => store.stream.subscribe('orders:1', () => {})],
   ['stream.delete', store => store.stream.delete('orders:1')],
   ['index.add', store => store.index.add('orders', 'a', 1)],

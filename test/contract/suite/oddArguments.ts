@@ -1,5 +1,5 @@
 import type { Store } from '../../../src/runtime/core/index'
-import { wrong } from './context'
+import { collect, wrong } from './context'
 
 /** A call with one argument left open, and values of a type it does not take. */
 export interface OddArgument {
@@ -34,6 +34,32 @@ export const oddArguments: OddArgument[] = [
   { call: 'stream.read', argument: 'order', values: ['up', 'DESC', 'desc; select 1', '', null, 1, {}, ['desc']], run: (store, order) => store.stream.read('odd:1', { order }) },
   { call: 'stream.read', argument: 'types', values: ['a', 5, true, {}, new Set(['a']), null], run: (store, types) => store.stream.read('odd:1', { types }) },
   { call: 'stream.read', argument: 'types.0', values: [5, null, undefined, {}, ['a'], Symbol('s'), 'a\0', '\uD800'], run: (store, type) => store.stream.read('odd:1', { types: [type] }) },
+  { call: 'stream.read', argument: 'fromVersion', values: notCounts, run: (store, fromVersion) => store.stream.read('odd:1', { fromVersion }) },
+  { call: 'stream.read', argument: 'toVersion', values: notCounts, run: (store, toVersion) => store.stream.read('odd:1', { toVersion }) },
+  { call: 'stream.read', argument: 'archived', values: [null, 0, 1, 'true', {}, []], run: (store, archived) => store.stream.read('odd:1', { archived }) },
+  { call: 'stream.append', argument: 'options', values: notOptions, run: (store, options) => store.stream.append('odd:1', { type: 'a' }, options) },
+  {
+    call: 'stream.append',
+    argument: 'expectedVersion',
+    values: [null, 'none', '1', '', -1, 0.5, 2 ** 53, Number.NaN, true, {}, [], Symbol('s'), () => 1],
+    run: (store, expectedVersion) => store.stream.append('odd:1', { type: 'a' }, { expectedVersion }),
+  },
+  { call: 'stream.append', argument: 'eventId', values: [null, '', 5, {}, 'a\0', '\uD800', 'x'.repeat(513)], run: (store, eventId) => store.stream.append('odd:1', { type: 'a' }, { eventId }) },
+  { call: 'stream.append', argument: 'meta', values: notObjects, run: (store, meta) => store.stream.append('odd:1', { type: 'a' }, { meta }) },
+  { call: 'stream.append', argument: 'correlationId', values: [null, '', 5, {}], run: (store, correlationId) => store.stream.append('odd:1', { type: 'a' }, { meta: { correlationId } }) },
+  { call: 'stream.appendMany', argument: 'eventIds', values: ['a', 5, {}, [], ['a', 'b']], run: (store, eventIds) => store.stream.appendMany('odd:1', [{ type: 'a' }], { eventIds }) },
+  { call: 'stream.appendAll', argument: 'entries', values: [undefined, null, 'a', {}, new Map()], run: (store, entries) => store.stream.appendAll(entries) },
+  { call: 'stream.appendAll', argument: 'entries.0', values: notObjects, run: (store, entry) => store.stream.appendAll([entry]) },
+  { call: 'stream.appendAll', argument: 'entries.0.events', values: [undefined, null, 'a', {}], run: (store, events) => store.stream.appendAll([{ subject: 'odd:1', events }]) },
+  { call: 'stream.iterate', argument: 'pageSize', values: [...notCounts, 0], run: (store, pageSize) => collect(store.stream.iterate('odd:1', { pageSize })) },
+  { call: 'stream.list', argument: 'options', values: notOptions, run: (store, options) => store.stream.list(options) },
+  { call: 'stream.list', argument: 'limit', values: notCounts, run: (store, limit) => store.stream.list({ limit }) },
+  { call: 'stream.list', argument: 'glob', values: ['', null, 5, {}, ['a'], 'a\0', '\uD800', 'x'.repeat(1025)], run: (store, glob) => store.stream.list({ glob }) },
+  { call: 'stream.list', argument: 'cursor', values: ['', 'abc', 'WyJhIl0x', 'W10', 5, {}], run: (store, cursor) => store.stream.list({ cursor }) },
+  { call: 'stream.truncateBefore', argument: 'version', values: [undefined, ...notCounts], run: (store, version) => store.stream.truncateBefore('odd:1', version) },
+  { call: 'stream.dismiss', argument: 'id', values: [undefined, null, '', 'abc', {}], run: (store, id) => store.stream.dismiss(id, { reason: 'odd', by: 'me' }) },
+  { call: 'stream.dismiss', argument: 'reason', values: [undefined, ...notObjects, {}, { by: 'me' }], run: (store, reason) => store.stream.dismiss('1', reason) },
+  { call: 'stream.restore', argument: 'id', values: [undefined, null, '', 'abc', {}], run: (store, id) => store.stream.restore(id) },
   { call: 'stream.subscribe', argument: 'onEvent', values: notFunctions, run: (store, onEvent) => store.stream.subscribe('odd:1', onEvent) },
   { call: 'stream.subscribe', argument: 'options', values: notOptions, run: (store, options) => store.stream.subscribe('odd:1', ignore, options) },
   { call: 'stream.subscribe', argument: 'onError', values: ['text', 5, {}], run: (store, onError) => store.stream.subscribe('odd:1', ignore, { onError }) },

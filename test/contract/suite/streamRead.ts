@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
+import { versionOf } from '../../../src/runtime/core/index'
 import type { EventRecord, StreamReadOptions } from '../../../src/runtime/core/index'
 import { expectRefused, idsOf, streamKinds, unique, wrong } from './context'
 import type { Use } from './context'
@@ -6,11 +7,13 @@ import type { Use } from './context'
 const types = ['a', 'b', 'c', 'a', 'a', 'b', 'c', 'a', 'b', 'a']
 
 /** What the options mean, in the plainest words. */
-function select(events: EventRecord[], { types, after, before, from, to, limit, order }: StreamReadOptions): EventRecord[] {
+function select(events: EventRecord[], { types, after, before, fromVersion, toVersion, from, to, limit, order }: StreamReadOptions): EventRecord[] {
   const kept = events.filter(event =>
     (types === undefined || types.includes(event.type))
     && (after === undefined || BigInt(event.id) > BigInt(after))
     && (before === undefined || BigInt(event.id) < BigInt(before))
+    && (fromVersion === undefined || versionOf(event) >= fromVersion)
+    && (toVersion === undefined || versionOf(event) <= toVersion)
     && (from === undefined || event.ts >= from)
     && (to === undefined || event.ts <= to))
   const ordered = order === 'desc' ? kept.reverse() : kept
@@ -45,10 +48,10 @@ export function streamReadSuite(use: Use): void {
     })
 
     it('combines all options freely', async () => {
-      const given: Required<StreamReadOptions> = {
-        types: ['a', 'c'], after: events[1]!.id, before: events[8]!.id, from: 1001, to: 1003, limit: 3, order: 'desc',
+      const given: Required<Omit<StreamReadOptions, 'archived'>> = {
+        types: ['a', 'c'], after: events[1]!.id, before: events[8]!.id, fromVersion: 4, toVersion: 8, from: 1001, to: 1003, limit: 3, order: 'desc',
       }
-      const names = Object.keys(given) as (keyof StreamReadOptions)[]
+      const names = Object.keys(given) as (keyof typeof given)[]
       for (let mask = 0; mask < 2 ** names.length; mask++) {
         const options = Object.fromEntries(names.filter((_, bit) => mask & 1 << bit).map(name => [name, given[name]])) as StreamReadOptions
         expect(await read(options), JSON.stringify(options)).toStrictEqual(select([...events], options))
@@ -56,7 +59,7 @@ export function streamReadSuite(use: Use): void {
     })
 
     it('takes options that are undefined as not given', async () => {
-      const options = { types: undefined, after: undefined, before: undefined, from: undefined, to: undefined, limit: undefined, order: undefined }
+      const options = { types: undefined, after: undefined, before: undefined, fromVersion: undefined, toVersion: undefined, archived: undefined, from: undefined, to: undefined, limit: undefined, order: undefined }
       expect(await read(options)).toStrictEqual(events)
     })
 

@@ -1,23 +1,17 @@
 import pg from 'pg'
-import type { CustomTypesConfig, Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg'
+import type { Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg'
 import { StoreError, invalidOption } from '../errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
+import type { IsolationLevel } from '../types/index'
 import { toStoreError } from './errors'
 import { detectPooler } from './poolerMode'
+import { textual } from './textual'
 import type { Db, Result, Row, Session } from './types'
 
 const DEFAULT_POOL_SIZE = 10
 // pg waits for ever by default: a network that swallows packets would hang every call.
 const DEFAULT_CONNECTION_TIMEOUT_MS = 30_000
-
-const BIGINT = 20
-const JSON_OIDS = new Set([114, 3802])
-const asText = (value: string) => value
-const textual: CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === BIGINT || JSON_OIDS.has(oid) ? asText : pg.types.getTypeParser(oid, format)) as CustomTypesConfig['getTypeParser'],
-}
 
 /** Opens a pool of our own, or uses the caller's. Connects at the first statement. */
 export function openPostgres(options: ResolvedStoreOptions): Db {
@@ -43,8 +37,8 @@ export function fromPool(pool: Pool): Db {
     label: labelOf(pool),
     inTransaction: false,
     ...querying(pool),
-    atomic: work => inTransaction(pool, work),
     pooler: () => detectPooler(pool),
+    atomic: (work, isolation) => inTransaction(pool, work, isolation),
     close: async () => {},
   }
 }
@@ -97,7 +91,7 @@ async function send<R extends Row>(target: Pool | PoolClient, config: QueryConfi
   }
 }
 
-async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<T>): Promise<T> {
+async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T> {
   const client = await pool.connect().catch((error) => {
     throw toStoreError(error)
   })
@@ -109,7 +103,7 @@ async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<
   client.on('error', onError)
   const session: Session = { ...querying(client), inTransaction: true, atomic: nested => nested(session) }
   try {
-    await session.script('begin')
+    await session.script(isolation ? `begin isolation level ${isolation}` : 'begin')
     const result = await work(session)
     const { command } = await send(client, { text: 'commit' })
     if (command === 'ROLLBACK') throw failedBefore()

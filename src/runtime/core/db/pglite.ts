@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
 import { StoreError, messageOf } from '../errors'
 import type { Statement } from '../sql/statement'
+import type { IsolationLevel } from '../types/index'
 import { toStoreError } from './errors'
 import { lockDirectory } from './lock'
 import type { Db, Result, Row, Session } from './types'
@@ -75,8 +76,8 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     query: guarded(querying.query) as Session['query'],
     raw: guarded(querying.raw),
     script: guarded(querying.script),
-    atomic: guarded(work => inTransaction(database, session => open.run(true, () => work(session)))) as Session['atomic'],
     pooler: async () => 'none',
+    atomic: guarded((work, isolation) => inTransaction(database, session => open.run(true, () => work(session)), isolation)) as Session['atomic'],
     async close() {
       await database.close()
       await unlock()
@@ -113,13 +114,14 @@ async function send<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-async function inTransaction<T>(database: PGlite, work: (session: Session) => Promise<T>): Promise<T> {
+async function inTransaction<T>(database: PGlite, work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T> {
   // PGlite's own errors (a failing commit) come back unchanged, the caller's as they were thrown.
   let thrown: { error: unknown } | undefined
   try {
     return await database.transaction(async (tx) => {
       const session: Session = { ...queryingOf(tx), inTransaction: true, atomic: nested => nested(session) }
       try {
+        if (isolation) await session.script(`set transaction isolation level ${isolation}`)
         return await work(session)
       }
       catch (error) {

@@ -1,5 +1,6 @@
 import type { Statement } from '../sql/statement'
 import type { Pooler } from './poolerMode'
+import type { IsolationLevel } from '../types/index'
 
 /**
  * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
@@ -21,7 +22,8 @@ export interface Queryable {
 /** A place to run calls in: the pool, where `atomic` opens a transaction, or a transaction, where it joins it. */
 export interface Session extends Queryable {
   readonly inTransaction: boolean
-  atomic<T>(work: (session: Session) => Promise<T>): Promise<T>
+  /** `isolation` is that of a new transaction; one that is joined keeps its own. */
+  atomic<T>(work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T>
   /** The caller's own SQL: values parsed the way `pg` does it. */
   raw(text: string, values: unknown[]): Promise<{ rows: Row[], count: number }>
   /** Several statements in one text, without values: migrations. */

@@ -6,6 +6,8 @@ const time = (column: string): FieldSpec => ({ column, type: 'time' })
 const object = (column: string): FieldSpec => ({ column, type: 'object' })
 const json = (column: string): FieldSpec => ({ column, type: 'json' })
 
+const meta: FieldSpec = { column: 'meta', type: 'json', sparse: true }
+
 const stepFields = {
   stepName: text('step_name'),
   stepId: text('step_id'),
@@ -24,6 +26,7 @@ export const streamSpecs: StreamSpec[] = [
       runId: { column: 'run_id', type: 'key' },
       flowName: text('flow_name', true),
       ...stepFields,
+      meta,
     },
   },
   {
@@ -34,6 +37,7 @@ export const streamSpecs: StreamSpec[] = [
     fields: {
       triggerName: { column: 'trigger_name', type: 'key' },
       data: json('data'),
+      meta,
     },
   },
   {
@@ -46,6 +50,7 @@ export const streamSpecs: StreamSpec[] = [
       runId: text('run_id', true),
       flowName: text('flow_name'),
       ...stepFields,
+      meta,
     },
   },
 ]

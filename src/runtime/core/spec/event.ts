@@ -21,6 +21,8 @@ export interface EncodedEvent {
   rest: string | null
 }
 
+// The same in every copy of this module that a bundle may hold.
+const VERSION: unique symbol = Symbol.for('nvent-store-postgres:version')
 // The store's own members of a record: a caller's are ignored (contract: append).
 const STORE_MEMBERS = new Set(['id', 'ts', 'type'])
 
@@ -101,11 +103,11 @@ export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
     const raw = row[field.column]
     if (raw !== null && raw !== undefined) record[field.name] = codecOf(field).decode(raw)
   }
-  return withRest(record, rest)
+  return versioned(withRest(record, rest), row)
 }
 
 /** The record `decodeEvent` will give, made of what was sent and what the database added. */
-export function recordOf({ spec, keys }: Route<StreamSpec>, event: EncodedEvent, stored: { id: unknown, ts: unknown }): EventRecord {
+export function recordOf({ spec, keys }: Route<StreamSpec>, event: EncodedEvent, stored: { id?: unknown, ts?: unknown, version?: unknown }): EventRecord {
   const { values, key } = layoutOf(spec)
   const record = newRecord(stored.id, stored.ts, event.type)
   const [rest, keyed] = decodeRest(event.rest)
@@ -114,7 +116,7 @@ export function recordOf({ spec, keys }: Route<StreamSpec>, event: EncodedEvent,
     const raw = event.columns[at]
     if (raw !== null) record[values[at]!.name] = codecOf(values[at]!).decode(raw)
   }
-  return withRest(record, rest)
+  return versioned(withRest(record, rest), stored)
 }
 
 const newRecord = (id: unknown, ts: unknown, type: unknown): JsonObject =>
@@ -127,7 +129,29 @@ function decodeRest(raw: unknown): [rest: JsonObject | undefined, keyed: boolean
   return Array.isArray(stored) ? [stored[0], false] : [stored, true]
 }
 
-function withRest(record: JsonObject, rest: JsonObject | undefined): EventRecord {
+function withRest(record: JsonObject, rest: JsonObject | undefined): JsonObject {
   if (rest) for (const name of Object.keys(rest)) put(record, name, rest[name]!)
-  return record as unknown as EventRecord
+  return record
+}
+
+/** A row of the archive → the record as `read` gave it while it was in the log. */
+export function decodeArchived(row: Row): EventRecord {
+  const record = newRecord(row.id, row.ts, row.type)
+  return versioned(withRest(record, JSON.parse(row.record as string) as JsonObject), row)
+}
+
+function versioned(record: JsonObject, { version }: { version?: unknown }): EventRecord {
+  return Object.defineProperty(record as unknown as EventRecord, VERSION, { value: Number(version) })
+}
+
+/**
+ * The version of an event within its subject: 1, 2, 3 … It is not a member of the record, as an event may have a
+ * `version` of its own and nothing is invented; a copy of a record (`{ ...event }`, JSON) does not carry it.
+ * @throws {StoreError} INVALID_VALUE when the event did not come from a store
+ * @example await store.stream.append('orders:42', event, { expectedVersion: versionOf(last) })
+ */
+export function versionOf(event: EventRecord): number {
+  const version = (event as { [VERSION]?: number } | undefined)?.[VERSION]
+  if (version === undefined) throw invalidValue('event', 'has no version: it is not a record that a store gave, but perhaps a copy of one')
+  return version
 }

@@ -6,6 +6,8 @@ export interface FieldSpec {
   type: ColumnType
   /** The column is part of a database index, which bounds the bytes of a text. */
   indexed?: boolean
+  /** Few events have it: the column is left out of statements whose events don't. */
+  sparse?: boolean
 }
 
 interface CommonSpec {

@@ -3,6 +3,11 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
+/** A text that is part of a statement's shape, as a literal. Values of callers travel as parameters instead. */
+export function quoteLiteral(text: string): string {
+  return `'${text.replaceAll('\'', '\'\'')}'`
+}
+
 /** The objects of one store: everything it owns carries its prefix and lives in its schema. */
 export interface Names {
   schema: string
@@ -19,6 +24,6 @@ export function namesOf(schema: string, prefix: string): Names {
     schema,
     prefix,
     table,
-    literal: name => `'${table(name).replaceAll('\'', '\'\'')}'`,
+    literal: name => quoteLiteral(table(name)),
   }
 }

@@ -22,7 +22,7 @@ export interface StatementCache {
   compile(key: string, build: () => string): CompiledText
   /** The same for a statement that the server must plan for its values each time. */
   unprepared(key: string, build: () => string): CompiledText
-  template<I>(key: string, build: () => Omit<Template<I>, 'name'>): Template<I>
+  template<I>(key: string, build: () => Omit<Template<I>, 'name'>, planned: 'once' | 'each time'): Template<I>
 }
 
 // A connection keeps every name it has prepared. Shapes are few in practice (filters and paths vary the most),
@@ -43,7 +43,7 @@ export function createStatementCache(prepare: boolean): StatementCache {
   return {
     compile: (key, build) => remember(key, () => ({ text: build() }), prepare),
     unprepared: (key, build) => remember(key, () => ({ text: build() }), false),
-    template: (key, build) => remember(key, build, prepare),
+    template: (key, build, planned) => remember(key, build, prepare && planned === 'once'),
   }
 }
 

@@ -16,14 +16,14 @@ export interface StatementContext {
  */
 export function statementFor<I>(
   { cache, tenant }: StatementContext, key: string, inputs: readonly I[],
-  build: () => { columns: InputColumn<I>[], sql: (rows: InputRows<I>) => string },
+  build: () => { columns: InputColumn<I>[], sql: (rows: InputRows<I>) => string }, planned: 'once' | 'each time' = 'once',
 ): Statement {
   const many = inputs.length > 1
   const { text, name, values }: Template<I> = cache.template(many ? `${key}[]` : key, () => {
     const { columns, sql } = build()
     const rows = inputRows(columns, many)
     return { text: sql(rows), values: rows.values }
-  })
+  }, planned)
   return { text, ...(name !== undefined && { name }), values: [tenant, ...values(inputs)] }
 }
 

@@ -9,6 +9,7 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn, InputRows } from './rows'
+import { selectColumns } from './rows'
 
 /** One entry: where its key leads, and its id. */
 export interface EntryInput {
@@ -41,8 +42,7 @@ export function entryCondition<I>(columns: InputColumn<I>[], rows: InputRows<I>,
 }
 
 export function selectList(spec: IndexSpec, table = ''): string {
-  const columns = [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest]
-  return columns.map(column => `${table}"${column}"`).join(', ')
+  return selectColumns(spec, [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
 }
 
 /**

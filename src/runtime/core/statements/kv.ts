@@ -23,7 +23,7 @@ export function getValues(context: StatementContext, keys: string[]): Statement 
   const many = keys.length > 1
   return {
     ...context.cache.compile(`kv get ${many}`, () => `
-select key, value from ${context.names.table('kv')}
+select key, value::text as value from ${context.names.table('kv')}
 where tenant_id = $1::text and key = ${many ? 'any($2::text[])' : '$2::text'} and ${LIVE}`),
     values: [context.tenant, many ? arrayLiteral(keys, key => key) : keys[0]],
   }

@@ -1,3 +1,5 @@
+import { castOf, fieldsOf } from '../spec/fields'
+import type { TableSpec } from '../spec/types'
 import { arrayLiteral } from '../sql/array'
 
 /** One value of an input, and the type it is cast to. */
@@ -73,4 +75,10 @@ function jsonArray<I>(inputs: readonly I[], of: (input: I) => unknown): string {
   let text = '['
   for (let at = 0; at < inputs.length; at++) text += (at > 0 ? ',' : '') + ((of(inputs[at]!) as string | null) ?? 'null')
   return `${text}]`
+}
+
+/** Columns in a select list. JSON goes as text: a driver that parses it can't tell the null of JSON from none. */
+export function selectColumns(spec: TableSpec, columns: string[], table = ''): string {
+  const json = new Set([spec.rest, ...fieldsOf(spec).filter(field => castOf(field.type) === 'jsonb').map(field => field.column)])
+  return columns.map(column => `${table}"${column}"${json.has(column) ? `::text as "${column}"` : ''}`).join(', ')
 }

@@ -1,18 +1,24 @@
-import type { EncodedEvent } from '../spec/event'
-import { valueFields } from '../spec/event'
-import { castOf, fieldsOf } from '../spec/fields'
+import { fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition, statementFor } from './context'
-import type { InputColumn, InputRows } from './rows'
+import type { InputColumn } from './rows'
+import { selectColumns } from './rows'
+import type { AppendInput } from './streamColumns'
+import { appendShape } from './streamColumns'
+import type { HeadMode } from './streamHead'
+import { claimHead, claimHeads } from './streamHead'
 
 export interface ReadRange {
   types?: string[] | undefined
   after?: string | undefined
   before?: string | undefined
+  /** Inclusive. */
+  fromVersion?: number | undefined
+  toVersion?: number | undefined
   /** Milliseconds, as the text of a bigint. */
   from?: string | undefined
   to?: string | undefined
@@ -20,83 +26,61 @@ export interface ReadRange {
   order: 'asc' | 'desc'
 }
 
-const NOW_MS = 'floor(extract(epoch from clock_timestamp()) * 1000)::bigint'
-
-/** An event on its way into a table. */
-export interface AppendInput extends EncodedEvent {
-  route: Route<StreamSpec>
-}
-
 /**
- * Appends events in one statement. The upsert of the head row orders the writers of a subject: version, id and
- * time are taken while its lock is held, so all three grow in the order the events commit. Heads are locked in
- * order of subject, so that two batches never wait for each other.
+ * Appends events in one statement. All of them go to one partition, expect their stream in one mode, and all or none
+ * have ids. The claim of the head row orders the writers of a subject: version, id and time are taken while its lock
+ * is held, so all three grow in the order the events commit. Heads are locked in order of subject, so that two
+ * batches never wait for each other. An event whose id is known, and one whose stream is not as expected, has no row.
  */
 export function appendEvents(context: StatementContext, inputs: AppendInput[]): Statement {
-  const { spec } = inputs[0]!.route
-  return statementFor(context, `append ${spec.table}`, inputs, () => {
-    const columns: InputColumn<AppendInput>[] = [
-      ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: AppendInput) => input.route.keys[at] })),
-      { name: 'type', cast: 'text', of: input => input.type },
-      ...valueFields(spec).map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] })),
-      { name: spec.rest, cast: 'jsonb', of: input => input.rest },
-    ]
+  const [{ route: { spec }, expectation: { mode }, eventId }] = inputs as [AppendInput]
+  const shape = appendShape(spec, inputs)
+  // With an id the table is looked into: a plan for any value would hold every partition.
+  const planned = eventId !== undefined && spec.partition ? 'each time' : 'once'
+  return statementFor(context, `append ${spec.table} ${shape.key}`, inputs, () => {
+    const table = context.names.table(spec.table)
+    const insert = (select: (column: InputColumn<AppendInput>) => string, head: string, from: string) => `
+insert into ${table} (tenant_id, id, version, ts, ${shape.columns.map(column => `"${column.name}"`).join(', ')})
+select $1::text, nextval(${context.names.literal('events_id_seq')}), ${head}version, ${head}last_ts, ${shape.columns.map(select).join(', ')} from ${from}
+returning ${returned(context, spec, mode)}`
     return {
-      columns: [{ name: 'in subject', cast: 'text', of: input => input.route.subject }, ...columns],
-      sql: rows => rows.from ? appendManySql(context, spec, columns, rows) : appendOneSql(context, spec, columns, rows),
-    }
-  })
-}
-
-function appendOneSql(
-  context: StatementContext, spec: StreamSpec, columns: InputColumn<AppendInput>[], rows: InputRows<AppendInput>,
-): string {
-  return `
+      columns: shape.sent,
+      sql: (rows) => {
+        const condition = eventId === undefined ? '' : isNew(table, spec, rows.ref)
+        if (!rows.from) {
+          return `
 with head as (
-  ${upsertHead(context, `select $1::text, ${rows.ref('in subject')}, 1, `, '')}
-  returning version, last_ts
-)
-insert into ${context.names.table(spec.table)} (tenant_id, id, version, ts, ${namesOf(columns)})
-select $1::text, ${nextId(context)}, head.version, head.last_ts, ${columns.map(column => rows.ref(column.name)).join(', ')} from head
-returning id, ts, ${unplaced(context, spec)} as unplaced`
-}
-
-function appendManySql(
-  context: StatementContext, spec: StreamSpec, columns: InputColumn<AppendInput>[], rows: InputRows<AppendInput>,
-): string {
-  return `
+  ${claimHead(context, mode, { subject: rows.ref('in subject'), expected: rows.ref('in expected'), condition })}
+)${insert(column => rows.ref(column.name), 'head.', 'head')}`
+        }
+        const own = shape.sent.filter(column => !column.shared).map(({ name }) => `${rows.ref(name)} as "${name}"`)
+        return `
 with input as materialized (
-  select ${columns.map(({ name }) => `${rows.ref(name)} as "${name}"`).join(', ')}, ${rows.ref('in subject')} as "in subject", ord${rows.from}
+  select ${own.join(', ')}, ord${rows.from}${condition && ` where ${condition}`}
 ),
-head as (
-  ${upsertHead(context, 'select $1::text, "in subject", count(*), ', ' from input group by "in subject" order by "in subject"')}
-  returning subject, version, last_ts
-),
+${claimHeads(context, mode)},
 numbered as (
   select input.*, head.last_ts,
     head.version - count(*) over (partition by "in subject") + row_number() over (partition by "in subject" order by ord) as version
   from input join head on head.subject = input."in subject"
   order by ord
-)
-insert into ${context.names.table(spec.table)} (tenant_id, id, version, ts, ${namesOf(columns)})
-select $1::text, ${nextId(context)}, version, last_ts, ${namesOf(columns)} from numbered
-returning id, ts, ${unplaced(context, spec)} as unplaced`
+)${insert(column => column.shared ? rows.ref(column.name) : `"${column.name}"`, '', 'numbered')}`
+      },
+    }
+  }, planned)
 }
 
-const namesOf = (columns: { name: string }[]) => columns.map(({ name }) => `"${name}"`).join(', ')
-
-const nextId = ({ names }: StatementContext) => `nextval(${names.literal('events_id_seq')})`
-
-/** Whether an event landed in the partition of everything that has no table of its own. */
-function unplaced({ names }: StatementContext, spec: StreamSpec): string {
-  return spec.partition ? `tableoid = ${names.literal(`${spec.table}_default`)}::regclass` : 'false'
+/** Which stream a row belongs to is only asked where some may have none. */
+function returned({ names }: StatementContext, spec: StreamSpec, mode: HeadMode): string {
+  const key = mode === 'any' ? '' : `"${keyColumns(spec).at(-1)}" as key, `
+  const unplaced = spec.partition ? `tableoid = ${names.literal(`${spec.table}_default`)}::regclass` : 'false'
+  return `id::text, ts, version, ${key}${unplaced} as unplaced`
 }
 
-function upsertHead(context: StatementContext, select: string, from: string): string {
-  return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-  ${select}(select last_value from ${context.names.table('events_id_seq')}), ${NOW_MS}${from}
-  on conflict (tenant_id, subject) do update
-    set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)`
+/** No event of that id on that subject, as far as this statement sees; the unique index knows the rest. */
+function isNew(table: string, spec: StreamSpec, ref: (name: string) => string): string {
+  const same = [...keyColumns(spec), 'event_id'].map(name => `known."${name}" = ${ref(name)}`).join(' and ')
+  return `not exists (select 1 from ${table} known where known.tenant_id = $1::text and ${same})`
 }
 
 /** Reads one subject. Versions and ids grow together, so the index on versions serves positions given as ids. */
@@ -105,7 +89,7 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
   const table = context.names.table(spec.table)
   const values: unknown[] = [context.tenant, ...route.keys]
   const ofSubject = keyCondition(['tenant_id', ...keyColumns(spec)])
-  const conditions: string[] = [ofSubject]
+  const conditions: string[] = [ofSubject, 'dismissed is null']
   const shape: string[] = []
   const where = (name: keyof ReadRange, condition: (parameter: string) => string, value = range[name]) => {
     if (value === undefined) return
@@ -119,6 +103,8 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
     ${lastVersionBefore(table, ofSubject, `${id}::bigint`)})`
   where('after', id => `version > ${versionAt(id, 'version')}`, range.after === '0' ? undefined : range.after)
   where('before', id => `version <= ${versionAt(id, 'version - 1')}`)
+  where('fromVersion', version => `version >= ${version}::bigint`)
+  where('toVersion', version => `version <= ${version}::bigint`)
   where('types', types => `type = any(${types}::text[])`)
   // Times grow with versions, so a time is a version, too: no page reads what lies before or behind it.
   where('from', from => `version >= (select version from ${table} where ${ofSubject} and ts >= ${from}::bigint order by ts, version limit 1)`)
@@ -129,13 +115,12 @@ export function readEvents(context: StatementContext, route: Route<StreamSpec>, 
     shape.push('limit')
     limit = `limit $${values.length}::bigint`
   }
-  const columns = ['id', 'ts', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest]
   // A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a
   // type is rare in its subject.
   const compile = spec.partition || range.types ? context.cache.unprepared : context.cache.compile
   return {
     ...compile(`read ${table} ${range.order} ${shape.join(',')}`, () => `
-select ${columns.map(column => `"${column}"`).join(', ')}
+select ${eventColumns(spec)}
 from ${table}
 where ${conditions.join('\n  and ')}
 order by version ${range.order}
@@ -161,6 +146,11 @@ function lastVersionBefore(table: string, ofSubject: string, id: string): string
       ) as middle on true
       where low < high
     ) select max(low) from halves)`
+}
+
+/** What `decodeEvent` reads. */
+export function eventColumns(spec: StreamSpec, table = ''): string {
+  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
 }
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */

@@ -89,7 +89,7 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       const last = rows.at(-1)
       return {
         entries: rows.map(row => decodeEntry(route.spec, row)),
-        cursor: last && rows.length === range.limit ? writeCursor(last.score as number, last.seq as string) : null,
+        cursor: last && rows.length === range.limit ? writeCursor(last.score as number, String(last.seq)) : null,
       }
     },
 

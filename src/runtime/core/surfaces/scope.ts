@@ -7,6 +7,8 @@ import type { StatementContext } from '../statements/context'
 /** What the three tiers share: how to run a call, and where each subject leads. */
 export interface Scope {
   context: StatementContext
+  /** All tables that hold events, without the prefix. */
+  streamTables: string[]
   streamRoute(subject: string): Route<StreamSpec>
   indexRoute(key: string): Route<IndexSpec>
   /** Runs a call once the store is ready: on the pool, or in the transaction the surfaces belong to. */

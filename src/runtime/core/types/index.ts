@@ -1,4 +1,6 @@
+export type * from './client'
 export type * from './entries'
+export type * from './eventLog'
 export type * from './kv'
 export type * from './store'
 export type * from './stream'

@@ -1,3 +1,4 @@
+import type { TransactionClient } from './client'
 import type { IndexSurface } from './entries'
 import type { KvSurface } from './kv'
 import type { StreamSurface } from './stream'
@@ -21,6 +22,18 @@ export interface TransactionSurfaces extends Omit<Surfaces, 'stream'> {
   ): Promise<{ rows: Row[], rowCount: number }>
 }
 
+export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
+
+export interface TransactionOptions {
+  /** What the transaction sees of others. Default: what the database has, `read committed` as a rule. */
+  isolation?: IsolationLevel
+  /**
+   * How many times the work is run again, after a growing pause, when PostgreSQL ends the transaction because of
+   * others (serialization failure, deadlock). Default: 3.
+   */
+  retries?: number
+}
+
 export interface Store extends Surfaces {
   /**
    * Connects and migrates, once; later calls return the same promise. Every other call does this by itself.
@@ -28,14 +41,28 @@ export interface Store extends Surfaces {
    */
   ready(): Promise<StoreInfo>
   /**
-   * Runs `work` in one database transaction. Whatever it throws rolls everything back and is thrown again.
+   * Runs `work` in one database transaction. Whatever it throws rolls everything back and is thrown again. When
+   * PostgreSQL ends the transaction because of others, the work is run again: it should do nothing outside of `tx`
+   * that must happen once only.
    * @example
    * await store.transaction(async (tx) => {
    *   await tx.stream.append('orders:42', { type: 'order.paid' })
    *   await tx.index.update('orders', '42', { status: 'paid' })
    * })
    */
-  transaction<T>(work: (tx: TransactionSurfaces) => Promise<T>): Promise<T>
+  transaction<T>(work: (tx: TransactionSurfaces) => Promise<T>, options?: TransactionOptions): Promise<T>
+  /**
+   * The same surfaces on a transaction that the caller has opened: with `pg`, Drizzle, Kysely, or anything else that
+   * has `query(text, values)`. The caller commits or rolls back, and a call that fails ends the transaction, as any
+   * failed statement does.
+   * @throws {StoreError} INVALID_VALUE when that is nothing to run a statement on, or a pool
+   * @example
+   * await db.transaction().execute(async (trx) => {
+   *   await trx.insertInto('invoices').values(invoice).execute()
+   *   await store.with(trx).stream.append('orders:42', { type: 'order.invoiced' })
+   * })
+   */
+  with(client: TransactionClient): TransactionSurfaces
   /** Finishes the calls under way, refuses new ones with CLOSED, and lets the connections go. May be called again. */
   close(): Promise<void>
 }

@@ -1,3 +1,7 @@
+import type {
+  AppendEntry, AppendManyOptions, AppendOptions, DismissedEvent, EventMeta, IterateOptions, Reason, StreamHead, StreamList, StreamListOptions,
+} from './eventLog'
+
 /** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */
 export interface EventInput {
   type: string
@@ -20,6 +24,8 @@ export interface EventRecord extends EventInput {
   // nvent's own type is `any` here: its code reads members of `data` without a guard.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   data?: any
+  /** Who and what caused it, as it was given to `append`. */
+  meta?: EventMeta
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   [field: string]: any
 }
@@ -31,6 +37,10 @@ export interface StreamReadOptions {
   after?: string
   /** Exclusive event id: only events before this position. */
   before?: string
+  /** Inclusive version: 1 is the first event of the subject. */
+  fromVersion?: number
+  /** Inclusive version. */
+  toVersion?: number
   /** Inclusive time in milliseconds. */
   from?: number
   /** Inclusive time in milliseconds. */
@@ -39,11 +49,8 @@ export interface StreamReadOptions {
   limit?: number
   /** Default: `asc`, oldest first. */
   order?: 'asc' | 'desc'
-}
-
-export interface AppendManyOptions {
-  /** Called after each step of a large import, before it is committed. */
-  onProgress?: (progress: { appended: number, total: number }) => void
+  /** Reads events that were archived as well. Default: false. */
+  archived?: boolean
 }
 
 export interface SubscribeOptions {
@@ -61,18 +68,44 @@ export interface StreamSubscription {
 export interface StreamSurface {
   /**
    * Appends one event and resolves with the complete record once it is durable.
-   * @throws {StoreError} INVALID_VALUE when the event holds what PostgreSQL or JSON can't keep.
-   * @example await store.stream.append('orders:42', { type: 'order.placed', data: { total: 99 } })
+   * @throws {StoreError} INVALID_VALUE when the event holds what PostgreSQL or JSON can't keep, VERSION_CONFLICT with
+   * `details: { subject, expected, actual }` when the stream is not as expected, ARCHIVED
+   * @example await store.stream.append('orders:42', { type: 'order.paid' }, { expectedVersion: 1, eventId: 'payment-7' })
    */
-  append(subject: string, event: EventInput): Promise<EventRecord>
+  append(subject: string, event: EventInput, options?: AppendOptions): Promise<EventRecord>
   /**
    * Appends several events to one subject, all or none, in one statement. An import of any size goes in steps inside
    * one transaction; `onProgress` hears how many events are in after each of them.
+   * @throws {StoreError} as `append` does
    * @example await store.stream.appendMany('orders:42', [{ type: 'order.placed' }, { type: 'order.paid' }])
    */
   appendMany(subject: string, events: EventInput[], options?: AppendManyOptions): Promise<EventRecord[]>
+  /**
+   * Appends to several subjects, all or none; the records come in the order of the entries. An entry without events
+   * only checks its expectation. Calls that name the same subjects in other orders never block one another for good.
+   * @throws {StoreError} as `append` does; the details name the subject
+   * @example
+   * await store.stream.appendAll([
+   *   { subject: 'stock:7', events: [{ type: 'reserved' }], expectedVersion: 3 },
+   *   { subject: 'orders:42', events: [{ type: 'order.placed' }], expectedVersion: 'no-stream' },
+   * ])
+   */
+  appendAll(entries: AppendEntry[]): Promise<EventRecord[][]>
   /** Reads the events of a subject, all of them unless `limit` is given, oldest first unless `order` says otherwise. */
   read(subject: string, options?: StreamReadOptions): Promise<EventRecord[]>
+  /**
+   * Reads a stream of any length page by page, in constant memory. Takes the options of `read`; events that are
+   * appended meanwhile are part of it.
+   * @example for await (const event of store.stream.iterate('orders:42', { pageSize: 1000 })) total += event.data.total
+   */
+  iterate(subject: string, options?: IterateOptions): AsyncIterable<EventRecord>
+  /** Where a stream ends; null when nothing was ever appended to it (or it was deleted). */
+  current(subject: string): Promise<StreamHead | null>
+  /**
+   * The streams in order of their subject, page by page.
+   * @example const { streams, cursor } = await store.stream.list({ glob: 'orders:*', limit: 20 })
+   */
+  list(options?: StreamListOptions): Promise<StreamList>
   /** Calls back for every event appended from now on, in order, one at a time. */
   subscribe(
     subject: string,
@@ -81,4 +114,19 @@ export interface StreamSurface {
   ): Promise<StreamSubscription>
   /** Removes a subject with all its events; true when there were any. Ids of other events stay as they are. */
   delete(subject: string): Promise<boolean>
+  /**
+   * Puts a finished stream away: its events leave the log and are read with `{ archived: true }` only; appends are
+   * refused with ARCHIVED. False when there is no such stream, or it is archived already.
+   */
+  archive(subject: string): Promise<boolean>
+  /** Takes an archived stream back into the log as it was; false when it is not archived. */
+  unarchive(subject: string): Promise<boolean>
+  /** Deletes the events before a version for good and returns how many there were; the others keep id and version. */
+  truncateBefore(subject: string, version: number): Promise<number>
+  /** Hides an event from all reads and keeps it; false when there is no such event, or it is hidden already. */
+  dismiss(id: string, reason: Reason): Promise<boolean>
+  /** Shows a dismissed event again, in its old place; false when there is no such event, or it is not hidden. */
+  restore(id: string): Promise<boolean>
+  /** The events of a subject that are hidden, with who hid them, why and when. */
+  dismissed(subject: string): Promise<DismissedEvent[]>
 }

@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkCount, checkOptions } from '../arguments'
+import { sqlStateOf } from '../db/errors'
+import { invalidValue } from '../errors'
+import type { IsolationLevel, TransactionOptions } from '../types/index'
+
+const LEVELS: IsolationLevel[] = ['read committed', 'repeatable read', 'serializable']
+const DEFAULT_RETRIES = 3
+const FIRST_PAUSE_MS = 10
+const MAX_PAUSE_MS = 1_000
+// PostgreSQL ended the transaction because of others: serialization failure, deadlock.
+const ENDED_BY_OTHERS = new Set(['40001', '40P01'])
+
+export function checkTransactionOptions(options: TransactionOptions | undefined): { isolation: IsolationLevel | undefined, retries: number } {
+  const { isolation, retries = DEFAULT_RETRIES } = checkOptions('options', options)
+  if (isolation !== undefined && !LEVELS.includes(isolation)) {
+    throw invalidValue('options.isolation', `must be one of ${LEVELS.map(level => `'${level}'`).join(', ')}, not ${JSON.stringify(isolation) ?? typeof isolation}`)
+  }
+  return { isolation, retries: checkCount('options.retries', retries) }
+}
+
+/** Runs a transaction again when PostgreSQL ended it because of others; anything else is the caller's to judge. */
+export async function withRetries<T>(retries: number, run: () => Promise<T>): Promise<T> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await run()
+    }
+    catch (error) {
+      if (attempt >= retries || !ENDED_BY_OTHERS.has(sqlStateOf(error) ?? '')) throw error
+      await sleep(Math.min(FIRST_PAUSE_MS * 2 ** attempt, MAX_PAUSE_MS) * (0.5 + Math.random()))
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import type { EncodedEvent } from '../spec/event'
+import { valueFields } from '../spec/event'
+import { castOf } from '../spec/fields'
+import type { Route } from '../spec/route'
+import { keyColumns } from '../spec/route'
+import type { StreamSpec } from '../spec/types'
+import type { InputColumn } from './rows'
+import type { Expectation } from './streamHead'
+
+/** An event on its way into a table. */
+export interface AppendInput extends EncodedEvent {
+  route: Route<StreamSpec>
+  /** The same id on the same subject is appended once. */
+  eventId: string | undefined
+  expectation: Expectation
+}
+
+/** What the statement of some inputs looks like; the same for all that have the same key. */
+export interface AppendShape {
+  key: string
+  /** What is inserted. */
+  columns: InputColumn<AppendInput>[]
+  /** What is sent: that, and what the head is claimed with. */
+  sent: InputColumn<AppendInput>[]
+}
+
+interface Known {
+  /** Places of the sparse fields in `columns` of an input. */
+  sparse: number[]
+  shapes: Map<string, AppendShape>
+}
+
+const known = new WeakMap<StreamSpec, Known>()
+
+/** Appends are frequent, and their shapes few: each is made once. */
+export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShape {
+  const { sparse, shapes } = knownOf(spec)
+  const [{ eventId, expectation: { mode } }] = inputs as [AppendInput]
+  const present = sparse.filter(at => inputs.some(input => input.columns[at] !== null))
+  const key = `${inputs.length > 1} ${mode} ${eventId !== undefined} ${present.join()}`
+  let shape = shapes.get(key)
+  if (!shape) {
+    const absent = sparse.filter(at => !present.includes(at))
+    const columns = insertedColumns(spec, absent, eventId !== undefined)
+    shape = {
+      key,
+      columns,
+      sent: [
+        { name: 'in subject', cast: 'text', of: input => input.route.subject },
+        ...columns,
+        ...(mode === 'present' ? [{ name: 'in expected', cast: 'bigint', of: (input: AppendInput) => input.expectation.version ?? null }] : []),
+      ],
+    }
+    shapes.set(key, shape)
+  }
+  return shape
+}
+
+/** The key columns of a stream; the partition is one for all inputs of a statement. */
+export function streamKeys(spec: StreamSpec): InputColumn<AppendInput>[] {
+  return keyColumns(spec).map((name, at) => ({
+    name, cast: 'text', of: (input: AppendInput) => input.route.keys[at], ...(name === spec.partition && { shared: true }),
+  }))
+}
+
+function insertedColumns(spec: StreamSpec, absent: number[], ids: boolean): InputColumn<AppendInput>[] {
+  return [
+    ...streamKeys(spec),
+    { name: 'type', cast: 'text', of: input => input.type },
+    ...valueFields(spec)
+      .map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] }))
+      .filter((_, at) => !absent.includes(at)),
+    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+    ...(ids ? [{ name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }] : []),
+  ]
+}
+
+function knownOf(spec: StreamSpec): Known {
+  let found = known.get(spec)
+  if (!found) {
+    const sparse = valueFields(spec).map((field, at) => field.sparse ? at : -1).filter(at => at >= 0)
+    known.set(spec, found = { sparse, shapes: new Map() })
+  }
+  return found
+}

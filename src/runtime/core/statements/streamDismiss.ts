@@ -1,0 +1,51 @@
+import type { Route } from '../spec/route'
+import { keyColumns } from '../spec/route'
+import type { StreamSpec } from '../spec/types'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from './context'
+import { keyCondition } from './context'
+import { eventColumns } from './stream'
+
+export function dismissEvent(context: StatementContext, tableName: string, given: { id: string, reason: string, by: string }): Statement {
+  const table = context.names.table(tableName)
+  return {
+    ...context.cache.unprepared(`dismiss ${table}`, () => `
+update ${table} set dismissed = jsonb_build_object(
+  'reason', $3::text, 'by', $4::text, 'at', floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+where tenant_id = $1::text and id = $2::bigint and dismissed is null`),
+    values: [context.tenant, given.id, given.reason, given.by],
+  }
+}
+
+export function restoreEvent(context: StatementContext, tableName: string, id: string): Statement {
+  const table = context.names.table(tableName)
+  return {
+    ...context.cache.unprepared(`restore ${table}`, () => `
+update ${table} set dismissed = null where tenant_id = $1::text and id = $2::bigint and dismissed is not null`),
+    values: [context.tenant, id],
+  }
+}
+
+/** The hidden events of one subject, each with the reason. */
+export function readDismissed(context: StatementContext, route: Route<StreamSpec>): Statement {
+  const table = context.names.table(route.spec.table)
+  return {
+    ...context.cache.unprepared(`dismissed ${table}`, () => `
+select ${eventColumns(route.spec)}, dismissed::text as dismissed from ${table}
+where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])} and dismissed is not null
+order by version`),
+    values: [context.tenant, ...route.keys],
+  }
+}
+
+/** Deletes the first events of a stream. */
+export function truncateEvents(context: StatementContext, route: Route<StreamSpec>, version: number): Statement {
+  const table = context.names.table(route.spec.table)
+  const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
+  const keys = ['tenant_id', ...keyColumns(route.spec)]
+  return {
+    ...compile(`truncate ${table}`, () => `
+delete from ${table} where ${keyCondition(keys)} and version < $${keys.length + 1}::bigint`),
+    values: [context.tenant, ...route.keys, version],
+  }
+}

@@ -1,0 +1,103 @@
+import type { Statement } from '../sql/statement'
+import type { ExpectedVersion } from '../types/index'
+import type { StatementContext } from './context'
+import { keyCondition } from './context'
+
+/** What an append expects of its stream: nothing, that there is none yet, or that there is one (of a version). */
+export type HeadMode = 'any' | 'absent' | 'present'
+
+export interface Expectation {
+  mode: HeadMode
+  /** The version a stream that is present has to have; any version without. */
+  version?: number
+  /** As the caller said it. */
+  given: ExpectedVersion
+}
+
+const NOW_MS = 'floor(extract(epoch from clock_timestamp()) * 1000)::bigint'
+
+/**
+ * A lower bound of the ids that are given out from here on. Every form of a claim computes it before it locks a head,
+ * so that a rule for the order of all streams has one place to stand in.
+ */
+const lowestId = (context: StatementContext): string => `(select last_value from ${context.names.table('events_id_seq')})`
+
+/** Takes versions for the event of one subject; no row where the stream is not the expected one. */
+export function claimHead(context: StatementContext, mode: HeadMode, given: { subject: string, expected: string, condition: string }): string {
+  if (mode !== 'present') {
+    return `${upsertHead(context, mode, `select $1::text, ${given.subject}, 1, `, given.condition && ` where ${given.condition}`)}
+  returning version, last_ts`
+  }
+  return `update ${context.names.table('heads')} as head
+  set version = head.version + 1, last_ts = greatest(head.last_ts, ${NOW_MS})
+  where tenant_id = $1::text and subject = ${given.subject}
+    and version = coalesce(${given.expected}, version) and version > 0 and ${lowestId(context)} is not null${given.condition && ` and ${given.condition}`}
+  returning version, last_ts`
+}
+
+/** The same for the rows of `input`, several subjects at once: their heads are locked in order of subject. */
+export function claimHeads(context: StatementContext, mode: HeadMode): string {
+  const heads = context.names.table('heads')
+  if (mode !== 'present') {
+    return `head as (
+  ${upsertHead(context, mode, 'select $1::text, "in subject", count(*), ', ' from input group by "in subject" order by "in subject"')}
+  returning subject, version, last_ts
+)`
+  }
+  return `wanted as materialized (
+  select head.subject, i.events, i.expected
+  from (select "in subject" as subject, count(*) as events, max("in expected") as expected from input group by "in subject") i
+  join ${heads} head on head.tenant_id = $1::text and head.subject = i.subject
+  where ${lowestId(context)} is not null
+  order by head.subject
+  for update of head
+),
+head as (
+  update ${heads} as head
+  set version = head.version + wanted.events, last_ts = greatest(head.last_ts, ${NOW_MS})
+  from wanted
+  where head.tenant_id = $1::text and head.subject = wanted.subject
+    and head.version = coalesce(wanted.expected, head.version) and head.version > 0
+  returning head.subject, head.version, head.last_ts
+)`
+}
+
+function upsertHead(context: StatementContext, mode: HeadMode, select: string, from: string): string {
+  return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
+  ${select}${lowestId(context)}, ${NOW_MS}${from}
+  on conflict (tenant_id, subject) do update
+    set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)${mode === 'absent' ? ' where head.version = 0' : ''}`
+}
+
+/**
+ * Locks the heads of several subjects in their order, for more than one statement can do. A subject without events
+ * gets a head of version 0, which is as good as none: `forgetHeads` takes it away if it stays one.
+ */
+export function lockHeads(context: StatementContext, subjects: string[]): Statement {
+  return {
+    ...context.cache.compile('lock heads', () => `
+insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
+select $1::text, subject, 0, ${lowestId(context)}, 0
+from unnest($2::text[]) as subject order by subject collate "C"
+on conflict (tenant_id, subject) do update set version = head.version
+returning subject, version, archived_version is not null as archived`),
+    values: [context.tenant, subjects],
+  }
+}
+
+export function forgetHeads(context: StatementContext, subjects: string[]): Statement {
+  return {
+    ...context.cache.compile('forget heads', () => `
+delete from ${context.names.table('heads')} where tenant_id = $1::text and subject = any($2::text[]) and version = 0`),
+    values: [context.tenant, subjects],
+  }
+}
+
+export function readHead(context: StatementContext, subject: string): Statement {
+  return {
+    ...context.cache.compile('read head', () => `
+select version, last_ts, floor(extract(epoch from archived_at) * 1000)::bigint as archived_at
+from ${context.names.table('heads')} where ${keyCondition(['tenant_id', 'subject'])} and version > 0`),
+    values: [context.tenant, subject],
+  }
+}

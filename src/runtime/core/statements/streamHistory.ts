@@ -1,0 +1,52 @@
+import type { Route } from '../spec/route'
+import { keyColumns } from '../spec/route'
+import type { StreamSpec } from '../spec/types'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from './context'
+import { keyCondition } from './context'
+import { likeOf } from './glob'
+import { inputRows } from './rows'
+import { eventColumns } from './stream'
+import type { AppendInput } from './streamColumns'
+import { streamKeys } from './streamColumns'
+
+/** The events that have the ids of the inputs, which belong to one partition; `ord` says to which input a row belongs. */
+export function readByEventIds(context: StatementContext, inputs: AppendInput[]): Statement {
+  const { spec } = inputs[0]!.route
+  const table = context.names.table(spec.table)
+  const columns = [...streamKeys(spec), { name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }]
+  const rows = inputRows<AppendInput>(columns, inputs.length > 1)
+  const compile = spec.partition ? context.cache.unprepared : context.cache.compile
+  const same = columns.map(({ name }) => `t."${name}" = ${rows.ref(name)}`).join(' and ')
+  return {
+    ...compile(`known ${table} ${rows.from !== ''}`, () => rows.from
+      ? `select i.ord, ${eventColumns(spec, 't.')}${rows.from}\njoin ${table} t on t.tenant_id = $1::text and ${same}`
+      : `select 1 as ord, ${eventColumns(spec, 't.')} from ${table} t where t.tenant_id = $1::text and ${same}`),
+    values: [context.tenant, ...rows.values(inputs)],
+  }
+}
+
+/** Id of the last event in the log, hidden or not. */
+export function lastPosition(context: StatementContext, route: Route<StreamSpec>): Statement {
+  const table = context.names.table(route.spec.table)
+  const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
+  return {
+    ...compile(`last ${table}`, () => `
+select id from ${table} where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])} order by version desc limit 1`),
+    values: [context.tenant, ...route.keys],
+  }
+}
+
+/** Heads in order of subject. The bounds of the glob let the primary key serve a literal start. */
+export function listHeads(context: StatementContext, given: { glob: string, after: string, limit: number }): Statement {
+  const { pattern, from, to } = likeOf(given.glob)
+  return {
+    ...context.cache.compile('list heads', () => `
+select subject, version, last_ts, floor(extract(epoch from archived_at) * 1000)::bigint as archived_at
+from ${context.names.table('heads')}
+where tenant_id = $1::text and subject > $2::text and subject >= $3::text and ($4::text is null or subject < $4::text)
+  and subject like $5::text escape '\\' and version > 0
+order by subject limit $6::bigint`),
+    values: [context.tenant, given.after, from, to, pattern, given.limit],
+  }
+}

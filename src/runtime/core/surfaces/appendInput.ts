@@ -1,0 +1,79 @@
+import { checkArray, checkCount, checkName, checkObject, checkText } from '../arguments'
+import { invalidValue } from '../errors'
+import { isObject, toJson } from '../json'
+import { encodeEvent } from '../spec/event'
+import type { Route } from '../spec/route'
+import type { StreamSpec } from '../spec/types'
+import type { AppendInput } from '../statements/streamColumns'
+import type { Expectation } from '../statements/streamHead'
+import type { AppendManyOptions, AppendOptions, EventInput, EventMeta } from '../types/index'
+
+// With the subject it has to fit the row of a B-tree.
+const MAX_EVENT_ID_BYTES = 512
+
+export const ANY: Expectation = { mode: 'any', given: 'any' }
+
+/** One event with its options. `path` leads to the options in errors. */
+export function appendInput(route: Route<StreamSpec>, event: EventInput, options: Partial<AppendOptions>): AppendInput {
+  const meta = checkMeta('options.meta', options.meta)
+  return {
+    route,
+    ...encodeEvent(route, withMeta('event', event, meta)),
+    eventId: options.eventId === undefined ? undefined : checkName('options.eventId', options.eventId, MAX_EVENT_ID_BYTES),
+    expectation: checkExpectation('options.expectedVersion', options.expectedVersion),
+  }
+}
+
+export function appendInputs(
+  route: Route<StreamSpec>, events: unknown, options: Partial<AppendManyOptions>, path: { events: string, options: string },
+): AppendInput[] {
+  const meta = checkMeta(`${path.options}meta`, options.meta)
+  const expectation = checkExpectation(`${path.options}expectedVersion`, options.expectedVersion)
+  const list = checkArray(path.events, events)
+  const ids = checkIds(`${path.options}eventIds`, options.eventIds, list.length)
+  return list.map((event, at) => ({
+    route,
+    ...encodeEvent(route, withMeta(`${path.events}.${at}`, event, meta), `${path.events}.${at}`),
+    eventId: ids?.[at],
+    expectation,
+  }))
+}
+
+export function checkExpectation(argument: string, value: unknown): Expectation {
+  if (value === undefined || value === 'any') return ANY
+  if (value === 'no-stream' || value === 0) return { mode: 'absent', given: value }
+  if (value === 'exists') return { mode: 'present', given: value }
+  if (typeof value !== 'number') throw invalidValue(argument, `must be 'any', 'no-stream', 'exists' or a version, not ${JSON.stringify(value) ?? typeof value}`)
+  return { mode: 'present', version: checkCount(argument, value), given: value }
+}
+
+/** Whether a stream of that version (0: none) is as expected. */
+export function meets({ mode, version }: Expectation, actual: number): boolean {
+  if (mode === 'absent') return actual === 0
+  return mode === 'any' || (actual > 0 && (version === undefined || version === actual))
+}
+
+function checkIds(argument: string, value: unknown, length: number): string[] | undefined {
+  if (value === undefined) return undefined
+  const ids = checkArray(argument, value)
+  if (ids.length !== length) throw invalidValue(argument, `must have one id for each event: ${ids.length} ids came with ${length} events`)
+  return ids.map((id, at) => checkName(`${argument}.${at}`, id, MAX_EVENT_ID_BYTES))
+}
+
+function checkMeta(argument: string, value: unknown): EventMeta | undefined {
+  if (value === undefined) return undefined
+  const meta = checkObject(argument, value)
+  for (const name of ['correlationId', 'causationId']) {
+    if (meta[name] !== undefined) checkText(`${argument}.${name}`, meta[name])
+  }
+  return toJson(meta, argument) as EventMeta
+}
+
+/** What the event says of itself has precedence. */
+function withMeta(path: string, event: unknown, meta: EventMeta | undefined): unknown {
+  if (meta === undefined) return event
+  const given = checkObject(path, event)
+  if (given.meta === undefined) return { ...given, meta }
+  if (!isObject(given.meta)) throw invalidValue(`${path}.meta`, 'must be an object when the call has `meta`, too: the two are joined')
+  return { ...given, meta: { ...meta, ...given.meta } }
+}

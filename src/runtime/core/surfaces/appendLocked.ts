@@ -1,0 +1,85 @@
+import type { AppendManyOptions, EventRecord } from '../types/index'
+import type { AppendInput } from '../statements/streamColumns'
+import { forgetHeads, lockHeads } from '../statements/streamHead'
+import type { Expectation } from '../statements/streamHead'
+import { ANY, meets } from './appendInput'
+import type { Appending } from './appendRows'
+import { appendRows, archivedError, knownRecords, partitionOf, versionConflict } from './appendRows'
+
+/** Events in one statement. */
+export const MAX_STEP = 5_000
+
+/** What one subject gets. */
+export interface SubjectAppend {
+  subject: string
+  expectation: Expectation
+  inputs: AppendInput[]
+}
+
+/**
+ * Appends to several subjects, or more than a statement takes, inside a transaction: locks the heads in order of
+ * subject, looks whether the streams are as expected and which ids are known, and appends.
+ * @throws {StoreError} VERSION_CONFLICT, ARCHIVED; the transaction can go on, and nothing of this call is kept
+ */
+export async function appendLocked(
+  on: Appending, entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress'],
+): Promise<EventRecord[][]> {
+  const { context, session } = on
+  const subjects = entries.map(({ subject }) => subject)
+  const { rows } = await session.query(lockHeads(context, subjects))
+  const heads = new Map(rows.map(row => [row.subject, { version: Number(row.version), archived: row.archived }]))
+  const known = await knownOf(on, entries.flatMap(({ inputs }) => inputs))
+  const isNew = (input: AppendInput) => !known.has(input)
+
+  const refused = entries.map(({ subject, expectation, inputs }) => {
+    const head = heads.get(subject)!
+    if (inputs.length > 0 && !inputs.some(isNew)) return undefined
+    if (head.archived && inputs.length > 0) return archivedError(subject)
+    return meets(expectation, head.version) ? undefined : versionConflict(subject, expectation, head.version)
+  }).find(error => error !== undefined)
+  const unused = entries.filter(({ subject, inputs }) => heads.get(subject)!.version === 0 && (refused || inputs.length === 0))
+  if (unused.length > 0) await session.query(forgetHeads(context, unused.map(({ subject }) => subject)))
+  if (refused) throw refused
+
+  const records = await appendNew(on, entries.flatMap(({ inputs }) => inputs).filter(isNew), onProgress)
+  return entries.map(({ inputs }) => inputs.map(input => (known.get(input) ?? records.get(input))!))
+}
+
+/** Steps of one partition each, and all or none with ids. */
+async function appendNew(
+  on: Appending, inputs: AppendInput[], onProgress: AppendManyOptions['onProgress'],
+): Promise<Map<AppendInput, EventRecord>> {
+  const records = new Map<AppendInput, EventRecord>()
+  for (const group of groupsOf(inputs)) {
+    for (let at = 0; at < group.length; at += MAX_STEP) {
+      const step = group.slice(at, at + MAX_STEP)
+      const appended = await appendRows(on, step.map(input => ({ ...input, expectation: ANY })))
+      appended.forEach((record, of) => records.set(step[of]!, record!))
+      onProgress?.({ appended: records.size, total: inputs.length })
+    }
+  }
+  return records
+}
+
+async function knownOf(on: Appending, inputs: AppendInput[]): Promise<Map<AppendInput, EventRecord>> {
+  const known = new Map<AppendInput, EventRecord>()
+  for (const group of groupsOf(inputs.filter(input => input.eventId !== undefined))) {
+    for (let at = 0; at < group.length; at += MAX_STEP) {
+      const step = group.slice(at, at + MAX_STEP)
+      const records = await knownRecords(on, step)
+      records.forEach((record, of) => record && known.set(step[of]!, record))
+    }
+  }
+  return known
+}
+
+function groupsOf(inputs: AppendInput[]): AppendInput[][] {
+  const groups = new Map<string, AppendInput[]>()
+  for (const input of inputs) {
+    const name = `${input.route.spec.table} ${partitionOf(input)} ${input.eventId === undefined}`
+    const group = groups.get(name)
+    if (group) group.push(input)
+    else groups.set(name, [input])
+  }
+  return [...groups.values()]
+}

@@ -1,0 +1,133 @@
+import type { Row, Session, StreamTables } from '../db/types'
+import { StoreError, isStoreError } from '../errors'
+import { decodeEvent, recordOf } from '../spec/event'
+import type { StatementContext } from '../statements/context'
+import type { AppendInput } from '../statements/streamColumns'
+import { appendEvents } from '../statements/stream'
+import { readHead } from '../statements/streamHead'
+import type { Expectation } from '../statements/streamHead'
+import { readByEventIds } from '../statements/streamHistory'
+import type { EventRecord } from '../types/index'
+import { meets } from './appendInput'
+
+const UNIQUE_VIOLATION = '23505'
+const CHECK_VIOLATION = '23514'
+// Each time somebody else was quicker by a moment; that many times is somebody's mistake.
+const MAX_ATTEMPTS = 8
+
+interface StoredRow extends Row {
+  id: string
+  ts: string
+  version: string
+  /** Last key column, where an input may have no row. */
+  key?: string
+  /** In the partition for everything without a table of its own. */
+  unplaced: boolean
+}
+
+/** Everything an append needs to run. */
+export interface Appending {
+  context: StatementContext
+  session: Session
+  tables: StreamTables
+}
+
+export const partitionOf = ({ route }: AppendInput): string => route.spec.partition ? route.keys[0]! : ''
+
+/**
+ * Appends inputs of one partition, one mode, and all or none with ids.
+ * @returns a record for each input: the new one, or the first one of its id; undefined where the stream was not as
+ * expected
+ */
+export async function appendRows(on: Appending, inputs: AppendInput[]): Promise<(EventRecord | undefined)[]> {
+  const firsts = withoutRepeats(inputs)
+  const rows = await insert(on, firsts)
+  if (rows.some(row => row.unplaced)) await on.tables.place(on.session, partitionOf(inputs[0]!))
+  // Ids were given in the order of the inputs.
+  rows.sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
+  if (rows.length === inputs.length) return inputs.map((input, at) => recordOf(input.route, input, rows[at]!))
+  return inputs[0]!.eventId === undefined ? byKey(inputs, rows) : knownRecords(on, inputs)
+}
+
+/**
+ * Appends inputs of one subject, or says what is there instead.
+ * @throws {StoreError} VERSION_CONFLICT, ARCHIVED
+ */
+export async function appendToSubject(on: Appending, inputs: AppendInput[]): Promise<EventRecord[]> {
+  const [{ route: { subject }, expectation }] = inputs as [AppendInput]
+  for (let attempt = 1; ; attempt++) {
+    const records = await appendRows(on, inputs)
+    if (isComplete(records)) return records
+    const { rows: [head] } = await on.session.query(readHead(on.context, subject))
+    const actual = head === undefined ? 0 : Number(head.version)
+    // In between the stream may have become what was expected.
+    if (!meets(expectation, actual) || attempt === MAX_ATTEMPTS) throw versionConflict(subject, expectation, actual)
+  }
+}
+
+/** The records of the ids of the inputs, where there are any. */
+export async function knownRecords({ context, session }: Appending, inputs: AppendInput[]): Promise<(EventRecord | undefined)[]> {
+  const { rows } = await session.query(readByEventIds(context, inputs))
+  const records = new Map(rows.map(row => [Number(row.ord), decodeEvent(inputs[0]!.route.spec, row)]))
+  return inputs.map((_, at) => records.get(at + 1))
+}
+
+export function versionConflict(subject: string, { given }: Expectation, actual: number): StoreError {
+  const found = actual === 0 ? 'has no events' : `is at version ${actual}`
+  return new StoreError(
+    'VERSION_CONFLICT',
+    `stream ${JSON.stringify(subject)} was expected ${describe(given)}, and ${found}: nothing was appended; read it again and decide anew`,
+    { details: { subject, expected: given, actual } },
+  )
+}
+
+export function archivedError(subject: string, cause?: unknown): StoreError {
+  return new StoreError('ARCHIVED', `stream ${JSON.stringify(subject)} is archived and takes no more events; unarchive() takes it back into the log`, {
+    cause, details: { subject, ...(isStoreError(cause) && cause.details) },
+  })
+}
+
+async function insert({ context, session }: Appending, inputs: AppendInput[]): Promise<StoredRow[]> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return (await session.query<StoredRow>(appendEvents(context, inputs))).rows
+    }
+    catch (error) {
+      const sqlState = isStoreError(error) ? error.details.sqlState : undefined
+      if (sqlState === CHECK_VIOLATION) throw archivedError(inputs[0]!.route.subject, error)
+      // An event of this id was committed while the statement waited; the next one sees it.
+      const mayRepeat = inputs[0]!.eventId !== undefined && !session.inTransaction && attempt < MAX_ATTEMPTS
+      if (sqlState !== UNIQUE_VIOLATION || !mayRepeat) throw error
+    }
+  }
+}
+
+/** Of inputs with the same id on the same subject the first. */
+function withoutRepeats(inputs: AppendInput[]): AppendInput[] {
+  if (inputs.length === 1 || inputs[0]!.eventId === undefined) return inputs
+  const firsts = new Map<string, AppendInput>()
+  for (const input of inputs) {
+    const name = `${input.route.subject}\0${input.eventId}`
+    if (!firsts.has(name)) firsts.set(name, input)
+  }
+  return [...firsts.values()]
+}
+
+/** Some streams were not as expected: the rows of the others say whose they are. */
+function byKey(inputs: AppendInput[], rows: StoredRow[]): (EventRecord | undefined)[] {
+  const taken = new Map<string, StoredRow[]>()
+  for (const row of rows) taken.set(row.key!, [...taken.get(row.key!) ?? [], row])
+  return inputs.map((input) => {
+    const row = taken.get(input.route.keys.at(-1)!)?.shift()
+    return row && recordOf(input.route, input, row)
+  })
+}
+
+function isComplete(records: (EventRecord | undefined)[]): records is EventRecord[] {
+  return !records.includes(undefined)
+}
+
+function describe(given: Expectation['given']): string {
+  if (given === 'exists') return 'to have events'
+  return given === 'no-stream' || given === 0 ? 'to have no events' : `at version ${given}`
+}

@@ -1,0 +1,30 @@
+import { checkCount, checkNumber, checkPosition, checkText } from '../arguments'
+import { invalidValue } from '../errors'
+import type { ReadRange } from '../statements/stream'
+import type { StreamReadOptions } from '../types/index'
+
+// The last double before what a bigint can hold.
+const LAST_TIME = 2 ** 63 - 1024
+
+/** The options of `read`, checked. */
+export function readRange(options: StreamReadOptions): ReadRange {
+  const { types, after, before, fromVersion, toVersion, from, to, limit, order = 'asc' } = options
+  if (order !== 'asc' && order !== 'desc') throw invalidValue('options.order', `must be 'asc' or 'desc', not ${JSON.stringify(order)}`)
+  if (types !== undefined && !Array.isArray(types)) throw invalidValue('options.types', 'must be an array of event types')
+  return {
+    order,
+    types: types?.map((type, at) => checkText(`options.types.${at}`, type)),
+    after: after === undefined ? undefined : checkPosition('options.after', after),
+    before: before === undefined ? undefined : checkPosition('options.before', before),
+    fromVersion: fromVersion === undefined ? undefined : checkCount('options.fromVersion', fromVersion),
+    toVersion: toVersion === undefined ? undefined : checkCount('options.toVersion', toVersion),
+    from: from === undefined ? undefined : milliseconds(Math.ceil(checkNumber('options.from', from))),
+    to: to === undefined ? undefined : milliseconds(Math.floor(checkNumber('options.to', to))),
+    limit: limit === undefined ? undefined : checkCount('options.limit', limit),
+  }
+}
+
+/** Times no bigint can hold are as far away as the last one it can. */
+function milliseconds(time: number): string {
+  return BigInt(Math.min(Math.max(time, -LAST_TIME), LAST_TIME)).toString()
+}

@@ -1,0 +1,119 @@
+import { checkArray, checkFunction, checkName, checkObject, checkOptions } from '../arguments'
+import type { Call, Operation } from '../batch/operation'
+import { rejecting } from '../batch/rejecting'
+import { invalidValue } from '../errors'
+import type { AppendInput } from '../statements/streamColumns'
+import type { AppendEntry, AppendManyOptions, EventRecord, StreamSurface } from '../types/index'
+import { ANY, appendInput, appendInputs, checkExpectation } from './appendInput'
+import type { SubjectAppend } from './appendLocked'
+import { MAX_STEP, appendLocked } from './appendLocked'
+import type { Appending } from './appendRows'
+import { appendRows, appendToSubject, partitionOf } from './appendRows'
+import type { Scope } from './scope'
+
+/** The calls that write events. */
+export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' | 'appendMany' | 'appendAll'> {
+  const { context } = scope
+  const append = appendOperation(scope)
+
+  /** Several statements in one transaction: the caller's, or one of their own. */
+  const locked = (entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress']) => scope.use(async (session, tables) => {
+    const records = await session.atomic(transaction => appendLocked({ context, session: transaction, tables }, entries, onProgress))
+    if (!session.inTransaction) await tables.afterTransaction()
+    return records
+  })
+
+  return {
+    append: rejecting((subject, event, options) => {
+      const route = scope.streamRoute(checkName('subject', subject))
+      return scope.send(append, callOf(appendInput(route, event, checkOptions('options', options))))
+    }),
+
+    async appendMany(subject, events, options) {
+      const route = scope.streamRoute(checkName('subject', subject))
+      const given = checkOptions('options', options)
+      const inputs = appendInputs(route, events, given, { events: 'events', options: 'options.' })
+      const { onProgress } = given
+      if (onProgress !== undefined) checkFunction('options.onProgress', onProgress)
+      const expectation = inputs[0]?.expectation ?? checkExpectation('options.expectedVersion', given.expectedVersion)
+      const entry = { subject, expectation, inputs }
+      if (inputs.length === 0 && expectation === ANY) return []
+      if (inputs.length === 0) return (await locked([entry]))[0]!
+      return scope.use(async (session, tables) => {
+        const on = { context, session, tables }
+        const { length } = inputs
+        if (length <= MAX_STEP && !needsLock(on, inputs[0]!)) {
+          const records = await appendToSubject(on, inputs)
+          onProgress?.({ appended: length, total: length })
+          return records
+        }
+        // The subject's table is made first: an import would be too much to move into it later.
+        await tables.place(session, partitionOf(inputs[0]!))
+        const [records] = await session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], onProgress))
+        return records!
+      })
+    },
+
+    async appendAll(entries) {
+      const subjects = new Set<string>()
+      const appends = checkArray('entries', entries).map((given, at): SubjectAppend => {
+        const { subject, events, ...options } = checkObject(`entries.${at}`, given) as unknown as AppendEntry
+        const route = scope.streamRoute(checkName(`entries.${at}.subject`, subject))
+        if (subjects.has(subject)) throw invalidValue(`entries.${at}.subject`, `${JSON.stringify(subject)} comes twice: put its events into one entry`)
+        subjects.add(subject)
+        const path = `entries.${at}.`
+        return {
+          subject,
+          expectation: checkExpectation(`${path}expectedVersion`, options.expectedVersion),
+          inputs: appendInputs(route, events, options, { events: `${path}events`, options: path }),
+        }
+      })
+      return appends.length === 0 ? [] : locked(appends)
+    },
+  }
+}
+
+function callOf(input: AppendInput): Call<AppendInput> {
+  const { route, expectation: { mode }, eventId } = input
+  return {
+    // Those of one kind share a statement: one that can fail must not be with those that can't.
+    kind: `${route.spec.table} ${partitionOf(input)} ${mode} ${eventId !== undefined}`,
+    key: route.subject,
+    input,
+    bytes: sizeOf(input),
+  }
+}
+
+function appendOperation({ context, appended }: Scope): Operation<AppendInput, EventRecord> {
+  return {
+    async one(session, tables, input) {
+      const on = { context, session, tables }
+      const { route: { subject }, expectation } = input
+      const [record] = needsLock(on, input)
+        ? (await appendLocked(on, [{ subject, expectation, inputs: [input] }]))[0]!
+        : await appendToSubject(on, [input])
+      appended?.(subject)
+      return record!
+    },
+    async many(session, tables, groups) {
+      const records = await appendRows({ context, session, tables }, groups.flatMap(({ calls }) => calls.map(({ input }) => input)))
+      let at = 0
+      return groups.map(({ calls, folded }) => {
+        const own = records.slice(at, at += calls.length)
+        appended?.(folded.route.subject)
+        // Sent alone, it is told what is there instead.
+        return own.includes(undefined) ? undefined : own as EventRecord[]
+      })
+    },
+    // Every event gets a row of its own; those of one subject go out in order. What the second one expects is only
+    // there when the first one is.
+    fold: (first, second) => second.expectation === ANY ? first : undefined,
+  }
+}
+
+/** In a transaction an id that is taken would end all of it: the stream is locked first, and then looked into. */
+const needsLock = ({ session }: Appending, input: AppendInput) => input.eventId !== undefined && session.inTransaction
+
+function sizeOf(input: AppendInput): number {
+  return input.columns.reduce<number>((size, value) => size + (typeof value === 'string' ? value.length : 8), 64 + (input.rest?.length ?? 0))
+}

@@ -1,0 +1,102 @@
+import { checkBoolean, checkCount, checkName, checkOptions, checkText } from '../arguments'
+import type { Row } from '../db/types'
+import { invalidValue } from '../errors'
+import { decodeArchived, decodeEvent, versionOf } from '../spec/event'
+import type { Route } from '../spec/route'
+import type { StreamSpec } from '../spec/types'
+import type { ReadRange } from '../statements/stream'
+import { readEvents } from '../statements/stream'
+import { readArchived } from '../statements/streamArchive'
+import { readHead } from '../statements/streamHead'
+import { lastPosition, listHeads } from '../statements/streamHistory'
+import type { EventRecord, StreamHead, StreamSurface } from '../types/index'
+import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from './page'
+import { readRange } from './readRange'
+import type { Scope } from './scope'
+
+const DEFAULT_PAGE_SIZE = 1_000
+
+/** The calls that read events and say where streams end. */
+export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 'iterate' | 'current' | 'list'> {
+  const { context } = scope
+
+  async function readRoute(route: Route<StreamSpec>, range: ReadRange, archived: boolean): Promise<EventRecord[]> {
+    return scope.use(async (session) => {
+      const live = (await session.query(readEvents(context, route, range))).rows.map(row => decodeEvent(route.spec, row))
+      if (!archived) return live
+      // Events move from the log into the archive, so one that is missed here is found there.
+      const old = (await session.query(readArchived(context, route.subject, range))).rows.map(decodeArchived)
+      return merge(live, old, range)
+    })
+  }
+
+  return {
+    async read(subject, options) {
+      const route = scope.streamRoute(checkName('subject', subject))
+      const given = checkOptions('options', options)
+      return readRoute(route, readRange(given), checkArchived(given.archived))
+    },
+
+    async* iterate(subject, options) {
+      const route = scope.streamRoute(checkName('subject', subject))
+      const { pageSize: wanted = DEFAULT_PAGE_SIZE, ...given } = checkOptions('options', options)
+      const pageSize = checkCount('options.pageSize', wanted)
+      if (pageSize === 0) throw invalidValue('options.pageSize', 'must be at least 1')
+      let range: ReadRange | undefined = readRange(given)
+      const archived = checkArchived(given.archived)
+      for (let left = range.limit ?? Infinity; range && left > 0;) {
+        const page = await readRoute(route, { ...range, limit: Math.min(pageSize, left) }, archived)
+        yield* page
+        left -= page.length
+        range = page.length < pageSize ? undefined : onward(range, page.at(-1)!)
+      }
+    },
+
+    async current(subject) {
+      const route = scope.streamRoute(checkName('subject', subject))
+      return scope.use(async (session) => {
+        const { rows: [head] } = await session.query(readHead(context, route.subject))
+        if (!head) return null
+        const { rows: [last] } = await session.query(lastPosition(context, route))
+        return { ...headOf(head), position: last ? String(last.id) : null }
+      })
+    },
+
+    async list(options) {
+      const { glob = '*', cursor, limit = DEFAULT_PAGE } = checkOptions('options', options)
+      const statement = listHeads(context, {
+        glob: checkText('options.glob', glob),
+        after: cursor === undefined || cursor === null ? '' : readTextCursor(cursor),
+        limit: checkCount('options.limit', limit),
+      })
+      const { rows } = await scope.use(session => session.query(statement))
+      const streams = rows.map(row => ({ subject: row.subject as string, ...headOf(row) }))
+      return { streams, cursor: streams.length === limit && limit > 0 ? writeTextCursor(streams.at(-1)!.subject) : null }
+    },
+  }
+}
+
+function headOf(row: Row): Omit<StreamHead, 'position'> {
+  const archivedAt = row.archived_at === null ? {} : { archivedAt: Number(row.archived_at) }
+  return { version: Number(row.version), lastTs: Number(row.last_ts), ...archivedAt }
+}
+
+/** What comes after an event in the order of a range. */
+function onward(range: ReadRange, last: EventRecord): ReadRange | undefined {
+  const version = versionOf(last)
+  if (range.order === 'asc') return { ...range, fromVersion: version + 1 }
+  return version > 1 ? { ...range, toVersion: version - 1 } : undefined
+}
+
+/** One order of two places; an event that was moved in between counts once. */
+function merge(live: EventRecord[], archived: EventRecord[], { order, limit }: ReadRange): EventRecord[] {
+  if (archived.length === 0) return live
+  const versions = new Set(live.map(versionOf))
+  const all = [...live, ...archived.filter(event => !versions.has(versionOf(event)))]
+  const direction = order === 'asc' ? 1 : -1
+  return all.sort((a, b) => direction * (versionOf(a) - versionOf(b))).slice(0, limit)
+}
+
+function checkArchived(value: unknown): boolean {
+  return value === undefined ? false : checkBoolean('options.archived', value)
+}

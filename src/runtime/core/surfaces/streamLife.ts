@@ -1,0 +1,105 @@
+import { checkCount, checkName, checkObject, checkPosition, checkText } from '../arguments'
+import type { Row, Session } from '../db/types'
+import { decodeArchived, decodeEvent, encodeEvent } from '../spec/event'
+import type { Route } from '../spec/route'
+import type { StreamSpec } from '../spec/types'
+import type { Statement } from '../sql/statement'
+import { deleteEvents, deleteHead } from '../statements/stream'
+import { archiveEvents, archiveHead, deleteArchived, putBack, takeArchived, unarchiveHead } from '../statements/streamArchive'
+import { dismissEvent, readDismissed, restoreEvent, truncateEvents } from '../statements/streamDismiss'
+import type { Reason, StreamSurface } from '../types/index'
+import type { Scope } from './scope'
+
+const STEP = 1_000
+const ARCHIVE = 'events_archive'
+
+type Life = 'delete' | 'archive' | 'unarchive' | 'truncateBefore' | 'dismiss' | 'restore' | 'dismissed'
+
+/** The calls that take events out of sight, and back. None of them changes the id or version of an event. */
+export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
+  const { context } = scope
+  const routeOf = (subject: string) => scope.streamRoute(checkName('subject', subject))
+  const atomic = <R>(work: (transaction: Session) => Promise<R>) => scope.use(session => session.atomic(work))
+  // An id does not say in which table its event is.
+  const anywhere = async (statement: (table: string) => Statement): Promise<boolean> => scope.use(async (session) => {
+    for (const table of [...scope.streamTables, ARCHIVE]) {
+      if ((await session.query(statement(table))).count > 0) return true
+    }
+    return false
+  })
+
+  return {
+    async delete(subject) {
+      const route = routeOf(subject)
+      return atomic(async (transaction) => {
+        const head = await transaction.query(deleteHead(context, route.subject))
+        const archived = await transaction.query(deleteArchived(context, route.subject))
+        if (head.count === 0) return archived.count > 0
+        const events = await transaction.query(deleteEvents(context, route))
+        return events.count + archived.count > 0
+      })
+    },
+
+    async archive(subject) {
+      const route = routeOf(subject)
+      return atomic(async (transaction) => {
+        // First the head: whoever appends waits for it, and is refused.
+        const head = await transaction.query(archiveHead(context, route.subject))
+        if (head.count === 0) return false
+        await transaction.query(archiveEvents(context, route))
+        return true
+      })
+    },
+
+    async unarchive(subject) {
+      const route = routeOf(subject)
+      return atomic(async (transaction) => {
+        const head = await transaction.query(unarchiveHead(context, route.subject))
+        if (head.count === 0) return false
+        for (let rows: Row[] | undefined; rows === undefined || rows.length === STEP;) {
+          rows = (await transaction.query(takeArchived(context, route.subject, STEP))).rows
+          if (rows.length > 0) await transaction.query(putBack(context, rows.map(row => returned(route, row))))
+        }
+        return true
+      })
+    },
+
+    async truncateBefore(subject, version) {
+      const route = routeOf(subject)
+      const before = checkCount('version', version)
+      return atomic(async (transaction) => {
+        const live = await transaction.query(truncateEvents(context, route, before))
+        const archived = await transaction.query(deleteArchived(context, route.subject, before))
+        return live.count + archived.count
+      })
+    },
+
+    async dismiss(id, reason) {
+      const given = { id: checkPosition('id', id), ...checkReason(reason) }
+      return anywhere(table => dismissEvent(context, table, given))
+    },
+
+    async restore(id) {
+      const given = checkPosition('id', id)
+      return anywhere(table => restoreEvent(context, table, given))
+    },
+
+    async dismissed(subject) {
+      const route = routeOf(subject)
+      const { rows } = await scope.use(session => session.query(readDismissed(context, route)))
+      return rows.map((row) => {
+        const { reason, by, at } = JSON.parse(row.dismissed as string) as Reason & { at: number }
+        return { event: decodeEvent(route.spec, row), reason, by, at }
+      })
+    },
+  }
+}
+
+function returned(route: Route<StreamSpec>, stored: Row) {
+  return { route, stored, ...encodeEvent(route, decodeArchived(stored)) }
+}
+
+function checkReason(value: unknown): Reason {
+  const { reason, by } = checkObject('reason', value)
+  return { reason: checkText('reason.reason', reason, Number.MAX_SAFE_INTEGER), by: checkText('reason.by', by) }
+}
