@@ -118,7 +118,9 @@ export function putBack(context: StatementContext, events: ReturnedEvent[]): Sta
   const rows = inputRows<ReturnedEvent>(columns, true)
   const names = columns.map(({ name }) => `"${name}"`).join(', ')
   return {
-    ...context.cache.compile(`put back ${table}`, () => `insert into ${table} (tenant_id, ${names}) select $1::text, ${names}${rows.from}`),
+    ...context.cache.compile(`put back ${table}`, () => `
+insert into ${table} (tenant_id, ${names})
+select $1::text, ${columns.map(({ name }) => rows.ref(name)).join(', ')}${rows.from}`),
     values: [context.tenant, ...rows.values(events)],
   }
 }
