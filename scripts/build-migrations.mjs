@@ -2,7 +2,6 @@
 // the migrations travel inside a bundle. `--check` fails when a generated file is not what the SQL files give. The
 // comment at the top of a migration may hold the lines `-- no-transaction` and `-- breaking`; docs/migrations.md says
 // what they do.
-import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 
@@ -57,7 +56,7 @@ const generated = [
 
 // One file for each schema version of the published adapter that can be adopted: what comes before our first
 // migration, and behind a line `-- copy` what comes after it.
-const adopted = existsSync(new URL('adopt/', source)) ? (await readdir(new URL('adopt/', source))).filter(name => /^\d+\.sql$/.test(name)).sort() : []
+const adopted = (await readdir(new URL('adopt/', source))).filter(name => /^\d+\.sql$/.test(name)).sort()
 const adoptions = await Promise.all(adopted.map(async (file) => {
   const [setAside, copy] = (await readFile(new URL(`adopt/${file}`, source), 'utf8')).split(/^-- copy$/m)
   return { version: Number.parseInt(file), setAside: setAside.trim(), copy: copy.trim() }

@@ -14,7 +14,7 @@ describe('the script that collects migrations', () => {
 
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'nvent-store-migrations-'))
-    await Promise.all(['scripts', 'migrations', 'src/runtime/core/migrate'].map(name => mkdir(join(root, name), { recursive: true })))
+    await Promise.all(['scripts', 'migrations/adopt', 'src/runtime/core/migrate/adopt'].map(name => mkdir(join(root, name), { recursive: true })))
     await cp(SCRIPT, join(root, 'scripts/build.mjs'))
   })
   afterEach(() => rm(root, { recursive: true }))
