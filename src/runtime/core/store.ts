@@ -1,24 +1,32 @@
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/batcher'
 import { createConnector } from './db/connect'
+import type { Connector } from './db/connect'
 import type { Db, Row, Session, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
-import { invalidValue } from './errors'
+import { invalidValue, messageOf } from './errors'
 import { createStreamTables } from './features/streamTables'
+import { createNotifier } from './features/notify'
+import { readAll } from './features/readAll'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
 import { migrate, requireCurrent } from './migrate/run'
-import type { StoreOptions } from './options'
+import type { Logger, StoreOptions } from './options'
 import { resolveOptions } from './options'
 import { indexSpecs, streamSpecs } from './spec/builtin'
 import { createRouter } from './spec/route'
+import { createSelect } from './spec/select'
 import { namesOf } from './sql/identifier'
+import { orderKey } from './sql/order'
 import { createStatementCache } from './sql/statement'
+import type { StatementContext } from './statements/context'
+import { notifyReaders } from './statements/order'
+import { createGlobalReader } from './surfaces/global'
 import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
 import type { Scope } from './surfaces/scope'
 import { createStreamSurface } from './surfaces/stream'
-import type { Store, StoreInfo, TransactionSurfaces } from './types/index'
+import type { Store, StoreInfo, StreamSurface, TransactionSurfaces } from './types/index'
 
 interface Prepared {
   info: StoreInfo
@@ -58,23 +66,34 @@ export function createStore(options: StoreOptions): Store {
   }
 
   const stream = createStreamSurface(scopeOf())
-  const subscriptions = createSubscriptions(stream.read, resolved)
-  const stopSweep = startSweep(context, use, resolved)
-  const append: typeof stream.append = async (subject, event) => {
-    const record = await stream.append(subject, event)
+  const reader = createGlobalReader({ context, use }, createSelect(streamSpecs, resolved.subjectPrefix))
+  const notifier = createNotifier(
+    // Where there is one connection, whoever could listen is this process, which wakes itself.
+    () => connector.use(async ({ db }) => db.flags.connections === 'one' ? undefined : db.query(notifyReaders(context))),
+    resolved.logger,
+  )
+  const subscriptions = createSubscriptions({
+    ...resolved, read: stream.read, reader, listen: resolved.notify ? startListening(connector, context, resolved.logger) : () => async () => {},
+  })
+  const announce = (subject: string) => {
     subscriptions.wake(subject)
-    return record
+    if (resolved.notify) notifier.changed()
   }
-
+  const stopSweep = startSweep(context, use, resolved)
   return {
-    stream: { ...stream, append, subscribe: subscriptions.subscribe },
+    stream: { ...announcing(stream, announce), subscribe: subscriptions.subscribe, readAll: options => readAll(reader, options) },
     index: createIndexSurface(scopeOf()),
     kv: createKvSurface(scopeOf()),
     ready: async () => (await connector.start()).value.info,
     async transaction(work) {
       checkFunction('work', work)
       return connector.call(() => connector.use(async ({ db, value }) => {
-        const result = await db.atomic(session => work(transactionSurfaces(routes, session, value.tables)))
+        const appended = new Set<string>()
+        const result = await db.atomic((session) => {
+          const surfaces = transactionSurfaces(routes, session, value.tables)
+          return work({ ...surfaces, stream: announcing(surfaces.stream, subject => appended.add(subject)) })
+        })
+        appended.forEach(announce)
         await value.tables.afterTransaction()
         return result
       }))
@@ -82,9 +101,35 @@ export function createStore(options: StoreOptions): Store {
     async close() {
       stopSweep()
       await subscriptions.close()
+      await notifier.close()
       await connector.close()
     },
   }
+}
+
+/** A stream surface that tells of the subjects it has appended to. */
+function announcing<S extends Pick<StreamSurface, 'append' | 'appendMany'>>(stream: S, announce: (subject: string) => void): S {
+  return {
+    ...stream,
+    async append(subject, event) {
+      const record = await stream.append(subject, event)
+      announce(subject)
+      return record
+    },
+    async appendMany(subject, events, options) {
+      const records = await stream.appendMany(subject, events, options)
+      if (records.length > 0) announce(subject)
+      return records
+    },
+  } satisfies S
+}
+
+/** Listens for wakes of other processes; what is missed meanwhile is found by polling. */
+const startListening = (connector: Connector<Prepared>, { names }: StatementContext, logger: Logger) => (onWake: () => void) => {
+  const listening = connector.use(({ db }) => db.listen(orderKey(names).channel, onWake, onWake)).catch((error: unknown) => {
+    logger.warn(`subscriptions poll for new events, since listening failed: ${messageOf(error)}`)
+  })
+  return async () => (await listening)?.()
 }
 
 const sendAlone = (use: Scope['use']): Send => (operation, { input }) =>

@@ -15,6 +15,8 @@ import { oddInputSuite } from './oddInput'
 import { routingSuite } from './routing'
 import { schemaSuite } from './schema'
 import { streamAppendSuite } from './streamAppend'
+import { streamFollowSuite } from './streamFollow'
+import { streamReadAllSuite } from './streamReadAll'
 import { streamReadSuite } from './streamRead'
 import { streamSubscribeSuite } from './streamSubscribe'
 import { streamTablesSuite } from './streamTables'
@@ -26,7 +28,7 @@ export type { Context, Open, Openers, Opened, Use } from './context'
 /** The tiers one by one, for a database that does not do all of it. */
 export const tiers = {
   values: [namesSuite, valuesSuite],
-  stream: [streamAppendSuite, streamReadSuite, streamSubscribeSuite, streamTablesSuite],
+  stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
   transaction: [transactionSuite],

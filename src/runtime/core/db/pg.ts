@@ -4,6 +4,7 @@ import { StoreError, invalidOption } from '../errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import { toStoreError } from './errors'
+import { listenOn } from './listen'
 import type { Db, Result, Row, Session } from './types'
 
 const DEFAULT_POOL_SIZE = 10
@@ -25,7 +26,7 @@ export function openPostgres(options: ResolvedStoreOptions): Db {
   const onIdleError = (error: Error) => options.logger.warn(`an idle database connection was lost: ${error.message}`)
   pool.on('error', onIdleError)
   return {
-    ...fromPool(pool),
+    ...fromPool(pool, options),
     close: async () => {
       // Our own pool keeps its listener: a connection may break while it is being ended.
       if (options.pool === undefined) await pool.end()
@@ -35,7 +36,8 @@ export function openPostgres(options: ResolvedStoreOptions): Db {
 }
 
 /** A session on somebody's pool, which stays theirs: `close` does nothing. */
-export function fromPool(pool: Pool): Db {
+export function fromPool(pool: Pool, { listenConnection, logger }: Partial<Pick<ResolvedStoreOptions, 'listenConnection' | 'logger'>> = {}): Db {
+  const listening = typeof listenConnection === 'string' ? { connectionString: listenConnection } : listenConnection ?? pool.options
   return {
     driver: 'postgres',
     flags: { connections: 'many' },
@@ -43,6 +45,7 @@ export function fromPool(pool: Pool): Db {
     inTransaction: false,
     ...querying(pool),
     atomic: work => inTransaction(pool, work),
+    listen: async (channel, onWake, onReconnect) => listenOn(listening, channel, { onWake, onReconnect, logger }),
     close: async () => {},
   }
 }

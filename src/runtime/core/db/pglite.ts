@@ -76,6 +76,11 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     atomic: guarded(work => inTransaction(database, session => open.run(true, () => work(session)))) as Session['atomic'],
+    async listen(channel, onWake, onReconnect) {
+      const unlisten = await guarded((): Promise<() => Promise<void>> => database.listen(channel, onWake))()
+      onReconnect()
+      return () => unlisten()
+    },
     async close() {
       await database.close()
       await unlock()

@@ -1,3 +1,4 @@
+import { likePattern, literalStart } from '../sql/glob'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import type { InputColumn } from './rows'
@@ -109,11 +110,8 @@ delete from ${table} where ctid = any(array(
 
 /** `*` any run, `?` one character, all else literal. */
 function likeOf(glob: string): { pattern: string, from: string, to: string | null } {
-  const pattern = glob.replace(/[\\%_*?]/g, (character) => {
-    if (character === '*') return '%'
-    return character === '?' ? '_' : `\\${character}`
-  })
-  const from = /^[^*?]*/.exec(glob)![0]
+  const pattern = likePattern(glob)
+  const from = literalStart(glob)
   return { pattern, from, to: successor(from) }
 }
 

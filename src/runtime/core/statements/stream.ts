@@ -7,6 +7,7 @@ import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
+import { enterOrder } from './order'
 import type { InputColumn } from './rows'
 import { inputRows } from './rows'
 
@@ -82,7 +83,7 @@ returning id, ts, ${unplaced} as unplaced`
 
 function upsertHead(context: StatementContext, select: string, from: string): string {
   return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-  ${select}(select last_value from ${context.names.table('events_id_seq')}), ${NOW_MS}${from}
+  ${select}${enterOrder(context)}, ${NOW_MS}${from}
   on conflict (tenant_id, subject) do update
     set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)`
 }

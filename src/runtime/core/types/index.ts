@@ -1,4 +1,5 @@
 export type * from './entries'
+export type * from './global'
 export type * from './kv'
 export type * from './store'
 export type * from './stream'
