@@ -35,6 +35,7 @@ interface Checked {
 /** Subscriptions to subjects and globs. All of them share the tail of the global order. */
 export function createSubscriptions({ read, reader, pollInterval, logger, listen }: SubscriptionOptions): Subscriptions {
   const open = new Set<Follower>()
+  let closed = false
   const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake) })
 
   const historyOf = (subject: string) => isGlob(subject)
@@ -66,7 +67,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     })
     open.add(follower)
     tail.join(follower)
-    if (signal?.aborted) onAbort()
+    if (closed || signal?.aborted) onAbort()
     else signal?.addEventListener('abort', onAbort, { once: true })
     return follower
   }
@@ -96,8 +97,10 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     }
   }
 
-  function subscribe(...[subject, onEvent, options]: unknown[]) {
-    return isOptions(onEvent) || arguments.length === 1
+  function subscribe(...parameters: unknown[]) {
+    const [subject, onEvent, options] = parameters
+    // A callback that was forgotten is refused, not taken for options that were left out.
+    return isOptions(onEvent) || parameters.length === 1
       ? iterate(subject, onEvent as SubscribeOptions | undefined)
       : call(subject, onEvent, options as SubscribeOptions | undefined)
   }
@@ -108,7 +111,9 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
       if (tail.serves(subject)) tail.wake()
     },
     async close() {
+      closed = true
       await Promise.all([...open].map(follower => follower.stop()))
+      await tail.ended()
     },
   }
 }

@@ -21,6 +21,8 @@ export interface Tail extends Leader {
   start(): Promise<bigint>
   join(follower: Follower): void
   leave(follower: Follower): void
+  /** Resolves when nothing is read or listened to any more; everybody has to have left before. */
+  ended(): Promise<void>
   wake(): void
   /** Whether somebody follows this subject. */
   serves(subject: string): boolean
@@ -42,7 +44,8 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
   const backlog = createBacklog()
   const pause = createPause()
   let position = 0n
-  let running: Promise<void> | undefined
+  let running = false
+  let ended = Promise.resolve()
   let starting: Promise<bigint> | undefined
   // While a page is on its way: who is part of it, and when it is done.
   let scan: { included: Set<Follower>, done: Promise<void> } | undefined
@@ -64,7 +67,7 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
         await pause.wait(Math.min(pollInterval * 2 ** ++failures, MAX_ERROR_PAUSE_MS))
       }
     }
-    running = undefined
+    running = false
     await stopListening()
   }
 
@@ -122,7 +125,9 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
     join(follower) {
       followers.add(follower)
       all.add(follower)
-      running ??= run().catch((error: unknown) => logger.warn(`listening for new events did not end well: ${messageOf(error)}`))
+      if (running) return
+      running = true
+      ended = run().catch((error: unknown) => logger.warn(`listening for new events did not end well: ${messageOf(error)}`))
     },
     leave(follower) {
       followers.delete(follower)
@@ -130,6 +135,7 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
       leaveBehind(follower)
       if (followers.size === 0) pause.wake()
     },
+    ended: () => ended,
     wake: pause.wake,
     serves: all.has,
     admit(follower, upTo) {
