@@ -4,7 +4,11 @@ import type { Store } from './core/types/index'
  * Stands in for a store that can't be made: whoever gets it can go on starting, every call rejects with the reason.
  */
 export function failingStore(reason: unknown): Store {
-  const refuse = () => Promise.reject(reason)
+  const refuse = () => {
+    const refused = Promise.reject(reason)
+    // Whoever iterates over `readAll` or `subscribe` gets the reason, too.
+    return Object.assign(refused, { [Symbol.asyncIterator]: () => ({ next: () => refused }) })
+  }
   // Without a `then`: a proxy that has every member would be taken for a promise.
   const surface = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : refuse })
   const members: Record<string | symbol, unknown> = {

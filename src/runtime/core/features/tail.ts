@@ -116,7 +116,8 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
     start() {
       if (running) return Promise.resolve(position)
       return starting ??= reader.mark().then((mark) => {
-        position = mark.settled
+        // Somebody else may have begun meanwhile, and be further.
+        if (!running) position = mark.settled
         return position
       }).finally(() => {
         starting = undefined
