@@ -4,7 +4,7 @@ import { StoreError } from '../errors'
 import type { GlobalReader } from '../surfaces/global'
 import type { GlobalEvent, Mark, ReadAllOptions } from '../types/index'
 
-const PAGE = 500
+const PAGE = 1_000
 const SETTLE_TIMEOUT_MS = 30_000
 const FIRST_LOOK_MS = 1
 const MAX_LOOK_MS = 50
@@ -20,9 +20,11 @@ export async function* readAll(reader: GlobalReader, given?: ReadAllOptions): As
   for (;;) {
     const upTo = mark.settled < head ? mark.settled : head
     const page = Math.min(PAGE, left)
-    for await (const event of reader.events({ ...filter, after: position, upTo, page })) {
-      yield event
-      if (--left === 0) return
+    for await (const events of reader.pages({ ...filter, after: position, upTo, page })) {
+      for (const event of events) {
+        yield event
+        if (--left === 0) return
+      }
     }
     if (upTo > position) position = upTo
     if (position >= head) return

@@ -39,7 +39,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
   const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake) })
 
   const historyOf = (subject: string) => isGlob(subject)
-    ? async (after: bigint, upTo: bigint, limit: number) => take(reader.events({ after, upTo, subjects: [subject], page: limit }), limit)
+    ? (after: bigint, upTo: bigint, limit: number) => take(reader.pages({ after, upTo, subjects: [subject], page: limit }), limit)
     // The events of a subject commit in the order of their ids: its own index serves them, settled or not.
     : async (after: bigint, _: bigint, limit: number) => (await read(subject, { after: String(after), limit })).map(event => ({ subject, event }))
 
@@ -130,10 +130,11 @@ function check(subject: unknown, given?: SubscribeOptions): Checked {
   }
 }
 
-async function take<T>(values: AsyncIterable<T>, limit: number): Promise<T[]> {
-  const taken: T[] = []
-  for await (const value of values) {
-    taken.push(value)
+/** The first `limit` events of pages. */
+async function take(pages: AsyncIterable<GlobalEvent[]>, limit: number): Promise<GlobalEvent[]> {
+  const taken: GlobalEvent[] = []
+  for await (const page of pages) {
+    taken.push(...page.slice(0, limit - taken.length))
     if (taken.length === limit) break
   }
   return taken

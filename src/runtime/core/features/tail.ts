@@ -80,10 +80,12 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
     }) }
     try {
       let given = 0
-      for await (const event of reader.events({ after: position, upTo: settled, subjects: listed(all.subjects()), page: PAGE })) {
-        give(event)
-        position = BigInt(event.event.id)
-        if (++given % (QUEUE / 2) === 0) await backlog.drained(GRACE_MS)
+      for await (const events of reader.pages({ after: position, upTo: settled, subjects: listed(all.subjects()), page: PAGE })) {
+        for (const event of events) {
+          give(event)
+          position = BigInt(event.event.id)
+          if (++given % (QUEUE / 2) === 0) await backlog.drained(GRACE_MS)
+        }
       }
       position = settled
     }

@@ -19,7 +19,7 @@ export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId'
 /** Reads the events of all tables in the order of their ids. */
 export interface GlobalReader {
   mark(): Promise<Mark>
-  events(query: GlobalQuery): AsyncGenerator<GlobalEvent>
+  pages(query: GlobalQuery): AsyncGenerator<GlobalEvent[]>
 }
 
 /** One table on its way: the rows it has given that are not merged yet. */
@@ -48,17 +48,29 @@ export function createGlobalReader({ context, use }: Pick<Scope, 'context' | 'us
     },
 
     /** What is settled never changes, so that statements of their own, one for each table and page, agree. */
-    async* events(query) {
+    async* pages(query) {
       if (query.after >= query.upTo) return
       const sources: Source[] = select(query.subjects).map(selection => ({ selection, rows: [], after: query.after, more: true }))
-      for (;;) {
+      while (sources.some(source => source.more || source.rows.length > 0)) {
         await Promise.all(sources.map(source => fill(source, query)))
-        const next = sources.filter(({ rows }) => rows.length > 0)
-          .reduce<Source | undefined>((first, source) => !first || source.rows.at(-1)!.id < first.rows.at(-1)!.id ? source : first, undefined)
-        if (!next) return
-        yield toGlobal(next.selection, next.rows.pop()!.row)
+        const page = merge(sources)
+        if (page.length > 0) yield page
       }
     },
+  }
+}
+
+/** Takes rows off the sources in order of id, until one of them has to be filled again. */
+function merge(sources: Source[]): GlobalEvent[] {
+  const merged: GlobalEvent[] = []
+  for (;;) {
+    let next: Source | undefined
+    for (const source of sources) {
+      if (source.rows.length === 0 && source.more) return merged
+      if (source.rows.length > 0 && (!next || source.rows.at(-1)!.id < next.rows.at(-1)!.id)) next = source
+    }
+    if (!next) return merged
+    merged.push(toGlobal(next.selection, next.rows.pop()!.row))
   }
 }
 
