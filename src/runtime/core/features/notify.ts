@@ -8,7 +8,7 @@ export interface Notifier {
 }
 
 // PostgreSQL lets one transaction with a notification commit at a time: few of them, outside of those that append.
-const GAP_MS = 20
+const GAP_MS = 5
 
 /**
  * Notifies at once, and then at most every few milliseconds, however much is appended. Nothing depends on it: a
