@@ -102,6 +102,37 @@ describe.each(servers)('subscriptions on $name', ({ server }) => {
     }
   })
 
+  it('to a subject do not wait for transactions on others; those to globs do, and keep the order', async () => {
+    const reader = openReader({ pollInterval: 20 })
+    const [one, all]: [unknown[], unknown[]] = [[], []]
+    await reader.stream.subscribe('quick:1', event => one.push(event.data))
+    await reader.stream.subscribe('*', event => all.push(event.data))
+    let commit = () => {}
+    let began = () => {}
+    const open = new Promise<void>((resolve) => {
+      commit = resolve
+    })
+    const hasBegun = new Promise<void>((resolve) => {
+      began = resolve
+    })
+    const slow = writer.transaction(async (tx) => {
+      await tx.stream.append('slow:1', { type: 'a', data: 'slow' })
+      began()
+      await open
+    })
+    await hasBegun
+    for (const data of [1, 2, 3]) {
+      await writer.stream.append('quick:1', { type: 'a', data })
+      await eventually(() => expect(one).toHaveLength(data))
+    }
+    expect(all).toEqual([])
+    commit()
+    await slow
+    await writer.stream.append('quick:1', { type: 'a', data: 4 })
+    await eventually(() => expect(all).toEqual(['slow', 1, 2, 3, 4]))
+    await eventually(() => expect(one).toEqual([1, 2, 3, 4]))
+  })
+
   it('poll where notifications are switched off, and nobody listens or notifies', async () => {
     const reader = openReader({ notify: false, pollInterval: 20 })
     const seen: EventRecord[] = []

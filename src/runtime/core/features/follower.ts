@@ -25,6 +25,8 @@ export interface Follower {
   readonly subject: string
   /** Gives a live follower an event; false when it can't keep up and reads on its own from now on. */
   offer(event: GlobalEvent): boolean
+  /** There is something new the leader can't give yet: reads on its own. */
+  nudge(): void
   /** The database went back to an earlier state: positions after `to` are given out again. */
   rewind(to: bigint): void
   fail(error: unknown): void
@@ -107,6 +109,10 @@ export function follow({ subject, after, leader, history, onEvent, onEnd }: Foll
         pause.wake()
       }
       return live
+    },
+    nudge() {
+      live = false
+      pause.wake()
     },
     rewind(to) {
       if (position > to) position = to

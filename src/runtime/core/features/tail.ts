@@ -1,11 +1,14 @@
 import { isStoreError, messageOf } from '../errors'
 import type { Logger } from '../options'
+import { isGlob } from '../sql/glob'
 import type { GlobalReader } from '../surfaces/global'
 import type { GlobalEvent, Mark } from '../types/index'
 import { createAudience } from './audience'
+import { createBacklog } from './backlog'
 import type { Follower, Leader } from './follower'
 import { QUEUE } from './follower'
 import { createPause } from './pause'
+import { createStallWatch } from './stall'
 
 const PAGE = 500
 // Live followers get this long to make room; who has not is left behind, and reads on its own.
@@ -52,6 +55,8 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
 
   async function run(): Promise<void> {
     const stopListening = listen()
+    const isStalled = createStallWatch({ patience: pollInterval, logger })
+    let versions: Map<string, string> | undefined
     let [failures, look] = [0, FIRST_LOOK_MS]
     while (followers.size > 0) {
       try {
@@ -59,8 +64,9 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
         const mark = await reader.mark()
         await advance(mark)
         failures = 0
+        versions = isStalled(position === before && position < mark.head) ? await goAround(versions) : undefined
         look = position > before ? FIRST_LOOK_MS : Math.min(look * 2, MAX_LOOK_MS)
-        await pause.wait(position < mark.head ? Math.min(look, pollInterval) : pollInterval)
+        await pause.wait(position < mark.head && !versions ? Math.min(look, pollInterval) : pollInterval)
       }
       catch (error) {
         if (!isStoreError(error) || !error.retryable) followers.forEach(follower => follower.fail(error))
@@ -93,6 +99,21 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
       scan = undefined
       finish()
     }
+  }
+
+  /**
+   * A transaction holds the global order up. The events of one subject commit in the order of their ids: followers
+   * of a subject need not wait, and read on their own when its version has changed.
+   */
+  async function goAround(known?: Map<string, string>): Promise<Map<string, string>> {
+    const versions = await reader.versions(all.subjects().filter(subject => !isGlob(subject)))
+    for (const follower of followers) {
+      if (known && known.get(follower.subject) === versions.get(follower.subject)) continue
+      if (isGlob(follower.subject)) continue
+      leaveBehind(follower)
+      follower.nudge()
+    }
+    return versions
   }
 
   function give(event: GlobalEvent): void {
@@ -155,26 +176,3 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
 }
 
 const listed = (subjects: string[]) => subjects.length > MAX_LISTED ? undefined : subjects
-
-/** Live followers that have events waiting. */
-function createBacklog() {
-  const busy = new Set<Follower>()
-  let onIdle = () => {}
-  return {
-    add: (follower: Follower) => void busy.add(follower),
-    delete(follower: Follower): void {
-      if (busy.delete(follower) && busy.size === 0) onIdle()
-    },
-    /** Waits until nobody has events waiting, but not for long. */
-    async drained(ms: number): Promise<void> {
-      if (busy.size === 0) return
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms)
-        onIdle = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    },
-  }
-}

@@ -52,6 +52,14 @@ limit ${parameter(range.limit)}::bigint`,
   }
 }
 
+export function readVersions(context: StatementContext, subjects: string[]): Statement {
+  return {
+    ...context.cache.compile('versions', () => `
+select subject, version from ${context.names.table('heads')} where tenant_id = $1::text and subject = any($2::text[])`),
+    values: [context.tenant, subjects],
+  }
+}
+
 type Parameter = (value: unknown) => string
 
 function subjectConditions(

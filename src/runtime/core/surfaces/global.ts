@@ -2,7 +2,7 @@ import type { Row } from '../db/types'
 import { decodeEvent } from '../spec/event'
 import type { Select, Selection } from '../spec/select'
 import type { GlobalRange } from '../statements/global'
-import { readGlobal } from '../statements/global'
+import { readGlobal, readVersions } from '../statements/global'
 import { readMark } from '../statements/order'
 import type { GlobalEvent, Mark } from '../types/index'
 import type { Scope } from './scope'
@@ -20,6 +20,8 @@ export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId'
 export interface GlobalReader {
   mark(): Promise<Mark>
   pages(query: GlobalQuery): AsyncGenerator<GlobalEvent[]>
+  /** The versions of subjects, of those that have events. */
+  versions(subjects: string[]): Promise<Map<string, string>>
 }
 
 /** One table on its way: the rows it has given that are not merged yet. */
@@ -45,6 +47,11 @@ export function createGlobalReader({ context, use }: Pick<Scope, 'context' | 'us
     async mark() {
       const { rows: [row] } = await use(session => session.query<{ head: string, settled: string }>(readMark(context)))
       return { head: BigInt(row!.head), settled: BigInt(row!.settled) }
+    },
+
+    async versions(subjects) {
+      const { rows } = await use(session => session.query<{ subject: string, version: string }>(readVersions(context, subjects)))
+      return new Map(rows.map(({ subject, version }) => [subject, version]))
     },
 
     /** What is settled never changes, so that statements of their own, one for each table and page, agree. */
