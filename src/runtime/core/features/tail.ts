@@ -163,7 +163,8 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
     wake: pause.wake,
     serves: all.has,
     admit(follower, upTo) {
-      if (position !== upTo || (scan && !scan.included.has(follower))) return false
+      // A page that is on its way has it in: `position` waited for any other.
+      if (position !== upTo) return false
       live.add(follower)
       return true
     },
