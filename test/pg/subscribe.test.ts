@@ -115,6 +115,7 @@ describe.each(servers)('subscriptions on $name', ({ server }) => {
     const hasBegun = new Promise<void>((resolve) => {
       began = resolve
     })
+    onTestFinished(() => commit())
     const slow = writer.transaction(async (tx) => {
       await tx.stream.append('slow:1', { type: 'a', data: 'slow' })
       began()

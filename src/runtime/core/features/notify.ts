@@ -3,44 +3,46 @@ import type { Logger } from '../options'
 
 /** Tells the readers of other processes that there are new events. */
 export interface Notifier {
+  /** Events were appended by one call. */
   changed(): void
   close(): Promise<void>
 }
 
-// PostgreSQL lets one transaction with a notification commit at a time: few of them, outside of those that append.
-const GAP_MS = 5
+// A notification costs about what an append does, and PostgreSQL lets one transaction with a notification commit at
+// a time. So the next one waits a millisecond for each append it tells of, within these bounds.
+const MIN_GAP_MS = 5
+const MAX_GAP_MS = 50
 
 /**
- * Notifies at once, and then at most every few milliseconds, however much is appended. Nothing depends on it: a
- * notification that fails is made good by polling.
+ * Notifies at once, then now and then, however much is appended, and outside of what appends. Nothing depends on
+ * it: a notification that fails is made good by polling.
  */
 export function createNotifier(send: () => Promise<unknown>, logger: Logger): Notifier {
-  let again = false
+  let appends = 0
   let sending: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
 
   async function notify(): Promise<void> {
-    again = false
-    const start = performance.now()
+    const gap = Math.min(Math.max(appends, MIN_GAP_MS), MAX_GAP_MS)
+    appends = 0
     await send().catch((error: unknown) => logger.warn(`other processes were not told of new events, they will find them: ${messageOf(error)}`))
-    timer = setTimeout(next, Math.max(0, GAP_MS - (performance.now() - start)))
+    timer = setTimeout(next, gap)
     timer.unref()
   }
 
   function next(): void {
-    timer = undefined
-    sending = again ? notify() : undefined
+    sending = appends > 0 ? notify() : undefined
   }
 
   return {
     changed() {
-      again = true
+      appends++
       if (!sending) next()
     },
     async close() {
       await sending
       clearTimeout(timer)
-      if (again) await notify()
+      if (appends > 0) await notify()
       clearTimeout(timer)
     },
   }
