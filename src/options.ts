@@ -68,6 +68,12 @@ export interface ModuleOptions {
    * @default 250
    */
   pollInterval?: number
+  /**
+   * Wake the subscriptions of other processes at once (LISTEN/NOTIFY, on one more connection for each process that
+   * subscribes). When off, they find new events by polling.
+   * @default true
+   */
+  notify?: boolean
 }
 
 /** Private runtime config of the module, overridable with `NUXT_NVENT_STORE_POSTGRES_*`. */
@@ -101,6 +107,7 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
     maxStreamTables: options.maxStreamTables ?? 100,
     sweepInterval: options.sweepInterval ?? 60_000,
     pollInterval: options.pollInterval ?? 250,
+    notify: options.notify ?? true,
     sources: sourcesOf(options, build),
     adapter: nvent.store?.adapter ?? '',
     embedded: build.dev ? `pglite://${encodeURI(join(build.rootDir, '.data/nvent-store'))}` : '',

@@ -28,6 +28,7 @@ export interface StoreRuntimeConfig {
   maxStreamTables: number
   sweepInterval: number
   pollInterval: number
+  notify: boolean
   /** What nuxt.config says about the connection, highest precedence first. */
   sources: ConfiguredSource[]
   /** `nvent.store.adapter`; empty when nvent names none. */

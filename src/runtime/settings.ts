@@ -49,5 +49,6 @@ function tableOptions(config: StoreRuntimeConfig): StoreOptions {
     maxStreamTables: config.maxStreamTables,
     sweepInterval: config.sweepInterval,
     pollInterval: config.pollInterval,
+    notify: config.notify,
   }
 }

@@ -67,6 +67,10 @@ describe('a store that can\'t be made', () => {
     await expect(store.stream.append('a', { type: 'b' })).rejects.toBe(reason)
     await expect(store.kv.get('a')).rejects.toBe(reason)
     await expect(store.transaction(async () => 1)).rejects.toBe(reason)
+    await expect(store.stream.readAll()[Symbol.asyncIterator]().next()).rejects.toBe(reason)
+    await expect((async () => {
+      for await (const event of store.stream.subscribe('a')) return event
+    })()).rejects.toBe(reason)
     expect(await Promise.resolve(store)).toBe(store)
     expect(await Promise.resolve(store.index)).toBe(store.index)
     await expect(store.close()).resolves.toBeUndefined()

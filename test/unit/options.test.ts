@@ -12,6 +12,7 @@ describe('from module options to store options', () => {
     expect(settings({}).options).toEqual({
       connection: 'pglite://memory', prefix: 'nvent', subjectPrefix: undefined, schema: 'public', autoMigrate: true, poolSize: undefined,
       prepare: true, batching: true, connectTimeout: 30_000, maxStreamTables: 100, sweepInterval: 60_000, pollInterval: 250,
+      notify: true,
     })
   })
 

@@ -72,16 +72,29 @@ export interface StoreOptions {
    */
   pollInterval?: number
   /**
+   * Wake the subscriptions of other processes at once (LISTEN/NOTIFY, on one more connection for each process that
+   * subscribes). When off, they find new events by polling.
+   * @default true
+   */
+  notify?: boolean
+  /**
+   * Where to listen, as `connection` is given: needed where `connection` leads to a pooler in transaction mode, which
+   * has no notifications.
+   * @default connection
+   */
+  listenConnection?: string | PoolConfig
+  /**
    * Where to log.
    * @default console
    */
   logger?: Logger
 }
 
-export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'connection' | 'pool' | 'poolSize'>> {
+export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'connection' | 'pool' | 'poolSize' | 'listenConnection'>> {
   connection: string | PoolConfig | undefined
   pool: Pool | undefined
   poolSize: number | undefined
+  listenConnection: string | PoolConfig | undefined
 }
 
 // The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
@@ -108,14 +121,16 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     maxStreamTables: integer('maxStreamTables', options.maxStreamTables ?? 100, 0),
     sweepInterval: integer('sweepInterval', options.sweepInterval ?? 60_000, 0),
     pollInterval: integer('pollInterval', options.pollInterval ?? 250, 1),
+    notify: flag('notify', options.notify ?? true),
+    listenConnection: options.listenConnection === undefined ? undefined : connection(options.listenConnection, 'listenConnection'),
     logger: options.logger ?? console,
   }
 }
 
-function connection(value: StoreOptions['connection']): string | PoolConfig {
+function connection(value: StoreOptions['connection'], option = 'connection'): string | PoolConfig {
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw invalidOption('connection', 'must be a URL or a pg pool configuration; `pglite://memory` needs no server')
+  throw invalidOption(option, 'must be a URL or a pg pool configuration; `pglite://memory` needs no server')
 }
 
 /** Any name PostgreSQL can hold in quotes is fine: mixed case, dashes, spaces, quotes. */

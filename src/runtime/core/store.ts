@@ -1,22 +1,30 @@
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/operation'
 import { createConnector } from './db/connect'
+import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
 import type { Db, Row, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
-import { invalidValue } from './errors'
+import { invalidValue, messageOf } from './errors'
 import { createStreamTables } from './features/streamTables'
+import { createNotifier } from './features/notify'
+import { readAll } from './features/readAll'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
 import { checkTransactionOptions, withRetries } from './features/transaction'
 import { explainGone } from './migrate/gone'
 import { migrate, requireCurrent } from './migrate/run'
-import type { StoreOptions } from './options'
+import type { Logger, StoreOptions } from './options'
 import { resolveOptions } from './options'
 import { indexSpecs, streamSpecs } from './spec/builtin'
 import { createRouter } from './spec/route'
+import { createSelect } from './spec/select'
 import { namesOf } from './sql/identifier'
+import { orderKey } from './sql/order'
 import { createStatementCache } from './sql/statement'
+import type { StatementContext } from './statements/context'
+import { notifyReaders } from './statements/order'
+import { createGlobalReader } from './surfaces/global'
 import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
 import type { Scope } from './surfaces/scope'
@@ -59,12 +67,24 @@ export function createStore(options: StoreOptions): Store {
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
   const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? createBatcher(run, connector) : sendAlone(use) })
 
-  const stream = createStreamSurface({ ...scopeOf(), appended: subject => subscriptions.wake(subject) })
-  const subscriptions = createSubscriptions(stream.read, resolved)
+  const stream = createStreamSurface({ ...scopeOf(), appended: subject => announce(subject) })
+  const reader = createGlobalReader({ context, use }, createSelect(streamSpecs, resolved.subjectPrefix))
+  const notifier = createNotifier(
+    // Where there is one connection, whoever could listen is this process, which wakes itself.
+    () => connector.use(async ({ db }) => db.flags.shared ? db.query(notifyReaders(context)) : undefined),
+    resolved.logger,
+  )
+  const subscriptions = createSubscriptions({
+    ...resolved, read: stream.read, reader, listen: resolved.notify ? startListening(connector, context, resolved.logger) : () => async () => {},
+  })
+  const announce = (subject: string) => {
+    subscriptions.wake(subject)
+    if (resolved.notify) notifier.changed()
+  }
   const stopSweep = startSweep(context, use, resolved)
 
   return {
-    stream: { ...stream, subscribe: subscriptions.subscribe },
+    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: options => readAll(reader, options) },
     index: createIndexSurface(scopeOf()),
     kv: createKvSurface(scopeOf()),
     ready: async () => (await connector.start()).value.info,
@@ -72,9 +92,13 @@ export function createStore(options: StoreOptions): Store {
       checkFunction('work', work)
       const { isolation, retries } = checkTransactionOptions(given)
       return connector.call(() => connector.use(async ({ db, value }) => {
-        const result = await withRetries(retries, () => db.atomic(
-          session => work(transactionSurfaces(routes, use => use(session, value.tables))), isolation))
-          .catch(error => explainGone(db, names, error))
+        const appended = new Set<string>()
+        const attempt = () => db.atomic((session) => {
+          appended.clear()
+          return work(transactionSurfaces({ ...routes, appended: subject => appended.add(subject) }, use => use(session, value.tables)))
+        }, isolation)
+        const result = await withRetries(retries, attempt).catch(error => explainGone(db, names, error))
+        appended.forEach(announce)
         await value.tables.afterTransaction()
         return result
       }))
@@ -86,9 +110,18 @@ export function createStore(options: StoreOptions): Store {
     async close() {
       stopSweep()
       await subscriptions.close()
+      await notifier.close()
       await connector.close()
     },
   }
+}
+
+/** Listens for wakes of other processes; what is missed meanwhile is found by polling. */
+const startListening = (connector: Connector<Prepared>, { names }: StatementContext, logger: Logger) => (onWake: () => void) => {
+  const listening = connector.use(({ db }) => db.listen(orderKey(names).channel, onWake, onWake)).catch((error: unknown) => {
+    logger.warn(`subscriptions poll for new events, since listening failed: ${messageOf(error)}`)
+  })
+  return async () => (await listening)?.()
 }
 
 const sendAlone = (use: Scope['use']): Send => (operation, { input }) =>

@@ -20,6 +20,8 @@ import { streamExpectedSuite } from './streamExpected'
 import { streamHistorySuite } from './streamHistory'
 import { streamIdsSuite } from './streamIds'
 import { streamLifeSuite } from './streamLife'
+import { streamFollowSuite } from './streamFollow'
+import { streamReadAllSuite } from './streamReadAll'
 import { streamReadSuite } from './streamRead'
 import { streamSubscribeSuite } from './streamSubscribe'
 import { streamTablesSuite } from './streamTables'
@@ -32,8 +34,8 @@ export type { Context, Open, Openers, Opened, Use } from './context'
 /** The tiers one by one, for a database that does not do all of it. */
 export const tiers = {
   values: [namesSuite, valuesSuite],
-  stream: [streamAppendSuite, streamReadSuite, streamSubscribeSuite, streamTablesSuite],
   eventLog: [streamExpectedSuite, streamIdsSuite, streamAllSuite, streamHistorySuite, streamLifeSuite],
+  stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
   transaction: [transactionSuite, withClientSuite],

@@ -166,7 +166,7 @@ export function streamSubscribeSuite(use: Use): void {
     it('refuses a callback or an onError that is no function', async () => {
       const { stream } = use().store
       await expectRefused(() => stream.subscribe('orders:1', wrong(undefined)), 'onEvent')
-      await expectRefused(() => stream.subscribe('orders:1', wrong({})), 'onEvent')
+      await expectRefused(() => stream.subscribe('orders:1', wrong('text')), 'onEvent')
       await expectRefused(() => stream.subscribe('orders:1', () => {}, { onError: wrong('text') }), 'onError')
     })
 

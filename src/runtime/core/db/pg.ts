@@ -7,6 +7,7 @@ import type { IsolationLevel } from '../types/index'
 import { toStoreError } from './errors'
 import { detectPooler } from './poolerMode'
 import { textual } from './textual'
+import { listenOn } from './listen'
 import type { Db, Result, Row, Session } from './types'
 
 const DEFAULT_POOL_SIZE = 10
@@ -20,7 +21,7 @@ export function openPostgres(options: ResolvedStoreOptions): Db {
   const onIdleError = (error: Error) => options.logger.warn(`an idle database connection was lost: ${error.message}`)
   pool.on('error', onIdleError)
   return {
-    ...fromPool(pool),
+    ...fromPool(pool, options),
     close: async () => {
       // Our own pool keeps its listener: a connection may break while it is being ended.
       if (options.pool === undefined) await pool.end()
@@ -30,7 +31,8 @@ export function openPostgres(options: ResolvedStoreOptions): Db {
 }
 
 /** A session on somebody's pool, which stays theirs: `close` does nothing. */
-export function fromPool(pool: Pool): Db {
+export function fromPool(pool: Pool, { listenConnection, logger }: Partial<Pick<ResolvedStoreOptions, 'listenConnection' | 'logger'>> = {}): Db {
+  const listening = typeof listenConnection === 'string' ? { connectionString: listenConnection } : listenConnection ?? pool.options
   return {
     driver: 'postgres',
     flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
@@ -39,6 +41,7 @@ export function fromPool(pool: Pool): Db {
     ...querying(pool),
     pooler: () => detectPooler(pool),
     atomic: (work, isolation) => inTransaction(pool, work, isolation),
+    listen: async (channel, onWake, onReconnect) => listenOn(listening, channel, { onWake, onReconnect, logger }),
     close: async () => {},
   }
 }

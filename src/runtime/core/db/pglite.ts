@@ -78,6 +78,11 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     script: guarded(querying.script),
     pooler: async () => 'none',
     atomic: guarded((work, isolation) => inTransaction(database, session => open.run(true, () => work(session)), isolation)) as Session['atomic'],
+    async listen(channel, onWake, onReconnect) {
+      const unlisten = await guarded((): Promise<() => Promise<void>> => database.listen(channel, onWake))()
+      onReconnect()
+      return () => unlisten()
+    },
     async close() {
       await database.close()
       await unlock()

@@ -44,6 +44,12 @@ export interface Db extends Session {
   readonly label: string
   /** What stands between this process and the server. */
   pooler(): Promise<Pooler>
+  /**
+   * Calls `onWake` for every notification on a channel, on a connection of its own where there can be one, and
+   * `onReconnect` whenever notifications may have been missed. A connection that is lost is made again.
+   * @returns ends listening
+   */
+  listen(channel: string, onWake: () => void, onReconnect: () => void): Promise<() => Promise<void>>
   close(): Promise<void>
 }
 

@@ -1,125 +1,141 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
-import { checkFunction, checkName, checkOptions } from '../arguments'
+import { checkFunction, checkName, checkOptions, checkPosition } from '../arguments'
+import { invalidValue } from '../errors'
 import type { Logger } from '../options'
-import { isStoreError } from '../errors'
-import type { EventRecord, StreamSubscription, StreamSurface, SubscribeOptions } from '../types/index'
+import { isGlob } from '../sql/glob'
+import type { GlobalReader } from '../surfaces/global'
+import type { GlobalEvent, StreamSubscription, StreamSurface, SubscribeOptions } from '../types/index'
+import { follow } from './follower'
+import type { Follower } from './follower'
+import { createHandoff } from './handoff'
+import { createTail } from './tail'
 
-const PAGE = 500
-const MAX_ERROR_PAUSE_MS = 10_000
-
-// A callback may end its own subscription, or close the store: that must not wait for the callback.
-const delivering = new AsyncLocalStorage<object>()
-
-interface Subscriptions {
+export interface Subscriptions {
   subscribe: StreamSurface['subscribe']
-  /** An event was appended here: its subscribers need not wait for the next look. */
+  /** Events were appended here: subscribers need not wait for the next look. */
   wake(subject: string): void
   close(): Promise<void>
 }
 
-/**
- * Follows subjects by looking for events after the last one seen. The events of a subject commit in the order
- * of their ids (the head row is locked until then), so nothing is skipped and nothing comes twice.
- */
-export function createSubscriptions(
-  read: StreamSurface['read'], options: { pollInterval: number, logger: Logger },
-): Subscriptions {
-  const open = new Map<string, Set<Follower>>()
+export interface SubscriptionOptions {
+  read: StreamSurface['read']
+  reader: GlobalReader
+  pollInterval: number
+  logger: Logger
+  /** Begins to listen for wakes of other processes; the result ends it. */
+  listen(onWake: () => void): () => Promise<void>
+}
+
+interface Checked {
+  subject: string
+  from: string
+  signal: AbortSignal | undefined
+}
+
+/** Subscriptions to subjects and globs. All of them share the tail of the global order. */
+export function createSubscriptions({ read, reader, pollInterval, logger, listen }: SubscriptionOptions): Subscriptions {
+  const open = new Set<Follower>()
+  let closed = false
+  const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake) })
+
+  const historyOf = (subject: string) => isGlob(subject)
+    ? (after: bigint, upTo: bigint, limit: number) => take(reader.pages({ after, upTo, subjects: [subject], page: limit }), limit)
+    // The events of a subject commit in the order of their ids: its own index serves them, settled or not.
+    : async (after: bigint, _: bigint, limit: number) => (await read(subject, { after: String(after), limit })).map(event => ({ subject, event }))
+
+  async function startOf({ subject, from }: Checked): Promise<bigint> {
+    if (from === 'start') return 0n
+    if (from !== 'now') return BigInt(from)
+    if (isGlob(subject)) return (await reader.mark()).head
+    const [last] = await read(subject, { order: 'desc', limit: 1 })
+    return BigInt(last?.id ?? 0)
+  }
+
+  async function start(checked: Checked, onEvent: (event: GlobalEvent) => unknown, onEnd: (error?: unknown) => void): Promise<Follower> {
+    const { subject, signal } = checked
+    await tail.start()
+    const after = await startOf(checked)
+    const onAbort = () => void follower.stop()
+    const follower = follow({
+      subject, after, leader: tail, history: historyOf(subject), onEvent,
+      onEnd(error) {
+        open.delete(follower)
+        tail.leave(follower)
+        signal?.removeEventListener('abort', onAbort)
+        onEnd(error)
+      },
+    })
+    open.add(follower)
+    tail.join(follower)
+    if (closed || signal?.aborted) onAbort()
+    else signal?.addEventListener('abort', onAbort, { once: true })
+    return follower
+  }
+
+  async function call(subject: unknown, onEvent: unknown, given?: SubscribeOptions): Promise<StreamSubscription> {
+    const checked = check(subject, given)
+    checkFunction('onEvent', onEvent)
+    const { onError } = given ?? {}
+    if (onError !== undefined) checkFunction('options.onError', onError)
+    const follower = await start(checked, ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject), (error) => {
+      if (error === undefined) return
+      if (onError) onError(error)
+      else logger.error(`the subscription to ${JSON.stringify(subject)} has ended`, error)
+    })
+    return { id: randomUUID(), subject: checked.subject, unsubscribe: follower.stop }
+  }
+
+  async function* iterate(subject: unknown, given?: SubscribeOptions): AsyncGenerator<GlobalEvent> {
+    const handoff = createHandoff<GlobalEvent>()
+    const follower = await start(check(subject, given), handoff.give, handoff.end)
+    try {
+      yield* handoff.taken()
+    }
+    finally {
+      handoff.end()
+      await follower.stop()
+    }
+  }
+
+  function subscribe(...parameters: unknown[]) {
+    const [subject, onEvent, options] = parameters
+    // A callback that was forgotten is refused, not taken for options that were left out.
+    return isOptions(onEvent) || parameters.length === 1
+      ? iterate(subject, onEvent as SubscribeOptions | undefined)
+      : call(subject, onEvent, options as SubscribeOptions | undefined)
+  }
 
   return {
-    async subscribe(subject, onEvent, given?: SubscribeOptions) {
-      checkName('subject', subject)
-      checkFunction('onEvent', onEvent)
-      const { onError } = checkOptions('options', given)
-      if (onError !== undefined) checkFunction('options.onError', onError)
-      const [last] = await read(subject, { order: 'desc', limit: 1 })
-      const followers = open.get(subject) ?? new Set()
-      open.set(subject, followers)
-      const follower = follow({
-        from: last?.id ?? '0',
-        read: after => read(subject, { after, limit: PAGE }),
-        onEvent,
-        pollInterval: options.pollInterval,
-        onEnd(error) {
-          followers.delete(follower)
-          if (followers.size === 0 && open.get(subject) === followers) open.delete(subject)
-          if (error === undefined) return
-          if (onError) onError(error)
-          else options.logger.error(`the subscription to ${JSON.stringify(subject)} has ended`, error)
-        },
-      })
-      followers.add(follower)
-      return { id: randomUUID(), subject, unsubscribe: follower.stop } satisfies StreamSubscription
-    },
-
+    subscribe: subscribe as StreamSurface['subscribe'],
     wake(subject) {
-      open.get(subject)?.forEach(follower => follower.wake())
+      if (tail.serves(subject)) tail.wake()
     },
-
     async close() {
-      await Promise.all([...open.values()].flatMap(followers => [...followers].map(follower => follower.stop())))
+      closed = true
+      await Promise.all([...open].map(follower => follower.stop()))
+      await tail.ended()
     },
   }
 }
 
-interface Follower {
-  wake(): void
-  stop(): Promise<void>
+const isOptions = (value: unknown) => typeof value === 'object' && value !== null
+
+function check(subject: unknown, given?: SubscribeOptions): Checked {
+  const { from = 'now', signal } = checkOptions('options', given)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidValue('options.signal', 'must be an AbortSignal')
+  return {
+    subject: checkName('subject', subject),
+    from: from === 'now' || from === 'start' ? from : checkPosition('options.from', from),
+    signal,
+  }
 }
 
-function follow(options: {
-  from: string
-  read(after: string): Promise<EventRecord[]>
-  onEvent(event: EventRecord): unknown
-  pollInterval: number
-  onEnd(error?: unknown): void
-}): Follower {
-  let stopped = false
-  let awake = false
-  let wakeUp = () => {}
-
-  const pause = (ms: number) => new Promise<void>((resolve) => {
-    if (awake || stopped) return resolve()
-    const timer = setTimeout(resolve, ms)
-    timer.unref()
-    wakeUp = () => {
-      clearTimeout(timer)
-      resolve()
-    }
-  })
-
-  async function run(): Promise<void> {
-    let position = options.from
-    let failures = 0
-    while (!stopped) {
-      awake = false
-      const events = await options.read(position).catch((error: unknown) => {
-        // The database may come back; anything else will not mend itself.
-        if (!isStoreError(error) || !error.retryable) throw error
-        failures++
-      })
-      for (const event of events ?? []) {
-        if (stopped) return
-        await delivering.run(follower, async () => options.onEvent(event))
-        position = event.id
-      }
-      if (events) failures = 0
-      if (events?.length !== PAGE) await pause(Math.min(options.pollInterval * 2 ** failures, MAX_ERROR_PAUSE_MS))
-    }
+/** The first `limit` events of pages. */
+async function take(pages: AsyncIterable<GlobalEvent[]>, limit: number): Promise<GlobalEvent[]> {
+  const taken: GlobalEvent[] = []
+  for await (const page of pages) {
+    taken.push(...page.slice(0, limit - taken.length))
+    if (taken.length === limit) break
   }
-
-  const follower: Follower = {
-    wake() {
-      awake = true
-      wakeUp()
-    },
-    async stop() {
-      stopped = true
-      wakeUp()
-      if (delivering.getStore() !== follower) await ended
-    },
-  }
-  const ended = run().then(() => options.onEnd(), options.onEnd)
-  return follower
+  return taken
 }

@@ -1,11 +1,9 @@
+import { likePattern, literalStart } from '../sql/glob'
+
 /** A glob as a pattern for `like`, and the bounds of what it may match: `*` any run, `?` one character, all else literal. */
 export function likeOf(glob: string): { pattern: string, from: string, to: string | null } {
-  const pattern = glob.replace(/[\\%_*?]/g, (character) => {
-    if (character === '*') return '%'
-    return character === '?' ? '_' : `\\${character}`
-  })
-  const from = /^[^*?]*/.exec(glob)![0]
-  return { pattern, from, to: successor(from) }
+  const from = literalStart(glob)
+  return { pattern: likePattern(glob), from, to: successor(from) }
 }
 
 /** The smallest text, byte by byte, above every text that starts with `start`; null when there is none. */

@@ -2,6 +2,7 @@ import type { Statement } from '../sql/statement'
 import type { ExpectedVersion } from '../types/index'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
+import { enterOrder } from './order'
 
 /** What an append expects of its stream: nothing, that there is none yet, or that there is one (of a version). */
 export type HeadMode = 'any' | 'absent' | 'present'
@@ -16,12 +17,6 @@ export interface Expectation {
 
 const NOW_MS = 'floor(extract(epoch from clock_timestamp()) * 1000)::bigint'
 
-/**
- * A lower bound of the ids that are given out from here on. Every form of a claim computes it before it locks a head,
- * so that a rule for the order of all streams has one place to stand in.
- */
-const lowestId = (context: StatementContext): string => `(select last_value from ${context.names.table('events_id_seq')})`
-
 /** Takes versions for the event of one subject; no row where the stream is not the expected one. */
 export function claimHead(context: StatementContext, mode: HeadMode, given: { subject: string, expected: string, condition: string }): string {
   if (mode !== 'present') {
@@ -31,7 +26,7 @@ export function claimHead(context: StatementContext, mode: HeadMode, given: { su
   return `update ${context.names.table('heads')} as head
   set version = head.version + 1, last_ts = greatest(head.last_ts, ${NOW_MS})
   where tenant_id = $1::text and subject = ${given.subject}
-    and version = coalesce(${given.expected}, version) and version > 0 and ${lowestId(context)} is not null${given.condition && ` and ${given.condition}`}
+    and version = coalesce(${given.expected}, version) and version > 0 and ${enterOrder(context)} is not null${given.condition && ` and ${given.condition}`}
   returning version, last_ts`
 }
 
@@ -48,7 +43,7 @@ export function claimHeads(context: StatementContext, mode: HeadMode): string {
   select head.subject, i.events, i.expected
   from (select "in subject" as subject, count(*) as events, max("in expected") as expected from input group by "in subject") i
   join ${heads} head on head.tenant_id = $1::text and head.subject = i.subject
-  where ${lowestId(context)} is not null
+  where ${enterOrder(context)} is not null
   order by head.subject
   for update of head
 ),
@@ -64,7 +59,7 @@ head as (
 
 function upsertHead(context: StatementContext, mode: HeadMode, select: string, from: string): string {
   return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-  ${select}${lowestId(context)}, ${NOW_MS}${from}
+  ${select}${enterOrder(context)}, ${NOW_MS}${from}
   on conflict (tenant_id, subject) do update
     set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)${mode === 'absent' ? ' where head.version = 0' : ''}`
 }
@@ -77,7 +72,7 @@ export function lockHeads(context: StatementContext, subjects: string[]): Statem
   return {
     ...context.cache.compile('lock heads', () => `
 insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-select $1::text, subject, 0, ${lowestId(context)}, 0
+select $1::text, subject, 0, ${enterOrder(context)}, 0
 from unnest($2::text[]) as subject order by subject collate "C"
 on conflict (tenant_id, subject) do update set version = head.version
 returning subject, version, archived_version is not null as archived`),

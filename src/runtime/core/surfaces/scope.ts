@@ -16,5 +16,5 @@ export interface Scope {
   /** Sends an operation alone, or together with others of its kind that come at the same time. */
   send: Send
   /** Told of every event that was appended. */
-  appended?: (subject: string) => void
+  appended?: (subject: string) => unknown
 }

@@ -20,6 +20,7 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
   const locked = (entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress']) => scope.use(async (session, tables) => {
     const records = await session.atomic(transaction => appendLocked({ context, session: transaction, tables }, entries, onProgress))
     if (!session.inTransaction) await tables.afterTransaction()
+    for (const { subject, inputs } of entries) if (inputs.length > 0) scope.appended?.(subject)
     return records
   })
 
@@ -44,12 +45,14 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
         const { length } = inputs
         if (length <= MAX_STEP && !needsLock(on, inputs[0]!)) {
           const records = await appendToSubject(on, inputs)
+          scope.appended?.(subject)
           onProgress?.({ appended: length, total: length })
           return records
         }
         // The subject's table is made first: an import would be too much to move into it later.
         await tables.place(session, partitionOf(inputs[0]!))
         const [records] = await session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], onProgress))
+        scope.appended?.(subject)
         return records!
       })
     },

@@ -1,6 +1,7 @@
 export type * from './client'
 export type * from './entries'
 export type * from './eventLog'
+export type * from './global'
 export type * from './kv'
 export type * from './store'
 export type * from './stream'

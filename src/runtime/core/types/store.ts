@@ -11,7 +11,7 @@ export interface Surfaces {
 }
 
 export interface TransactionSurfaces extends Omit<Surfaces, 'stream'> {
-  stream: Omit<StreamSurface, 'subscribe'>
+  stream: Omit<StreamSurface, 'subscribe' | 'readAll'>
   /**
    * Runs the caller's own SQL in the transaction. Values travel as parameters (`$1`, `$2` …), never as text.
    * `bigint` and `numeric` arrive as strings, `json` parsed, times as `Date`.

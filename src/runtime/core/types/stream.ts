@@ -1,6 +1,7 @@
 import type {
   AppendEntry, AppendManyOptions, AppendOptions, DismissedEvent, EventMeta, IterateOptions, Reason, StreamHead, StreamList, StreamListOptions,
 } from './eventLog'
+import type { GlobalEvent, ReadAllOptions } from './global'
 
 /** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */
 export interface EventInput {
@@ -54,6 +55,13 @@ export interface StreamReadOptions {
 }
 
 export interface SubscribeOptions {
+  /**
+   * Where to begin: with what is appended from now on, with the first event, or after a position (an event id).
+   * @default 'now'
+   */
+  from?: 'now' | 'start' | (string & {})
+  /** Ends the subscription when it aborts. */
+  signal?: AbortSignal
   /** Told when the callback threw or reading failed for good; the subscription has ended by then. */
   onError?: (error: unknown) => void
 }
@@ -106,12 +114,29 @@ export interface StreamSurface {
    * @example const { streams, cursor } = await store.stream.list({ glob: 'orders:*', limit: 20 })
    */
   list(options?: StreamListOptions): Promise<StreamList>
-  /** Calls back for every event appended from now on, in order, one at a time. */
+  /**
+   * Calls back for the events of a subject, or of all subjects a glob matches (`*` any run, `?` one character), in
+   * order, one at a time: those before `from` never, all later ones once. A slow callback is waited for.
+   */
   subscribe(
     subject: string,
-    onEvent: (event: EventRecord) => unknown,
+    onEvent: (event: EventRecord, subject: string) => unknown,
     options?: SubscribeOptions,
   ): Promise<StreamSubscription>
+  /**
+   * The same as an iterable. It begins with its first `next()`, and ends with the loop, `signal` or the store.
+   * @example
+   * for await (const { subject, event } of store.stream.subscribe('orders:*', { from: 'start', signal })) show(event)
+   */
+  subscribe(subject: string, options?: Omit<SubscribeOptions, 'onError'>): AsyncIterable<GlobalEvent>
+  /**
+   * Reads the events of all subjects in the order of their ids. It ends with what was committed when it started;
+   * no event is skipped, also those of transactions that were under way. Memory stays the same, however many come.
+   * @throws {StoreError} TIMEOUT when a transaction that appends stays open for longer than `settleTimeout`.
+   * @example
+   * for await (const { subject, event } of store.stream.readAll({ after, subjects: ['orders:*'] })) after = event.id
+   */
+  readAll(options?: ReadAllOptions): AsyncIterable<GlobalEvent>
   /** Removes a subject with all its events; true when there were any. Ids of other events stay as they are. */
   delete(subject: string): Promise<boolean>
   /**

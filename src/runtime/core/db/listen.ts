@@ -1,0 +1,77 @@
+import pg from 'pg'
+import type { ClientConfig } from 'pg'
+import { messageOf } from '../errors'
+import type { Logger } from '../options'
+import { quoteIdentifier } from '../sql/identifier'
+
+const HEARTBEAT_MS = 15_000
+const ANSWER_MS = 10_000
+const FIRST_DELAY_MS = 100
+const MAX_DELAY_MS = 10_000
+
+/**
+ * Listens on a connection of its own. It is made again, with growing pauses, whenever it breaks or stops answering;
+ * `onReconnect` is called after each time that listening has begun, since wakes may have been missed before it.
+ * @returns ends listening
+ */
+export function listenOn(
+  config: ClientConfig, channel: string, { onWake, onReconnect, logger }: { onWake(): void, onReconnect(): void, logger?: Logger | undefined },
+): () => Promise<void> {
+  let stopped = false
+  let client: pg.Client | undefined
+  let timer: NodeJS.Timeout | undefined
+  let delay = FIRST_DELAY_MS
+  let told = false
+
+  async function connect(): Promise<void> {
+    const next = client = new pg.Client({ connectionTimeoutMillis: ANSWER_MS, ...config })
+    let lost = false
+    const lose = (error?: Error) => {
+      if (lost) return
+      lost = true
+      clearTimeout(timer)
+      // Its own `end` and `error` come back here and find it lost.
+      next.end().catch(() => undefined)
+      if (!stopped) retry(error)
+    }
+    next.on('error', lose)
+    next.on('end', () => lose())
+    next.on('notification', onWake)
+    try {
+      await next.connect()
+      await next.query(`listen ${quoteIdentifier(channel)}`)
+      delay = FIRST_DELAY_MS
+      told = false
+      onReconnect()
+      beat(next, lose)
+    }
+    catch (error) {
+      lose(error as Error)
+    }
+  }
+
+  /** A network that swallows packets breaks no connection: only an answer says that it is there. */
+  function beat(target: pg.Client, lose: (error: Error) => void): void {
+    if (stopped) return
+    timer = setTimeout(() => {
+      const late = setTimeout(() => lose(new Error(`no answer for ${ANSWER_MS} ms`)), ANSWER_MS)
+      target.query('select 1').then(() => beat(target, lose), lose).finally(() => clearTimeout(late))
+    }, HEARTBEAT_MS)
+    timer.unref()
+  }
+
+  function retry(error?: Error): void {
+    // Said once for each time it breaks: polling serves meanwhile.
+    if (!told) logger?.warn(`the connection that listens for new events was lost; subscriptions poll until it is back${error ? ` (${messageOf(error)})` : ''}`)
+    told = true
+    timer = setTimeout(() => void connect(), delay * (0.5 + Math.random() / 2))
+    delay = Math.min(delay * 2, MAX_DELAY_MS)
+  }
+
+  void connect()
+  return async () => {
+    stopped = true
+    clearTimeout(timer)
+    await client?.end().catch((error: Error) => logger?.warn(`the connection that listened for new events did not close: ${messageOf(error)}`))
+  }
+}

@@ -1,0 +1,30 @@
+import type { Follower } from './follower'
+
+/** Live followers that have events waiting. */
+export interface Backlog {
+  add(follower: Follower): void
+  delete(follower: Follower): void
+  /** Waits until nobody has events waiting, but not longer than `ms`. */
+  drained(ms: number): Promise<void>
+}
+
+export function createBacklog(): Backlog {
+  const busy = new Set<Follower>()
+  let onIdle = () => {}
+  return {
+    add: follower => void busy.add(follower),
+    delete(follower) {
+      if (busy.delete(follower) && busy.size === 0) onIdle()
+    },
+    async drained(ms) {
+      if (busy.size === 0) return
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms)
+        onIdle = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    },
+  }
+}

@@ -1,0 +1,132 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { isStoreError } from '../errors'
+import type { GlobalEvent } from '../types/index'
+import { createPause } from './pause'
+
+/** Events that wait for one callback; and those a follower reads at once when it reads on its own. */
+export const QUEUE = 100
+const FIRST_ERROR_PAUSE_MS = 100
+const MAX_ERROR_PAUSE_MS = 10_000
+
+// A callback may end its own subscription, or close the store: that must not wait for the callback.
+const delivering = new AsyncLocalStorage<object>()
+
+/** What followers share: it reads new events once for all of them. */
+export interface Leader {
+  /** Lets a follower that has everything up to `upTo` go live; false when the leader is elsewhere by now. */
+  admit(follower: Follower, upTo: bigint): boolean
+  /** How far the leader is; waits while it is busy with a page that leaves this follower out. */
+  position(follower: Follower): Promise<bigint>
+  /** The follower has no event left to wait for. */
+  drained(follower: Follower): void
+}
+
+export interface Follower {
+  readonly subject: string
+  /** Gives a live follower an event; false when it can't keep up and reads on its own from now on. */
+  offer(event: GlobalEvent): boolean
+  /** There is something new the leader can't give yet: reads on its own. */
+  nudge(): void
+  /** The database went back to an earlier state: positions after `to` are given out again. */
+  rewind(to: bigint): void
+  fail(error: unknown): void
+  stop(): Promise<void>
+}
+
+interface FollowerOptions {
+  subject: string
+  /** Only events after this id. */
+  after: bigint
+  leader: Leader
+  /** Events of the subject in `(after, upTo]`, oldest first; of a single subject also later ones. */
+  history(after: bigint, upTo: bigint, limit: number): Promise<GlobalEvent[]>
+  onEvent(event: GlobalEvent): unknown
+  onEnd(error?: unknown): void
+}
+
+/**
+ * One subscription. It reads on its own until it has reached the leader, then takes what the leader gives; when its
+ * callback is too slow for that, it reads on its own again. Its memory is bounded by one queue either way.
+ */
+export function follow({ subject, after, leader, history, onEvent, onEnd }: FollowerOptions): Follower {
+  const pause = createPause()
+  let queue: GlobalEvent[] = []
+  let position = after
+  let live = false
+  let stopped = false
+  let failure: { error: unknown } | undefined
+  let errorPause = FIRST_ERROR_PAUSE_MS
+
+  async function catchUp(): Promise<void> {
+    const upTo = await leader.position(follower)
+    const events = await history(position, upTo, QUEUE)
+    queue = events
+    if (events.length > 0) position = BigInt(events.at(-1)!.event.id)
+    if (events.length === QUEUE) return
+    if (upTo > position) position = upTo
+    live = leader.admit(follower, upTo)
+  }
+
+  async function catchUpPatiently(): Promise<void> {
+    try {
+      await catchUp()
+      errorPause = FIRST_ERROR_PAUSE_MS
+    }
+    catch (error) {
+      // The database may come back; anything else will not mend itself.
+      if (!isStoreError(error) || !error.retryable) throw error
+      await pause.wait(errorPause)
+      errorPause = Math.min(errorPause * 2, MAX_ERROR_PAUSE_MS)
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopped) {
+      if (failure) throw failure.error
+      const event = queue.shift()
+      if (event) {
+        if (queue.length === 0) leader.drained(follower)
+        await delivering.run(follower, async () => onEvent(event))
+      }
+      else if (live) {
+        await pause.wait()
+      }
+      else {
+        await catchUpPatiently()
+      }
+    }
+  }
+
+  const follower: Follower = {
+    subject,
+    offer(event) {
+      const id = BigInt(event.event.id)
+      if (!live || id <= position) return live
+      live = queue.length < QUEUE
+      if (live) {
+        queue.push(event)
+        position = id
+        pause.wake()
+      }
+      return live
+    },
+    nudge() {
+      live = false
+      pause.wake()
+    },
+    rewind(to) {
+      if (position > to) position = to
+    },
+    fail(error) {
+      failure ??= { error }
+      pause.wake()
+    },
+    async stop() {
+      stopped = true
+      pause.wake()
+      if (delivering.getStore() !== follower) await ended
+    },
+  }
+  const ended = run().then(() => onEnd(), onEnd)
+  return follower
+}

@@ -1,0 +1,49 @@
+import { messageOf } from '../errors'
+import type { Logger } from '../options'
+
+/** Tells the readers of other processes that there are new events. */
+export interface Notifier {
+  /** Events were appended by one call. */
+  changed(): void
+  close(): Promise<void>
+}
+
+// A notification costs about what an append does, and PostgreSQL lets one transaction with a notification commit at
+// a time. So the next one waits a millisecond for each append it tells of, within these bounds.
+const MIN_GAP_MS = 5
+const MAX_GAP_MS = 50
+
+/**
+ * Notifies at once, then now and then, however much is appended, and outside of what appends. Nothing depends on
+ * it: a notification that fails is made good by polling.
+ */
+export function createNotifier(send: () => Promise<unknown>, logger: Logger): Notifier {
+  let appends = 0
+  let sending: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  async function notify(): Promise<void> {
+    const gap = Math.min(Math.max(appends, MIN_GAP_MS), MAX_GAP_MS)
+    appends = 0
+    await send().catch((error: unknown) => logger.warn(`other processes were not told of new events, they will find them: ${messageOf(error)}`))
+    timer = setTimeout(next, gap)
+    timer.unref()
+  }
+
+  function next(): void {
+    sending = appends > 0 ? notify() : undefined
+  }
+
+  return {
+    changed() {
+      appends++
+      if (!sending) next()
+    },
+    async close() {
+      await sending
+      clearTimeout(timer)
+      if (appends > 0) await notify()
+      clearTimeout(timer)
+    },
+  }
+}

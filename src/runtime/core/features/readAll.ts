@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
+import { StoreError } from '../errors'
+import type { GlobalReader } from '../surfaces/global'
+import type { GlobalEvent, Mark, ReadAllOptions } from '../types/index'
+
+const PAGE = 1_000
+const SETTLE_TIMEOUT_MS = 30_000
+const FIRST_LOOK_MS = 1
+const MAX_LOOK_MS = 50
+
+/** Reads what was committed when it started, in global order, over as many statements as it takes. */
+export async function* readAll(reader: GlobalReader, given?: ReadAllOptions): AsyncGenerator<GlobalEvent> {
+  const { after, limit = Infinity, settleTimeout, ...filter } = checked(given)
+  if (limit === 0) return
+  let mark = await reader.mark()
+  const { head } = mark
+  let position = after
+  let left = limit
+  for (;;) {
+    const upTo = mark.settled < head ? mark.settled : head
+    const page = Math.min(PAGE, left)
+    for await (const events of reader.pages({ ...filter, after: position, upTo, page })) {
+      for (const event of events) {
+        yield event
+        if (--left === 0) return
+      }
+    }
+    if (upTo > position) position = upTo
+    if (position >= head) return
+    mark = await settledBehind(reader, position, settleTimeout)
+  }
+}
+
+/** Waits until the order is settled further than `position`. */
+async function settledBehind(reader: GlobalReader, position: bigint, timeout: number): Promise<Mark> {
+  const deadline = performance.now() + timeout
+  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, MAX_LOOK_MS)) {
+    const mark = await reader.mark()
+    if (mark.settled > position) return mark
+    if (performance.now() > deadline) {
+      throw new StoreError(
+        'TIMEOUT',
+        `a transaction that appends has been open for more than ${timeout} ms, and events behind position ${position} can't be put in order before it ends: end it, or read on later with \`after\``,
+        { retryable: true, details: { position: String(position), head: String(mark.head) } },
+      )
+    }
+    await sleep(pause)
+  }
+}
+
+function checked(given?: ReadAllOptions) {
+  const { after, subjects, types, correlationId, since, limit, settleTimeout } = checkOptions('options', given)
+  return {
+    after: after === undefined ? 0n : BigInt(checkPosition('options.after', after)),
+    subjects: subjects === undefined ? undefined : checkArray('options.subjects', subjects).map((each, at) => checkName(`options.subjects.${at}`, each)),
+    types: types === undefined ? undefined : checkArray('options.types', types).map((type, at) => checkText(`options.types.${at}`, type)),
+    correlationId: correlationId === undefined ? undefined : checkText('options.correlationId', correlationId),
+    since: since === undefined ? undefined : String(Math.ceil(checkNumber('options.since', since))),
+    limit: limit === undefined ? undefined : checkCount('options.limit', limit),
+    settleTimeout: settleTimeout === undefined ? SETTLE_TIMEOUT_MS : checkCount('options.settleTimeout', settleTimeout),
+  }
+}

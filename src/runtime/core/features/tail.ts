@@ -1,0 +1,179 @@
+import { isStoreError, messageOf } from '../errors'
+import type { Logger } from '../options'
+import { isGlob } from '../sql/glob'
+import type { GlobalReader } from '../surfaces/global'
+import type { GlobalEvent, Mark } from '../types/index'
+import { createAudience } from './audience'
+import { createBacklog } from './backlog'
+import type { Follower, Leader } from './follower'
+import { QUEUE } from './follower'
+import { createPause } from './pause'
+import { createStallWatch } from './stall'
+
+const PAGE = 500
+// Live followers get this long to make room; who has not is left behind, and reads on its own.
+const GRACE_MS = 20
+const FIRST_LOOK_MS = 2
+const MAX_LOOK_MS = 50
+const MAX_ERROR_PAUSE_MS = 10_000
+// A list of more subjects costs more than the rows it would leave out.
+const MAX_LISTED = 1_000
+
+export interface Tail extends Leader {
+  /** Follows from now on; resolves with how far the tail is when it does. */
+  start(): Promise<bigint>
+  join(follower: Follower): void
+  leave(follower: Follower): void
+  /** Resolves when nothing is read or listened to any more; everybody has to have left before. */
+  ended(): Promise<void>
+  wake(): void
+  /** Whether somebody follows this subject. */
+  serves(subject: string): boolean
+}
+
+interface TailOptions {
+  reader: GlobalReader
+  pollInterval: number
+  logger: Logger
+  /** Begins to listen for wakes; the result ends it. */
+  listen(): () => Promise<void>
+}
+
+/** The end of the global order: read once for all followers of this process, while there are any. */
+export function createTail({ reader, pollInterval, logger, listen }: TailOptions): Tail {
+  const followers = new Set<Follower>()
+  const all = createAudience()
+  const live = createAudience()
+  const backlog = createBacklog()
+  const pause = createPause()
+  let position = 0n
+  let running = false
+  let ended = Promise.resolve()
+  let starting: Promise<bigint> | undefined
+  // While a page is on its way: who is part of it, and when it is done.
+  let scan: { included: Set<Follower>, done: Promise<void> } | undefined
+
+  async function run(): Promise<void> {
+    const stopListening = listen()
+    const isStalled = createStallWatch({ patience: pollInterval, logger })
+    let versions: Map<string, string> | undefined
+    let [failures, look] = [0, FIRST_LOOK_MS]
+    while (followers.size > 0) {
+      try {
+        const before = position
+        const mark = await reader.mark()
+        await advance(mark)
+        failures = 0
+        versions = isStalled(position === before && position < mark.head) ? await goAround(versions) : undefined
+        look = position > before ? FIRST_LOOK_MS : Math.min(look * 2, MAX_LOOK_MS)
+        await pause.wait(position < mark.head && !versions ? Math.min(look, pollInterval) : pollInterval)
+      }
+      catch (error) {
+        if (!isStoreError(error) || !error.retryable) followers.forEach(follower => follower.fail(error))
+        await pause.wait(Math.min(pollInterval * 2 ** ++failures, MAX_ERROR_PAUSE_MS))
+      }
+    }
+    running = false
+    await stopListening()
+  }
+
+  async function advance({ head, settled }: Mark): Promise<void> {
+    if (head < position) rewind(head)
+    if (settled <= position) return
+    let finish = () => {}
+    scan = { included: new Set(followers), done: new Promise((resolve) => {
+      finish = resolve
+    }) }
+    try {
+      let given = 0
+      for await (const events of reader.pages({ after: position, upTo: settled, subjects: listed(all.subjects()), page: PAGE })) {
+        for (const event of events) {
+          give(event)
+          position = BigInt(event.event.id)
+          if (++given % (QUEUE / 2) === 0) await backlog.drained(GRACE_MS)
+        }
+      }
+      position = settled
+    }
+    finally {
+      scan = undefined
+      finish()
+    }
+  }
+
+  /**
+   * A transaction holds the global order up. The events of one subject commit in the order of their ids: followers
+   * of a subject need not wait, and read on their own when its version has changed.
+   */
+  async function goAround(known?: Map<string, string>): Promise<Map<string, string>> {
+    const versions = await reader.versions(all.subjects().filter(subject => !isGlob(subject)))
+    for (const follower of followers) {
+      if (known && known.get(follower.subject) === versions.get(follower.subject)) continue
+      if (isGlob(follower.subject)) continue
+      leaveBehind(follower)
+      follower.nudge()
+    }
+    return versions
+  }
+
+  function give(event: GlobalEvent): void {
+    for (const follower of live.of(event.subject)) {
+      if (follower.offer(event)) backlog.add(follower)
+      else leaveBehind(follower)
+    }
+  }
+
+  function leaveBehind(follower: Follower): void {
+    live.delete(follower)
+    backlog.delete(follower)
+  }
+
+  /** A server that took over may not have the last events of the one before it, and gives out their ids again. */
+  function rewind(head: bigint): void {
+    logger.warn(`the database has gone back from event ${position} to ${head}: subscriptions go on from there`)
+    position = head
+    followers.forEach(follower => follower.rewind(head))
+  }
+
+  return {
+    start() {
+      if (running) return Promise.resolve(position)
+      return starting ??= reader.mark().then((mark) => {
+        // Somebody else may have begun meanwhile, and be further.
+        if (!running) position = mark.settled
+        return position
+      }).finally(() => {
+        starting = undefined
+      })
+    },
+    join(follower) {
+      followers.add(follower)
+      all.add(follower)
+      if (running) return
+      running = true
+      ended = run().catch((error: unknown) => logger.warn(`listening for new events did not end well: ${messageOf(error)}`))
+    },
+    leave(follower) {
+      followers.delete(follower)
+      all.delete(follower)
+      leaveBehind(follower)
+      if (followers.size === 0) pause.wake()
+    },
+    ended: () => ended,
+    wake: pause.wake,
+    serves: all.has,
+    admit(follower, upTo) {
+      // A page that is on its way has it in: `position` waited for any other.
+      if (position !== upTo) return false
+      live.add(follower)
+      return true
+    },
+    async position(follower) {
+      while (scan && !scan.included.has(follower)) await scan.done
+      return position
+    },
+    drained: backlog.delete,
+  }
+}
+
+const listed = (subjects: string[]) => subjects.length > MAX_LISTED ? undefined : subjects

@@ -1,0 +1,90 @@
+import type { Selection, SubjectPart } from '../spec/select'
+import { partitionsOf } from '../spec/select'
+import { fieldsOf } from '../spec/fields'
+import { keyColumns } from '../spec/route'
+import { likePattern } from '../sql/glob'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from './context'
+import { eventColumns } from './stream'
+
+/** Which events of all streams: ids in `(after, upTo]`, as texts of bigints. */
+export interface GlobalRange {
+  after: string
+  upTo: string
+  limit: number
+  types?: string[] | undefined
+  correlationId?: string | undefined
+  /** Milliseconds, as the text of a bigint. */
+  since?: string | undefined
+}
+
+/** What an event has to be like beside its subject; the names are those of the options. */
+const CONDITIONS: Record<'types' | 'correlationId' | 'since', (parameter: string) => string> = {
+  types: parameter => `type = any(${parameter}::text[])`,
+  correlationId: parameter => `meta ->> 'correlationId' = ${parameter}::text`,
+  since: parameter => `ts >= ${parameter}::bigint`,
+}
+
+/**
+ * Reads events of one table (with all its partitions) in order of id: a merge of scans of primary keys.
+ * Planned for its values each time, so that partitions which can't hold a wanted subject are left out.
+ */
+export function readGlobal(context: StatementContext, { spec, subject, wanted }: Selection, range: GlobalRange): Statement {
+  const values: unknown[] = []
+  const parameter = (value: unknown) => `$${values.push(value)}`
+  const conditions = [
+    `tenant_id = ${parameter(context.tenant)}::text`,
+    `id > ${parameter(range.after)}::bigint`,
+    `id <= ${parameter(range.upTo)}::bigint`,
+    'dismissed is null',
+  ]
+  for (const [name, condition] of Object.entries(CONDITIONS) as [keyof typeof CONDITIONS, (parameter: string) => string][]) {
+    if (range[name] !== undefined) conditions.push(condition(parameter(range[name])))
+  }
+  if (wanted) conditions.push(`(${subjectConditions(spec, subject, wanted, parameter).join(' or ')})`)
+  const own = new Set(fieldsOf(spec).map(field => field.column))
+  const keys = keyColumns(spec).filter(column => !own.has(column)).map(column => `, "${column}"`).join('')
+  return {
+    text: `
+select ${eventColumns(spec)}${keys}
+from ${context.names.table(spec.table)}
+where ${conditions.join('\n  and ')}
+order by id
+limit ${parameter(range.limit)}::bigint`,
+    values,
+  }
+}
+
+export function readVersions(context: StatementContext, subjects: string[]): Statement {
+  return {
+    ...context.cache.compile('versions', () => `
+select subject, version from ${context.names.table('heads')} where tenant_id = $1::text and subject = any($2::text[])`),
+    values: [context.tenant, subjects],
+  }
+}
+
+type Parameter = (value: unknown) => string
+
+function subjectConditions(
+  spec: Selection['spec'], subject: SubjectPart[], { routes, globs }: NonNullable<Selection['wanted']>, parameter: Parameter,
+): string[] {
+  const text = () => `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : `"${part.column}"`).join(' || ')})`
+  const conditions: string[] = []
+  if (routes.length > 0) {
+    // Each key on its own, so that the planner may use indexes and leave out partitions; the whole subject decides.
+    const keys = keyColumns(spec).map((column, at) => `"${column}" = any(${parameter([...new Set(routes.map(route => route.keys[at]))])}::text[])`)
+    const subjects = parameter(routes.map(route => route.subject))
+    conditions.push(`(${[...keys, `${text()} = any(${subjects}::text[])`].join(' and ')})`)
+  }
+  for (const glob of globs) {
+    const like = `${text()} like ${parameter(likePattern(glob))}::text escape '\\'`
+    const partitions = spec.partition ? partitionsOf(glob) : undefined
+    conditions.push(partitions ? `(${like} and (${partitionCondition(`"${spec.partition}"`, partitions, parameter)}))` : like)
+  }
+  return conditions
+}
+
+function partitionCondition(column: string, { keys, from, to }: NonNullable<ReturnType<typeof partitionsOf>>, parameter: Parameter): string {
+  const listed = `${column} = any(${parameter(keys)}::text[])`
+  return from === undefined ? listed : `${listed} or (${column} >= ${parameter(from)}::text and ${column} < ${parameter(to)}::text)`
+}

@@ -1,0 +1,47 @@
+import type { Statement } from '../sql/statement'
+import { ID_RANGE, orderKey } from '../sql/order'
+import type { StatementContext } from './context'
+
+/**
+ * A scalar for the statement that appends: a lower bound of the ids it will take. While it is computed, the
+ * transaction takes a shared advisory lock that carries this bound, unless an earlier append of it has. It has to be
+ * part of the head row, so that the lock is there before the row's lock and before the first id.
+ */
+export function enterOrder(context: StatementContext): string {
+  const { lock, setting } = orderKey(context.names)
+  return `(
+    select last_value from ${context.names.table('events_id_seq')}
+    where coalesce(current_setting('${setting}', true), '') <> ''
+      or set_config('${setting}', 'held' || pg_advisory_xact_lock_shared(${lock}, ((last_value - (not is_called)::int) % ${ID_RANGE})::int)::text, true) <> ''
+  )`
+}
+
+/**
+ * How far the order is settled: `head` is the newest id given out, `settled` the newest one behind which nothing is
+ * under way. Whoever may still commit an id up to `head` took it before the sequence is read here, and its lock
+ * before that: it is among the locks, which are listed afterwards (the list needs the row of the sequence).
+ */
+export function readMark(context: StatementContext): Statement {
+  const { lock } = orderKey(context.names)
+  const behind = `(mark.head - l.objid::bigint + ${ID_RANGE}) % ${ID_RANGE}`
+  return {
+    ...context.cache.compile('mark', () => `
+select mark.head, least(mark.head, (
+  select min(mark.head - ${behind})
+  from pg_catalog.pg_locks l
+  where l.locktype = 'advisory' and l.classid = ${lock}::oid and l.objsubid = 2 and ${behind} < ${ID_RANGE / 2}
+    and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+)) as settled
+from (select last_value - (not is_called)::int as head from ${context.names.table('events_id_seq')}) as mark`),
+    values: [],
+  }
+}
+
+/** Wakes the readers of other processes. Nothing depends on it, so it need not wait for the disk. */
+export function notifyReaders(context: StatementContext): Statement {
+  return {
+    ...context.cache.compile('notify', () => `
+select set_config('synchronous_commit', 'off', true), pg_notify('${orderKey(context.names).channel}', '')`),
+    values: [],
+  }
+}

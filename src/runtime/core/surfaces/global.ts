@@ -1,0 +1,89 @@
+import type { Row } from '../db/types'
+import { decodeEvent } from '../spec/event'
+import type { Select, Selection } from '../spec/select'
+import type { GlobalRange } from '../statements/global'
+import { readGlobal, readVersions } from '../statements/global'
+import { readMark } from '../statements/order'
+import type { GlobalEvent, Mark } from '../types/index'
+import type { Scope } from './scope'
+
+/** Which events to read: `(after, upTo]`, where `upTo` must be settled. */
+export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId' | 'since'> {
+  after: bigint
+  upTo: bigint
+  subjects?: readonly string[] | undefined
+  /** Events in one statement for one table. */
+  page: number
+}
+
+/** Reads the events of all tables in the order of their ids. */
+export interface GlobalReader {
+  mark(): Promise<Mark>
+  pages(query: GlobalQuery): AsyncGenerator<GlobalEvent[]>
+  /** The versions of subjects, of those that have events. */
+  versions(subjects: string[]): Promise<Map<string, string>>
+}
+
+/** One table on its way: the rows it has given that are not merged yet. */
+interface Source {
+  selection: Selection
+  rows: { id: bigint, row: Row }[]
+  after: bigint
+  more: boolean
+}
+
+export function createGlobalReader({ context, use }: Pick<Scope, 'context' | 'use'>, select: Select): GlobalReader {
+  async function fill(source: Source, { upTo, page, types, correlationId, since }: GlobalQuery): Promise<void> {
+    if (source.rows.length > 0 || !source.more) return
+    const range = { after: String(source.after), upTo: String(upTo), limit: page, types, correlationId, since }
+    const { rows } = await use(session => session.query(readGlobal(context, source.selection, range)))
+    // Backwards, so that the next one is taken off the end.
+    source.rows = rows.map(row => ({ id: BigInt(row.id as string), row })).reverse()
+    source.after = source.rows[0]?.id ?? upTo
+    source.more = rows.length === page
+  }
+
+  return {
+    async mark() {
+      const { rows: [row] } = await use(session => session.query<{ head: string, settled: string }>(readMark(context)))
+      return { head: BigInt(row!.head), settled: BigInt(row!.settled) }
+    },
+
+    async versions(subjects) {
+      const { rows } = await use(session => session.query<{ subject: string, version: string }>(readVersions(context, subjects)))
+      return new Map(rows.map(({ subject, version }) => [subject, version]))
+    },
+
+    /** What is settled never changes, so that statements of their own, one for each table and page, agree. */
+    async* pages(query) {
+      if (query.after >= query.upTo) return
+      const sources: Source[] = select(query.subjects).map(selection => ({ selection, rows: [], after: query.after, more: true }))
+      while (sources.some(source => source.more || source.rows.length > 0)) {
+        await Promise.all(sources.map(source => fill(source, query)))
+        const page = merge(sources)
+        if (page.length > 0) yield page
+      }
+    },
+  }
+}
+
+/** Takes rows off the sources in order of id, until one of them has to be filled again. */
+function merge(sources: Source[]): GlobalEvent[] {
+  const merged: GlobalEvent[] = []
+  for (;;) {
+    let next: Source | undefined
+    for (const source of sources) {
+      if (source.rows.length === 0 && source.more) return merged
+      if (source.rows.length > 0 && (!next || source.rows.at(-1)!.id < next.rows.at(-1)!.id)) next = source
+    }
+    if (!next) return merged
+    merged.push(toGlobal(next.selection, next.rows.pop()!.row))
+  }
+}
+
+function toGlobal({ spec, subject }: Selection, row: Row): GlobalEvent {
+  return {
+    subject: subject.map(part => 'text' in part ? part.text : row[part.column] as string).join(''),
+    event: decodeEvent(spec, row),
+  }
+}

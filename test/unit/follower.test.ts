@@ -1,0 +1,71 @@
+import { describe, expect, it, vi } from 'vitest'
+import { QUEUE, follow } from '../../src/runtime/core/features/follower'
+import type { Leader } from '../../src/runtime/core/features/follower'
+import type { GlobalEvent } from '../../src/runtime/core/types/index'
+
+const eventOf = (id: number): GlobalEvent => ({ subject: 'a', event: { id: String(id), ts: 0, type: 't' } })
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
+
+/** A follower of a log of `length` events, with a callback that waits until it is let go. */
+function setUp({ length = 0, blocked = false } = {}) {
+  const log = range(1, length).map(eventOf)
+  const seen: number[] = []
+  const reads: number[] = []
+  let release = () => {}
+  const gate = blocked
+    ? new Promise<void>((resolve) => {
+        release = resolve
+      })
+    : undefined
+  const leader: Leader = { admit: vi.fn(() => true), position: async () => BigInt(log.length), drained: vi.fn() }
+  const follower = follow({
+    subject: 'a',
+    after: 0n,
+    leader,
+    async history(after, upTo, limit) {
+      const events = log.slice(Number(after), Number(upTo)).slice(0, limit)
+      reads.push(events.length)
+      return events
+    },
+    async onEvent({ event }) {
+      await gate
+      seen.push(Number(event.id))
+    },
+    onEnd: () => {},
+  })
+  return { log, seen, reads, leader, follower, release }
+}
+
+describe('a follower', () => {
+  it('reads history page by page, then goes live', async () => {
+    const { seen, reads, leader, follower } = setUp({ length: 250 })
+    await vi.waitFor(() => expect(leader.admit).toHaveBeenCalled())
+    expect(reads).toEqual([QUEUE, QUEUE, 50])
+    expect(follower.offer(eventOf(251))).toBe(true)
+    await vi.waitFor(() => expect(seen).toEqual(range(1, 251)))
+    await follower.stop()
+  })
+
+  it('skips what it has read already', async () => {
+    const { seen, leader, follower } = setUp({ length: 10 })
+    await vi.waitFor(() => expect(leader.admit).toHaveBeenCalled())
+    for (const id of [9, 10, 11, 11, 12]) follower.offer(eventOf(id))
+    await vi.waitFor(() => expect(seen).toEqual(range(1, 12)))
+    await follower.stop()
+  })
+
+  it('keeps no more than one queue for a slow callback, then reads what it has left out', async () => {
+    const { log, seen, reads, leader, follower, release } = setUp({ blocked: true })
+    await vi.waitFor(() => expect(leader.admit).toHaveBeenCalled())
+    const taken = range(1, 10_000).filter((id) => {
+      log.push(eventOf(id))
+      return follower.offer(eventOf(id))
+    })
+    expect(taken).toEqual(range(1, QUEUE))
+    release()
+    await vi.waitFor(() => expect(seen).toHaveLength(10_000))
+    expect(seen).toEqual(range(1, 10_000))
+    expect(Math.max(...reads)).toBe(QUEUE)
+    await follower.stop()
+  })
+})

@@ -1,0 +1,62 @@
+import { describe, expect, it, vi } from 'vitest'
+import { follow } from '../../src/runtime/core/features/follower'
+import { createTail } from '../../src/runtime/core/features/tail'
+import type { GlobalReader } from '../../src/runtime/core/surfaces/global'
+import type { GlobalEvent } from '../../src/runtime/core/types/index'
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+
+describe('the tail', () => {
+  it('keeps a follower that joins while a page is on its way out of it, and the follower misses nothing', async () => {
+    const log = ['a', 'a', 'b'].map((subject, at): GlobalEvent => ({ subject, event: { id: String(at + 1), ts: 0, type: 't' } }))
+    const marks = [0n]
+    let goOn = () => {}
+    const paused = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const reading = vi.fn()
+    const reader: GlobalReader = {
+      async mark() {
+        const settled = marks.at(-1)!
+        return { head: settled, settled }
+      },
+      async* pages({ after, upTo, subjects }) {
+        for (const event of log) {
+          const id = BigInt(event.event.id)
+          if (id <= after || id > upTo || !subjects?.includes(event.subject)) continue
+          reading()
+          yield [event]
+          await paused
+        }
+      },
+      versions: async () => new Map(),
+    }
+    const tail = createTail({ reader, pollInterval: 5, logger: quiet, listen: () => async () => {} })
+    const join = (subject: string) => {
+      const seen: string[] = []
+      const follower = follow({
+        subject,
+        after: 0n,
+        leader: tail,
+        history: async (after, upTo, limit) => log
+          .filter(each => each.subject === subject && BigInt(each.event.id) > after && BigInt(each.event.id) <= upTo).slice(0, limit),
+        onEvent: ({ event }) => seen.push(event.id),
+        onEnd: () => tail.leave(follower),
+      })
+      tail.join(follower)
+      return { seen, follower }
+    }
+
+    await tail.start()
+    const first = join('a')
+    marks.push(3n)
+    await vi.waitFor(() => expect(reading).toHaveBeenCalledTimes(1))
+    const second = join('b')
+    // Long enough for a follower that does not wait to go live in the middle of the page.
+    await new Promise(resolve => setTimeout(resolve, 20))
+    goOn()
+    await vi.waitFor(() => expect([first.seen, second.seen]).toEqual([['1', '2'], ['3']]))
+    await Promise.all([first.follower.stop(), second.follower.stop()])
+    await tail.ended()
+  })
+})
