@@ -19,6 +19,7 @@ const LAYERS: [layer: string, files: RegExp][] = [
   ['surfaces', /^runtime\/core\/surfaces\//],
   ['features', /^runtime\/core\/features\//],
   ['migrate', /^runtime\/core\/migrate\//],
+  ['admin', /^runtime\/core\/admin\//],
   ['store', /^runtime\/core\/(store|tableOf|adapter|index)$/],
   ['runtime', /^runtime\/[^/]+$/],
   ['glue', /^runtime\/nitro\d\//],

@@ -1,12 +1,16 @@
+import { createAdmin } from './admin/admin'
+import { createWatch } from './admin/watch'
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/batcher'
 import { createConnector } from './db/connect'
 import type { Db, Row, Session, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
 import { invalidValue } from './errors'
+import { createRetention } from './features/retention/run'
 import { createStreamTables } from './features/streamTables'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
+import { createTurns } from './features/turn'
 import { migrate, requireCurrent } from './migrate/run'
 import type { StoreOptions } from './options'
 import { resolveOptions } from './options'
@@ -18,7 +22,12 @@ import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
 import type { Scope } from './surfaces/scope'
 import { createStreamSurface } from './surfaces/stream'
-import type { Store, StoreInfo, TransactionSurfaces } from './types/index'
+import type { Store, StoreInfo, StoreMetrics, TransactionSurfaces } from './types/index'
+
+/** The surfaces of a transaction, by the tier that its calls are named after. */
+interface TransactionTiers extends Omit<TransactionSurfaces, 'query'> {
+  transaction: Pick<TransactionSurfaces, 'query'>
+}
 
 interface Prepared {
   info: StoreInfo
@@ -42,7 +51,20 @@ export function createStore(options: StoreOptions): Store {
     indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
   }
 
-  const connector = createConnector<Prepared>(resolved, async (db) => {
+  const tableOf = (name: string) => `${names.prefix}_${name}`
+  const watch = createWatch(resolved, {
+    ask: () => use(session => session.query({ text: 'select 1', values: [] })),
+    pool: () => connector.current()?.db.pool?.() ?? null,
+    subscriptions: () => subscriptions.count(),
+    tables: {
+      stream: subject => tableOf(routes.streamRoute(subject).spec.table),
+      index: key => tableOf(routes.indexRoute(key).spec.table),
+      kv: () => tableOf('kv'),
+      transaction: () => undefined,
+    },
+  })
+  const database = { ...resolved, onConnectionLost: watch.connectionLost }
+  const connector = createConnector<Prepared>(database, async (db) => {
     const schema = resolved.autoMigrate ? await migrate(db, names) : await requireCurrent(db, names)
     const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
@@ -53,13 +75,17 @@ export function createStore(options: StoreOptions): Store {
   const use: Scope['use'] = work => connector.call(() => run(work))
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
   const scopeOf = (): Scope => {
-    const send = resolved.batching ? createBatcher(run) : sendAlone(run)
+    const send = resolved.batching ? countedBatcher(run, watch.metrics.counts.batching) : sendAlone(run)
     return { ...routes, use, send: (operation, call) => connector.call(() => send(operation, call)) }
   }
 
   const stream = createStreamSurface(scopeOf())
   const subscriptions = createSubscriptions(stream.read, resolved)
-  const stopSweep = startSweep(context, use, resolved)
+  const stopSweep = startSweep(context, createTurns(use, names, 'sweep'), { ...resolved, onEnd: watch.swept })
+  const retention = createRetention({
+    context, takeTurn: createTurns(use, names, 'retention'), specs: streamSpecs, subjectPrefix: resolved.subjectPrefix,
+    rules: resolved.retention, interval: resolved.retentionInterval, onEnd: watch.retained,
+  })
   const append: typeof stream.append = async (subject, event) => {
     const record = await stream.append(subject, event)
     subscriptions.wake(subject)
@@ -67,20 +93,28 @@ export function createStore(options: StoreOptions): Store {
   }
 
   return {
-    stream: { ...stream, append, subscribe: subscriptions.subscribe },
-    index: createIndexSurface(scopeOf()),
-    kv: createKvSurface(scopeOf()),
+    ...watch.surfaces({
+      stream: { ...stream, append, subscribe: subscriptions.subscribe },
+      index: createIndexSurface(scopeOf()),
+      kv: createKvSurface(scopeOf()),
+    }),
+    admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: retention.run }, on: watch.on }),
     ready: async () => (await connector.start()).value.info,
     async transaction(work) {
       checkFunction('work', work)
-      return connector.call(() => connector.use(async ({ db, value }) => {
-        const result = await db.atomic(session => work(transactionSurfaces(routes, session, value.tables)))
+      return watch.call('transaction', place => connector.call(() => connector.use(async ({ db, value }) => {
+        const result = await db.atomic((session) => {
+          const { transaction, ...surfaces } = watch.surfaces(transactionTiers(routes, session, value.tables), place)
+          return work({ ...surfaces, ...transaction })
+        })
         await value.tables.afterTransaction()
         return result
-      }))
+      })))
     },
     async close() {
+      watch.stop()
       stopSweep()
+      retention.stop()
       await subscriptions.close()
       await connector.close()
     },
@@ -90,18 +124,31 @@ export function createStore(options: StoreOptions): Store {
 const sendAlone = (use: Scope['use']): Send => (operation, { input }) =>
   use((session, tables) => operation.one(session, tables, input))
 
-function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Session, tables: StreamTables): TransactionSurfaces {
+function countedBatcher(use: Scope['use'], counts: StoreMetrics['batching']): Send {
+  const send = createBatcher((work) => {
+    counts.statements++
+    return use(work)
+  })
+  return (operation, call) => {
+    counts.calls++
+    return send(operation, call)
+  }
+}
+
+function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, session: Session, tables: StreamTables): TransactionTiers {
   const use: Scope['use'] = work => work(session, tables)
   const scope: Scope = { ...routes, use, send: sendAlone(use) }
   return {
     stream: createStreamSurface(scope),
     index: createIndexSurface(scope),
     kv: createKvSurface(scope),
-    async query<R extends Row>(text: string, values: unknown[] = []) {
-      checkText('text', text, Number.MAX_SAFE_INTEGER)
-      if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
-      const { rows, count } = await session.raw(text, values)
-      return { rows: rows as R[], rowCount: count }
+    transaction: {
+      async query<R extends Row>(text: string, values: unknown[] = []) {
+        checkText('text', text, Number.MAX_SAFE_INTEGER)
+        if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
+        const { rows, count } = await session.raw(text, values)
+        return { rows: rows as R[], rowCount: count }
+      },
     },
   }
 }

@@ -4,7 +4,7 @@ import { StoreError, invalidOption } from '../errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import { toStoreError } from './errors'
-import type { Db, Result, Row, Session } from './types'
+import type { Db, DbOptions, Result, Row, Session } from './types'
 
 const DEFAULT_POOL_SIZE = 10
 // pg waits for ever by default: a network that swallows packets would hang every call.
@@ -19,10 +19,13 @@ const textual: CustomTypesConfig = {
 }
 
 /** Opens a pool of our own, or uses the caller's. Connects at the first statement. */
-export function openPostgres(options: ResolvedStoreOptions): Db {
+export function openPostgres(options: DbOptions): Db {
   const pool = options.pool ?? new pg.Pool(checked(poolConfig(options)))
   // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error ends the process.
-  const onIdleError = (error: Error) => options.logger.warn(`an idle database connection was lost: ${error.message}`)
+  const onIdleError = (error: Error) => {
+    options.logger.warn(`an idle database connection was lost: ${error.message}`)
+    options.onConnectionLost?.(toStoreError(error))
+  }
   pool.on('error', onIdleError)
   return {
     ...fromPool(pool),
@@ -40,6 +43,7 @@ export function fromPool(pool: Pool): Db {
     driver: 'postgres',
     flags: { connections: 'many' },
     label: labelOf(pool),
+    pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }),
     inTransaction: false,
     ...querying(pool),
     atomic: work => inTransaction(pool, work),

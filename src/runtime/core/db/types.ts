@@ -1,4 +1,7 @@
+import type { StoreError } from '../errors'
+import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
+import type { PoolMetrics } from '../types/index'
 
 /**
  * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
@@ -32,11 +35,19 @@ export interface DriverFlags {
   connections: 'many' | 'one'
 }
 
+/** What a driver is opened with. */
+export interface DbOptions extends ResolvedStoreOptions {
+  /** Told of a connection that broke while nobody used it. */
+  onConnectionLost?(error: StoreError): void
+}
+
 export interface Db extends Session {
   readonly driver: 'postgres' | 'pglite'
   readonly flags: DriverFlags
   /** For the log: `host:port/database`, a directory, or `memory`. Holds no secret. */
   readonly label: string
+  /** How busy the pool is, where there is one. */
+  pool?(): PoolMetrics
   close(): Promise<void>
 }
 

@@ -15,6 +15,8 @@ interface Subscriptions {
   subscribe: StreamSurface['subscribe']
   /** An event was appended here: its subscribers need not wait for the next look. */
   wake(subject: string): void
+  /** How many are open. */
+  count(): number
   close(): Promise<void>
 }
 
@@ -46,7 +48,8 @@ export function createSubscriptions(
           if (followers.size === 0 && open.get(subject) === followers) open.delete(subject)
           if (error === undefined) return
           if (onError) onError(error)
-          else options.logger.error(`the subscription to ${JSON.stringify(subject)} has ended`, error)
+          // Neither the subject nor what the database says about a statement belongs into a log.
+          else options.logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
         },
       })
       followers.add(follower)
@@ -56,6 +59,8 @@ export function createSubscriptions(
     wake(subject) {
       open.get(subject)?.forEach(follower => follower.wake())
     },
+
+    count: () => [...open.values()].reduce((sum, followers) => sum + followers.size, 0),
 
     async close() {
       await Promise.all([...open.values()].flatMap(followers => [...followers].map(follower => follower.stop())))

@@ -1,33 +1,34 @@
-import type { Session } from '../db/types'
-import type { Logger } from '../options'
 import type { StatementContext } from '../statements/context'
 import { sweepValues } from '../statements/kv'
+import { isClosed, repeat } from './background'
+import type { BackgroundOutcome } from './background'
+import type { TakeTurn } from './turn'
 
 const STEP = 1_000
 
-/** Removes expired keys now and then, in bounded steps. They are absent anyway: this only frees their space. */
-export function startSweep(
-  context: StatementContext,
-  use: <R>(work: (session: Session) => Promise<R>) => Promise<R>,
-  options: { sweepInterval: number, logger: Logger },
-): () => void {
-  if (options.sweepInterval === 0) return () => {}
-  let running = false
-  const timer = setInterval(() => {
-    if (running) return
-    running = true
-    sweep(context, use)
-      .catch((error: unknown) => options.logger.warn(`expired keys could not be removed: ${String(error)}`))
-      .finally(() => {
-        running = false
-      })
-  }, options.sweepInterval)
-  timer.unref()
-  return () => clearInterval(timer)
+export interface SweepOutcome extends BackgroundOutcome {
+  removed: number
 }
 
-async function sweep(context: StatementContext, use: <R>(work: (session: Session) => Promise<R>) => Promise<R>): Promise<void> {
-  for (let removed = STEP; removed === STEP;) {
-    removed = await use(async session => (await session.query(sweepValues(context, STEP))).count)
-  }
+/**
+ * Removes expired keys now and then, in bounded steps, on one instance at a time. They are absent anyway: this only
+ * frees their space.
+ */
+export function startSweep(
+  context: StatementContext, takeTurn: TakeTurn, options: { sweepInterval: number, onEnd(outcome: SweepOutcome): void },
+): () => void {
+  return repeat(options.sweepInterval, async () => {
+    let removed = 0
+    try {
+      for (let step: number | undefined = STEP; step === STEP;) {
+        step = await takeTurn(async session => (await session.query(sweepValues(context, STEP))).count)
+        if (step === undefined) return options.onEnd({ removed, busy: true })
+        removed += step
+      }
+      options.onEnd({ removed })
+    }
+    catch (error) {
+      if (!isClosed(error)) options.onEnd({ removed, error })
+    }
+  })
 }

@@ -292,4 +292,24 @@ drop table "{schema}"."{prefix}_flow_events";
 drop table "{schema}"."{prefix}_heads";
 drop sequence "{schema}"."{prefix}_events_id_seq";`,
   },
+  {
+    version: 2,
+    name: 'events_archive',
+    checksum: 'eb35141aa6b1a1ded02aef728e116d4b87fe574c983d34b3cc2d64ca6d1e34af',
+    up: `-- Where retention puts events that it takes out of the streams, whichever table they were in. record holds every
+-- field of the event but the columns beside it.
+create table "{schema}"."{prefix}_events_archive" (
+  tenant_id text collate "C" not null default '',
+  id bigint not null,
+  subject text collate "C" not null,
+  version bigint not null,
+  ts bigint not null,
+  type text collate "C" not null,
+  record jsonb not null,
+  archived_at timestamptz not null default now(),
+  primary key (tenant_id, id)
+);
+create index "idx_{prefix}_events_archive_subject" on "{schema}"."{prefix}_events_archive" (tenant_id, subject, version);`,
+    down: `drop table "{schema}"."{prefix}_events_archive";`,
+  },
 ]

@@ -1,3 +1,4 @@
+export type * from './admin'
 export type * from './entries'
 export type * from './kv'
 export type * from './store'

@@ -1,3 +1,4 @@
+import type { StoreAdmin } from './admin'
 import type { IndexSurface } from './entries'
 import type { KvSurface } from './kv'
 import type { StreamSurface } from './stream'
@@ -36,6 +37,8 @@ export interface Store extends Surfaces {
    * })
    */
   transaction<T>(work: (tx: TransactionSurfaces) => Promise<T>): Promise<T>
+  /** For operators: the schema, retention, health, metrics, events. */
+  readonly admin: StoreAdmin
   /** Finishes the calls under way, refuses new ones with CLOSED, and lets the connections go. May be called again. */
   close(): Promise<void>
 }
