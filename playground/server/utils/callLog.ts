@@ -24,6 +24,7 @@ export function logged(event: H3Event, store: Store): Store {
       })
     },
     close: () => store.close(),
+    admin: store.admin,
     async transaction(work) {
       const { calls } = groupOf(event)
       const first = calls.length
