@@ -85,7 +85,7 @@ function addOperation({ options }: Nitro, glue: string): void {
   }
   const { health, metrics } = options.runtimeConfig.nventStorePostgres as StoreRuntimeConfig
   for (const [name, route] of Object.entries({ health, metrics })) {
-    if (route) options.handlers.push({ route, method: 'get', lazy: true, handler: join(glue, `routes/${name}`) })
+    if (route) options.handlers.push({ route: route.startsWith('/') ? route : `/${route}`, method: 'get', lazy: true, handler: join(glue, `routes/${name}`) })
   }
 }
 

@@ -60,6 +60,14 @@ describe.each(servers)('the sweep on $name', ({ server }) => {
     expect(store.admin.metrics().sweep).toMatchObject({ runs: 0, lastRunAt: null })
   })
 
+  it('connects no store that nobody has used', async () => {
+    const { database, open } = await expired({ sweepInterval: 10 })
+    const store = open({ sweepInterval: 10, retentionInterval: 10, retention: [{ subject: '*', maxCount: 1, action: 'drop' }] })
+    await sleep(300)
+    expect(store.admin.metrics()).toMatchObject({ pool: null, sweep: { runs: 0 }, retention: { runs: 0 } })
+    expect(await database.sql('select key from nvent_kv limit 1')).toHaveLength(1)
+  })
+
   it('that fails is told, and tried again', async () => {
     const { database, open, left } = await expired({ sweepInterval: 20 })
     await database.sql(`create function refuse() returns trigger language plpgsql as 'begin raise exception ''refused''; end';

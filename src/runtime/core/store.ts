@@ -81,10 +81,13 @@ export function createStore(options: StoreOptions): Store {
 
   const stream = createStreamSurface(scopeOf())
   const subscriptions = createSubscriptions(stream.read, resolved)
-  const stopSweep = startSweep(context, createTurns(use, names, 'sweep'), { ...resolved, onEnd: watch.swept })
+  const isStarted = () => connector.current() !== undefined
+  const stopSweep = startSweep(context, createTurns(use, names, 'sweep'), {
+    interval: resolved.sweepInterval, isStarted, onEnd: watch.swept,
+  })
   const retention = createRetention({
     context, takeTurn: createTurns(use, names, 'retention'), specs: streamSpecs, subjectPrefix: resolved.subjectPrefix,
-    rules: resolved.retention, interval: resolved.retentionInterval, onEnd: watch.retained,
+    rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
   })
   const append: typeof stream.append = async (subject, event) => {
     const record = await stream.append(subject, event)

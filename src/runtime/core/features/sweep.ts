@@ -1,7 +1,7 @@
 import type { StatementContext } from '../statements/context'
 import { sweepValues } from '../statements/kv'
 import { isClosed, repeat } from './background'
-import type { BackgroundOutcome } from './background'
+import type { BackgroundOutcome, Repeat } from './background'
 import type { TakeTurn } from './turn'
 
 const STEP = 1_000
@@ -15,9 +15,9 @@ export interface SweepOutcome extends BackgroundOutcome {
  * frees their space.
  */
 export function startSweep(
-  context: StatementContext, takeTurn: TakeTurn, options: { sweepInterval: number, onEnd(outcome: SweepOutcome): void },
+  context: StatementContext, takeTurn: TakeTurn, options: Repeat & { onEnd(outcome: SweepOutcome): void },
 ): () => void {
-  return repeat(options.sweepInterval, async () => {
+  return repeat(options, async () => {
     let removed = 0
     try {
       for (let step: number | undefined = STEP; step === STEP;) {

@@ -4,7 +4,7 @@ import type { StatementContext } from '../../statements/context'
 import { takeBySubject, takeOld } from '../../statements/retention'
 import type { RetentionReport, RetentionRuleReport } from '../../types/index'
 import { isClosed, repeat } from '../background'
-import type { BackgroundOutcome } from '../background'
+import type { BackgroundOutcome, Repeat } from '../background'
 import type { TakeTurn } from '../turn'
 import { readRules } from './rules'
 import type { Rule } from './rules'
@@ -15,14 +15,12 @@ import type { MeantTable } from './tables'
 const EVENTS = 1_000
 const SUBJECTS = 500
 
-interface RetentionOptions {
+interface RetentionOptions extends Repeat {
   context: StatementContext
   takeTurn: TakeTurn
   specs: StreamSpec[]
   subjectPrefix: string
   rules: unknown
-  /** Milliseconds between two runs; 0: only when asked. */
-  interval: number
   onEnd(report: RetentionReport, outcome: BackgroundOutcome): void
 }
 
@@ -84,7 +82,7 @@ export function createRetention(options: RetentionOptions): Retention {
       if (error !== undefined) throw error
       return report
     },
-    stop: repeat(rules.length > 0 ? options.interval : 0, once),
+    stop: repeat({ ...options, interval: rules.length > 0 ? options.interval : 0 }, once),
   }
 }
 
