@@ -46,7 +46,12 @@ const OF_CALLERS = new Set(['INVALID_VALUE', 'INVALID_CALL', 'INVALID_OPTION', '
  */
 export function createObserver(options: ObserverOptions): Observer {
   const { metrics, emit } = options
-  const onStore: Place = { transaction: false, written: (events) => { metrics.counts.eventsWritten += events } }
+  const onStore: Place = {
+    transaction: false,
+    written(events) {
+      metrics.counts.eventsWritten += events
+    },
+  }
 
   function watch(info: () => CallInfo, stats: OperationMetrics, run: () => unknown, onResult?: (result: unknown) => void): unknown {
     const since = performance.now()
@@ -109,7 +114,12 @@ export function createObserver(options: ObserverOptions): Observer {
 
     call<R>(operation: string, run: (place: Place) => Promise<R>) {
       let events = 0
-      const inside: Place = { transaction: true, written: (more) => { events += more } }
+      const inside: Place = {
+        transaction: true,
+        written(more) {
+          events += more
+        },
+      }
       const info = () => ({ operation, table: undefined, transaction: false })
       return watch(info, metrics.operation(operation), () => run(inside), () => onStore.written(events)) as Promise<R>
     },
