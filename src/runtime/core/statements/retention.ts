@@ -57,8 +57,8 @@ with page as materialized (
   select id, ts from ${table.name} where tenant_id = $1::text and id > $2::bigint order by id limit $3::bigint
 ),
 victim as materialized (
-  select event.ctid as place from ${table.name} event join page on page.id = event.id
-  where event.tenant_id = $1::text and page.${old} for update of event skip locked
+  select ctid as place from ${table.name}
+  where tenant_id = $1::text and id = any(array(select id from page where ${old})) for update skip locked
 ),
 ${take(context, table, step.action, '$5')}
 select (select count(*) from page where ${old})::integer as seen, (select max(id) from page) as last, (select count(*) from gone)::integer as taken`,
