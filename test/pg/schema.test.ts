@@ -7,7 +7,7 @@ import { documentedSchema } from './documented'
 import { servers } from './servers'
 
 const TABLES = [
-  'events', 'events_default', 'flow_events', 'flow_runs', 'flows', 'heads', 'index', 'kv', 'scheduler_jobs', 'schema_version',
+  'events', 'events_archive', 'events_default', 'flow_events', 'flow_runs', 'flows', 'heads', 'index', 'kv', 'scheduler_jobs', 'schema_version',
   'stream_orders', 'trigger_events', 'triggers',
 ].map(name => `nvent_${name}`)
 const EVENT_TABLES = ['events', 'events_default', 'stream_orders', 'flow_events', 'trigger_events'].map(name => `nvent_${name}`)
