@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
 import { mergeRuntimeConfig, toRuntimeConfig } from './options'
 import type { ModuleOptions, ModuleRuntimeConfig } from './options'
-import type { NventConfig } from './runtime/config'
+import type { NventConfig, StoreRuntimeConfig } from './runtime/config'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './options'
 
@@ -37,6 +37,7 @@ const nitroModule: NitroModule & { name: string } = {
     if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.13); this is Nitro ${major}, which is not supported yet`)
     addRuntimeConfig(nitro)
     addServerCode(nitro, join(runtime, `nitro${major}`))
+    addOperation(nitro, join(runtime, `nitro${major}`))
     leaveOut(nitro, '@electric-sql/pglite')
   },
 }
@@ -74,6 +75,17 @@ function addServerCode(nitro: Nitro, glue: string): void {
     return register
       ? `export { ${register.name} as registerStoreAdapter } from ${JSON.stringify(register.from)}`
       : 'export const registerStoreAdapter = undefined'
+  }
+}
+
+/** The task, which runs where the app has tasks, and the routes that were asked for. */
+function addOperation({ options }: Nitro, glue: string): void {
+  options.tasks['nvent-store:retention'] ??= {
+    handler: join(glue, 'tasks/retention'), description: 'Take out the events that `retention` gives no more room',
+  }
+  const { health, metrics } = options.runtimeConfig.nventStorePostgres as StoreRuntimeConfig
+  for (const [name, route] of Object.entries({ health, metrics })) {
+    if (route) options.handlers.push({ route: route.startsWith('/') ? route : `/${route}`, method: 'get', lazy: true, handler: join(glue, `routes/${name}`) })
   }
 }
 

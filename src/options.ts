@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { PoolConfig } from 'pg'
 import type { ConfiguredSource, NventConfig, StoreRuntimeConfig } from './runtime/config'
 import { isGiven, isOtherAdapter } from './runtime/connection'
+import type { RetentionRule } from './runtime/core/types/index'
 import { isPlain, keepReferences } from './runtime/references'
 import type { Env } from './runtime/references'
 
@@ -59,10 +60,38 @@ export interface ModuleOptions {
    */
   maxStreamTables?: number
   /**
-   * How often expired keys are removed, in milliseconds; 0 switches it off. Expired keys are absent at once anyway.
+   * How often expired keys are removed, in milliseconds, on one instance at a time; 0 switches it off. Expired keys are
+   * absent at once anyway.
    * @default 60000
    */
   sweepInterval?: number
+  /**
+   * Which events go when: `[{ subject: 'orders:*', maxAge: '30d', action: 'drop' }]`.
+   * @default []
+   */
+  retention?: RetentionRule[]
+  /**
+   * How often `retention` is carried out, in milliseconds; 0: only when asked, by the task `nvent-store:retention` or by
+   * `store.admin.retention.run()`.
+   * @default 3600000
+   */
+  retentionInterval?: number
+  /**
+   * Log calls that take longer than this, in milliseconds: operation, table and duration, no subject; 0: none.
+   * @default 0
+   */
+  slowCallMs?: number
+  /**
+   * A route that answers how the store is, as JSON, with 200 or 503: `'/_store/health'`. Open to whoever reaches it.
+   * @default none
+   */
+  health?: string
+  /**
+   * A route that answers with the metrics in the text format of Prometheus: `'/_store/metrics'`. Open to whoever
+   * reaches it.
+   * @default none
+   */
+  metrics?: string
   /**
    * How often a subscription looks for new events, in milliseconds.
    * @default 250
@@ -106,6 +135,11 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
     connectTimeout: options.connectTimeout ?? 30_000,
     maxStreamTables: options.maxStreamTables ?? 100,
     sweepInterval: options.sweepInterval ?? 60_000,
+    retention: options.retention ?? [],
+    retentionInterval: options.retentionInterval ?? 3_600_000,
+    slowCallMs: options.slowCallMs ?? 0,
+    health: options.health ?? '',
+    metrics: options.metrics ?? '',
     pollInterval: options.pollInterval ?? 250,
     notify: options.notify ?? true,
     sources: sourcesOf(options, build),

@@ -1,7 +1,6 @@
-import type { AdoptionPlan } from '../runtime/core/migrate/adopt/types'
-import type { MigrationPlan } from '../runtime/core/migrate/plan'
 import { plan } from '../runtime/core/migrate/plan'
 import { migrate } from '../runtime/core/migrate/run'
+import type { AdoptionPlan, MigrationPlan } from '../runtime/core/types/index'
 import type { MigrationProgress } from '../runtime/core/migrate/types'
 import { storeCommand, withDatabase } from './command'
 import { columns } from './output'

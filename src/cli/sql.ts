@@ -1,4 +1,4 @@
-import type { MigrationPlan } from '../runtime/core/migrate/plan'
+import type { MigrationPlan } from '../runtime/core/types/index'
 import { migrationSql, plan } from '../runtime/core/migrate/plan'
 import { storeCommand, withDatabase } from './command'
 

@@ -1,4 +1,5 @@
 import type { PoolConfig } from 'pg'
+import type { RetentionRule } from './core/types/index'
 import type { EnvReference } from './references'
 
 /** A connection of nuxt.config or nitro.config, with references in place of secrets from the environment. */
@@ -27,8 +28,14 @@ export interface StoreRuntimeConfig {
   connectTimeout: number
   maxStreamTables: number
   sweepInterval: number
+  retention: RetentionRule[]
+  retentionInterval: number
+  slowCallMs: number
   pollInterval: number
   notify: boolean
+  /** Routes, fixed when the app is built; empty: none. */
+  health: string
+  metrics: string
   /** What nuxt.config says about the connection, highest precedence first. */
   sources: ConfiguredSource[]
   /** `nvent.store.adapter`; empty when nvent names none. */

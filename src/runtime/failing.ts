@@ -1,3 +1,5 @@
+import { healthOfNothing } from './core/admin/health'
+import { createMetrics } from './core/admin/metrics'
 import type { Store } from './core/types/index'
 
 /**
@@ -12,8 +14,13 @@ export function failingStore(reason: unknown): Store {
   // Without a `then`: a proxy that has every member would be taken for a promise.
   const surface = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : refuse })
   const surfaces = { stream: surface, index: surface, kv: surface }
+  // What asks how the store is has an answer; nothing will ever happen that a listener could hear.
+  const known: Record<string | symbol, unknown> = {
+    health: async () => healthOfNothing(reason), metrics: createMetrics().snapshot, on: () => () => {}, retention: surface, then: undefined,
+  }
+  const admin = new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
   const members: Record<string | symbol, unknown> = {
-    ...surfaces, with: () => ({ ...surfaces, query: refuse }), close: async () => {}, then: undefined,
+    ...surfaces, with: () => ({ ...surfaces, query: refuse }), admin, close: async () => {}, then: undefined,
   }
   return new Proxy({}, { get: (_, name) => name in members ? members[name] : refuse }) as Store
 }

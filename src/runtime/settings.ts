@@ -48,6 +48,9 @@ function tableOptions(config: StoreRuntimeConfig): StoreOptions {
     connectTimeout: config.connectTimeout,
     maxStreamTables: config.maxStreamTables,
     sweepInterval: config.sweepInterval,
+    retention: config.retention,
+    retentionInterval: config.retentionInterval,
+    slowCallMs: config.slowCallMs,
     pollInterval: config.pollInterval,
     notify: config.notify,
   }

@@ -52,6 +52,8 @@ describe('the output of `nuxt build`, copied out of the repository', async () =>
       DATABASE_URL: database.url, NUXT_NVENT_STORE_POSTGRES_SCHEMA: 'my schema', NUXT_NVENT_STORE_POSTGRES_PREFIX: 'Shop',
     })
     await placesOrders(app)
+    expect(await (await fetch(`${app.url}/_store/health`)).json()).toMatchObject({ status: 'ok' })
+    expect(await (await fetch(`${app.url}/_store/metrics`)).text()).toContain('nvent_store_events_written_total 1')
     const lines = app.logs().split('\n').filter(line => line.includes('nvent-store-postgres'))
     expect(lines).toHaveLength(1)
     expect(lines[0]).toContain(`postgres database ${url.host}/${database.name} from DATABASE_URL, schema my schema, prefix Shop, migrated to version`)
@@ -82,6 +84,7 @@ describe('the output of `nuxt build`, copied out of the repository', async () =>
     expect(await app.post('/api/count')).toMatchObject({ code: 'INVALID_OPTION', message: expect.stringContaining('DATABASE_URL') as string })
     expect(app.logs()).toMatch(/no database is configured\. Set one of NUXT_NVENT_STORE_POSTGRES_CONNECTION, .*POSTGRES_URL/)
     expect(app.logs()).not.toMatch(/unhandled/i)
+    expect((await fetch(`${app.url}/_store/health`)).status).toBe(503)
     expect(await app.stop()).toBe(0)
   })
 

@@ -20,6 +20,7 @@ const LAYERS: [layer: string, files: RegExp][] = [
   ['features', /^runtime\/core\/features\//],
   ['migrate', /^runtime\/core\/migrate\//],
   ['doctor', /^runtime\/core\/doctor\//],
+  ['admin', /^runtime\/core\/admin\//],
   ['store', /^runtime\/core\/(store|tableOf|adapter|index)$/],
   ['runtime', /^runtime\/[^/]+$/],
   ['glue', /^runtime\/nitro\d\//],

@@ -13,13 +13,15 @@ describe('from module options to store options', () => {
       connection: 'pglite://memory', prefix: 'nvent', subjectPrefix: undefined, schema: 'public', autoMigrate: true, poolSize: undefined,
       prepare: true, batching: true, connectTimeout: 30_000, maxStreamTables: 100, sweepInterval: 60_000, pollInterval: 250,
       notify: true,
+      retention: [], retentionInterval: 3_600_000, slowCallMs: 0,
     })
   })
 
   it('carries every option', () => {
     const options: ModuleOptions = {
       prefix: 'Äx "y"', schema: 'my-schema', autoMigrate: false, poolSize: 3, prepare: false, connectTimeout: 1, maxStreamTables: 0,
-      sweepInterval: 0, pollInterval: 5,
+      sweepInterval: 0, pollInterval: 5, retention: [{ subject: 'orders:*', maxAge: '30d', maxCount: 5, action: 'archive' }], retentionInterval: 0,
+      slowCallMs: 1,
     }
     expect(settings(options).options).toMatchObject(options)
   })

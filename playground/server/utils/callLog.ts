@@ -25,6 +25,7 @@ export function logged(event: H3Event, store: Store): Store {
     },
     close: () => store.close(),
     with: client => store.with(client),
+    admin: store.admin,
     async transaction(work, options) {
       const { calls } = groupOf(event)
       const first = calls.length

@@ -1,6 +1,6 @@
 import type { StoreOptions } from './options'
 import { createStore } from './store'
-import type { IndexSurface, KvSurface, Store, StreamSurface } from './types/index'
+import type { IndexSurface, KvSurface, Store, StoreAdmin, StreamSurface } from './types/index'
 
 /**
  * The store as a class, the way the adapter interface of nvent knows it.
@@ -12,6 +12,7 @@ export class PostgresStoreAdapter {
   readonly stream: StreamSurface
   readonly index: IndexSurface
   readonly kv: KvSurface
+  readonly admin: StoreAdmin
   readonly #store: Store
 
   constructor(options: StoreOptions) {
@@ -19,6 +20,7 @@ export class PostgresStoreAdapter {
     this.stream = this.#store.stream
     this.index = this.#store.index
     this.kv = this.#store.kv
+    this.admin = this.#store.admin
   }
 
   /** Connects and migrates. May be called again. */

@@ -1,4 +1,6 @@
 export { PostgresStoreAdapter } from './adapter'
+export { PROMETHEUS_TYPE, prometheusText } from './admin/prometheus'
+export type { TracedCall } from './admin/trace'
 export { StoreError, isStoreError } from './errors'
 export type { StoreErrorCode } from './errors'
 export type { Logger, StoreOptions } from './options'

@@ -1,5 +1,6 @@
 import type { Pool, PoolConfig } from 'pg'
 import { invalidOption } from './errors'
+import type { RetentionRule } from './types/index'
 
 /** Where the store writes what it has to say. `console` and consola fit. */
 export interface Logger {
@@ -62,10 +63,26 @@ export interface StoreOptions {
    */
   maxStreamTables?: number
   /**
-   * How often expired keys are removed, in milliseconds; 0 switches it off. Expired keys are absent at once anyway.
+   * How often expired keys are removed, in milliseconds, on one instance at a time; 0 switches it off. Expired keys are
+   * absent at once anyway.
    * @default 60000
    */
   sweepInterval?: number
+  /**
+   * Which events go when: `[{ subject: 'orders:*', maxAge: '30d', action: 'drop' }]`.
+   * @default []
+   */
+  retention?: RetentionRule[]
+  /**
+   * How often `retention` is carried out, in milliseconds; 0: only when asked, by `admin.retention.run()`.
+   * @default 3600000
+   */
+  retentionInterval?: number
+  /**
+   * Log calls that take longer than this, in milliseconds: operation, table and duration, no subject; 0: none.
+   * @default 0
+   */
+  slowCallMs?: number
   /**
    * How often a subscription looks for new events, in milliseconds.
    * @default 250
@@ -120,6 +137,9 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     connectTimeout: integer('connectTimeout', options.connectTimeout ?? 30_000, 0),
     maxStreamTables: integer('maxStreamTables', options.maxStreamTables ?? 100, 0),
     sweepInterval: integer('sweepInterval', options.sweepInterval ?? 60_000, 0),
+    retention: options.retention ?? [],
+    retentionInterval: integer('retentionInterval', options.retentionInterval ?? 3_600_000, 0),
+    slowCallMs: integer('slowCallMs', options.slowCallMs ?? 0, 0),
     pollInterval: integer('pollInterval', options.pollInterval ?? 250, 1),
     notify: flag('notify', options.notify ?? true),
     listenConnection: options.listenConnection === undefined ? undefined : connection(options.listenConnection, 'listenConnection'),

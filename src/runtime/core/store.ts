@@ -1,3 +1,6 @@
+import { createAdmin } from './admin/admin'
+import { createWatch } from './admin/watch'
+import type { Gate } from './batch/batcher'
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/operation'
 import { createConnector } from './db/connect'
@@ -6,12 +9,14 @@ import { joinClient } from './db/client'
 import type { Db, Row, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
 import { invalidValue, messageOf } from './errors'
+import { createRetention } from './features/retention/run'
 import { createStreamTables } from './features/streamTables'
 import { createNotifier } from './features/notify'
 import { readAll } from './features/readAll'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
 import { checkTransactionOptions, withRetries } from './features/transaction'
+import { createTurns } from './features/turn'
 import { explainGone } from './migrate/gone'
 import { migrate, requireCurrent } from './migrate/run'
 import type { Logger, StoreOptions } from './options'
@@ -29,7 +34,12 @@ import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
 import type { Scope } from './surfaces/scope'
 import { createStreamSurface } from './surfaces/stream'
-import type { Store, StoreInfo, TransactionSurfaces } from './types/index'
+import type { ReadAllOptions, Store, StoreInfo, StoreMetrics, TransactionSurfaces } from './types/index'
+
+/** The surfaces of a transaction, by the tier that its calls are named after. */
+interface TransactionTiers extends Omit<TransactionSurfaces, 'query'> {
+  transaction: Pick<TransactionSurfaces, 'query'>
+}
 
 interface Prepared {
   info: StoreInfo
@@ -54,7 +64,20 @@ export function createStore(options: StoreOptions): Store {
     indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
   }
 
-  const connector = createConnector<Prepared>(resolved, async (db) => {
+  const tableOf = (name: string) => `${names.prefix}_${name}`
+  const watch = createWatch(resolved, {
+    ask: () => use(session => session.query({ text: 'select 1', values: [] })),
+    pool: () => connector.current()?.db.pool?.() ?? null,
+    subscriptions: () => subscriptions.count(),
+    tables: {
+      stream: subject => tableOf(routes.streamRoute(subject).spec.table),
+      index: key => tableOf(routes.indexRoute(key).spec.table),
+      kv: () => tableOf('kv'),
+      transaction: () => undefined,
+    },
+  })
+  const database = { ...resolved, onConnectionLost: watch.connectionLost }
+  const connector = createConnector<Prepared>(database, async (db) => {
     const schema = resolved.autoMigrate ? await migrate(db, names, undefined, { subjectPrefix: resolved.subjectPrefix }) : await requireCurrent(db, names)
     const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
@@ -65,7 +88,7 @@ export function createStore(options: StoreOptions): Store {
     work(db, value.tables).catch(error => explainGone(db, names, error)))
   const use: Scope['use'] = work => connector.call(() => run(work))
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
-  const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? createBatcher(run, connector) : sendAlone(use) })
+  const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? countedBatcher(run, connector, watch.metrics.counts.batching) : sendAlone(use) })
 
   const stream = createStreamSurface({ ...scopeOf(), appended: subject => announce(subject) })
   const reader = createGlobalReader({ context, use }, createSelect(streamSpecs, resolved.subjectPrefix))
@@ -81,34 +104,49 @@ export function createStore(options: StoreOptions): Store {
     subscriptions.wake(subject)
     if (resolved.notify) notifier.changed()
   }
-  const stopSweep = startSweep(context, use, resolved)
+  const isStarted = () => connector.current() !== undefined
+  const stopSweep = startSweep(context, createTurns(use, names, 'sweep'), {
+    interval: resolved.sweepInterval, isStarted, onEnd: watch.swept,
+  })
+  const retention = createRetention({
+    context, takeTurn: createTurns(use, names, 'retention'), specs: streamSpecs, subjectPrefix: resolved.subjectPrefix,
+    rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
+  })
 
   return {
-    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: options => readAll(reader, options) },
-    index: createIndexSurface(scopeOf()),
-    kv: createKvSurface(scopeOf()),
+    ...watch.surfaces({
+      stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options) },
+      index: createIndexSurface(scopeOf()),
+      kv: createKvSurface(scopeOf()),
+    }),
+    admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: retention.run }, on: watch.on }),
     ready: async () => (await connector.start()).value.info,
     async transaction(work, given) {
       checkFunction('work', work)
       const { isolation, retries } = checkTransactionOptions(given)
-      return connector.call(() => connector.use(async ({ db, value }) => {
+      return watch.call('transaction', place => connector.call(() => connector.use(async ({ db, value }) => {
         const appended = new Set<string>()
         const attempt = () => db.atomic((session) => {
           appended.clear()
-          return work(transactionSurfaces({ ...routes, appended: subject => appended.add(subject) }, use => use(session, value.tables)))
+          place.restart()
+          const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, use => use(session, value.tables))
+          return work(flattened(watch.surfaces(tiers, place)))
         }, isolation)
         const result = await withRetries(retries, attempt).catch(error => explainGone(db, names, error))
         appended.forEach(announce)
         await value.tables.afterTransaction()
         return result
-      }))
+      })))
     },
     with(client) {
       const session = joinClient(client)
-      return transactionSurfaces(routes, work => connector.call(() => connector.use(({ value }) => work(session, value.tables))))
+      const tiers = transactionTiers(routes, work => connector.call(() => connector.use(({ value }) => work(session, value.tables))))
+      return flattened(watch.surfaces(tiers))
     },
     async close() {
+      watch.stop()
       stopSweep()
+      retention.stop()
       await subscriptions.close()
       await notifier.close()
       await connector.close()
@@ -127,20 +165,35 @@ const startListening = (connector: Connector<Prepared>, { names }: StatementCont
 const sendAlone = (use: Scope['use']): Send => (operation, { input }) =>
   use((session, tables) => operation.one(session, tables, input))
 
-function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']): TransactionSurfaces {
+function countedBatcher(use: Scope['use'], gate: Gate, counts: StoreMetrics['batching']): Send {
+  const send = createBatcher((work) => {
+    counts.statements++
+    return use(work)
+  }, gate)
+  return (operation, call) => {
+    counts.calls++
+    return send(operation, call)
+  }
+}
+
+function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']): TransactionTiers {
   const scope: Scope = { ...routes, use, send: sendAlone(use) }
   return {
     stream: createStreamSurface(scope),
     index: createIndexSurface(scope),
     kv: createKvSurface(scope),
-    async query<R extends Row>(text: string, values: unknown[] = []) {
-      checkText('text', text, Number.MAX_SAFE_INTEGER)
-      if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
-      const { rows, count } = await use(session => session.raw(text, values))
-      return { rows: rows as R[], rowCount: count }
+    transaction: {
+      async query<R extends Row>(text: string, values: unknown[] = []) {
+        checkText('text', text, Number.MAX_SAFE_INTEGER)
+        if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
+        const { rows, count } = await use(session => session.raw(text, values))
+        return { rows: rows as R[], rowCount: count }
+      },
     },
   }
 }
+
+const flattened = ({ transaction, ...surfaces }: TransactionTiers): TransactionSurfaces => ({ ...surfaces, ...transaction })
 
 async function describe(
   db: Db, names: { schema: string, prefix: string }, schema: { version: number, applied: number },

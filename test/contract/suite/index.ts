@@ -1,4 +1,5 @@
 import { describe } from 'vitest'
+import { adminSuite } from './admin'
 import { withStore } from './context'
 import type { Openers } from './context'
 import { documentedSuite } from './documented'
@@ -12,6 +13,7 @@ import { lifecycleSuite } from './lifecycle'
 import { namesSuite } from './names'
 import { nventSuite } from './nvent'
 import { oddInputSuite } from './oddInput'
+import { retentionSuite } from './retention'
 import { routingSuite } from './routing'
 import { schemaSuite } from './schema'
 import { streamAllSuite } from './streamAll'
@@ -40,6 +42,7 @@ export const tiers = {
   kv: [kvSuite],
   transaction: [transactionSuite, withClientSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
+  operation: [adminSuite, retentionSuite],
   routing: [routingSuite],
   nvent: [nventSuite, documentedSuite],
 }

@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError } from '../errors'
-import type { ResolvedStoreOptions } from '../options'
 import { toStoreError } from './errors'
 import { openPostgres } from './pg'
 import { isPgliteUrl, openPglite } from './pglite'
-import type { Db } from './types'
+import type { Db, DbOptions } from './types'
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
 
-export const openDb = async (options: ResolvedStoreOptions): Promise<Db> =>
+export const openDb = async (options: DbOptions): Promise<Db> =>
   isPgliteUrl(options.connection) ? openPglite(options.connection) : openPostgres(options)
 
 /** What a start gives: the database, and whatever was prepared on it. */
@@ -31,6 +30,10 @@ export interface Connector<T> {
   /** Runs a part of a call once the database is ready. */
   use<R>(work: (started: Started<T>) => Promise<R>): Promise<R>
   start(): Promise<Started<T>>
+  /** What a start gave, without starting anything. */
+  current(): Started<T> | undefined
+  /** Forgets why the last start failed: the next call tries anew. */
+  again(): Promise<void>
   close(): Promise<void>
 }
 
@@ -38,11 +41,12 @@ export interface Connector<T> {
  * A database that is down is tried again with growing pauses for `connectTimeout`. Then the waiting calls
  * reject, and trying goes on in the background, so that the store recovers by itself.
  */
-export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: Db) => Promise<T>): Connector<T> {
+export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Promise<T>): Connector<T> {
   let started: Started<T> | undefined
   let starting: Promise<Started<T>> | undefined
   let failure: StoreError | undefined
   let retry: NodeJS.Timeout | undefined
+  let retrying: Promise<unknown> | undefined
   let closing: Promise<void> | undefined
   let inFlight = 0
   let onIdle = () => {}
@@ -85,7 +89,7 @@ export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: 
   function retryLater(delay: number): void {
     if (abort.signal.aborted) return
     retry = setTimeout(() => {
-      attempt().then(succeed, (error: unknown) => {
+      retrying = attempt().then(succeed).catch((error: unknown) => {
         failure = startError(toStoreError(error))
         retryLater(Math.min(delay * 2, MAX_DELAY_MS))
       })
@@ -152,6 +156,13 @@ export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: 
       }
     },
     use: async work => work(started ?? await start()),
+    current: () => started,
+    async again() {
+      // An attempt that is under way holds the database, or the lock of its directory.
+      await retrying
+      clearTimeout(retry)
+      failure = undefined
+    },
     close: () => closing ??= shutDown(),
   }
 }

@@ -8,17 +8,20 @@ import { toStoreError } from './errors'
 import { detectPooler } from './poolerMode'
 import { textual } from './textual'
 import { listenOn } from './listen'
-import type { Db, Result, Row, Session } from './types'
+import type { Db, DbOptions, Result, Row, Session } from './types'
 
 const DEFAULT_POOL_SIZE = 10
 // pg waits for ever by default: a network that swallows packets would hang every call.
 const DEFAULT_CONNECTION_TIMEOUT_MS = 30_000
 
 /** Opens a pool of our own, or uses the caller's. Connects at the first statement. */
-export function openPostgres(options: ResolvedStoreOptions): Db {
+export function openPostgres(options: DbOptions): Db {
   const pool = options.pool ?? new pg.Pool(checked(poolConfig(options)))
   // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error ends the process.
-  const onIdleError = (error: Error) => options.logger.warn(`an idle database connection was lost: ${error.message}`)
+  const onIdleError = (error: Error) => {
+    options.logger.warn(`an idle database connection was lost: ${error.message}`)
+    options.onConnectionLost?.(toStoreError(error))
+  }
   pool.on('error', onIdleError)
   return {
     ...fromPool(pool, options),
@@ -37,6 +40,7 @@ export function fromPool(pool: Pool, { listenConnection, logger }: Partial<Pick<
     driver: 'postgres',
     flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
     label: labelOf(pool),
+    pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }),
     inTransaction: false,
     ...querying(pool),
     pooler: () => detectPooler(pool),

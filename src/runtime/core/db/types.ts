@@ -1,6 +1,8 @@
+import type { StoreError } from '../errors'
+import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import type { Pooler } from './poolerMode'
-import type { IsolationLevel } from '../types/index'
+import type { IsolationLevel, PoolMetrics } from '../types/index'
 
 /**
  * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
@@ -37,6 +39,12 @@ export interface DriverFlags {
   shared: boolean
 }
 
+/** What a driver is opened with. */
+export interface DbOptions extends ResolvedStoreOptions {
+  /** Told of a connection that broke while nobody used it. */
+  onConnectionLost?(error: StoreError): void
+}
+
 export interface Db extends Session {
   readonly driver: 'postgres' | 'pglite'
   readonly flags: DriverFlags
@@ -50,6 +58,8 @@ export interface Db extends Session {
    * @returns ends listening
    */
   listen(channel: string, onWake: () => void, onReconnect: () => void): Promise<() => Promise<void>>
+  /** How busy the pool is, where there is one. */
+  pool?(): PoolMetrics
   close(): Promise<void>
 }
 

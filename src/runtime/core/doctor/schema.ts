@@ -1,5 +1,5 @@
 import { drift } from '../migrate/drift'
-import type { DriftFinding } from '../migrate/drift'
+import type { DriftFinding } from '../types/index'
 import { plan } from '../migrate/plan'
 import { isStoreError, messageOf } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'

@@ -3,12 +3,7 @@ import { messageOf } from '../errors'
 import type { Logger } from '../options'
 import type { Names } from '../sql/identifier'
 import { quoteIdentifier } from '../sql/identifier'
-
-export interface StreamTable {
-  /** `nq:flow` for the events of `nq:flow:*`. */
-  subjectPrefix: string
-  tableName: string
-}
+import type { StreamTable } from '../types/index'
 
 const LOCK_TIMEOUT_MS = 2_000
 // Events that came before their table and are moved into it; more of them stay where they are.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { checkFunction, checkName, checkOptions, checkPosition } from '../arguments'
-import { invalidValue } from '../errors'
+import { invalidValue, isStoreError } from '../errors'
 import type { Logger } from '../options'
 import { isGlob } from '../sql/glob'
 import type { GlobalReader } from '../surfaces/global'
@@ -14,6 +14,8 @@ export interface Subscriptions {
   subscribe: StreamSurface['subscribe']
   /** Events were appended here: subscribers need not wait for the next look. */
   wake(subject: string): void
+  /** How many are open. */
+  count(): number
   close(): Promise<void>
 }
 
@@ -80,7 +82,8 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     const follower = await start(checked, ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject), (error) => {
       if (error === undefined) return
       if (onError) onError(error)
-      else logger.error(`the subscription to ${JSON.stringify(subject)} has ended`, error)
+      // Neither the subject nor what the database says about a statement belongs into a log.
+      else logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
     })
     return { id: randomUUID(), subject: checked.subject, unsubscribe: follower.stop }
   }
@@ -110,6 +113,8 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     wake(subject) {
       if (tail.serves(subject)) tail.wake()
     },
+    count: () => open.size,
+
     async close() {
       closed = true
       await Promise.all([...open].map(follower => follower.stop()))

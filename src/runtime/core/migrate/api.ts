@@ -1,15 +1,15 @@
 import type { Pool } from 'pg'
 import { fromPool } from '../db/pg'
-import type { StreamTable } from '../features/streamTables'
 import { dropTable, listTables } from '../features/streamTables'
 import { identifier, tablePrefix } from '../options'
 import { namesOf } from '../sql/identifier'
+
 import { adoptionPlan as planAdoption } from './adopt/plan'
-import type { AdoptionPlan } from './adopt/types'
+import type { AdoptionPlan, StreamTable } from '../types/index'
 import { currentVersion, migrate, rollback } from './run'
 
-export type { StreamTable } from '../features/streamTables'
-export type { AdoptionPlan } from './adopt/types'
+export type { StreamTable } from '../types/index'
+export type { AdoptionPlan } from '../types/index'
 export type { Migration } from './types'
 export { migrations } from './sql.gen'
 

@@ -1,23 +1,10 @@
+import type { DriftFinding } from '../types/index'
 import type { Queryable } from '../db/types'
 import { catalog as snapshot } from './catalog.gen'
 import type { Catalog, CatalogColumn, CatalogFunction, CatalogIndex, CatalogTable } from './catalog'
 import { readCatalog } from './catalog'
 import { renderMigration } from './render'
 import type { SchemaNames } from './types'
-
-/** Something in the database that is not what the migrations made. */
-export interface DriftFinding {
-  object: 'table' | 'column' | 'key' | 'index' | 'sequence' | 'function'
-  /** `nvent_kv`, `nvent_kv.value`, `idx_nvent_kv_expires` … */
-  name: string
-  problem: 'missing' | 'different' | 'invalid' | 'unexpected'
-  expected?: string
-  actual?: string
-  /** `fail`: calls fail, or are wrong; `warn`: they are slow, or something is not as it is known. */
-  level: 'warn' | 'fail'
-  message: string
-  advice: string
-}
 
 /**
  * Compares the database with what the migrations of this build make: tables, columns, keys, indexes, sequences and

@@ -1,34 +1,13 @@
 import type { Queryable } from '../db/types'
 import { quoteIdentifier } from '../sql/identifier'
 import { adoptionPlan } from './adopt/plan'
-import type { AdoptionPlan } from './adopt/types'
 import { renderMigration, versionTable } from './render'
 import { migrations as released } from './sql.gen'
 import { statementsOf } from './statements'
 import type { Migration, SchemaNames } from './types'
+import type { MigrationPlan } from '../types/index'
 import type { AppliedState } from './versions'
 import { checkedState, versionTableSql } from './versions'
-
-export interface PendingMigration {
-  version: number
-  name: string
-  /** Whether it runs in one transaction, or statement by statement. */
-  transaction: boolean
-  /** Whether builds that do not know it are refused afterwards. */
-  breaking: boolean
-  /** Statements that an earlier run has done; 0 for one that was not begun. */
-  done: number
-}
-
-export interface MigrationPlan {
-  /** Version of the schema in the database; 0 when there is none. */
-  version: number
-  /** Version this build works with. */
-  latest: number
-  pending: PendingMigration[]
-  /** What becomes of the tables of the published adapter, when they are the ones that are there. */
-  adoption?: AdoptionPlan
-}
 
 /**
  * What `migrate` would do, without doing it.

@@ -52,7 +52,7 @@ select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed 
 }
 
 /** Every field of an event beside id, time and type, as one object: what the columns hold, and the rest. */
-function recordOf(spec: StreamSpec): string {
+export function recordOf(spec: StreamSpec): string {
   const fields = fieldsOf(spec).map((field) => {
     // An array around the rest says that the event did not carry the field of the key column.
     const present = field.type === 'key' ? `jsonb_typeof("${spec.rest}") is distinct from 'array'` : `${field.sql} is not null`

@@ -1,3 +1,4 @@
+import type { StoreAdmin } from './admin'
 import type { TransactionClient } from './client'
 import type { IndexSurface } from './entries'
 import type { KvSurface } from './kv'
@@ -63,6 +64,8 @@ export interface Store extends Surfaces {
    * })
    */
   with(client: TransactionClient): TransactionSurfaces
+  /** For operators: the schema, retention, health, metrics, events. */
+  readonly admin: StoreAdmin
   /** Finishes the calls under way, refuses new ones with CLOSED, and lets the connections go. May be called again. */
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@ import { namesOf, quoteIdentifier } from '../../sql/identifier'
 import type { SchemaNames } from '../types'
 import { FOREIGN, FOREIGN_HELPER, contentTables, foreignIndexes, foreignTables, foreignVersion } from './foreign'
 import { adoptions } from './sql.gen'
-import type { AdoptionPlan } from './types'
+import type { AdoptionPlan } from '../../types/index'
 
 /**
  * What `migrate` would do with the tables of the published adapter, found out without changing or locking

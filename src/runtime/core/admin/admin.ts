@@ -1,0 +1,88 @@
+import { checkCount, checkOptions, checkText } from '../arguments'
+import { openDb } from '../db/connect'
+import type { Connector } from '../db/connect'
+import type { Db, DbOptions } from '../db/types'
+import { invalidValue } from '../errors'
+import { dropTable, listTables } from '../features/streamTables'
+import { drift } from '../migrate/drift'
+import { plan } from '../migrate/plan'
+import { currentVersion, migrate, rollback } from '../migrate/run'
+import { migrations } from '../migrate/sql.gen'
+import type { Names } from '../sql/identifier'
+import type { RetentionAdmin, StoreAdmin, StoreEvents } from '../types/index'
+import { checkHealth, isSchemaError } from './health'
+import type { Metrics } from './metrics'
+
+interface AdminOptions {
+  connector: Connector<unknown>
+  /** For the database when the store itself can't start on it. */
+  database: DbOptions
+  names: Names
+  metrics: Metrics
+  retention: RetentionAdmin
+  on: StoreAdmin['on']
+}
+
+// The keys of the map of events: whoever listens to a name that nothing has would wait for ever.
+const EVENTS: Record<keyof StoreEvents, true> = {
+  'connection:lost': true, 'connection:restored': true, 'conflict': true, 'slow': true, 'error': true, 'retention': true,
+}
+
+/** What operators do with a store. The schema can be looked at and mended while it keeps the store from starting. */
+export function createAdmin({ connector, database, names, metrics, retention, on }: AdminOptions): StoreAdmin {
+  const onDatabase = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
+    const started = await connector.start().catch((error: unknown) => {
+      if (!isSchemaError(error)) throw error
+      return undefined
+    })
+    return started ? work(started.db) : onConnection(database, work)
+  })
+
+  return {
+    async migrate() {
+      const state = await onDatabase(db => migrate(db, names, undefined, { subjectPrefix: database.subjectPrefix }))
+      await connector.again()
+      return { version: state.version, applied: state.applied }
+    },
+    version: () => onDatabase(db => currentVersion(db, names)),
+    plan: () => onDatabase(db => plan(db, names)),
+    drift: () => onDatabase(db => drift(db, names)),
+    async rollbackTo(version) {
+      checkCount('version', version)
+      await onDatabase(db => rollback(db, names, version))
+    },
+    streamTables: () => onDatabase(db => listTables(db, names)),
+    async dropStreamTable(subjectPrefix) {
+      checkText('subjectPrefix', subjectPrefix)
+      return onDatabase(db => dropTable(db, names, subjectPrefix))
+    },
+    retention,
+    async health(options) {
+      const { timeoutMs } = checkOptions('options', options)
+      if (timeoutMs !== undefined) checkCount('options.timeoutMs', timeoutMs)
+      return checkHealth({
+        // Not over a connection of its own: what is asked is whether calls work.
+        version: () => connector.call(() => connector.use(({ db }) => currentVersion(db, names))),
+        expected: migrations.length,
+        metrics: metrics.snapshot,
+        timeoutMs,
+      })
+    },
+    metrics: metrics.snapshot,
+    on(event, listener) {
+      if (!Object.hasOwn(EVENTS, event)) throw invalidValue('event', `must be one of ${Object.keys(EVENTS).join(', ')}`)
+      if (typeof listener !== 'function') throw invalidValue('listener', 'must be a function')
+      return on(event, listener)
+    },
+  }
+}
+
+async function onConnection<R>(database: DbOptions, work: (db: Db) => Promise<R>): Promise<R> {
+  const db = await openDb(database)
+  try {
+    return await work(db)
+  }
+  finally {
+    await db.close()
+  }
+}

@@ -1,0 +1,49 @@
+import type { StoreError } from '../errors'
+import type { Emit } from './events'
+import type { Metrics } from './metrics'
+
+const FIRST_LOOK_MS = 50
+const MAX_LOOK_MS = 5_000
+
+interface ConnectionMonitor {
+  /** A connection broke, or a call could not reach the database. */
+  lost(error: StoreError): void
+  stop(): void
+}
+
+/** Says once that the database is away, and asks it until it answers again. */
+export function watchConnection(options: { emit: Emit, metrics: Metrics, ask: () => Promise<unknown> }): ConnectionMonitor {
+  const { emit, metrics: { counts: { connection } } } = options
+  let lostAt: number | undefined
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+
+  function look(delay: number): void {
+    if (stopped) return
+    timer = setTimeout(() => {
+      options.ask().then(restored, () => look(Math.min(delay * 2, MAX_LOOK_MS)))
+    }, delay)
+    timer.unref()
+  }
+
+  function restored(): void {
+    const downMs = Math.round(performance.now() - lostAt!)
+    lostAt = undefined
+    connection.restored++
+    emit('connection:restored', { downMs })
+  }
+
+  return {
+    lost(error) {
+      if (stopped || lostAt !== undefined) return
+      lostAt = performance.now()
+      connection.lost++
+      emit('connection:lost', { error })
+      look(FIRST_LOOK_MS)
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}

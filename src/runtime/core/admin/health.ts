@@ -1,0 +1,75 @@
+import { StoreError, isStoreError, messageOf } from '../errors'
+import type { BackgroundMetrics, HealthCheck, HealthStatus, StoreHealth, StoreMetrics } from '../types/index'
+import { codeOf } from './metrics'
+
+const DEFAULT_TIMEOUT_MS = 5_000
+const BY_SEVERITY: HealthStatus[] = ['ok', 'degraded', 'down']
+
+interface HealthInput {
+  /** Asks the database for the version of its schema. */
+  version(): Promise<number>
+  /** The version this build works with. */
+  expected: number
+  metrics(): StoreMetrics
+  timeoutMs?: number | undefined
+}
+
+/** Looks at what a call needs, and at what runs in the background. Reasons hold codes, never what an error says. */
+export async function checkHealth(input: HealthInput): Promise<StoreHealth> {
+  const since = performance.now()
+  const found = await within(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, input.version()).then(
+    version => ({ version, durationMs: Math.round((performance.now() - since) * 10) / 10 }), (error: unknown) => ({ error }))
+  const { pool, sweep, retention } = input.metrics()
+  const checks: Record<string, HealthCheck> = {
+    ...'error' in found
+      ? { database: { status: 'down', reason: codeOf(found.error) } }
+      : { database: { status: 'ok', durationMs: found.durationMs }, schema: schemaCheck(found.version, input.expected) },
+    ...pool && { pool: { ...pool, ...pool.waiting > 0 && pool.idle === 0 ? { status: 'degraded', reason: 'calls wait for a connection' } : { status: 'ok' } } },
+    sweep: backgroundCheck(sweep),
+    retention: backgroundCheck(retention),
+  }
+  return {
+    status: worst(checks),
+    timestamp: Date.now(),
+    checks,
+    ...'error' in found && { error: { code: codeOf(found.error), message: messageOf(found.error) } },
+  }
+}
+
+/** How a store is that could not be made. */
+export function healthOfNothing(error: unknown): StoreHealth {
+  const code = codeOf(error)
+  return {
+    status: 'down', timestamp: Date.now(), checks: { options: { status: 'down', reason: code } }, error: { code, message: messageOf(error) },
+  }
+}
+
+function schemaCheck(version: number, expected: number): HealthCheck {
+  if (version < expected) return { status: 'down', reason: 'the schema is behind this build: migrate', version, expected }
+  if (version > expected) return { status: 'degraded', reason: 'the schema is newer than this build', version, expected }
+  return { status: 'ok', version, expected }
+}
+
+function backgroundCheck({ runs, lastRunAt, lastError }: BackgroundMetrics): HealthCheck {
+  return { runs, lastRunAt, ...lastError === null ? { status: 'ok' } : { status: 'degraded', reason: `the last run failed with ${lastError}` } }
+}
+
+const worst = (checks: Record<string, HealthCheck>): HealthStatus =>
+  BY_SEVERITY[Math.max(...Object.values(checks).map(({ status }) => BY_SEVERITY.indexOf(status)))]!
+
+async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new StoreError('TIMEOUT', `the database has not answered within ${timeoutMs} ms`, { retryable: true })), timeoutMs)
+  })
+  try {
+    return await Promise.race([work, late])
+  }
+  finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Whether the schema, and not the way to the database, keeps a store from starting. */
+export const isSchemaError = (error: unknown): boolean =>
+  isStoreError(error) && ['SCHEMA_BEHIND', 'SCHEMA_TOO_NEW', 'MIGRATION_FAILED'].includes(error.code)

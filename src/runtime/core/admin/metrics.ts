@@ -1,0 +1,70 @@
+import { isStoreError } from '../errors'
+import type { BackgroundMetrics, OperationMetrics, PoolMetrics, StoreMetrics } from '../types/index'
+
+/** Upper bounds of the histogram, in milliseconds: from an answer out of memory to one that nobody waits for. */
+export const BUCKETS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] as const
+
+/** What is counted here; the rest is asked for when somebody looks. */
+type Counts = Omit<StoreMetrics, 'pool' | 'subscriptions'>
+
+export interface Metrics {
+  counts: Counts
+  /** The numbers of one operation, made at its first call. */
+  operation(name: string): OperationMetrics
+  snapshot(): StoreMetrics
+}
+
+interface Gauges {
+  pool(): PoolMetrics | null
+  subscriptions(): number
+}
+
+/** Counts in plain numbers. Names of operations are the only labels: nothing grows with subjects, keys or users. */
+export function createMetrics(gauges: Gauges = { pool: () => null, subscriptions: () => 0 }): Metrics {
+  const counts: Counts = {
+    since: Date.now(),
+    operations: {},
+    bucketsMs: BUCKETS_MS,
+    eventsWritten: 0,
+    batching: { calls: 0, statements: 0 },
+    sweep: { ...background(), removed: 0 },
+    retention: { ...background(), dropped: 0, archived: 0 },
+    connection: { lost: 0, restored: 0 },
+    slowCalls: 0,
+    conflicts: 0,
+  }
+  return {
+    counts,
+    operation: name => counts.operations[name] ??= {
+      calls: 0, errors: {}, active: 0, totalMs: 0, maxMs: 0, buckets: BUCKETS_MS.map(() => 0),
+    },
+    snapshot: () => ({ ...structuredClone(counts), pool: gauges.pool(), subscriptions: gauges.subscriptions() }),
+  }
+}
+
+export function countCall(operation: OperationMetrics, durationMs: number): void {
+  operation.calls++
+  operation.totalMs += durationMs
+  if (durationMs > operation.maxMs) operation.maxMs = durationMs
+  for (let at = BUCKETS_MS.length - 1; at >= 0 && durationMs <= BUCKETS_MS[at]!; at--) operation.buckets[at]!++
+}
+
+export function countError(operation: OperationMetrics, error: unknown): void {
+  const code = codeOf(error)
+  operation.errors[code] = (operation.errors[code] ?? 0) + 1
+}
+
+/** The code of an error of the store; what others throw has no name here, as it could hold anything. */
+export const codeOf = (error: unknown): string => isStoreError(error) ? error.code : 'OTHER'
+
+export function countRun(metrics: BackgroundMetrics, outcome: { busy?: boolean, error?: unknown }): void {
+  metrics.runs++
+  metrics.lastRunAt = Date.now()
+  metrics.lastError = outcome.error === undefined ? null : codeOf(outcome.error)
+  if (outcome.busy) metrics.busy++
+  if (outcome.error !== undefined) metrics.failures++
+}
+
+function background(): BackgroundMetrics {
+  return { runs: 0, failures: 0, busy: 0, lastRunAt: null, lastError: null }
+}

@@ -1,0 +1,143 @@
+import { sqlStateOf } from '../db/errors'
+import { StoreError } from '../errors'
+import type { Logger } from '../options'
+import type { CallInfo, OperationMetrics } from '../types/index'
+import type { Emit } from './events'
+import type { Metrics } from './metrics'
+import { codeOf, countCall, countError } from './metrics'
+import { isTraced, traced } from './trace'
+
+type Call = (...args: unknown[]) => unknown
+
+/** Where calls are made: on the store, or inside one transaction, whose events count when it is committed. */
+export interface Place {
+  transaction: boolean
+  written(events: number): void
+  /** What was written is undone: the transaction begins anew. */
+  restart(): void
+}
+
+export interface Observer {
+  /** The same calls, counted and traced. `tableOf` names the table of a call's first argument. */
+  surface<S extends object>(tier: string, surface: S, tableOf: TableOf, place?: Place): S
+  /** One call beside the three tiers. */
+  call<R>(operation: string, run: (place: Place) => Promise<R>): Promise<R>
+}
+
+export type TableOf = (subject: string) => string | undefined
+
+interface ObserverOptions {
+  metrics: Metrics
+  emit: Emit
+  logger: Logger
+  /** 0: never. */
+  slowCallMs: number
+  onConnectionError(error: StoreError): void
+}
+
+// Their results are the events that were written.
+const WRITING = new Set(['stream.append', 'stream.appendMany', 'stream.appendAll'])
+// PostgreSQL ended a transaction because of others: serialization failure, deadlock.
+const ENDED_BY_OTHERS = new Set(['40001', '40P01'])
+// The caller's own doing: nothing is wrong with the store.
+const OF_CALLERS = new Set(['INVALID_VALUE', 'INVALID_CALL', 'INVALID_OPTION', 'NOT_FOUND', 'VERSION_CONFLICT', 'CLOSED', 'OTHER'])
+
+/**
+ * Watches calls from the outside: whatever a surface offers is wrapped, by the names of its members. What is not a
+ * promise (an iterator, a view) passes through and is not counted.
+ */
+export function createObserver(options: ObserverOptions): Observer {
+  const { metrics, emit } = options
+  const onStore: Place = {
+    transaction: false,
+    written(events) {
+      metrics.counts.eventsWritten += events
+    },
+    restart() {},
+  }
+
+  function watch(info: () => CallInfo, stats: OperationMetrics, run: () => unknown, onResult?: (result: unknown) => void): unknown {
+    const since = performance.now()
+    const result = isTraced() ? traced(info(), run) : run()
+    if (!(result instanceof Promise)) return result
+    stats.active++
+    return result.then((value: unknown) => {
+      end(info, stats, since)
+      onResult?.(value)
+      return value
+    }, (error: unknown) => {
+      end(info, stats, since)
+      countError(stats, error)
+      judge(info(), error)
+      throw error
+    })
+  }
+
+  function end(info: () => CallInfo, stats: OperationMetrics, since: number): void {
+    const durationMs = performance.now() - since
+    stats.active--
+    countCall(stats, durationMs)
+    if (options.slowCallMs > 0 && durationMs > options.slowCallMs) slow({ ...info(), durationMs })
+  }
+
+  function slow(call: CallInfo & { durationMs: number }): void {
+    metrics.counts.slowCalls++
+    const where = [call.table && ` on ${call.table}`, call.transaction && ' in a transaction'].filter(Boolean).join('')
+    options.logger.warn(`slow call: ${call.operation}${where} took ${Math.round(call.durationMs)} ms`)
+    emit('slow', call)
+  }
+
+  function conflict(call: CallInfo, code: string): void {
+    metrics.counts.conflicts++
+    emit('conflict', { ...call, code })
+  }
+
+  function judge(call: CallInfo, error: unknown): void {
+    const code = codeOf(error)
+    if (code === 'VERSION_CONFLICT' || ENDED_BY_OTHERS.has(sqlStateOf(error) ?? '')) conflict(call, code)
+    else if (!OF_CALLERS.has(code)) emit('error', { operation: call.operation, error })
+    if (error instanceof StoreError && code === 'CONNECTION') options.onConnectionError(error)
+  }
+
+  function wrapped(operation: string, call: Call, tableOf: TableOf, place: Place): Call {
+    const stats = metrics.operation(operation)
+    const writes = WRITING.has(operation)
+    return (...args) => {
+      const info = (): CallInfo => ({ operation, table: tableIn(args, tableOf), transaction: place.transaction })
+      return watch(info, stats, () => call(...args), (result) => {
+        if (writes) place.written(Array.isArray(result) ? result.flat().length : 1)
+        else if (result === false && isConditional(args)) conflict(info(), 'VERSION_CONFLICT')
+      })
+    }
+  }
+
+  return {
+    surface: (tier, surface, tableOf, place = onStore) => Object.fromEntries(Object.entries(surface).map(([name, member]) =>
+      [name, typeof member === 'function' ? wrapped(`${tier}.${name}`, member as Call, tableOf, place) : member])) as typeof surface,
+
+    call<R>(operation: string, run: (place: Place) => Promise<R>) {
+      let events = 0
+      const inside: Place = {
+        transaction: true,
+        written(more) {
+          events += more
+        },
+        restart() {
+          events = 0
+        },
+      }
+      const info = () => ({ operation, table: undefined, transaction: false })
+      return watch(info, metrics.operation(operation), () => run(inside), () => onStore.written(events)) as Promise<R>
+    },
+  }
+}
+
+function tableIn([subject]: unknown[], tableOf: TableOf): string | undefined {
+  return typeof subject === 'string' && subject !== '' ? tableOf(subject) : undefined
+}
+
+/** A write that was to happen only on one version of what is there. */
+function isConditional(args: unknown[]): boolean {
+  const options = args.at(-1)
+  return typeof options === 'object' && options !== null && (options as { expectedVersion?: unknown }).expectedVersion !== undefined
+}

@@ -1,0 +1,70 @@
+import type { StoreMetrics } from '../types/index'
+
+type Labels = Record<string, string>
+type Sample = [labels: Labels, value: number]
+
+/** What a scraper asks for, and has to be told. */
+export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+/** The numbers in the text format of Prometheus, version 0.0.4. Labels are operations, codes and states only. */
+export function prometheusText(metrics: StoreMetrics): string {
+  const operations = Object.entries(metrics.operations)
+  const { pool, batching, sweep, retention, connection } = metrics
+  return [
+    histogram('operation_duration_seconds', 'Calls by operation, and how long they took.', metrics),
+    family('operation_errors_total', 'counter', 'Calls that were rejected, by operation and code.',
+      operations.flatMap(([operation, { errors }]) => Object.entries(errors).map(([code, count]): Sample => [{ operation, code }, count]))),
+    family('operations_active', 'gauge', 'Calls under way.', operations.map(([operation, { active }]) => [{ operation }, active])),
+    single('events_written_total', 'counter', 'Events appended.', metrics.eventsWritten),
+    family('pool_connections', 'gauge', 'Connections of the pool.', pool
+      ? [[{ state: 'idle' }, pool.idle], [{ state: 'busy' }, pool.total - pool.idle]]
+      : []),
+    family('pool_connections_max', 'gauge', 'Most connections of the pool.', pool ? [[{}, pool.max]] : []),
+    family('pool_waiting', 'gauge', 'Calls that wait for a connection.', pool ? [[{}, pool.waiting]] : []),
+    single('batch_calls_total', 'counter', 'Calls that went through batching.', batching.calls),
+    single('batch_statements_total', 'counter', 'Statements they went out in.', batching.statements),
+    single('subscriptions', 'gauge', 'Open subscriptions.', metrics.subscriptions),
+    family('background_runs_total', 'counter', 'Runs of sweep and retention, by how they ended.', [
+      ...runs('sweep', sweep), ...runs('retention', retention),
+    ]),
+    single('sweep_removed_total', 'counter', 'Expired keys removed.', sweep.removed),
+    family('retention_events_total', 'counter', 'Events taken out by retention.', [
+      [{ action: 'drop' }, retention.dropped], [{ action: 'archive' }, retention.archived],
+    ]),
+    single('connection_lost_total', 'counter', 'Times the database was away.', connection.lost),
+    single('connection_restored_total', 'counter', 'Times it came back.', connection.restored),
+    single('slow_calls_total', 'counter', 'Calls that took longer than slowCallMs.', metrics.slowCalls),
+    single('conflicts_total', 'counter', 'Writes that somebody else was faster than.', metrics.conflicts),
+  ].join('')
+}
+
+function runs(job: string, { runs: all, failures, busy }: StoreMetrics['sweep'] | StoreMetrics['retention']): Sample[] {
+  return [[{ job, outcome: 'done' }, all - failures - busy], [{ job, outcome: 'failed' }, failures], [{ job, outcome: 'busy' }, busy]]
+}
+
+function histogram(name: string, help: string, { operations, bucketsMs }: StoreMetrics): string {
+  const samples = Object.entries(operations).flatMap(([operation, { calls, totalMs, buckets }]) => [
+    ...bucketsMs.map((ms, at) => line(`${name}_bucket`, { operation, le: String(ms / 1000) }, buckets[at]!)),
+    line(`${name}_bucket`, { operation, le: '+Inf' }, calls),
+    line(`${name}_sum`, { operation }, totalMs / 1000),
+    line(`${name}_count`, { operation }, calls),
+  ])
+  return head(name, 'histogram', help) + samples.join('')
+}
+
+const single = (name: string, type: string, help: string, value: number) => family(name, type, help, [[{}, value]])
+
+function family(name: string, type: string, help: string, samples: Sample[]): string {
+  return samples.length === 0 ? '' : head(name, type, help) + samples.map(([labels, value]) => line(name, labels, value)).join('')
+}
+
+const PREFIX = 'nvent_store_'
+
+const head = (name: string, type: string, help: string) => `# HELP ${PREFIX}${name} ${help}\n# TYPE ${PREFIX}${name} ${type}\n`
+
+function line(name: string, labels: Labels, value: number): string {
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text)}"`)
+  return `${PREFIX}${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}\n`
+}
+
+const escaped = (text: string) => text.replace(/[\\"\n]/g, character => character === '\n' ? '\\n' : `\\${character}`)

@@ -1,0 +1,68 @@
+import { StoreError, messageOf } from '../errors'
+import type { BackgroundOutcome } from '../features/background'
+import type { SweepOutcome } from '../features/sweep'
+import type { ResolvedStoreOptions } from '../options'
+import type { PoolMetrics, RetentionReport, StoreAdmin } from '../types/index'
+import { watchConnection } from './connection'
+import { createEmitter } from './events'
+import { codeOf, countRun, createMetrics } from './metrics'
+import type { Metrics } from './metrics'
+import { createObserver } from './observe'
+import type { Observer, Place, TableOf } from './observe'
+
+interface WatchOptions {
+  /** Any question to the database. */
+  ask(): Promise<unknown>
+  pool(): PoolMetrics | null
+  subscriptions(): number
+  /** Names the table of a call's first argument, for each tier. */
+  tables: Record<string, TableOf>
+}
+
+/** Everything that looks at a store from the outside: counts, events, traces, the slow-call log. */
+export interface Watch {
+  metrics: Metrics
+  on: StoreAdmin['on']
+  call: Observer['call']
+  /** The same tiers, observed. */
+  surfaces<T extends object>(tiers: T, place?: Place): T
+  connectionLost(error: StoreError): void
+  swept(outcome: SweepOutcome): void
+  retained(report: RetentionReport, outcome: BackgroundOutcome): void
+  stop(): void
+}
+
+export function createWatch({ logger, slowCallMs }: ResolvedStoreOptions, options: WatchOptions): Watch {
+  const metrics = createMetrics(options)
+  const { emit, on } = createEmitter(logger)
+  const connection = watchConnection({ emit, metrics, ask: options.ask })
+  const observer = createObserver({ metrics, emit, logger, slowCallMs, onConnectionError: connection.lost })
+  const { sweep, retention } = metrics.counts
+
+  function failed(operation: string, what: string, error: unknown): void {
+    logger.warn(`${what}: ${messageOf(error)}`)
+    emit('error', { operation, error })
+    if (error instanceof StoreError && codeOf(error) === 'CONNECTION') connection.lost(error)
+  }
+
+  return {
+    metrics,
+    on,
+    call: observer.call,
+    surfaces: (tiers, place) => Object.fromEntries(Object.entries(tiers).map(([tier, surface]) =>
+      [tier, observer.surface(tier, surface as object, options.tables[tier]!, place)])) as typeof tiers,
+    connectionLost: connection.lost,
+    swept(outcome) {
+      countRun(sweep, outcome)
+      sweep.removed += outcome.removed
+      if (outcome.error !== undefined) failed('sweep', 'expired keys could not be removed', outcome.error)
+    },
+    retained(report, outcome) {
+      countRun(retention, outcome)
+      for (const { action, events } of report.rules) retention[action === 'drop' ? 'dropped' : 'archived'] += events
+      if (outcome.error === undefined) emit('retention', report)
+      else failed('retention', 'retention could not be carried out', outcome.error)
+    },
+    stop: connection.stop,
+  }
+}

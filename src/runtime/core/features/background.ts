@@ -1,0 +1,35 @@
+import { isStoreError } from '../errors'
+
+/** What somebody wants to know of a job that nobody waits for. */
+export interface BackgroundOutcome {
+  /** Another instance was at it. */
+  busy?: boolean
+  error?: unknown
+}
+
+// Timers take no more.
+const MAX_INTERVAL_MS = 2 ** 31 - 1
+
+export interface Repeat {
+  /** Milliseconds; 0: never. */
+  interval: number
+  /** Whether the store is in use: a job does not connect one that nobody has asked for anything. */
+  isStarted(): boolean
+}
+
+/** Does a job now and then, never twice at a time. The job tells of its errors itself. */
+export function repeat({ interval, isStarted }: Repeat, job: () => Promise<unknown>): () => void {
+  if (interval === 0) return () => {}
+  let running = false
+  const timer = setInterval(async () => {
+    if (running || !isStarted()) return
+    running = true
+    await job()
+    running = false
+  }, Math.min(interval, MAX_INTERVAL_MS))
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+/** The store was closed while the job was under way: nothing is wrong, the next instance goes on. */
+export const isClosed = (error: unknown): boolean => isStoreError(error) && error.code === 'CLOSED'

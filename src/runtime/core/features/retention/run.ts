@@ -1,0 +1,137 @@
+import type { Row, Session } from '../../db/types'
+import type { StreamSpec } from '../../spec/types'
+import type { StatementContext } from '../../statements/context'
+import { takeBySubject, takeOld } from '../../statements/retention'
+import type { RetentionReport, RetentionRuleReport } from '../../types/index'
+import { isClosed, repeat } from '../background'
+import type { BackgroundOutcome, Repeat } from '../background'
+import type { TakeTurn } from '../turn'
+import { readRules } from './rules'
+import type { Rule } from './rules'
+import { eventTables, meantTables } from './tables'
+import type { MeantTable } from './tables'
+
+// What one transaction takes out, and looks at: a few milliseconds.
+const EVENTS = 1_000
+const SUBJECTS = 500
+
+interface RetentionOptions extends Repeat {
+  context: StatementContext
+  takeTurn: TakeTurn
+  specs: StreamSpec[]
+  subjectPrefix: string
+  rules: unknown
+  onEnd(report: RetentionReport, outcome: BackgroundOutcome): void
+}
+
+interface Retention {
+  run(): Promise<RetentionReport>
+  stop(): void
+}
+
+/**
+ * Takes out what the rules give no more room, rule by rule and table by table, in steps that are transactions of
+ * their own. Appends only insert, so they never wait for it; heads stay, so versions go on where they were.
+ */
+export function createRetention(options: RetentionOptions): Retention {
+  const { takeTurn } = options
+  const rules = readRules(options.rules)
+  let running: Promise<Outcome> | undefined
+
+  async function run(): Promise<Outcome> {
+    const since = performance.now()
+    const report: RetentionReport = {
+      busy: false, events: 0, durationMs: 0, rules: rules.map(({ subject, action }) => ({ subject, action, events: 0 })),
+    }
+    const outcome: Outcome = { report }
+    try {
+      for (const [at, rule] of rules.entries()) report.busy ||= !await runRule(rule, report.rules[at]!)
+    }
+    catch (error) {
+      outcome.error = error
+    }
+    report.events = report.rules.reduce((sum, { events }) => sum + events, 0)
+    report.durationMs = Math.round(performance.now() - since)
+    if (!isClosed(outcome.error)) options.onEnd(report, { ...outcome, busy: report.busy })
+    return outcome
+  }
+
+  /** False when another instance is at it. */
+  async function runRule(rule: Rule, report: RetentionRuleReport): Promise<boolean> {
+    const tables = await takeTurn(session => eventTables(session, options.context.names, options.specs, options.subjectPrefix))
+    if (!tables) return false
+    for (const meant of meantTables(tables, rule.subject)) {
+      for (const step of stepsOf(options.context, meant, rule)) {
+        for (let more = true; more;) {
+          const done = await takeTurn(step)
+          if (!done) return false
+          report.events += done.taken
+          more = done.more
+        }
+      }
+    }
+    return true
+  }
+
+  const once = () => running ??= run().finally(() => {
+    running = undefined
+  })
+  return {
+    async run() {
+      const { report, error } = await once()
+      if (error !== undefined) throw error
+      return report
+    },
+    stop: repeat({ ...options, interval: rules.length > 0 ? options.interval : 0 }, once),
+  }
+}
+
+interface Outcome {
+  report: RetentionReport
+  error?: unknown
+}
+
+interface Done {
+  taken: number
+  more: boolean
+}
+
+interface StepRow extends Row {
+  /** Subjects, or old events, that were looked at. */
+  seen: number
+  last: string | null
+  taken: number
+}
+
+/** One for each way a rule goes through a table; each call takes a step further. */
+function stepsOf(context: StatementContext, meant: MeantTable, { maxAgeMs, maxCount, action }: Rule): ((session: Session) => Promise<Done>)[] {
+  const byAge = meant.whole ? ageSteps : subjectSteps
+  return [
+    ...maxAgeMs === undefined ? [] : [byAge(context, meant, { maxAgeMs, action })],
+    ...maxCount === undefined ? [] : [subjectSteps(context, meant, { maxCount, action })],
+  ]
+}
+
+function ageSteps(context: StatementContext, { table }: MeantTable, rule: { maxAgeMs: number, action: Rule['action'] }) {
+  let afterId = '0'
+  return async (session: Session): Promise<Done> => {
+    const { rows: [row] } = await session.query<StepRow>(takeOld(context, table, { ...rule, afterId, events: EVENTS }))
+    const { seen, last, taken } = row!
+    afterId = last ?? afterId
+    return { taken, more: seen > 0 }
+  }
+}
+
+function subjectSteps(
+  context: StatementContext, { table, pattern, from, to }: MeantTable, rule: { maxAgeMs?: number, maxCount?: number, action: Rule['action'] },
+) {
+  let afterKey = ''
+  return async (session: Session): Promise<Done> => {
+    const { rows: [row] } = await session.query<StepRow>(
+      takeBySubject(context, table, { ...rule, pattern, from, to, afterKey, events: EVENTS, subjects: SUBJECTS }))
+    const { seen, last, taken } = row!
+    // A full step may have left events of its subjects behind: they are looked at once more.
+    if (taken < EVENTS) afterKey = last ?? afterKey
+    return { taken, more: taken === EVENTS || seen === SUBJECTS }
+  }
+}

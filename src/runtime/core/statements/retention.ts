@@ -1,0 +1,122 @@
+import type { StreamSpec } from '../spec/types'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from './context'
+import { recordOf } from './streamArchive'
+
+/** One table that holds events: of a spec, or a partition of it. */
+export interface EventTable {
+  spec: StreamSpec
+  /** Quoted. */
+  name: string
+  /** The key column of a subject within the table. */
+  key: string
+  /** What stands before the key in a subject: `nvent:flow:run:`. Empty where the key is the whole subject. */
+  before: string
+}
+
+/** What one step takes out of a table. */
+interface Step {
+  action: 'drop' | 'archive'
+  /** Most events of one step. */
+  events: number
+}
+
+export interface AgeStep extends Step {
+  maxAgeMs: number
+  /** Only events after this id. */
+  afterId: string
+}
+
+export interface SubjectStep extends Step {
+  /** Exactly one of them. */
+  maxAgeMs?: number | undefined
+  maxCount?: number | undefined
+  /** For `like`, on the whole subject. */
+  pattern: string
+  /** Only keys after this one. */
+  afterKey: string
+  /** Bounds of the keys: from, inclusive, and to, exclusive. */
+  from: string
+  to: string | null
+  /** Most subjects of one step. */
+  subjects: number
+}
+
+// Of the many tables each statement is sent now and then: their texts would only crowd the cache of the calls.
+const NOW_MS = 'floor(extract(epoch from statement_timestamp()) * 1000)::bigint'
+
+/**
+ * Takes old events out of a table all of whose subjects are meant. Ids grow with time, so the oldest events are found
+ * by the primary key: a page without an old event is the last one. Rows that somebody holds are left for the next run.
+ */
+export function takeOld(context: StatementContext, table: EventTable, step: AgeStep): Statement {
+  const old = `ts < ${NOW_MS} - $4::bigint`
+  return {
+    text: `
+with page as materialized (
+  select id, ts from ${table.name} where tenant_id = $1::text and id > $2::bigint order by id limit $3::bigint
+),
+victim as materialized (
+  select ctid as place from ${table.name}
+  where tenant_id = $1::text and id = any(array(select id from page where ${old})) for update skip locked
+),
+${take(context, table, step.action, '$5')}
+select (select count(*) from page where ${old})::integer as seen, (select max(id) from page) as last, (select count(*) from gone)::integer as taken`,
+    values: [context.tenant, step.afterId, step.events, step.maxAgeMs, ...before(table, step)],
+  }
+}
+
+/**
+ * Takes events out of some subjects of a table, subject by subject. Each key is looked up after the one before, in the
+ * index on keys and versions, so the step costs what its subjects do, however many events lie between them.
+ */
+export function takeBySubject(context: StatementContext, table: EventTable, step: SubjectStep): Statement {
+  const key = `"${table.key}"`
+  const next = (after: string) => `select ${key} from ${table.name}
+    where tenant_id = $1::text and ${key} > ${after} and ${key} >= $3::text and ($4::text is null or ${key} < $4::text)
+    order by ${key} limit 1`
+  const [condition, order] = step.maxCount === undefined
+    ? [`event.ts < ${NOW_MS} - $8::bigint`, 'event.ts']
+    : [`event.version <= (select version from ${table.name} where tenant_id = $1::text and ${key} = page.key
+      order by version desc offset $8::bigint limit 1)`, 'event.version']
+  return {
+    text: `
+with recursive keys(key) as (
+  (${next('$2::text')})
+  union all
+  select (${next('keys.key')}) from keys where keys.key is not null
+),
+page as materialized (
+  select key from keys where key is not null limit $5::bigint
+),
+victim as materialized (
+  select each.place from page cross join lateral (
+    select event.ctid as place from ${table.name} event
+    where event.tenant_id = $1::text and event.${key} = page.key and ${condition}
+    order by ${order} limit $6::bigint for update skip locked
+  ) each
+  where $9::text || page.key like $7::text escape '\\'
+  limit $6::bigint
+),
+${take(context, table, step.action, '$9')}
+select (select count(*) from page)::integer as seen, (select max(key) from page) as last, (select count(*) from gone)::integer as taken`,
+    values: [
+      context.tenant, step.afterKey, step.from, step.to, step.subjects, step.events, step.pattern, step.maxCount ?? step.maxAgeMs, table.before,
+    ],
+  }
+}
+
+/** Deletes the victims, and keeps what they were when they are to be archived. */
+function take(context: StatementContext, table: EventTable, action: Step['action'], beforeKey: string): string {
+  const gone = (returning: string) => `gone as (
+  delete from ${table.name} where ctid = any(array(select place from victim)) returning ${returning}
+)`
+  if (action === 'drop') return gone('1')
+  return `${gone(`id, "${table.key}" as key, version, ts, type, ${recordOf(table.spec)} as record, event_id, dismissed`)},
+kept as (
+  insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed)
+  select $1::text, id, ${beforeKey}::text || key, version, ts, type, record, event_id, dismissed from gone
+)`
+}
+
+const before = (table: EventTable, { action }: Step): string[] => action === 'archive' ? [table.before] : []

@@ -1,0 +1,10 @@
+import { defineEventHandler, setResponseHeader, setResponseStatus } from 'h3'
+import { useStore } from '../store'
+
+/** Who may see this is not known: the code of an error is enough, its message names hosts and users. */
+export default defineEventHandler(async (event) => {
+  const { error, ...health } = await useStore().admin.health()
+  setResponseHeader(event, 'cache-control', 'no-store')
+  setResponseStatus(event, health.status === 'down' ? 503 : 200)
+  return { ...health, ...error && { error: { code: error.code } } }
+})

@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest'
+import { StoreError } from '../../src/runtime/core/errors'
+import { failingStore } from '../../src/runtime/failing'
+
+describe('the admin of a store that can\'t be made', () => {
+  const reason = new StoreError('INVALID_OPTION', 'no database is configured')
+  const { admin } = failingStore(reason)
+
+  it('answers what asks how the store is', async () => {
+    expect(await admin.health()).toMatchObject({
+      status: 'down', checks: { options: { status: 'down', reason: 'INVALID_OPTION' } }, error: { code: 'INVALID_OPTION', message: 'no database is configured' },
+    })
+    expect(admin.metrics()).toMatchObject({ operations: {}, eventsWritten: 0, pool: null })
+    expect(admin.on('slow', () => {})()).toBeUndefined()
+  })
+
+  it('rejects everything else with the reason, and is no promise', async () => {
+    await expect(admin.migrate()).rejects.toBe(reason)
+    await expect(admin.retention.run()).rejects.toBe(reason)
+    expect('then' in admin || (admin as { then?: unknown }).then).toBeFalsy()
+  })
+})
