@@ -7,8 +7,10 @@ export function failingStore(reason: unknown): Store {
   const refuse = () => Promise.reject(reason)
   // Without a `then`: a proxy that has every member would be taken for a promise.
   const surface = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : refuse })
+  // A typed view is made at once; its calls fail like all others.
+  const stream = new Proxy({}, { get: (_, name) => name === 'of' ? () => surface : Reflect.get(surface, name) })
   const members: Record<string | symbol, unknown> = {
-    stream: surface, index: surface, kv: surface, close: async () => {}, then: undefined,
+    stream, index: surface, kv: surface, close: async () => {}, then: undefined,
   }
   return new Proxy({}, { get: (_, name) => name in members ? members[name] : refuse }) as Store
 }

@@ -21,7 +21,7 @@ const LAYERS: [layer: string, files: RegExp][] = [
   ['migrate', /^runtime\/core\/migrate\//],
   ['store', /^runtime\/core\/(store|tableOf|adapter|index)$/],
   ['runtime', /^runtime\/[^/]+$/],
-  ['glue', /^runtime\/nitro\d\//],
+  ['glue', /^runtime\/(nitro\d|app)\//],
   ['options of the module', /^options$/],
   ['shells', /^(module|nitro|cli)$/],
 ]

@@ -1,6 +1,7 @@
 export { PostgresStoreAdapter } from './adapter'
 export { StoreError, isStoreError } from './errors'
 export type { StoreErrorCode } from './errors'
+export { eventCodec } from './features/typed/codec'
 export type { Logger, StoreOptions } from './options'
 export { createStore } from './store'
 export { tableOf } from './tableOf'

@@ -7,6 +7,7 @@ import { invalidValue } from './errors'
 import { createStreamTables } from './features/streamTables'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
+import { withTypedViews } from './features/typed/view'
 import { migrate, requireCurrent } from './migrate/run'
 import type { StoreOptions } from './options'
 import { resolveOptions } from './options'
@@ -67,7 +68,7 @@ export function createStore(options: StoreOptions): Store {
   }
 
   return {
-    stream: { ...stream, append, subscribe: subscriptions.subscribe },
+    stream: withTypedViews({ ...stream, append, subscribe: subscriptions.subscribe }),
     index: createIndexSurface(scopeOf()),
     kv: createKvSurface(scopeOf()),
     ready: async () => (await connector.start()).value.info,
@@ -94,7 +95,7 @@ function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Sessi
   const use: Scope['use'] = work => work(session, tables)
   const scope: Scope = { ...routes, use, send: sendAlone(use) }
   return {
-    stream: createStreamSurface(scope),
+    stream: withTypedViews(createStreamSurface(scope)),
     index: createIndexSurface(scope),
     kv: createKvSurface(scope),
     async query<R extends Row>(text: string, values: unknown[] = []) {

@@ -18,6 +18,7 @@ import { streamAppendSuite } from './streamAppend'
 import { streamReadSuite } from './streamRead'
 import { streamSubscribeSuite } from './streamSubscribe'
 import { streamTablesSuite } from './streamTables'
+import { streamTypedSuite } from './streamTyped'
 import { transactionSuite } from './transaction'
 import { valuesSuite } from './values'
 
@@ -26,7 +27,7 @@ export type { Context, Open, Openers, Opened, Use } from './context'
 /** The tiers one by one, for a database that does not do all of it. */
 export const tiers = {
   values: [namesSuite, valuesSuite],
-  stream: [streamAppendSuite, streamReadSuite, streamSubscribeSuite, streamTablesSuite],
+  stream: [streamAppendSuite, streamReadSuite, streamSubscribeSuite, streamTablesSuite, streamTypedSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
   transaction: [transactionSuite],

@@ -14,7 +14,7 @@ const LAST_TIME = 2 ** 63 - 1024
 // Events in one statement of an import.
 const MAX_STEP = 5_000
 
-export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscribe'> {
+export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscribe' | 'of'> {
   const { context } = scope
   const append = appendOperation(context)
   return {

@@ -1,6 +1,6 @@
 import type { IndexSurface } from './entries'
 import type { KvSurface } from './kv'
-import type { StreamSurface } from './stream'
+import type { StreamSurface, TransactionStreamSurface } from './stream'
 
 /** The three tiers, bound to the pool or to one transaction. */
 export interface Surfaces {
@@ -10,7 +10,7 @@ export interface Surfaces {
 }
 
 export interface TransactionSurfaces extends Omit<Surfaces, 'stream'> {
-  stream: Omit<StreamSurface, 'subscribe'>
+  stream: TransactionStreamSurface
   /**
    * Runs the caller's own SQL in the transaction. Values travel as parameters (`$1`, `$2` …), never as text.
    * `bigint` and `numeric` arrive as strings, `json` parsed, times as `Date`.

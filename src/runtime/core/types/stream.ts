@@ -1,3 +1,5 @@
+import type { EventCodec, EventSchemas, TypedStream, TypedStreamOptions } from './typed'
+
 /** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */
 export interface EventInput {
   type: string
@@ -81,4 +83,20 @@ export interface StreamSurface {
   ): Promise<StreamSubscription>
   /** Removes a subject with all its events; true when there were any. Ids of other events stay as they are. */
   delete(subject: string): Promise<boolean>
+  /**
+   * The same streams with the types of a codec: `data` is checked by its schema when it is written and when it is
+   * read, and comes back as the schema gives it (docs/typed-streams.md).
+   * @throws {StoreError} INVALID_VALUE when a schema is none, or a version no whole number from 1 on
+   * @example
+   * const orders = store.stream.of({ 'order.placed': z.object({ total: z.number() }) })
+   * await orders.append('orders:42', { type: 'order.placed', data: { total: 99 } })
+   */
+  of<const Schemas extends EventSchemas>(codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions): TypedStream<Schemas>
+}
+
+/** The streams of a transaction: nothing is followed there. */
+export interface TransactionStreamSurface extends Omit<StreamSurface, 'subscribe' | 'of'> {
+  of<const Schemas extends EventSchemas>(
+    codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions,
+  ): Omit<TypedStream<Schemas>, 'subscribe'>
 }

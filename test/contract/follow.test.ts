@@ -1,0 +1,80 @@
+import { describe, expect, it, vi } from 'vitest'
+import type { EventRecord } from '../../src/runtime/core/index'
+import { follow, positionOf } from '../../src/runtime/follow'
+import { pglite, postgres18 } from '../setup/backends'
+import { expectRefused, idsOf } from './suite/context'
+
+const eventually = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 10 })
+
+describe.each([pglite, postgres18])('following a subject on $name', ({ open, available }) => {
+  it.runIf(available())('hands over from history to live without a hole or a repeat, wherever it starts', async () => {
+    const { store: { stream } } = await open({ pollInterval: 10 })
+    const subject = 'orders:1'
+    // More than a page of history, and a writer that does not stop while the followers come.
+    const appended = await stream.appendMany(subject, Array.from({ length: 1_200 }, (_, data) => ({ type: 'old', data })))
+    const end = new AbortController()
+    const followers: { after: string, seen: EventRecord[], done: Promise<void> }[] = []
+    const join = async (from: string) => {
+      const after = await positionOf(stream, subject, from)
+      const seen: EventRecord[] = []
+      followers.push({ after, seen, done: follow(stream, subject, { after, signal: end.signal, onEvent: event => seen.push(event) }) })
+    }
+    for (let data = 0; data < 60; data++) {
+      const joining = data % 6 === 0 ? Promise.all(['start', 'now', appended[data * 10]!.id].map(join)) : undefined
+      appended.push(await stream.append(subject, { type: 'new', data }))
+      await joining
+    }
+    const last = appended.at(-1)!
+    await eventually(() => expect(followers.map(({ after, seen }) => seen.at(-1)?.id ?? after)).toEqual(followers.map(() => last.id)))
+    end.abort()
+    await Promise.all(followers.map(({ done }) => done))
+    expect(followers).toHaveLength(30)
+    for (const { after, seen } of followers) {
+      expect(idsOf(seen)).toEqual(idsOf(appended.filter(({ id }) => BigInt(id) > BigInt(after))))
+    }
+  })
+
+  it.runIf(available())('waits for its callback, and gives it nothing after the end', async () => {
+    const { store: { stream } } = await open({ pollInterval: 10 })
+    await stream.appendMany('orders:1', [{ type: 'a', data: 1 }, { type: 'a', data: 2 }])
+    const end = new AbortController()
+    const seen: unknown[] = []
+    let release = () => {}
+    const done = follow(stream, 'orders:1', {
+      after: '0',
+      signal: end.signal,
+      onEvent: event => new Promise<void>((resolve) => {
+        seen.push(event.data)
+        release = resolve
+      }),
+    })
+    await eventually(() => expect(seen).toEqual([1]))
+    end.abort()
+    release()
+    await done
+    expect(seen).toEqual([1])
+  })
+
+  it.runIf(available()).each(['history', 'live'])('ends with what its callback throws, in %s', async (when) => {
+    const { store: { stream } } = await open({ pollInterval: 10 })
+    if (when === 'history') await stream.append('orders:1', { type: 'a' })
+    const done = follow(stream, 'orders:1', {
+      after: '0',
+      signal: new AbortController().signal,
+      onEvent() {
+        throw new RangeError('no more')
+      },
+    })
+    const failure = expect(done).rejects.toThrow('no more')
+    if (when === 'live') await stream.append('orders:1', { type: 'a' })
+    await failure
+  })
+
+  it.runIf(available())('starts at a position that is one', async () => {
+    const { store: { stream } } = await open()
+    expect(await positionOf(stream, 'orders:1', 'now')).toBe('0')
+    const { id } = await stream.append('orders:1', { type: 'a' })
+    expect(await Promise.all(['now', 'start', '7'].map(from => positionOf(stream, 'orders:1', from)))).toEqual([id, '0', '7'])
+    await expectRefused(() => positionOf(stream, 'orders:1', 'yesterday'), 'after')
+  })
+})
