@@ -55,6 +55,15 @@ describe('the line to an event stream', () => {
     expect(last().url).toBe('/live?lastEventId=7')
   })
 
+  it('begins where its address says, and goes on from there', () => {
+    const { line, last } = setUp()
+    line.follow('/live?lastEventId=5&a=1')
+    last().say('message', { lastEventId: '6', data: '6' })
+    last().say('error')
+    vi.runAllTimers()
+    expect(last().url).toBe('/live?lastEventId=6&a=1')
+  })
+
   it('waits longer each time, up to a bound, and starts anew once the server speaks', () => {
     const { line, dialled, last } = setUp()
     const pauseAfterError = () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { eventCodec } from '../../src/runtime/core/index'
+import { failingStore } from '../../src/runtime/failing'
 import { decode, encode } from '../../src/runtime/core/features/typed/events'
 import { entriesOf } from '../../src/runtime/core/features/typed/codec'
 import type { EventRecord, StandardSchema } from '../../src/runtime/core/index'
@@ -41,6 +42,14 @@ describe('eventCodec', () => {
     const codec = eventCodec({ a: { version: 2, schema } })
     const more = codec.upcast('a', 1, data => data)
     expect([codec.upcasts, Object.keys(more.upcasts.a!)]).toEqual([{}, ['1']])
+  })
+})
+
+describe('the view of a store that could not be made', () => {
+  it('says why at each call', async () => {
+    const reason = new Error('no database')
+    await expect(failingStore(reason).stream.of({ a: z.number() }).read('orders:1')).rejects.toBe(reason)
+    await expect(failingStore(reason).stream.read('orders:1')).rejects.toBe(reason)
   })
 })
 

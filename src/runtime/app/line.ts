@@ -95,6 +95,8 @@ function pauseAfter(failures: number): number {
 
 // Only the browser's own attempts send the header `Last-Event-ID`.
 function withLastId(url: string, id: string): string {
-  const [path = '', hash] = url.split('#', 2)
-  return `${path}${path.includes('?') ? '&' : '?'}lastEventId=${encodeURIComponent(id)}${hash === undefined ? '' : `#${hash}`}`
+  const [, path = '', query, hash = ''] = /^([^?#]*)\??([^#]*)(.*)$/s.exec(url) ?? []
+  const parameters = new URLSearchParams(query)
+  parameters.set('lastEventId', id)
+  return `${path}?${parameters}${hash}`
 }

@@ -68,7 +68,7 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
 }
 
 function lastEventId(event: H3Event): string | undefined {
-  const given = getRequestHeader(event, 'last-event-id') || getQuery(event).lastEventId
+  const given = getRequestHeader(event, 'last-event-id') || [getQuery(event).lastEventId].flat().at(-1)
   if (given === undefined || given === '') return undefined
   const id = String(given)
   if (!/^\d{1,19}$/.test(id)) throw createError({ statusCode: 400, message: 'The last event id must be the id of an event, a decimal number.' })

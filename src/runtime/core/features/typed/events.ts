@@ -40,7 +40,7 @@ export function decode(entries: Entries, event: EventRecord): Eventual<EventReco
   const upgraded = upgrade(steps, entry, event, place)
   // Named by the version the schema is of, once the event has got there.
   const parsed = chain(upgraded, data => parse(entry.schema, data, { ...place, version: entry.version }))
-  return chain(parsed, data => ({ ...event, data }))
+  return chain(parsed, data => withData(event, data))
 }
 
 function upgrade(steps: number[], { upcasts }: TypeEntry, event: EventRecord, place: Place): Eventual<unknown> {
@@ -63,6 +63,10 @@ function step(upcast: TypeEntry['upcasts'][number] | undefined, data: unknown, e
   catch (cause) {
     return fail(cause)
   }
+}
+
+function withData({ data: _, ...event }: EventRecord, data: unknown): EventRecord {
+  return (data === undefined ? event : { ...event, data }) as EventRecord
 }
 
 const listOf = (entries: Entries) => [...entries.keys()].join(', ') || 'it has none'
