@@ -95,8 +95,9 @@ function pauseAfter(failures: number): number {
 
 // Only the browser's own attempts send the header `Last-Event-ID`.
 function withLastId(url: string, id: string): string {
-  const [, path = '', query, hash = ''] = /^([^?#]*)\??([^#]*)(.*)$/s.exec(url) ?? []
-  const parameters = new URLSearchParams(query)
+  const [address = '', ...hash] = url.split('#')
+  const [path, ...query] = address.split('?')
+  const parameters = new URLSearchParams(query.join('?'))
   parameters.set('lastEventId', id)
-  return `${path}?${parameters}${hash}`
+  return [`${path}?${parameters}`, ...hash].join('#')
 }
