@@ -30,7 +30,9 @@ function typedView(stream: Untyped, codec: EventSchemas | EventCodec, given?: Ty
   const many = (events: unknown) => inOrder(checkArray('events', events), (event, at) => encode(entries, event, `events.${at}`))
   const parsed = (event: EventRecord) => decode(entries, event)
   const parsedAll = (events: EventRecord[]) => inOrder(events, parsed)
-  const known = (options?: StreamReadOptions) => skips ? { ...options, types: options?.types ?? [...entries.keys()] } : options
+  // In the query already, so that `limit` counts known events.
+  const known = (options?: StreamReadOptions) =>
+    skips ? { ...checkOptions('options', options), types: options?.types ?? [...entries.keys()] } : options
 
   const calls: Omit<TypedStream<EventSchemas>, 'subscribe'> = {
     append: async (subject, event, ...rest) => parsed(await chain(one(event), input => stream.append(subject, input, ...rest))) as never,
