@@ -1,18 +1,27 @@
-import { describe, expect, it, vi } from 'vitest'
-import type { EventRecord } from '../../src/runtime/core/index'
+import { setMaxListeners } from 'node:events'
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { EventRecord, StreamSurface } from '../../src/runtime/core/index'
 import { follow, positionOf } from '../../src/runtime/follow'
 import { pglite, postgres18 } from '../setup/backends'
-import { expectRefused, idsOf } from './suite/context'
+import { expectRefused, idsOf, unique } from './suite/context'
 
 const eventually = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 10 })
 
 describe.each([pglite, postgres18])('following a subject on $name', ({ open, available }) => {
+  let stream: StreamSurface
+  let subject: string
+  beforeAll(async () => {
+    if (available()) stream = (await open({ pollInterval: 10 })).store.stream
+  })
+  beforeEach(() => {
+    subject = `orders:${unique()}`
+  })
+
   it.runIf(available())('hands over from history to live without a hole or a repeat, wherever it starts', async () => {
-    const { store: { stream } } = await open({ pollInterval: 10 })
-    const subject = 'orders:1'
     // More than a page of history, and a writer that does not stop while the followers come.
     const appended = await stream.appendMany(subject, Array.from({ length: 1_200 }, (_, data) => ({ type: 'old', data })))
     const end = new AbortController()
+    setMaxListeners(0, end.signal)
     const followers: { after: string, seen: EventRecord[], done: Promise<void> }[] = []
     const join = async (from: string) => {
       const after = await positionOf(stream, subject, from)
@@ -35,12 +44,11 @@ describe.each([pglite, postgres18])('following a subject on $name', ({ open, ava
   })
 
   it.runIf(available())('waits for its callback, and gives it nothing after the end', async () => {
-    const { store: { stream } } = await open({ pollInterval: 10 })
-    await stream.appendMany('orders:1', [{ type: 'a', data: 1 }, { type: 'a', data: 2 }])
+    await stream.appendMany(subject, [{ type: 'a', data: 1 }, { type: 'a', data: 2 }])
     const end = new AbortController()
     const seen: unknown[] = []
     let release = () => {}
-    const done = follow(stream, 'orders:1', {
+    const done = follow(stream, subject, {
       after: '0',
       signal: end.signal,
       onEvent: event => new Promise<void>((resolve) => {
@@ -56,9 +64,8 @@ describe.each([pglite, postgres18])('following a subject on $name', ({ open, ava
   })
 
   it.runIf(available()).each(['history', 'live'])('ends with what its callback throws, in %s', async (when) => {
-    const { store: { stream } } = await open({ pollInterval: 10 })
-    if (when === 'history') await stream.append('orders:1', { type: 'a' })
-    const done = follow(stream, 'orders:1', {
+    if (when === 'history') await stream.append(subject, { type: 'a' })
+    const done = follow(stream, subject, {
       after: '0',
       signal: new AbortController().signal,
       onEvent() {
@@ -66,15 +73,14 @@ describe.each([pglite, postgres18])('following a subject on $name', ({ open, ava
       },
     })
     const failure = expect(done).rejects.toThrow('no more')
-    if (when === 'live') await stream.append('orders:1', { type: 'a' })
+    if (when === 'live') await stream.append(subject, { type: 'a' })
     await failure
   })
 
   it.runIf(available())('starts at a position that is one', async () => {
-    const { store: { stream } } = await open()
-    expect(await positionOf(stream, 'orders:1', 'now')).toBe('0')
-    const { id } = await stream.append('orders:1', { type: 'a' })
-    expect(await Promise.all(['now', 'start', '7'].map(from => positionOf(stream, 'orders:1', from)))).toEqual([id, '0', '7'])
-    await expectRefused(() => positionOf(stream, 'orders:1', 'yesterday'), 'after')
+    expect(await positionOf(stream, subject, 'now')).toBe('0')
+    const { id } = await stream.append(subject, { type: 'a' })
+    expect(await Promise.all(['now', 'start', '7'].map(from => positionOf(stream, subject, from)))).toEqual([id, '0', '7'])
+    await expectRefused(() => positionOf(stream, subject, 'yesterday'), 'after')
   })
 })
