@@ -80,6 +80,12 @@ describe('a layer', () => {
     expect(offences(files, (_, { target }) => drivers.includes(target))).toEqual([])
   })
 
+  it('of the app reaches the browser: of the server it knows types only', () => {
+    const app = sources.filter(inside('runtime/app'))
+    expect(app).not.toEqual([])
+    expect(offences(app, (_, { target, isPackage, typeOnly }) => isPackage ? target !== 'vue' : !inside('runtime/app')({ name: target }) && !typeOnly)).toEqual([])
+  })
+
   it('of the specs and statements runs nothing: of the database it knows types only', () => {
     const files = [...sources.filter(inside(`${CORE}/spec`)), ...sources.filter(inside(`${CORE}/statements`))]
     expect(offences(files, (_, { target, typeOnly }) => target.startsWith(`${CORE}/db/`) && !typeOnly)).toEqual([])
