@@ -37,6 +37,7 @@ export function openEventResponse(event: H3Event): EventResponse {
   })
 
   async function write(text: string): Promise<void> {
+    controller.signal.throwIfAborted()
     busy++
     try {
       await writer.write(encoder.encode(text))
@@ -58,6 +59,7 @@ export function openEventResponse(event: H3Event): EventResponse {
       res.off('close', abort)
       // A client that is behind would hold up a server that stops: it comes back for the rest.
       if (res.writableNeedDrain) res.destroy()
+      abort()
       writer.close().catch(abort)
     },
     sent: sendStream(event, readable),
