@@ -81,7 +81,7 @@ describe('an answer of server-sent events', () => {
     const client = await connect()
     client.answer.pause()
     const writing = (async () => {
-      for (;;) await response.write(`data: ${'x'.repeat(100_000)}\n\n`)
+      for (let written = 0; written < 1_000; written++) await response.write(`data: ${'x'.repeat(100_000)}\n\n`)
     })()
     client.request.destroy()
     await expect(writing).rejects.toThrow()
@@ -123,7 +123,7 @@ describe('an answer of server-sent events', () => {
     client.answer.pause()
     let written = 0
     const writing = (async () => {
-      for (;; written++) await response.write(`data: ${'x'.repeat(100_000)}\n\n`)
+      for (; written < 1_000; written++) await response.write(`data: ${'x'.repeat(100_000)}\n\n`)
     })()
     for (let before = -1; before !== written; await sleep(50)) before = written
     endAll()
