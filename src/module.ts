@@ -1,4 +1,4 @@
-import { createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
+import { addImports, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { defu } from 'defu'
 import { mergeRuntimeConfig, toRuntimeConfig } from './options'
 import type { ModuleOptions } from './options'
@@ -23,7 +23,9 @@ export default defineNuxtModule<ModuleOptions>({
       warn: message => useLogger('nvent-store-postgres').warn(message),
     })
     runtimeConfig.nventStorePostgres = mergeRuntimeConfig(runtimeConfig.nventStorePostgres, made, process.env)
-    config.nitro.modules = [...config.nitro.modules ?? [], createResolver(import.meta.url).resolve('./nitro')]
+    const { resolve } = createResolver(import.meta.url)
+    config.nitro.modules = [...config.nitro.modules ?? [], resolve('./nitro')]
+    addImports({ name: 'useEventStream', from: resolve('./runtime/app/useEventStream') })
   },
 })
 

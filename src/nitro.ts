@@ -67,7 +67,9 @@ function addServerCode(nitro: Nitro, glue: string): void {
   const { options } = nitro
   // First of all plugins: nvent's own plugin calls the hook that ours listens to.
   options.plugins.unshift(join(glue, 'plugin'))
-  if (options.imports) (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
+  if (options.imports) {
+    (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') }, { name: 'sendEvents', from: join(glue, 'events') })
+  }
   options.externals = { ...options.externals, inline: [...options.externals?.inline ?? [], runtime] }
   options.virtual['#nvent-server-imports'] = async () => {
     const imports = await nitro.unimport?.getImports() ?? []

@@ -13,7 +13,9 @@ export function failingStore(reason: unknown): Store {
   }
   // Without a `then`: a proxy that has every member would be taken for a promise.
   const surface = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : refuse })
-  const surfaces = { stream: surface, index: surface, kv: surface }
+  // A typed view is made at once; its calls fail like all others.
+  const stream = new Proxy({}, { get: (_, name) => name === 'of' ? () => surface : Reflect.get(surface, name) })
+  const surfaces = { stream, index: surface, kv: surface }
   // What asks how the store is has an answer; nothing will ever happen that a listener could hear.
   const known: Record<string | symbol, unknown> = {
     health: async () => healthOfNothing(reason), metrics: createMetrics().snapshot, on: () => () => {}, retention: surface, then: undefined,

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import * as core from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types/index'
@@ -10,14 +11,20 @@ const blocksOf = (text: string, language: string) =>
   [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(match => match[1]!)
 
 const EXPECTATION = /^(const \w+ = )?(.+?) \/\/ → (.+)$/gm
-const IMPORT = /^import \{ (.+) \} from 'nvent-store-postgres\/core'$/gm
+const IMPORT = /^import (?:\* as )?(.+) from '(.+)'$/gm
+const packages: Record<string, () => Promise<unknown>> = {
+  'nvent-store-postgres/core': () => Promise.resolve(core),
+  'zod': () => import('zod'),
+  'valibot': () => import('valibot'),
+  'arktype': () => import('arktype'),
+}
 
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (...args: string[]) => (...args: unknown[]) => Promise<void>
 
 async function run(example: string, store: Store): Promise<number> {
   let checked = 0
   const code = example
-    .replace(IMPORT, 'const { $1 } = core')
+    .replace(IMPORT, 'const $1 = await load(\'$2\')')
     .replace(EXPECTATION, (_, declaration: string | undefined, expression: string, expected: string) =>
       `${declaration ?? ''};check(${expression.replace(/;$/, '')}, (${expected}))`)
   const check = (actual: unknown, expected: unknown) => {
@@ -26,17 +33,18 @@ async function run(example: string, store: Store): Promise<number> {
     else expect(actual).toEqual(expected)
   }
   // In a block of its own: an example may name its own store.
-  await new AsyncFunction('store', 'core', 'check', `{${code}}`)(store, core, check)
+  const { outputText } = ts.transpileModule(`{${code}}`, { compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext } })
+  await new AsyncFunction('store', 'load', 'check', outputText)(store, (name: string) => packages[name]!(), check)
   return checked
 }
 
-describe('the examples of README', () => {
-  const examples = blocksOf(read('README.md'), 'ts')
+describe.each([['README.md', 5], ['docs/typed-streams.md', 3]])('the examples of %s', (document, least) => {
+  const examples = blocksOf(read(document), 'ts')
     // Whole files of an app are tested as an app (test/e2e/readme.test.ts).
     .filter(block => !/^\/\/ (?:nuxt\.config|server\/)/.test(block))
 
   it('there are some', () => {
-    expect(examples.length).toBeGreaterThanOrEqual(5)
+    expect(examples.length).toBeGreaterThanOrEqual(least)
   })
 
   it.each(examples.map(example => [example.trim().split('\n', 1)[0]!, example]))('%s', async (_, example) => {

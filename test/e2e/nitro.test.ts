@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import { build, createNitro, prepare } from 'nitropack'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
-import { fixture, outside, startOutput } from './support'
+import { listen } from './sse'
+import type { SseClient } from './sse'
+import { fixture, outside, startOutput, until } from './support'
+import type { App } from './support'
 
 describe('a plain Nitro project', () => {
   let output: string
@@ -66,5 +69,100 @@ describe('a plain Nitro project', () => {
     const app = await startOutput(output, { env: { NITRO_NVENT_STORE_POSTGRES_CONNECTION: 'pglite://memory' } })
     expect(await app.post('/order', { id: 'a', total: 5 })).toMatchObject(order)
     expect(app.logs()).toContain('pglite database memory from NITRO_NVENT_STORE_POSTGRES_CONNECTION')
+  })
+
+  describe.each([
+    ['PostgreSQL', async () => ({ DATABASE_URL: (await freshDatabase('pg18')).url })],
+    ['the embedded database', async () => ({ DATABASE_URL: 'pglite://memory' })],
+  ])('sendEvents on %s', (_, environment) => {
+    let app: App
+    beforeAll(async () => {
+      // A stream that did not end with the server would keep it from ending for longer than any test may take.
+      app = await startOutput(output, { env: { ...await environment(), NITRO_SHUTDOWN_TIMEOUT: '900000' } })
+    })
+
+    const append = (subject: string, events: { type: string, data?: unknown }[]) => app.post<{ id: string }[]>('/append', { subject, events })
+    const counted = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => ({ type: 'counted', data: from + at }))
+    const live = (query: Record<string, string>, lastEventId?: string) => listen(`${app.url}/live?${new URLSearchParams(query)}`, lastEventId)
+    const dataOf = (client: SseClient) => client.messages.map(({ data }) => (data as { data: number }).data)
+    const received = (client: SseClient, count: number) => until(() => client.messages.length, length => length >= count)
+    const handedTo = async (client: string) => (await app.post<Record<string, number>>('/handed'))[client] ?? 0
+
+    it('sends what is there, then what comes, and goes on after the last event a client has seen', async () => {
+      await append('orders:1', counted(0, 700))
+      const first = await live({ subject: 'orders:1', from: 'start' })
+      await append('orders:1', counted(700, 710))
+      await received(first, 710)
+      expect(dataOf(first)).toEqual(counted(0, 710).map(({ data }) => data))
+      first.hangUp()
+      await append('orders:1', counted(710, 720))
+      const { id } = first.messages[702]!
+      // A browser sends the header, useEventStream the query.
+      const again = [await live({ subject: 'orders:1' }, id), await live({ subject: 'orders:1', lastEventId: id })]
+      await append('orders:1', counted(720, 725))
+      for (const client of again) {
+        await received(client, 22)
+        expect(client.start()).toBe(id)
+        expect(dataOf(client)).toEqual(counted(703, 725).map(({ data }) => data))
+        client.hangUp()
+      }
+    })
+
+    it('starts now unless told otherwise, and says where: what comes while the line is down is not lost', async () => {
+      const [last] = await append('orders:2', counted(0, 1))
+      const client = await live({ subject: 'orders:2' })
+      await until(client.start, start => start !== undefined)
+      expect(client.start()).toBe(last!.id)
+      client.hangUp()
+      await append('orders:2', counted(1, 3))
+      const again = await live({ subject: 'orders:2' }, client.start())
+      await received(again, 2)
+      expect(dataOf(again)).toEqual([1, 2])
+      again.hangUp()
+    })
+
+    it('leaves out what map leaves out, and sends comments', async () => {
+      const client = await live({ subject: 'orders:3', heartbeat: '10' })
+      await until(client.text, text => text.includes('\n\n:\n\n'))
+      await append('orders:3', [{ type: 'secret', data: 1 }, { type: 'shown', data: 2 }])
+      await received(client, 1)
+      expect(dataOf(client)).toEqual([2])
+      client.hangUp()
+    })
+
+    it('refuses a last event id that is none', async () => {
+      expect((await live({ subject: 'orders:4' }, 'yesterday')).status).toBe(400)
+      expect((await live({ subject: 'orders:4', from: 'yesterday' })).status).toBe(500)
+    })
+
+    it('waits for a client that is slow, and forgets one that has gone', async () => {
+      const data = 'x'.repeat(50_000)
+      const slow = await live({ subject: 'orders:5', client: 'slow' })
+      const gone = await live({ subject: 'orders:5', client: 'gone' })
+      const quick = await live({ subject: 'orders:5', client: 'quick' })
+      slow.pause()
+      await append('orders:5', [{ type: 'big', data }])
+      await received(gone, 1)
+      gone.hangUp()
+      // More than every buffer on the way holds.
+      for (let at = 0; at < 20; at++) await append('orders:5', Array.from({ length: 40 }, () => ({ type: 'big', data })))
+      await received(quick, 801)
+      expect(await handedTo('slow')).toBeLessThan(700)
+      expect(await handedTo('gone')).toBeLessThan(50)
+      slow.resume()
+      await received(slow, 801)
+      expect(slow.messages.map(({ id }) => id)).toEqual(quick.messages.map(({ id }) => id))
+    })
+
+    it('ends when the server is asked to stop, also for a client that does not read', async () => {
+      const client = await live({ subject: 'orders:6', client: 'last' })
+      const stuck = await live({ subject: 'orders:5', from: 'start', client: 'stuck' })
+      stuck.pause()
+      await until(() => handedTo('stuck'), count => count > 10)
+      const said = app.logs().length
+      expect(await app.stop()).toBe(0)
+      await client.ended
+      expect(app.logs().slice(said)).not.toMatch(/error|warn|could not/i)
+    })
   })
 })

@@ -225,6 +225,40 @@ describe('the playground', async () => {
       await see(/Rang twice/)
     })
 
+    it('shows an order in another tab, also when the server was away in between', async () => {
+      const environment = await databases.PostgreSQL()
+      // A stream that did not end with the server would keep it from ending for longer than any test may take.
+      const restart = (url?: string) => start({ ...environment, NITRO_SHUTDOWN_TIMEOUT: '900000', ...url && { PORT: new URL(url).port } })
+      const desk = await restart()
+      const [mine, other] = [await browser.newPage(), await browser.newPage()]
+      for (const tab of [mine, other]) {
+        await tab.goto(desk.url)
+        await tab.getByText('live', { exact: true }).waitFor()
+        // A reload would forget it.
+        await tab.evaluate('window.notReloaded = true')
+      }
+      await mine.getByRole('button', { name: 'Add Desk lamp to the cart' }).click()
+      await mine.getByLabel('Customer').fill('Mary Shelley')
+      await mine.getByRole('button', { name: 'Place order' }).click()
+      await other.locator('.order', { hasText: 'Mary Shelley' }).waitFor()
+
+      expect(await desk.stop()).toBe(0)
+      await Promise.all([mine, other].map(tab => tab.getByText('connecting', { exact: true }).waitFor()))
+      const elsewhere = await start(environment)
+      const customer = visitor(elsewhere)
+      await customer('PUT', '/api/cart', { product: 'pen', quantity: 1 })
+      expect(await customer('POST', '/api/orders', { customer: 'Emily Dickinson' })).toMatchObject({ status: 201 })
+
+      const again = await restart(desk.url)
+      for (const tab of [mine, other]) {
+        await tab.locator('.order', { hasText: 'Emily Dickinson' }).waitFor()
+        await tab.getByText('live', { exact: true }).waitFor()
+        expect(await tab.evaluate('window.notReloaded')).toBe(true)
+        await tab.close()
+      }
+      await Promise.all([again.stop(), elsewhere.stop()])
+    })
+
     it('explains what the store refuses', async () => {
       await open('/kv')
       await page.getByLabel('Value').fill('a text')

@@ -23,7 +23,7 @@ const LAYERS: [layer: string, files: RegExp][] = [
   ['admin', /^runtime\/core\/admin\//],
   ['store', /^runtime\/core\/(store|tableOf|adapter|index)$/],
   ['runtime', /^runtime\/[^/]+$/],
-  ['glue', /^runtime\/nitro\d\//],
+  ['glue', /^runtime\/(nitro\d|app)\//],
   ['options of the module', /^options$/],
   ['command line', /^cli\//],
   ['shells', /^(module|nitro|cli)$/],
@@ -81,6 +81,12 @@ describe('a layer', () => {
     const drivers = [...CORE_PACKAGES, 'pg-pool', `${CORE}/db/pg`, `${CORE}/db/pglite`, `${CORE}/db/connect`]
     expect(files).not.toEqual([])
     expect(offences(files, (_, { target }) => drivers.includes(target))).toEqual([])
+  })
+
+  it('of the app reaches the browser: of the server it knows types only', () => {
+    const app = sources.filter(inside('runtime/app'))
+    expect(app).not.toEqual([])
+    expect(offences(app, (_, { target, isPackage, typeOnly }) => isPackage ? target !== 'vue' : !inside('runtime/app')({ name: target }) && !typeOnly)).toEqual([])
   })
 
   it('of the specs and statements runs nothing: of the database it knows types only', () => {

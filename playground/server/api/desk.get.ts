@@ -3,6 +3,8 @@ export default defineEventHandler(async (event) => {
   const store = logged(event, useStore())
   const session = sessionOf(event)
 
+  // Before the rest is read: the page follows the log from here, and misses nothing.
+  const [latest] = await store.stream.read(DESK_LOG, { order: 'desc', limit: 1 })
   const [cart, used, orders, totals] = await Promise.all([
     store.kv.get<Cart>(cartKey(session)),
     store.kv.get<number>(limitKey(session)),
@@ -11,6 +13,7 @@ export default defineEventHandler(async (event) => {
   ])
 
   return {
+    position: latest?.id ?? '0',
     products,
     cart: viewCart(cart),
     turns: viewTurns(used),

@@ -1,6 +1,9 @@
 import type { IndexEntry, IndexSurface } from 'nvent-store-postgres/core'
 import type { Order, OrderStatus, Totals } from '~/types/desk'
 
+/** The stream of all that happens to orders; each transaction appends to it last, as its subject is one for all. */
+export const DESK_LOG = 'desk:log'
+
 const transitions: Record<OrderStatus, OrderStatus[]> = {
   placed: ['paid', 'cancelled'],
   paid: ['packed', 'cancelled'],

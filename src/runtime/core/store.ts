@@ -18,6 +18,7 @@ import { startSweep } from './features/sweep'
 import { checkTransactionOptions, withRetries } from './features/transaction'
 import { createTurns } from './features/turn'
 import { explainGone } from './migrate/gone'
+import { withTypedViews } from './features/typed/view'
 import { migrate, requireCurrent } from './migrate/run'
 import type { Logger, StoreOptions } from './options'
 import { resolveOptions } from './options'
@@ -37,7 +38,8 @@ import { createStreamSurface } from './surfaces/stream'
 import type { ReadAllOptions, Store, StoreInfo, StoreMetrics, TransactionSurfaces } from './types/index'
 
 /** The surfaces of a transaction, by the tier that its calls are named after. */
-interface TransactionTiers extends Omit<TransactionSurfaces, 'query'> {
+interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | 'query'> {
+  stream: Omit<TransactionSurfaces['stream'], 'of'>
   transaction: Pick<TransactionSurfaces, 'query'>
 }
 
@@ -113,12 +115,15 @@ export function createStore(options: StoreOptions): Store {
     rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
   })
 
+  const surfaces = watch.surfaces({
+    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options) },
+    index: createIndexSurface(scopeOf()),
+    kv: createKvSurface(scopeOf()),
+  })
+
   return {
-    ...watch.surfaces({
-      stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options) },
-      index: createIndexSurface(scopeOf()),
-      kv: createKvSurface(scopeOf()),
-    }),
+    ...surfaces,
+    stream: withTypedViews(surfaces.stream),
     admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: retention.run }, on: watch.on }),
     ready: async () => (await connector.start()).value.info,
     async transaction(work, given) {
@@ -179,7 +184,7 @@ function countedBatcher(use: Scope['use'], gate: Gate, counts: StoreMetrics['bat
 function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']): TransactionTiers {
   const scope: Scope = { ...routes, use, send: sendAlone(use) }
   return {
-    stream: createStreamSurface(scope),
+    stream: withTypedViews(createStreamSurface(scope)),
     index: createIndexSurface(scope),
     kv: createKvSurface(scope),
     transaction: {
@@ -193,7 +198,8 @@ function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']
   }
 }
 
-const flattened = ({ transaction, ...surfaces }: TransactionTiers): TransactionSurfaces => ({ ...surfaces, ...transaction })
+const flattened = ({ transaction, stream, ...surfaces }: TransactionTiers): TransactionSurfaces =>
+  ({ ...surfaces, ...transaction, stream: withTypedViews(stream) })
 
 async function describe(
   db: Db, names: { schema: string, prefix: string }, schema: { version: number, applied: number },

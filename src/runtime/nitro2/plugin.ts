@@ -1,6 +1,7 @@
 import { defineNitroPlugin } from 'nitropack/runtime'
 import { registerStoreAdapter } from '#nvent-server-imports'
 import { announce } from '../announce'
+import { endAll } from '../ending'
 import { leave, takeOver } from '../handle'
 import { logger } from '../logger'
 import { worksElsewhere } from '../settings'
@@ -14,7 +15,10 @@ export default defineNitroPlugin((app) => {
   app.hooks.hook('nvent:register-adapters', async () => {
     await registerStoreAdapter?.('postgres', useStore())
   })
-  app.hooks.hook('close', () => leave(app))
+  app.hooks.hook('close', () => {
+    endAll()
+    return leave(app)
+  })
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (!import.meta.prerender && !worksElsewhere(nventStorePostgres, nvent)) void announce(appHandle(), logger)
 })

@@ -27,6 +27,7 @@ import { streamReadAllSuite } from './streamReadAll'
 import { streamReadSuite } from './streamRead'
 import { streamSubscribeSuite } from './streamSubscribe'
 import { streamTablesSuite } from './streamTables'
+import { streamTypedSuite } from './streamTyped'
 import { transactionSuite } from './transaction'
 import { valuesSuite } from './values'
 import { withClientSuite } from './withClient'
@@ -37,7 +38,7 @@ export type { Context, Open, Openers, Opened, Use } from './context'
 export const tiers = {
   values: [namesSuite, valuesSuite],
   eventLog: [streamExpectedSuite, streamIdsSuite, streamAllSuite, streamHistorySuite, streamLifeSuite],
-  stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTablesSuite],
+  stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTypedSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
   transaction: [transactionSuite, withClientSuite],

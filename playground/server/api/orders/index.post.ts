@@ -18,6 +18,7 @@ export default defineEventHandler(async (event) => {
     await tx.index.add('orders', id, placed.ts, { customer, status: 'placed', items: count, total, events: 1 })
     await countOrder(tx.index, total)
     await tx.kv.delete(cartKey(session))
+    await tx.stream.append(DESK_LOG, { type: 'order.placed', data: { order: id } })
     return { id, total }
   })
 

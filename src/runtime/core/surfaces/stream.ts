@@ -4,6 +4,6 @@ import { createStreamAppends } from './streamAppend'
 import { createStreamHistory } from './streamHistory'
 import { createStreamLife } from './streamLife'
 
-export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscribe' | 'readAll'> {
+export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscribe' | 'readAll' | 'of'> {
   return { ...createStreamAppends(scope), ...createStreamHistory(scope), ...createStreamLife(scope) }
 }

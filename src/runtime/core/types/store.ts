@@ -2,7 +2,7 @@ import type { StoreAdmin } from './admin'
 import type { TransactionClient } from './client'
 import type { IndexSurface } from './entries'
 import type { KvSurface } from './kv'
-import type { StreamSurface } from './stream'
+import type { StreamSurface, TransactionStreamSurface } from './stream'
 
 /** The three tiers, bound to the pool or to one transaction. */
 export interface Surfaces {
@@ -12,7 +12,7 @@ export interface Surfaces {
 }
 
 export interface TransactionSurfaces extends Omit<Surfaces, 'stream'> {
-  stream: Omit<StreamSurface, 'subscribe' | 'readAll'>
+  stream: TransactionStreamSurface
   /**
    * Runs the caller's own SQL in the transaction. Values travel as parameters (`$1`, `$2` …), never as text.
    * `bigint` and `numeric` arrive as strings, `json` parsed, times as `Date`.

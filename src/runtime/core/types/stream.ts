@@ -2,6 +2,7 @@ import type {
   AppendEntry, AppendManyOptions, AppendOptions, DismissedEvent, EventMeta, IterateOptions, Reason, StreamHead, StreamList, StreamListOptions,
 } from './eventLog'
 import type { GlobalEvent, ReadAllOptions } from './global'
+import type { EventCodec, EventSchemas, TypedStream, TypedStreamOptions } from './typed'
 
 /** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */
 export interface EventInput {
@@ -154,4 +155,20 @@ export interface StreamSurface {
   restore(id: string): Promise<boolean>
   /** The events of a subject that are hidden, with who hid them, why and when. */
   dismissed(subject: string): Promise<DismissedEvent[]>
+  /**
+   * The same streams with the types of a codec: `data` is checked by its schema when it is written and when it is
+   * read, and comes back as the schema gives it (docs/typed-streams.md).
+   * @throws {StoreError} INVALID_VALUE when a schema is none, or a version no whole number from 1 on
+   * @example
+   * const orders = store.stream.of({ 'order.placed': z.object({ total: z.number() }) })
+   * await orders.append('orders:42', { type: 'order.placed', data: { total: 99 } })
+   */
+  of<const Schemas extends EventSchemas>(codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions): TypedStream<Schemas>
+}
+
+/** The streams of a transaction: nothing is followed there. */
+export interface TransactionStreamSurface extends Omit<StreamSurface, 'subscribe' | 'readAll' | 'of'> {
+  of<const Schemas extends EventSchemas>(
+    codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions,
+  ): Omit<TypedStream<Schemas>, 'subscribe'>
 }

@@ -8,6 +8,8 @@ export default defineEventHandler(async (event) => {
     if (!await tx.index.get('orders', id)) throw problem(404, `There is no order ${id}.`)
 
     await tx.index.increment('orders', id, 'events')
-    return tx.stream.append(`orders:${id}`, { type: 'order.noted', data: { text } })
+    const noted = await tx.stream.append(`orders:${id}`, { type: 'order.noted', data: { text } })
+    await tx.stream.append(DESK_LOG, { type: 'order.noted', data: { order: id } })
+    return noted
   })
 })

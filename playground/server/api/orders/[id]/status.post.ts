@@ -19,6 +19,7 @@ export default defineEventHandler(async (event) => {
     await tx.stream.append(`orders:${id}`, { type: `order.${status}`, data: { from: order.status } })
     await tx.index.increment('orders', id, 'events')
     await recountOrder(tx.index, order, status)
+    await tx.stream.append(DESK_LOG, { type: `order.${status}`, data: { order: id } })
     return { id, status }
   })
 })

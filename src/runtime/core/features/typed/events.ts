@@ -1,0 +1,72 @@
+import { checkObject, checkType } from '../../arguments'
+import { invalidValue, messageOf } from '../../errors'
+import { toJson } from '../../json'
+import type { EventInput, EventRecord } from '../../types/index'
+import { isVersion } from './codec'
+import type { TypeEntry } from './codec'
+import { chain, inOrder, parse, refused } from './parse'
+import type { Eventual, Place } from './parse'
+
+type Entries = ReadonlyMap<string, TypeEntry>
+
+/**
+ * The event to store: `data` is kept as it was given, once its schema accepts it in the form it will be read back in.
+ * Version 1 is not written down: an untyped reader sees a field more only where the codec has moved on.
+ */
+export function encode(entries: Entries, event: unknown, name: string): Eventual<EventInput> {
+  const { schemaVersion: _, ...given } = checkObject(name, event)
+  const type = checkType(`${name}.type`, given.type)
+  const entry = entries.get(type)
+  if (!entry) throw invalidValue(`${name}.type`, `${JSON.stringify(type)} is not one this codec knows (${listOf(entries)})`, { type })
+  const data = given.data === undefined ? undefined : toJson(given.data, `${name}.data`)
+  const stored: EventInput = { ...given, type, data, ...entry.version > 1 && { schemaVersion: entry.version } }
+  return chain(parse(entry.schema, data, { name, type, version: entry.version }), () => stored)
+}
+
+/** A stored event as its codec reads it: upcast step by step, then parsed. */
+export function decode(entries: Entries, event: EventRecord): Eventual<EventRecord> {
+  const { id, type } = event
+  const written: unknown = event.schemaVersion ?? 1
+  const place: Place = { name: `event ${id}`, id, type, version: isVersion(written) ? written : 0 }
+  const entry = entries.get(type)
+  if (!entry) {
+    throw refused(place, 'type', `is not one this codec knows (${listOf(entries)}): add it, or give { unknown: 'skip' }`)
+  }
+  if (!isVersion(written)) throw refused(place, 'schemaVersion', `is ${JSON.stringify(written)}, which is no version`)
+  if (written > entry.version) {
+    throw refused(place, 'schemaVersion', `is newer than version ${entry.version}, which this codec has: it was written by a newer release`)
+  }
+  const steps = Array.from({ length: entry.version - written }, (_, at) => written + at)
+  const upgraded = upgrade(steps, entry, event, place)
+  // Named by the version the schema is of, once the event has got there.
+  const parsed = chain(upgraded, data => parse(entry.schema, data, { ...place, version: entry.version }))
+  return chain(parsed, data => withData(event, data))
+}
+
+function upgrade(steps: number[], { upcasts }: TypeEntry, event: EventRecord, place: Place): Eventual<unknown> {
+  let data: unknown = event.data
+  const taken = inOrder(steps, version => chain(step(upcasts[version], data, event, { ...place, version }), (next) => {
+    data = next
+  }))
+  return chain(taken, () => data)
+}
+
+function step(upcast: TypeEntry['upcasts'][number] | undefined, data: unknown, event: EventRecord, place: Place): Eventual<unknown> {
+  if (!upcast) throw refused(place, 'data', `has no way to version ${place.version + 1}: give the codec .upcast(${JSON.stringify(place.type)}, ${place.version}, …)`)
+  const fail = (cause: unknown): never => {
+    throw refused(place, 'data', `could not be upcast to version ${place.version + 1}: ${messageOf(cause)}`, { cause })
+  }
+  try {
+    const next = upcast(data, event)
+    return next instanceof Promise ? next.catch(fail) : next
+  }
+  catch (cause) {
+    return fail(cause)
+  }
+}
+
+function withData({ data: _, ...event }: EventRecord, data: unknown): EventRecord {
+  return (data === undefined ? event : { ...event, data }) as EventRecord
+}
+
+const listOf = (entries: Entries) => [...entries.keys()].join(', ') || 'it has none'

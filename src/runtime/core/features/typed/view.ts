@@ -1,0 +1,57 @@
+import { checkArray, checkFunction, checkOptions } from '../../arguments'
+import { invalidValue } from '../../errors'
+import type {
+  EventCodec, EventRecord, EventSchemas, StreamReadOptions, StreamSurface, TypedStream, TypedStreamOptions,
+} from '../../types/index'
+import { entriesOf } from './codec'
+import { decode, encode } from './events'
+import { chain, inOrder } from './parse'
+
+type Untyped = Omit<StreamSurface, 'of' | 'subscribe' | 'readAll'> & Partial<Pick<StreamSurface, 'subscribe'>>
+
+type TypedCalls = Omit<TypedStream<EventSchemas>, 'subscribe'> & Partial<Pick<TypedStream<EventSchemas>, 'subscribe'>>
+
+/** The streams, with `of` beside what they have. */
+export function withTypedViews<Surface extends Untyped>(stream: Surface): Surface & Pick<StreamSurface, 'of'> {
+  return { ...stream, of: (codec: EventSchemas | EventCodec, options?: TypedStreamOptions) => typedView(stream, codec, options) as never }
+}
+
+/**
+ * Wraps each call of a stream: events go in through `encode` and come out through `decode`, subjects and options
+ * pass as they are. What the stream does not have (`subscribe` in a transaction) the view has not either.
+ */
+function typedView(stream: Untyped, codec: EventSchemas | EventCodec, given?: TypedStreamOptions): TypedCalls {
+  const entries = entriesOf(codec)
+  const { unknown = 'error' } = checkOptions('options', given)
+  if (unknown !== 'error' && unknown !== 'skip') throw invalidValue('options.unknown', `must be 'error' or 'skip', not ${JSON.stringify(unknown)}`)
+  const skips = unknown === 'skip'
+
+  const one = (event: unknown) => encode(entries, event, 'event')
+  const many = (events: unknown) => inOrder(checkArray('events', events), (event, at) => encode(entries, event, `events.${at}`))
+  const parsed = (event: EventRecord) => decode(entries, event)
+  const parsedAll = (events: EventRecord[]) => inOrder(events, parsed)
+  async function* parsedEach(events: AsyncIterable<EventRecord>) {
+    for await (const event of events) yield await parsed(event)
+  }
+  // In the query already, so that `limit` counts known events.
+  const known = (options?: StreamReadOptions) =>
+    skips ? { ...checkOptions('options', options), types: options?.types ?? [...entries.keys()] } : options
+
+  const calls: Omit<TypedStream<EventSchemas>, 'subscribe'> = {
+    append: async (subject, event, ...rest) => parsed(await chain(one(event), input => stream.append(subject, input, ...rest))) as never,
+    appendMany: async (subject, events, ...rest) => parsedAll(await chain(many(events), inputs => stream.appendMany(subject, inputs, ...rest))),
+    iterate: (subject, options) => parsedEach(stream.iterate(subject, known(options))) as never,
+    read: async (subject, options) => parsedAll(await stream.read(subject, known(options))) as never,
+  }
+  const { subscribe } = stream
+  if (!subscribe) return calls
+  return {
+    ...calls,
+    subscribe: async (subject, onEvent, ...rest) => {
+      checkFunction('onEvent', onEvent)
+      return subscribe(subject, async (event) => {
+        if (!skips || entries.has(event.type)) await onEvent(await parsed(event))
+      }, ...rest)
+    },
+  }
+}
