@@ -27,6 +27,9 @@ declare module 'nitropack' {
   }
 }
 
+// Platforms that freeze the process between requests.
+const FUNCTIONS = /^(?:vercel|netlify|netlify-legacy|aws-lambda|aws-amplify|azure-functions|azure-swa|firebase|stormkit|edgio|genezio)$/
+
 const runtime = join(dirname(fileURLToPath(import.meta.url)), 'runtime')
 
 /** The Nitro module: `modules: ['nvent-store-postgres/nitro']`, with its options under `nventStorePostgres`. */
@@ -55,7 +58,9 @@ function addRuntimeConfig(nitro: Nitro): void {
   const add = () => {
     // What the Nuxt module has added wins: it knows more.
     const config: Record<string, unknown> = options.runtimeConfig
-    config.nventStorePostgres = mergeRuntimeConfig(config.nventStorePostgres, made, process.env)
+    const merged = mergeRuntimeConfig(config.nventStorePostgres, made, process.env)
+    if (merged.serverless === '') merged.serverless = FUNCTIONS.test(options.preset)
+    config.nventStorePostgres = merged
   }
   add()
   // The development server reads the config file again, which drops what modules added.

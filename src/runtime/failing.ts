@@ -8,7 +8,7 @@ export function failingStore(reason: unknown): Store {
   // Without a `then`: a proxy that has every member would be taken for a promise.
   const surface = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : refuse })
   const members: Record<string | symbol, unknown> = {
-    stream: surface, index: surface, kv: surface, close: async () => {}, then: undefined,
+    stream: surface, index: surface, kv: surface, releaseIdle: async () => {}, close: async () => {}, then: undefined,
   }
   return new Proxy({}, { get: (_, name) => name in members ? members[name] : refuse }) as Store
 }

@@ -1,6 +1,6 @@
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/batcher'
-import { createConnector } from './db/connect'
+import { createConnector, onConnection } from './db/connect'
 import type { Db, Row, Session, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
 import { invalidValue } from './errors'
@@ -8,14 +8,17 @@ import { createStreamTables } from './features/streamTables'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
 import { migrate, requireCurrent } from './migrate/run'
-import type { StoreOptions } from './options'
+import type { SchemaState } from './migrate/run'
+import type { ResolvedStoreOptions, StoreOptions } from './options'
 import { resolveOptions } from './options'
 import { indexSpecs, streamSpecs } from './spec/builtin'
 import { createRouter } from './spec/route'
 import { namesOf } from './sql/identifier'
+import type { Names } from './sql/identifier'
 import { createStatementCache } from './sql/statement'
 import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
+import { named, withOperation } from './surfaces/named'
 import type { Scope } from './surfaces/scope'
 import { createStreamSurface } from './surfaces/stream'
 import type { Store, StoreInfo, TransactionSurfaces } from './types/index'
@@ -43,7 +46,7 @@ export function createStore(options: StoreOptions): Store {
   }
 
   const connector = createConnector<Prepared>(resolved, async (db) => {
-    const schema = resolved.autoMigrate ? await migrate(db, names) : await requireCurrent(db, names)
+    const schema = await schemaOf(db, names, resolved)
     const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
     })
@@ -67,18 +70,22 @@ export function createStore(options: StoreOptions): Store {
   }
 
   return {
-    stream: { ...stream, append, subscribe: subscriptions.subscribe },
-    index: createIndexSurface(scopeOf()),
-    kv: createKvSurface(scopeOf()),
+    stream: named('stream', { ...stream, append, subscribe: subscriptions.subscribe }),
+    index: named('index', createIndexSurface(scopeOf())),
+    kv: named('kv', createKvSurface(scopeOf())),
     ready: async () => (await connector.start()).value.info,
     async transaction(work) {
       checkFunction('work', work)
+      const since = performance.now()
       return connector.call(() => connector.use(async ({ db, value }) => {
         const result = await db.atomic(session => work(transactionSurfaces(routes, session, value.tables)))
         await value.tables.afterTransaction()
         return result
-      }))
+      })).catch((error: unknown) => {
+        throw withOperation(error, 'transaction', since)
+      })
     },
+    releaseIdle: connector.rest,
     async close() {
       stopSweep()
       await subscriptions.close()
@@ -94,9 +101,9 @@ function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Sessi
   const use: Scope['use'] = work => work(session, tables)
   const scope: Scope = { ...routes, use, send: sendAlone(use) }
   return {
-    stream: createStreamSurface(scope),
-    index: createIndexSurface(scope),
-    kv: createKvSurface(scope),
+    stream: named('stream', createStreamSurface(scope)),
+    index: named('index', createIndexSurface(scope)),
+    kv: named('kv', createKvSurface(scope)),
     async query<R extends Row>(text: string, values: unknown[] = []) {
       checkText('text', text, Number.MAX_SAFE_INTEGER)
       if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
@@ -104,6 +111,14 @@ function transactionSurfaces(routes: Omit<Scope, 'use' | 'send'>, session: Sessi
       return { rows: rows as R[], rowCount: count }
     },
   }
+}
+
+/** Brings the schema up to date, over a connection of its own where there is one for it. */
+async function schemaOf(db: Db, names: Names, options: ResolvedStoreOptions): Promise<SchemaState> {
+  if (!options.autoMigrate) return requireCurrent(db, names)
+  return options.migrationConnection === undefined
+    ? migrate(db, names)
+    : onConnection(options.migrationConnection, options, own => migrate(own, names))
 }
 
 async function describe(

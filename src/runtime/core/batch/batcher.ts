@@ -34,6 +34,7 @@ export type Send = <I, R>(operation: Operation<I, R>, call: Call<I>) => Promise<
 type Use = <R>(work: (session: Session, tables: StreamTables) => Promise<R>) => Promise<R>
 
 interface Pending extends Call<unknown> {
+  since: number
   operation: Operation<unknown, unknown>
   resolve(result: unknown): void
   reject(error: unknown): void
@@ -139,23 +140,38 @@ export function createBatcher(use: Use): Send {
       await alone(groups.filter((_, at) => results[at] === undefined).flatMap(group => group.calls))
     }
     catch (error) {
-      if (!isRolledBack(error)) return groups.forEach(group => group.calls.forEach(each => each.reject(error)))
+      if (!isRolledBack(error)) {
+        groups.forEach(group => group.calls.forEach(each => each.reject(error)))
+        return giveUp(error)
+      }
       // Somebody's value: the halves go on without each other, until the guilty call is alone.
       if (groups.length === 1) return alone(calls)
       const middle = Math.ceil(groups.length / 2)
-      await run(groups.slice(0, middle))
-      await run(groups.slice(middle))
+      // Together: a statement that failed by its time-out would else be followed by one that waits as long again.
+      await Promise.all([run(groups.slice(0, middle)), run(groups.slice(middle))])
     }
   }
 
   async function alone(calls: Pending[]): Promise<void> {
     for (const call of calls) {
-      await use((session, tables) => call.operation.one(session, tables, call.input)).then(call.resolve, call.reject)
+      await use((session, tables) => call.operation.one(session, tables, call.input)).then(call.resolve, (error) => {
+        call.reject(error)
+        giveUp(error)
+      })
     }
   }
 
+  /** When no connection came, those that have waited as long in the queue need not wait for one once more. */
+  function giveUp(error: unknown): void {
+    if (!(error instanceof StoreError) || typeof error.details.waitedMs !== 'number') return
+    const latest = performance.now() - error.details.waitedMs
+    const late = queue.filter(({ since }) => since <= latest)
+    queue = queue.filter(({ since }) => since > latest)
+    late.forEach(call => call.reject(error))
+  }
+
   return (operation, call) => new Promise((resolve, reject) => {
-    const pending = { ...call, operation, resolve, reject } as unknown as Pending
+    const pending = { ...call, operation, resolve, reject, since: performance.now() } as unknown as Pending
     const enqueue = () => {
       queue.push(pending)
       schedule()

@@ -12,6 +12,19 @@ const MAX_DELAY_MS = 10_000
 export const openDb = async (options: ResolvedStoreOptions): Promise<Db> =>
   isPgliteUrl(options.connection) ? openPglite(options.connection) : openPostgres(options)
 
+/** Runs `work` on a connection that is made for it alone. */
+export async function onConnection<T>(
+  connection: ResolvedStoreOptions['connection'], options: ResolvedStoreOptions, work: (db: Db) => Promise<T>,
+): Promise<T> {
+  const db = await openDb({ ...options, connection, pool: undefined, poolSize: 1 })
+  try {
+    return await work(db)
+  }
+  finally {
+    await db.close()
+  }
+}
+
 /** What a start gives: the database, and whatever was prepared on it. */
 export interface Started<T> {
   db: Db
@@ -25,6 +38,8 @@ export interface Connector<T> {
   /** Runs a part of a call once the database is ready. */
   use<R>(work: (started: Started<T>) => Promise<R>): Promise<R>
   start(): Promise<Started<T>>
+  /** Lets idle connections go, unless calls are under way. */
+  rest(): Promise<void>
   close(): Promise<void>
 }
 
@@ -45,6 +60,7 @@ export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: 
   async function attempt(): Promise<Started<T>> {
     const db = await openDb(options)
     try {
+      await db.inspect()
       return { db, value: await prepare(db) }
     }
     catch (error) {
@@ -136,6 +152,9 @@ export function createConnector<T>(options: ResolvedStoreOptions, prepare: (db: 
       }
     },
     use: async work => work(started ?? await start()),
+    async rest() {
+      if (inFlight === 0 && !abort.signal.aborted) await started?.db.releaseIdle()
+    },
     close: () => closing ??= shutDown(),
   }
 }

@@ -76,6 +76,8 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     atomic: guarded(work => inTransaction(database, session => open.run(true, () => work(session)))) as Session['atomic'],
+    inspect: async () => {},
+    releaseIdle: async () => {},
     async close() {
       await database.close()
       await unlock()

@@ -33,7 +33,7 @@ export async function migrate(db: Db, names: SchemaNames, migrations: Migration[
   let applied = 0
   let version = await checkedVersion(db, names, migrations)
   while (version < migrations.length) {
-    const after = await db.atomic(session => applyNext(session, names, migrations))
+    const after = await db.atomic(session => applyNext(session, names, migrations), { patient: true })
     if (after.ran) applied++
     version = after.version
   }
@@ -77,7 +77,7 @@ export async function rollback(db: Db, names: SchemaNames, target: number, migra
       await session.query({ text: `delete from ${versionTable(names)} where version = $1::integer`, values: [version] })
       if (version === 1) await session.script(`drop table ${versionTable(names)}`)
       return version - 1 > target
-    })
+    }, { patient: true })
   }
 }
 

@@ -36,6 +36,11 @@ export interface Store extends Surfaces {
    * })
    */
   transaction<T>(work: (tx: TransactionSurfaces) => Promise<T>): Promise<T>
+  /**
+   * Lets the idle connections go, unless calls are under way; the next call opens what it needs. For functions that
+   * are frozen between requests. A `pool` of the caller's own is left alone.
+   */
+  releaseIdle(): Promise<void>
   /** Finishes the calls under way, refuses new ones with CLOSED, and lets the connections go. May be called again. */
   close(): Promise<void>
 }
