@@ -30,6 +30,8 @@ declare module 'nitropack' {
 // Platforms that freeze the process between requests.
 const FUNCTIONS = /^(?:vercel|netlify|netlify-legacy|aws-lambda|aws-amplify|azure-functions|azure-swa|firebase|stormkit|edgio|genezio)$/
 
+const EMBEDDED = '@electric-sql/pglite'
+
 const runtime = join(dirname(fileURLToPath(import.meta.url)), 'runtime')
 
 /** The Nitro module: `modules: ['nvent-store-postgres/nitro']`, with its options under `nventStorePostgres`. */
@@ -40,7 +42,7 @@ const nitroModule: NitroModule & { name: string } = {
     if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.13); this is Nitro ${major}, which is not supported yet`)
     addRuntimeConfig(nitro)
     addServerCode(nitro, join(runtime, `nitro${major}`))
-    leaveOut(nitro, '@electric-sql/pglite')
+    leaveOutOptional(nitro)
   },
 }
 
@@ -82,9 +84,17 @@ function addServerCode(nitro: Nitro, glue: string): void {
   }
 }
 
-/** An optional package that is not installed is no reason for the bundler to warn: the store says it when it is needed. */
-function leaveOut(nitro: Nitro, name: string): void {
-  const found = [import.meta.url, join(nitro.options.rootDir, 'package.json')].some((from) => {
+/** What a build has no use for: a worker has no file system, a function none that lasts. */
+function leaveOutOptional(nitro: Nitro): void {
+  const { options } = nitro
+  if (options.node === false) {
+    for (const name of ['pg-native', EMBEDDED]) options.alias[name] = join(runtime, 'absent')
+  }
+  else if (FUNCTIONS.test(options.preset) || !isInstalled(nitro, EMBEDDED)) leaveOut(nitro, EMBEDDED)
+}
+
+function isInstalled(nitro: Nitro, name: string): boolean {
+  return [import.meta.url, join(nitro.options.rootDir, 'package.json')].some((from) => {
     try {
       return createRequire(from).resolve(name) !== ''
     }
@@ -92,7 +102,10 @@ function leaveOut(nitro: Nitro, name: string): void {
       return false
     }
   })
-  if (found) return
+}
+
+/** The bundler need not warn of a package that is not there: the store says it when it is needed. */
+function leaveOut(nitro: Nitro, name: string): void {
   nitro.hooks.hook('rollup:before', (_, config) => {
     if (Array.isArray(config.external)) config.external.push(name)
   })

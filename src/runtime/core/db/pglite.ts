@@ -43,7 +43,9 @@ export async function openPglite(url: string): Promise<Db> {
 
 async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
   try {
-    return await import('@electric-sql/pglite')
+    const driver = await import('@electric-sql/pglite') as Partial<typeof import('@electric-sql/pglite')>
+    if (!driver.PGlite) throw new Error('it can\'t be part of this build')
+    return driver as typeof import('@electric-sql/pglite')
   }
   catch (error) {
     throw new StoreError(
