@@ -48,7 +48,10 @@ function onPoolOf(pool: Pool, options: ResolvedStoreOptions): Db {
 
 /** An idle connection that breaks (a restarted server) is replaced; unheard, its error would end the process. */
 function listenToIdle(pool: Pool, { logger }: ResolvedStoreOptions): () => void {
-  const onError = (error: Error) => logger.warn(`an idle database connection was lost: ${error.message}`)
+  const onError = (error: Error) => {
+    // One that is told goodbye may go in any way it likes.
+    if (!pool.ending) logger.warn(`an idle database connection was lost: ${error.message}`)
+  }
   pool.on('error', onError)
   return () => void pool.off('error', onError)
 }
