@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { startProcess } from '../../unit/peers'
 import { startLoad } from './load'
@@ -48,6 +49,24 @@ describe('a network', () => {
     await load.stop()
     expect(load.codes()).toEqual([])
     await load.check(store)
+  })
+})
+
+describe.skipIf(process.platform !== 'linux')('an idle connection', () => {
+  /** The timer that Linux runs for each connection to the server: 0 none, 2 keepalive. */
+  async function timers(): Promise<number[]> {
+    const port = server().port.toString(16).toUpperCase().padStart(4, '0')
+    const lines = (await readFile('/proc/net/tcp', 'utf8')).trim().split('\n').slice(1).map(line => line.trim().split(/\s+/))
+    return lines.filter(([, , remote, state]) => remote!.endsWith(`:${port}`) && state === '01').map(fields => Number(fields[5]!.split(':')[0]))
+  }
+
+  it.each([
+    ['is watched by keepalive', {}, 2],
+    ['is not when `connection` says so', { keepAlive: false }, 0],
+  ])('%s', async (_what, settings, timer) => {
+    const store = open({ connection: { connectionString: server().url, ...settings }, poolSize: 1 })
+    await store.kv.get('a')
+    await expect.poll(timers).toEqual([timer])
   })
 })
 
