@@ -65,6 +65,7 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await expect.poll(() => store.kv.set('a', 2).catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject(readOnly)
     // A transaction must not put its connection back for others to fail on.
     await expect(store.transaction(tx => tx.kv.set('a', 2))).rejects.toMatchObject(readOnly)
+    await expect.poll(address.connections).toBe(0)
     expect(await store.kv.get('a')).toBe(1)
     await query(standby, 'select pg_promote()')
     await expect.poll(() => store.kv.set('a', 3).then(() => 'done', () => 'not yet'), { timeout: 20_000 }).toBe('done')

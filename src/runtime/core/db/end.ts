@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Pool, PoolClient } from 'pg'
 
@@ -29,7 +28,8 @@ export async function endIdle(pool: Pool): Promise<void> {
 
 async function gone(clients: PoolClient[]): Promise<void> {
   const cut = setTimeout(() => clients.forEach(client => socketOf(client).destroy()), GOODBYE_MS)
-  await Promise.all(clients.map(client => once(client, 'end')))
+  // Not `once` of node:events: a server that ends it with an error ends it all the same.
+  await Promise.all(clients.map(client => new Promise<void>(resolve => client.once('end', resolve))))
   clearTimeout(cut)
 }
 
