@@ -41,12 +41,15 @@ const nitroModule: NitroModule & { name: string } = {
     const major = nitro.meta?.majorVersion ?? 2
     if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.13); this is Nitro ${major}, which is not supported yet`)
     addRuntimeConfig(nitro)
-    addServerCode(nitro, join(runtime, `nitro${major}`))
+    addServerCode(nitro, join(runtime, `nitro${major}`, isWorker(nitro) ? 'worker' : ''))
     leaveOutOptional(nitro)
   },
 }
 
 export default nitroModule
+
+/** Cloudflare and its like: no Node, no file system, and nothing that one request may leave for the next. */
+const isWorker = ({ options }: Nitro): boolean => options.node === false
 
 function addRuntimeConfig(nitro: Nitro): void {
   const { options } = nitro
@@ -74,6 +77,8 @@ function addServerCode(nitro: Nitro, glue: string): void {
   // First of all plugins: nvent's own plugin calls the hook that ours listens to.
   options.plugins.unshift(join(glue, 'plugin'))
   if (options.imports) (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
+  // How a worker's store knows its request.
+  if (isWorker(nitro)) options.experimental.asyncContext = true
   options.externals = { ...options.externals, inline: [...options.externals?.inline ?? [], runtime] }
   options.virtual['#nvent-server-imports'] = async () => {
     const imports = await nitro.unimport?.getImports() ?? []
@@ -87,7 +92,7 @@ function addServerCode(nitro: Nitro, glue: string): void {
 /** What a build has no use for: a worker has no file system, a function none that lasts. */
 function leaveOutOptional(nitro: Nitro): void {
   const { options } = nitro
-  if (options.node === false) {
+  if (isWorker(nitro)) {
     for (const name of ['pg-native', EMBEDDED]) options.alias[name] = join(runtime, 'absent')
   }
   else if (FUNCTIONS.test(options.preset) || !isInstalled(nitro, EMBEDDED)) leaveOut(nitro, EMBEDDED)

@@ -37,7 +37,7 @@ describe('a time-out of statements', () => {
   })
 
   it('does not end a migration', async () => {
-    const slow = open({ connection: connection({ statement_timeout: 100, query_timeout: 100 }), prefix: 'slow' })
+    const slow = open({ connection: connection({ statement_timeout: 100, query_timeout: 100 }), prefix: 'slow', connectTimeout: 0 })
     const other = open({ prefix: 'other' })
     await other.ready()
     // Somebody else migrates the schema, for longer than a statement may take.

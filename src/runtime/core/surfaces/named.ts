@@ -5,14 +5,17 @@ export function named<S extends object>(tier: string, surface: S): S {
   return Object.fromEntries(Object.entries(surface).map(([name, call]) => [name, namedCall(`${tier}.${name}`, call as AnyCall)])) as S
 }
 
-type AnyCall = (...args: unknown[]) => Promise<unknown>
+type AnyCall = (...args: unknown[]) => unknown
 
 function namedCall(operation: string, call: AnyCall): AnyCall {
   return (...args) => {
     const since = performance.now()
-    return call(...args).catch((error: unknown) => {
-      throw withOperation(error, operation, since)
-    })
+    const result = call(...args)
+    return result instanceof Promise
+      ? result.catch((error: unknown) => {
+          throw withOperation(error, operation, since)
+        })
+      : result
   }
 }
 
