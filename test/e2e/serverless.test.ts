@@ -1,14 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
-import { build, createNitro, prepare } from 'nitropack'
 import { describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
 import { CONNECTIONS, filesWith, fixture, noDatabase, outside } from './support'
 
-const { output } = { output: await outside('vercel') }
+const output = await outside('vercel')
 
 /** What the platform does with a function: calls it for a request, and stops its process between two of them. */
 const PLATFORM = `
@@ -80,22 +78,5 @@ describe('a Nuxt app built for Vercel', async () => {
 
   it('has no embedded database in it', async () => {
     expect(await filesWith(output, 'pglite.wasm')).toEqual([])
-  })
-})
-
-describe('a Nitro project built for Cloudflare', () => {
-  it('builds, without what a worker can\'t have', async () => {
-    const directory = await outside('cloudflare')
-    const server = join(directory, '.output')
-    const nitro = await createNitro({
-      rootDir: fixture('nitro'), preset: 'cloudflare_module', buildDir: join(directory, '.nitro'), output: { dir: server }, logLevel: 1,
-    })
-    await prepare(nitro)
-    await build(nitro)
-    await nitro.close()
-    expect(await readdir(join(server, 'server'))).toContain('index.mjs')
-    expect(await filesWith(server, 'CloudflareSocket')).not.toEqual([])
-    expect(await filesWith(server, 'pglite.wasm')).toEqual([])
-    expect(await readFile(join(server, 'server/index.mjs'), 'utf8')).not.toBe('')
   })
 })
