@@ -27,6 +27,11 @@ declare module 'nitropack' {
   }
 }
 
+// Platforms that freeze the process between requests.
+const FUNCTIONS = /^(?:vercel|netlify|netlify-legacy|aws-lambda|aws-amplify|azure-functions|azure-swa|firebase|stormkit|edgio|genezio)$/
+
+const EMBEDDED = '@electric-sql/pglite'
+
 const runtime = join(dirname(fileURLToPath(import.meta.url)), 'runtime')
 
 /** The Nitro module: `modules: ['nvent-store-postgres/nitro']`, with its options under `nventStorePostgres`. */
@@ -36,13 +41,16 @@ const nitroModule: NitroModule & { name: string } = {
     const major = nitro.meta?.majorVersion ?? 2
     if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.13); this is Nitro ${major}, which is not supported yet`)
     addRuntimeConfig(nitro)
-    addServerCode(nitro, join(runtime, `nitro${major}`))
+    addServerCode(nitro, join(runtime, `nitro${major}`, isWorker(nitro) ? 'worker' : ''))
     addOperation(nitro, join(runtime, `nitro${major}`))
-    leaveOut(nitro, '@electric-sql/pglite')
+    leaveOutOptional(nitro)
   },
 }
 
 export default nitroModule
+
+/** Cloudflare and its like: no Node, no file system, and nothing that one request may leave for the next. */
+const isWorker = ({ options }: Nitro): boolean => options.node === false
 
 function addRuntimeConfig(nitro: Nitro): void {
   const { options } = nitro
@@ -56,7 +64,9 @@ function addRuntimeConfig(nitro: Nitro): void {
   const add = () => {
     // What the Nuxt module has added wins: it knows more.
     const config: Record<string, unknown> = options.runtimeConfig
-    config.nventStorePostgres = mergeRuntimeConfig(config.nventStorePostgres, made, process.env)
+    const merged = mergeRuntimeConfig(config.nventStorePostgres, made, process.env)
+    if (merged.serverless === '') merged.serverless = FUNCTIONS.test(options.preset)
+    config.nventStorePostgres = merged
   }
   add()
   // The development server reads the config file again, which drops what modules added.
@@ -68,8 +78,12 @@ function addServerCode(nitro: Nitro, glue: string): void {
   // First of all plugins: nvent's own plugin calls the hook that ours listens to.
   options.plugins.unshift(join(glue, 'plugin'))
   if (options.imports) {
-    (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') }, { name: 'sendEvents', from: join(glue, 'events') })
+    (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
+    // A worker's response is no Node stream.
+    if (!isWorker(nitro)) options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') })
   }
+  // How a worker's store knows its request.
+  if (isWorker(nitro)) options.experimental.asyncContext = true
   options.externals = { ...options.externals, inline: [...options.externals?.inline ?? [], runtime] }
   options.virtual['#nvent-server-imports'] = async () => {
     const imports = await nitro.unimport?.getImports() ?? []
@@ -91,9 +105,17 @@ function addOperation({ options }: Nitro, glue: string): void {
   }
 }
 
-/** An optional package that is not installed is no reason for the bundler to warn: the store says it when it is needed. */
-function leaveOut(nitro: Nitro, name: string): void {
-  const found = [import.meta.url, join(nitro.options.rootDir, 'package.json')].some((from) => {
+/** What a build has no use for: a worker has no file system, a function none that lasts. */
+function leaveOutOptional(nitro: Nitro): void {
+  const { options } = nitro
+  if (isWorker(nitro)) {
+    for (const name of ['pg-native', EMBEDDED]) options.alias[name] = join(runtime, 'absent')
+  }
+  else if (FUNCTIONS.test(options.preset) || !isInstalled(nitro, EMBEDDED)) leaveOut(nitro, EMBEDDED)
+}
+
+function isInstalled(nitro: Nitro, name: string): boolean {
+  return [import.meta.url, join(nitro.options.rootDir, 'package.json')].some((from) => {
     try {
       return createRequire(from).resolve(name) !== ''
     }
@@ -101,7 +123,10 @@ function leaveOut(nitro: Nitro, name: string): void {
       return false
     }
   })
-  if (found) return
+}
+
+/** The bundler need not warn of a package that is not there: the store says it when it is needed. */
+function leaveOut(nitro: Nitro, name: string): void {
   nitro.hooks.hook('rollup:before', (_, config) => {
     if (Array.isArray(config.external)) config.external.push(name)
   })

@@ -18,6 +18,18 @@ export interface ModuleOptions {
    */
   connection?: string | PoolConfig
   /**
+   * Where migrations run, when it is not `connection`: past a pooler, or as a role that may create tables.
+   * `NUXT_NVENT_STORE_POSTGRES_MIGRATION_CONNECTION` at run time.
+   * @default connection
+   */
+  migrationConnection?: string | PoolConfig
+  /**
+   * Where to LISTEN, when it is not `connection`: a pooler in transaction mode can't do that.
+   * `NUXT_NVENT_STORE_POSTGRES_LISTEN_CONNECTION` at run time.
+   * @default connection
+   */
+  listenConnection?: string | PoolConfig
+  /**
    * First part of every table name: `{prefix}_kv`.
    * @default nvent.store.prefix, or 'nvent'
    */
@@ -54,6 +66,18 @@ export interface ModuleOptions {
    * @default 30000
    */
   connectTimeout?: number
+  /**
+   * How long the answer to one statement may take, in milliseconds; 0: as long as it takes. Then the call rejects with
+   * TIMEOUT and the connection is given up. Migrations have no such limit.
+   * @default 0
+   */
+  queryTimeout?: number
+  /**
+   * For functions that run one request at a time and stand still after it: one connection, let go before each
+   * response is sent.
+   * @default true when the app is built for Vercel, Netlify, AWS Lambda, Azure or Firebase functions
+   */
+  serverless?: boolean
   /**
    * Most tables that generic streams may get of their own; further subject types share `{prefix}_events_default`.
    * @default 100
@@ -110,6 +134,8 @@ export interface ModuleRuntimeConfig {
   nventStorePostgres: StoreRuntimeConfig
 }
 
+type Connection = StoreRuntimeConfig['connection']
+
 /** What the build knows beside the options. */
 export interface BuildContext {
   dev: boolean
@@ -125,6 +151,8 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
   const { nvent = {} } = build
   return {
     connection: '',
+    migrationConnection: keepReferences(portable(options.migrationConnection ?? '', 'migrationConnection', build.warn), build.env) as Connection,
+    listenConnection: keepReferences(portable(options.listenConnection ?? '', 'listenConnection', build.warn), build.env) as Connection,
     prefix: options.prefix ?? nvent.store?.prefix ?? 'nvent',
     subjectPrefix: nvent.store?.prefix ?? '',
     schema: options.schema ?? 'public',
@@ -133,6 +161,8 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
     prepare: options.prepare ?? true,
     batching: options.batching ?? true,
     connectTimeout: options.connectTimeout ?? 30_000,
+    queryTimeout: options.queryTimeout ?? 0,
+    serverless: options.serverless ?? '',
     maxStreamTables: options.maxStreamTables ?? 100,
     sweepInterval: options.sweepInterval ?? 60_000,
     retention: options.retention ?? [],
@@ -151,7 +181,12 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
 /** Lets the app's own `runtimeConfig.nventStorePostgres` win, with no secret of the environment in it either. */
 export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env): StoreRuntimeConfig {
   const given: Partial<StoreRuntimeConfig> = isPlain(own) ? own : {}
-  return { ...made, ...given, connection: keepReferences(given.connection ?? '', env) as StoreRuntimeConfig['connection'] }
+  const kept = (name: 'connection' | 'migrationConnection' | 'listenConnection') =>
+    keepReferences(given[name] || made[name], env) as Connection
+  return {
+    ...made, ...given,
+    connection: kept('connection'), migrationConnection: kept('migrationConnection'), listenConnection: kept('listenConnection'),
+  }
 }
 
 function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn }: BuildContext): ConfiguredSource[] {

@@ -13,7 +13,7 @@ export const rollbackCommand = storeCommand({
   },
   run: ({ args, output, settings }) => {
     const to = wholeNumber('--to', args.to)
-    return withDatabase(settings, async (db, target) => {
+    return withDatabase({ ...settings, database: settings.migrationDatabase }, async (db, target) => {
       const before = await currentVersion(db, settings.names)
       if (before > to && !args.yes && !await isMeant(output, `Go back from version ${before} to ${to} on ${describeTarget(target.database, target.source, settings.names)}?${to === 0 ? ' Every table is dropped, with all data.' : ''}`)) {
         output.log.info('nothing was changed')

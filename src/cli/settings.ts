@@ -1,7 +1,7 @@
 import type { PoolConfig } from 'pg'
 import type { ConsolaInstance } from 'consola'
 import { toRuntimeConfig } from '../options'
-import { FALLBACKS, OVERRIDE, namedConnection } from '../runtime/connection'
+import { FALLBACKS, OVERRIDE, anotherConnection, namedConnection } from '../runtime/connection'
 import { identifier, tablePrefix } from '../runtime/core/options'
 import { StoreError } from '../runtime/core/errors'
 import type { Names } from '../runtime/core/sql/identifier'
@@ -31,7 +31,14 @@ export interface Settings {
   autoMigrate: boolean
   prepare: boolean
   /** The database: asked for only by commands that need one. */
-  database(): { connection: string | PoolConfig, source: string }
+  database(): Database
+  /** The same for what changes the schema: `migrationConnection`, where the app has one. */
+  migrationDatabase(): Database
+}
+
+interface Database {
+  connection: string | PoolConfig
+  source: string
 }
 
 /**
@@ -52,10 +59,14 @@ export async function readSettings(args: TargetArgs, log: ConsolaInstance, direc
     autoMigrate: flag('AUTO_MIGRATE', config.autoMigrate),
     prepare: flag('PREPARE', config.prepare),
     database: () => databaseOf(args, app, log),
+    migrationDatabase: () => {
+      const connection = anotherConnection('migrationConnection', variable('MIGRATION_CONNECTION') ?? config.migrationConnection, env)
+      return args.url === undefined && connection !== undefined ? { connection, source: 'migrationConnection' } : databaseOf(args, app, log)
+    },
   }
 }
 
-function databaseOf({ url }: TargetArgs, app: AppConfig | undefined, log: ConsolaInstance): ReturnType<Settings['database']> {
+function databaseOf({ url }: TargetArgs, app: AppConfig | undefined, log: ConsolaInstance): Database {
   if (url !== undefined) return { connection: url, source: '--url' }
   const nvent = { ...app?.nvent, store: { ...app?.nvent.store, adapter: app?.nvent.store?.adapter || app?.config.adapter } }
   const chosen = namedConnection({ env: process.env, override: app?.config.connection, sources: app?.config.sources, nvent })

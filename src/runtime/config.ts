@@ -16,6 +16,9 @@ export interface ConfiguredSource {
 export interface StoreRuntimeConfig {
   /** Stays empty in the build; `NUXT_NVENT_STORE_POSTGRES_CONNECTION` fills it at run time. */
   connection: string | PoolConfig
+  /** Empty: the same as the store's own; `NUXT_NVENT_STORE_POSTGRES_MIGRATION_CONNECTION` and `…_LISTEN_CONNECTION`. */
+  migrationConnection: string | PoolConfig
+  listenConnection: string | PoolConfig
   prefix: string
   /** Empty: the same as `prefix`. */
   subjectPrefix: string
@@ -26,6 +29,9 @@ export interface StoreRuntimeConfig {
   prepare: boolean
   batching: boolean
   connectTimeout: number
+  queryTimeout: number
+  /** Empty: what the preset of the build is for. */
+  serverless: boolean | ''
   maxStreamTables: number
   sweepInterval: number
   retention: RetentionRule[]

@@ -87,6 +87,12 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
   return found
 }
 
+/** A connection beside the store's own; undefined when its option, `name`, says nothing. */
+export function anotherConnection(name: string, connection: unknown, env: Env): string | PoolConfig | undefined {
+  const found = resolved(`nventStorePostgres.${name}`, connection, env)
+  return isGiven(found) ? found : undefined
+}
+
 /** With another adapter `nvent.store.connection` speaks of another database, Redis for example. */
 export function isOtherAdapter(adapter: unknown): boolean {
   return typeof adapter === 'string' && adapter !== '' && adapter !== 'postgres'

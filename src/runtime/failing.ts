@@ -22,7 +22,7 @@ export function failingStore(reason: unknown): Store {
   }
   const admin = new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
   const members: Record<string | symbol, unknown> = {
-    ...surfaces, with: () => ({ ...surfaces, query: refuse }), admin, close: async () => {}, then: undefined,
+    ...surfaces, with: () => ({ ...surfaces, query: refuse }), admin, releaseIdle: async () => {}, close: async () => {}, then: undefined,
   }
   return new Proxy({}, { get: (_, name) => name in members ? members[name] : refuse }) as Store
 }

@@ -1,6 +1,6 @@
 import type { StoreOptions } from './core/options'
 import type { NventConfig, StoreRuntimeConfig } from './config'
-import { chooseConnection, isOtherAdapter } from './connection'
+import { anotherConnection, chooseConnection, isOtherAdapter } from './connection'
 import type { Env } from './references'
 
 /** What the running server needs to make its store. */
@@ -23,7 +23,11 @@ export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: Nvent
     nvent: { ...nvent, store: { ...nvent.store, adapter: adapterOf(config, nvent) } },
     embedded: config.embedded,
   })
-  return { options: { connection, ...tableOptions(config) }, source, warnings }
+  const others = {
+    migrationConnection: anotherConnection('migrationConnection', config.migrationConnection, env),
+    listenConnection: anotherConnection('listenConnection', config.listenConnection, env),
+  }
+  return { options: { connection, ...others, ...tableOptions(config) }, source, warnings }
 }
 
 /** Whether nvent works on another store, so that nothing is to be connected until somebody calls `useStore()`. */
@@ -46,6 +50,8 @@ function tableOptions(config: StoreRuntimeConfig): StoreOptions {
     prepare: config.prepare,
     batching: config.batching,
     connectTimeout: config.connectTimeout,
+    queryTimeout: config.queryTimeout,
+    serverless: config.serverless === true,
     maxStreamTables: config.maxStreamTables,
     sweepInterval: config.sweepInterval,
     retention: config.retention,

@@ -60,16 +60,18 @@ async function directoryForFile(): Promise<string> {
 
 interface ServerBackendOptions extends DatabaseOptions {
   store?: StoreOptions
+  /** What the store's URL is made of the server's, when something stands between them. */
+  through?: (url: string) => string
 }
 
-export function onServer(name: string, server: ServerName, { store: own, ...database }: ServerBackendOptions = {}): Backend {
+export function onServer(name: string, server: ServerName, { store: own, through = url => url, ...database }: ServerBackendOptions = {}): Backend {
   return {
     name,
     available: () => hasServer(server),
     async open(options) {
       const { url, sql, pool } = await freshDatabase(server, database)
       const on = (options?: StoreOptions): Opened => {
-        const store = openStore({ connection: url, ...own, ...options })
+        const store = openStore({ connection: through(url), ...own, ...options })
         return {
           store, sql, pool, subjectPrefix: own?.subjectPrefix, reopen: more => store.close().then(() => on(more)),
         }

@@ -32,13 +32,29 @@ export interface Server {
 }
 
 /** Creates a cluster with the programs in `bin` and starts it. */
-export async function startServer(bin: string, settings: Record<string, string> = {}): Promise<Server> {
+export const startServer = (bin: string, settings: Record<string, string> = {}): Promise<Server> => startCluster(bin, settings, initialise)
+
+/** Copies a server that runs and starts the copy as its standby; `select pg_promote()` makes it a primary. */
+export const startStandby = (bin: string, primary: Server, settings: Record<string, string> = {}): Promise<Server> =>
+  startCluster(bin, settings, async (programs, root, owner) => {
+    const data = join(root, 'data')
+    await run(join(programs, 'pg_basebackup'), [
+      `--pgdata=${data}`, `--dbname=${primary.url}`, '--write-recovery-conf', '--wal-method=stream', '--checkpoint=fast', '--no-sync',
+    ], { ...owner, cwd: '/' })
+    return data
+  })
+
+type Fill = (programs: string, root: string, owner: Owner) => Promise<string>
+
+/** `fill` makes the data directory below `root` and says where it is. */
+async function startCluster(bin: string, settings: Record<string, string>, fill: Fill): Promise<Server> {
   const owner = await serverUser()
   const root = await temporaryDirectory()
   await chmod(root, 0o755)
   try {
     const programs = await reachable(bin, root, owner)
-    const data = await initialise(programs, root, owner)
+    if (owner.uid !== undefined && owner.gid !== undefined) await chown(root, owner.uid, owner.gid)
+    const data = await fill(programs, root, owner)
     for (let attempt = 1; ; attempt++) {
       const port = await freePort()
       try {
@@ -74,7 +90,7 @@ interface Cluster {
 }
 
 /** PostgreSQL refuses to run as root: then it runs as the user `postgres`, made when it is missing. */
-async function serverUser(): Promise<Owner> {
+export async function serverUser(): Promise<Owner> {
   if (userInfo().uid !== 0) return {}
   const idOf = async (flag: string) => Number((await run('id', [flag, USER])).stdout)
   await idOf('-u').catch(() => run('useradd', ['--system', '--user-group', USER]))
@@ -101,10 +117,7 @@ async function initialise(programs: string, root: string, owner: Owner): Promise
   const data = join(root, 'data')
   const passwords = join(root, 'password')
   await writeFile(passwords, `${PASSWORD}\n`)
-  if (owner.uid !== undefined && owner.gid !== undefined) {
-    await chown(root, owner.uid, owner.gid)
-    await chown(passwords, owner.uid, owner.gid)
-  }
+  if (owner.uid !== undefined && owner.gid !== undefined) await chown(passwords, owner.uid, owner.gid)
   await run(join(programs, 'initdb'), [
     `--pgdata=${data}`, `--username=${USER}`, `--pwfile=${passwords}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-sync',
   ], { ...owner, cwd: root })
@@ -182,7 +195,7 @@ async function dataDirectoryOf(url: string): Promise<string | undefined> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const listener = createServer()
   listener.listen(0, '127.0.0.1')
   await once(listener, 'listening')

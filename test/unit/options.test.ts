@@ -11,8 +11,8 @@ describe('from module options to store options', () => {
   it('fills in the documented defaults', () => {
     expect(settings({}).options).toEqual({
       connection: 'pglite://memory', prefix: 'nvent', subjectPrefix: undefined, schema: 'public', autoMigrate: true, poolSize: undefined,
-      prepare: true, batching: true, connectTimeout: 30_000, maxStreamTables: 100, sweepInterval: 60_000, pollInterval: 250,
-      notify: true,
+      prepare: true, batching: true, connectTimeout: 30_000, queryTimeout: 0, serverless: false, maxStreamTables: 100, sweepInterval: 60_000,
+      pollInterval: 250, notify: true, migrationConnection: undefined, listenConnection: undefined,
       retention: [], retentionInterval: 3_600_000, slowCallMs: 0,
     })
   })
@@ -22,6 +22,7 @@ describe('from module options to store options', () => {
       prefix: 'Äx "y"', schema: 'my-schema', autoMigrate: false, poolSize: 3, prepare: false, connectTimeout: 1, maxStreamTables: 0,
       sweepInterval: 0, pollInterval: 5, retention: [{ subject: 'orders:*', maxAge: '30d', maxCount: 5, action: 'archive' }], retentionInterval: 0,
       slowCallMs: 1,
+      queryTimeout: 9, serverless: true, migrationConnection: 'postgres://db.test/a', listenConnection: { host: 'db.test' },
     }
     expect(settings(options).options).toMatchObject(options)
   })
@@ -62,6 +63,17 @@ describe('connections in the config', () => {
     )
     expect(JSON.stringify(config)).not.toMatch(/s3cret|0ther/)
     expect(storeSettings(config, env).options.connection).toEqual({ host: 'shared.test', password: '0ther' })
+  })
+
+  it('for migrations and LISTEN keep no secret either, and follow the environment', () => {
+    const env = { MIGRATE_URL: 'postgres://owner:s3cret@db.test/orders' }
+    const config = toRuntimeConfig({ connection: 'pglite://memory', migrationConnection: env.MIGRATE_URL }, build({ env }))
+    expect(JSON.stringify(config)).not.toContain('s3cret')
+    const twice = mergeRuntimeConfig(config, toRuntimeConfig({}, build({ env })), env)
+    expect(storeSettings(twice, env).options).toMatchObject({ migrationConnection: env.MIGRATE_URL, listenConnection: undefined })
+    // What Nitro makes of NUXT_NVENT_STORE_POSTGRES_LISTEN_CONNECTION.
+    expect(storeSettings({ ...twice, listenConnection: 'postgres://db.test:5432/orders' }, env).options.listenConnection).toBe('postgres://db.test:5432/orders')
+    expect(() => storeSettings(twice, {})).toThrow(/nventStorePostgres\.migrationConnection.*MIGRATE_URL/)
   })
 
   it('keep certificates that were read as buffers, and tell about functions', () => {

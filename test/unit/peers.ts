@@ -35,6 +35,8 @@ const SCRIPT = `
     // As many connections as there are transactions at the same time.
     fill: count => Promise.all(Array.from({ length: count }, () => store.transaction(tx => tx.query('select pg_sleep(0.2)')))),
     warned: () => warned,
+    // Those of its store: a peer has no others.
+    sockets: () => process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length,
     pause: ms => new Promise(resolve => setTimeout(resolve, ms)),
     set: (key, value) => store.kv.set(key, value),
     get: key => store.kv.get(key),

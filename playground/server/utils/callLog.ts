@@ -23,6 +23,7 @@ export function logged(event: H3Event, store: Store): Store {
         throw toProblem(error)
       })
     },
+    releaseIdle: () => store.releaseIdle(),
     close: () => store.close(),
     with: client => store.with(client),
     admin: store.admin,

@@ -15,6 +15,16 @@ export interface StoreOptions {
    * or `pglite://memory`.
    */
   connection?: string | PoolConfig
+  /**
+   * Where migrations run, when it is not `connection`: past a pooler, or as a role that may create tables.
+   * @default connection
+   */
+  migrationConnection?: string | PoolConfig
+  /**
+   * Where to LISTEN, when it is not `connection`: a pooler in transaction mode can't do that.
+   * @default connection
+   */
+  listenConnection?: string | PoolConfig
   /** A pool of the caller's own, used instead of `connection` and never ended by the store. */
   pool?: Pool
   /**
@@ -58,6 +68,18 @@ export interface StoreOptions {
    */
   connectTimeout?: number
   /**
+   * How long the answer to one statement may take, in milliseconds; 0: as long as it takes. Then the call rejects with
+   * TIMEOUT and the connection is given up. Migrations have no such limit.
+   * @default 0
+   */
+  queryTimeout?: number
+  /**
+   * For functions that run one request at a time and stand still after it: one connection (unless `poolSize` or
+   * `connection.max` say otherwise), closed soon when it is idle, which keeps no process from ending.
+   * @default false
+   */
+  serverless?: boolean
+  /**
    * Most tables that generic streams may get of their own; further subject types share `{prefix}_events_default`.
    * @default 100
    */
@@ -95,23 +117,18 @@ export interface StoreOptions {
    */
   notify?: boolean
   /**
-   * Where to listen, as `connection` is given: needed where `connection` leads to a pooler in transaction mode, which
-   * has no notifications.
-   * @default connection
-   */
-  listenConnection?: string | PoolConfig
-  /**
    * Where to log.
    * @default console
    */
   logger?: Logger
 }
 
-export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'connection' | 'pool' | 'poolSize' | 'listenConnection'>> {
+export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'connection' | 'migrationConnection' | 'listenConnection' | 'pool' | 'poolSize'>> {
   connection: string | PoolConfig | undefined
+  migrationConnection: string | PoolConfig | undefined
+  listenConnection: string | PoolConfig | undefined
   pool: Pool | undefined
   poolSize: number | undefined
-  listenConnection: string | PoolConfig | undefined
 }
 
 // The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
@@ -125,7 +142,9 @@ const MAX_SCHEMA_BYTES = 63
 export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
   const prefix = identifier('prefix', options.prefix ?? 'nvent', MAX_PREFIX_BYTES)
   return {
-    connection: options.pool ? undefined : connection(options.connection),
+    connection: options.pool ? undefined : connection('connection', options.connection),
+    migrationConnection: another('migrationConnection', options.migrationConnection),
+    listenConnection: another('listenConnection', options.listenConnection),
     pool: options.pool,
     prefix,
     subjectPrefix: segment('subjectPrefix', options.subjectPrefix ?? prefix),
@@ -135,6 +154,8 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     prepare: flag('prepare', options.prepare ?? true),
     batching: flag('batching', options.batching ?? true),
     connectTimeout: integer('connectTimeout', options.connectTimeout ?? 30_000, 0),
+    queryTimeout: integer('queryTimeout', options.queryTimeout ?? 0, 0),
+    serverless: flag('serverless', options.serverless ?? false),
     maxStreamTables: integer('maxStreamTables', options.maxStreamTables ?? 100, 0),
     sweepInterval: integer('sweepInterval', options.sweepInterval ?? 60_000, 0),
     retention: options.retention ?? [],
@@ -142,12 +163,15 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     slowCallMs: integer('slowCallMs', options.slowCallMs ?? 0, 0),
     pollInterval: integer('pollInterval', options.pollInterval ?? 250, 1),
     notify: flag('notify', options.notify ?? true),
-    listenConnection: options.listenConnection === undefined ? undefined : connection(options.listenConnection, 'listenConnection'),
     logger: options.logger ?? console,
   }
 }
 
-function connection(value: StoreOptions['connection'], option = 'connection'): string | PoolConfig {
+function another(option: string, value: StoreOptions['connection']): string | PoolConfig | undefined {
+  return value === undefined ? undefined : connection(option, value)
+}
+
+function connection(option: string, value: StoreOptions['connection']): string | PoolConfig {
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   throw invalidOption(option, 'must be a URL or a pg pool configuration; `pglite://memory` needs no server')

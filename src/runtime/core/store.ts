@@ -3,10 +3,10 @@ import { createWatch } from './admin/watch'
 import type { Gate } from './batch/batcher'
 import { createBatcher } from './batch/batcher'
 import type { Send } from './batch/operation'
-import { createConnector } from './db/connect'
+import { createConnector, migrationDatabase, onDatabase } from './db/connect'
 import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
-import type { Db, Row, StreamTables } from './db/types'
+import type { Db, DbOptions, Row, StreamTables } from './db/types'
 import { checkFunction, checkText } from './arguments'
 import { invalidValue, messageOf } from './errors'
 import { createRetention } from './features/retention/run'
@@ -19,12 +19,14 @@ import { checkTransactionOptions, withRetries } from './features/transaction'
 import { createTurns } from './features/turn'
 import { explainGone } from './migrate/gone'
 import { withTypedViews } from './features/typed/view'
+import type { SchemaState } from './migrate/run'
 import { migrate, requireCurrent } from './migrate/run'
 import type { Logger, StoreOptions } from './options'
 import { resolveOptions } from './options'
 import { indexSpecs, streamSpecs } from './spec/builtin'
 import { createRouter } from './spec/route'
 import { createSelect } from './spec/select'
+import type { Names } from './sql/identifier'
 import { namesOf } from './sql/identifier'
 import { orderKey } from './sql/order'
 import { createStatementCache } from './sql/statement'
@@ -80,7 +82,7 @@ export function createStore(options: StoreOptions): Store {
   })
   const database = { ...resolved, onConnectionLost: watch.connectionLost }
   const connector = createConnector<Prepared>(database, async (db) => {
-    const schema = resolved.autoMigrate ? await migrate(db, names, undefined, { subjectPrefix: resolved.subjectPrefix }) : await requireCurrent(db, names)
+    const schema = await schemaOf(db, names, database)
     const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
     })
@@ -136,7 +138,7 @@ export function createStore(options: StoreOptions): Store {
           place.restart()
           const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, use => use(session, value.tables))
           return work(flattened(watch.surfaces(tiers, place)))
-        }, isolation)
+        }, { isolation })
         const result = await withRetries(retries, attempt).catch(error => explainGone(db, names, error))
         appended.forEach(announce)
         await value.tables.afterTransaction()
@@ -148,6 +150,7 @@ export function createStore(options: StoreOptions): Store {
       const tiers = transactionTiers(routes, work => connector.call(() => connector.use(({ value }) => work(session, value.tables))))
       return flattened(watch.surfaces(tiers))
     },
+    releaseIdle: connector.rest,
     async close() {
       watch.stop()
       stopSweep()
@@ -200,6 +203,14 @@ function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']
 
 const flattened = ({ transaction, stream, ...surfaces }: TransactionTiers): TransactionSurfaces =>
   ({ ...surfaces, ...transaction, stream: withTypedViews(stream) })
+
+/** Brings the schema up to date, over connections of its own where there are some for it. */
+async function schemaOf(db: Db, names: Names, options: DbOptions): Promise<SchemaState> {
+  if (!options.autoMigrate) return requireCurrent(db, names)
+  const bring = (on: Db) => migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix })
+  const elsewhere = migrationDatabase(options)
+  return elsewhere ? onDatabase(elsewhere, bring) : bring(db)
+}
 
 async function describe(
   db: Db, names: { schema: string, prefix: string }, schema: { version: number, applied: number },

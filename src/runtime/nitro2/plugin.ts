@@ -1,4 +1,5 @@
 import { defineNitroPlugin } from 'nitropack/runtime'
+import type { NitroApp } from 'nitropack/types'
 import { registerStoreAdapter } from '#nvent-server-imports'
 import { announce } from '../announce'
 import { endAll } from '../ending'
@@ -19,6 +20,15 @@ export default defineNitroPlugin((app) => {
     endAll()
     return leave(app)
   })
+  if (nventStorePostgres.serverless === true) return betweenRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (!import.meta.prerender && !worksElsewhere(nventStorePostgres, nvent)) void announce(appHandle(), logger)
 })
+
+/** A function stands still once it has answered: whatever is open then stays open on the server, for nobody. */
+function betweenRequests({ hooks }: NitroApp): void {
+  const rest = () => useStore().releaseIdle()
+  hooks.hook('beforeResponse', rest)
+  // An error is answered without that hook.
+  hooks.hook('error', rest)
+}

@@ -1,5 +1,5 @@
 import { checkCount, checkOptions, checkText } from '../arguments'
-import { openDb } from '../db/connect'
+import { migrationDatabase, onDatabase } from '../db/connect'
 import type { Connector } from '../db/connect'
 import type { Db, DbOptions } from '../db/types'
 import { invalidValue } from '../errors'
@@ -30,31 +30,33 @@ const EVENTS: Record<keyof StoreEvents, true> = {
 
 /** What operators do with a store. The schema can be looked at and mended while it keeps the store from starting. */
 export function createAdmin({ connector, database, names, metrics, retention, on }: AdminOptions): StoreAdmin {
-  const onDatabase = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
+  const use = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
     const started = await connector.start().catch((error: unknown) => {
       if (!isSchemaError(error)) throw error
       return undefined
     })
-    return started ? work(started.db) : onConnection(database, work)
+    return started ? work(started.db) : onDatabase(database, work)
   })
 
   return {
     async migrate() {
-      const state = await onDatabase(db => migrate(db, names, undefined, { subjectPrefix: database.subjectPrefix }))
+      const bring = (db: Db) => migrate(db, names, undefined, { subjectPrefix: database.subjectPrefix })
+      const elsewhere = migrationDatabase(database)
+      const state = await (elsewhere ? connector.call(() => onDatabase(elsewhere, bring)) : use(bring))
       await connector.again()
       return { version: state.version, applied: state.applied }
     },
-    version: () => onDatabase(db => currentVersion(db, names)),
-    plan: () => onDatabase(db => plan(db, names)),
-    drift: () => onDatabase(db => drift(db, names)),
+    version: () => use(db => currentVersion(db, names)),
+    plan: () => use(db => plan(db, names)),
+    drift: () => use(db => drift(db, names)),
     async rollbackTo(version) {
       checkCount('version', version)
-      await onDatabase(db => rollback(db, names, version))
+      await use(db => rollback(db, names, version))
     },
-    streamTables: () => onDatabase(db => listTables(db, names)),
+    streamTables: () => use(db => listTables(db, names)),
     async dropStreamTable(subjectPrefix) {
       checkText('subjectPrefix', subjectPrefix)
-      return onDatabase(db => dropTable(db, names, subjectPrefix))
+      return use(db => dropTable(db, names, subjectPrefix))
     },
     retention,
     async health(options) {
@@ -74,15 +76,5 @@ export function createAdmin({ connector, database, names, metrics, retention, on
       if (typeof listener !== 'function') throw invalidValue('listener', 'must be a function')
       return on(event, listener)
     },
-  }
-}
-
-async function onConnection<R>(database: DbOptions, work: (db: Db) => Promise<R>): Promise<R> {
-  const db = await openDb(database)
-  try {
-    return await work(db)
-  }
-  finally {
-    await db.close()
   }
 }

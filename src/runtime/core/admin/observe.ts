@@ -5,6 +5,7 @@ import type { CallInfo, OperationMetrics } from '../types/index'
 import type { Emit } from './events'
 import type { Metrics } from './metrics'
 import { codeOf, countCall, countError } from './metrics'
+import { withOperation } from './operation'
 import { isTraced, traced } from './trace'
 
 type Call = (...args: unknown[]) => unknown
@@ -66,10 +67,11 @@ export function createObserver(options: ObserverOptions): Observer {
       onResult?.(value)
       return value
     }, (error: unknown) => {
+      const call = info()
       end(info, stats, since)
       countError(stats, error)
-      judge(info(), error)
-      throw error
+      judge(call, error)
+      throw withOperation(error, call.operation, since)
     })
   }
 

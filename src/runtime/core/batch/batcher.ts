@@ -12,6 +12,7 @@ export interface Gate {
 type Use = <R>(work: (session: Session, tables: StreamTables) => Promise<R>) => Promise<R>
 
 interface Pending extends Call<unknown> {
+  since: number
   operation: Operation<unknown, unknown>
   resolve(result: unknown): void
   reject(error: unknown): void
@@ -128,12 +129,16 @@ export function createBatcher(use: Use, gate: Gate): Send {
       results = await use((session, tables) => call!.operation.many(session, tables, groups))
     }
     catch (error) {
-      if (!isRolledBack(error)) return groups.forEach(group => group.calls.forEach(each => each.reject(error)))
+      if (!isRolledBack(error)) {
+        groups.forEach(group => group.calls.forEach(each => each.reject(error)))
+        return giveUp(error)
+      }
       // Somebody's value: the halves go on without each other, until the guilty call is alone.
       if (groups.length === 1) return alone(calls)
       const middle = Math.ceil(groups.length / 2)
-      await run(groups.slice(0, middle))
-      return run(groups.slice(middle))
+      // Together: a statement that failed by its time-out would else be followed by one that waits as long again.
+      await Promise.all([run(groups.slice(0, middle)), run(groups.slice(middle))])
+      return
     }
     const refused: Pending[] = []
     for (const [at, group] of groups.entries()) {
@@ -146,13 +151,26 @@ export function createBatcher(use: Use, gate: Gate): Send {
 
   async function alone(calls: Pending[]): Promise<void> {
     for (const call of calls) {
-      await use((session, tables) => call.operation.one(session, tables, call.input)).then(call.resolve, call.reject)
+      await use((session, tables) => call.operation.one(session, tables, call.input)).then(call.resolve, (error) => {
+        call.reject(error)
+        giveUp(error)
+      })
     }
+  }
+
+  /** When no connection came, those that have waited as long in the queue need not wait for one once more. */
+  function giveUp(error: unknown): void {
+    if (!(error instanceof StoreError) || typeof error.details.waitedMs !== 'number') return
+    const latest = performance.now() - error.details.waitedMs
+    const late = queue.filter(({ since }) => since <= latest)
+    queue = queue.filter(({ since }) => since > latest)
+    late.forEach(call => call.reject(error))
+    gate.leave(late.length)
   }
 
   return <I, R>(operation: Operation<I, R>, { kind, key, input, bytes }: Call<I>) => new Promise<R>((resolve, reject) => {
     gate.enter()
-    const pending = { operation, kind, key, input, bytes, resolve, reject } as unknown as Pending
+    const pending = { operation, kind, key, input, bytes, resolve, reject, since: performance.now() } as unknown as Pending
     if (queue.length < MAX_QUEUE && waiting.length === 0) queue.push(pending)
     else waiting.push(() => queue.push(pending))
     schedule()

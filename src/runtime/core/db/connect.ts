@@ -11,6 +11,23 @@ const MAX_DELAY_MS = 10_000
 export const openDb = async (options: DbOptions): Promise<Db> =>
   isPgliteUrl(options.connection) ? openPglite(options.connection) : openPostgres(options)
 
+/** Runs `work` on a database that is opened for it alone. */
+export async function onDatabase<T>(options: DbOptions, work: (db: Db) => Promise<T>): Promise<T> {
+  const db = await openDb(options)
+  try {
+    return await work(db)
+  }
+  finally {
+    await db.close()
+  }
+}
+
+/** Where migrations run, when that is another place; a migration outside of a transaction needs two connections. */
+export function migrationDatabase(options: DbOptions): DbOptions | undefined {
+  const { migrationConnection } = options
+  return migrationConnection === undefined ? undefined : { ...options, connection: migrationConnection, pool: undefined, poolSize: 2 }
+}
+
 /** What a start gives: the database, and whatever was prepared on it. */
 export interface Started<T> {
   db: Db
@@ -34,6 +51,8 @@ export interface Connector<T> {
   current(): Started<T> | undefined
   /** Forgets why the last start failed: the next call tries anew. */
   again(): Promise<void>
+  /** Lets idle connections go, unless calls are under way. */
+  rest(): Promise<void>
   close(): Promise<void>
 }
 
@@ -55,6 +74,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
   async function attempt(): Promise<Started<T>> {
     const db = await openDb(options)
     try {
+      await db.inspect()
       return { db, value: await prepare(db) }
     }
     catch (error) {
@@ -162,6 +182,9 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
       await retrying
       clearTimeout(retry)
       failure = undefined
+    },
+    async rest() {
+      if (inFlight === 0 && !abort.signal.aborted) await started?.db.releaseIdle()
     },
     close: () => closing ??= shutDown(),
   }

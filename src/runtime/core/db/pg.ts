@@ -1,63 +1,93 @@
 import pg from 'pg'
 import type { Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg'
 import { StoreError, invalidOption } from '../errors'
-import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
-import type { IsolationLevel } from '../types/index'
-import { toStoreError } from './errors'
+import { endIdle, endPool, trackConnections } from './end'
+import { isUseless, toStoreError } from './errors'
+import { listenOn } from './listen'
+import { losesNames } from './pooler'
 import { detectPooler } from './poolerMode'
 import { textual } from './textual'
-import { listenOn } from './listen'
-import type { Db, DbOptions, Result, Row, Session } from './types'
+import type { AtomicOptions, Db, DbOptions, Result, Row, Session } from './types'
+import { failureOf } from './waits'
+import { NO_LIMIT_MS, isNameLost, stopPreparing } from './wire'
+import type { Wire } from './wire'
 
 const DEFAULT_POOL_SIZE = 10
 // pg waits for ever by default: a network that swallows packets would hang every call.
 const DEFAULT_CONNECTION_TIMEOUT_MS = 30_000
+// Then probes go out, one a second; ten without an answer end the connection.
+const KEEP_ALIVE_DELAY_MS = 10_000
+// A network that swallows packets must not hold up whoever has failed already.
+const ROLLBACK_TIMEOUT_MS = 5_000
+// A function serves one request at a time, and stands still after it: nothing may stay open, or keep it alive.
+const FROZEN_BETWEEN_REQUESTS: PoolConfig = { idleTimeoutMillis: 1_000, allowExitOnIdle: true }
 
 /** Opens a pool of our own, or uses the caller's. Connects at the first statement. */
 export function openPostgres(options: DbOptions): Db {
-  const pool = options.pool ?? new pg.Pool(checked(poolConfig(options)))
-  // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error ends the process.
-  const onIdleError = (error: Error) => {
-    options.logger.warn(`an idle database connection was lost: ${error.message}`)
-    options.onConnectionLost?.(toStoreError(error))
-  }
-  pool.on('error', onIdleError)
-  return {
-    ...fromPool(pool, options),
-    close: async () => {
-      // Our own pool keeps its listener: a connection may break while it is being ended.
-      if (options.pool === undefined) await pool.end()
-      else pool.off('error', onIdleError)
-    },
-  }
+  return options.pool ? onPoolOf(options.pool, options) : onOwnPool(new pg.Pool(checked(poolConfig(options))), options)
 }
 
+function onOwnPool(pool: Pool, options: DbOptions): Db {
+  const open = trackConnections(pool)
+  // Our own pool keeps its listener: a connection may break while it is being ended.
+  listenToIdle(pool, options)
+  return { ...fromPool(pool, options), releaseIdle: () => endIdle(pool), close: () => endPool(pool, open) }
+}
+
+function onPoolOf(pool: Pool, options: DbOptions): Db {
+  const stop = listenToIdle(pool, options)
+  return { ...fromPool(pool, options), close: async () => stop() }
+}
+
+/** An idle connection that breaks (a restarted server) is replaced; unheard, its error would end the process. */
+function listenToIdle(pool: Pool, { logger, onConnectionLost }: DbOptions): () => void {
+  const onError = (error: Error) => {
+    // One that is told goodbye may go in any way it likes.
+    if (pool.ending) return
+    logger.warn(`an idle database connection was lost: ${error.message}`)
+    onConnectionLost?.(toStoreError(error))
+  }
+  pool.on('error', onError)
+  return () => void pool.off('error', onError)
+}
+
+type PoolOptions = Wire & Partial<Pick<DbOptions, 'listenConnection'>>
+
 /** A session on somebody's pool, which stays theirs: `close` does nothing. */
-export function fromPool(pool: Pool, { listenConnection, logger }: Partial<Pick<ResolvedStoreOptions, 'listenConnection' | 'logger'>> = {}): Db {
-  const listening = typeof listenConnection === 'string' ? { connectionString: listenConnection } : listenConnection ?? pool.options
+export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, queryTimeout: 0, logger: console }): Db {
+  const { prepare, queryTimeout, logger, listenConnection = pool.options } = options
+  const wire: Wire = { prepare, queryTimeout, logger }
+  const listening = typeof listenConnection === 'string' ? { connectionString: listenConnection } : listenConnection
   return {
     driver: 'postgres',
     flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
     label: labelOf(pool),
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }),
     inTransaction: false,
-    ...querying(pool),
+    ...querying(pool, wire, queryTimeout),
     pooler: () => detectPooler(pool),
-    atomic: (work, isolation) => inTransaction(pool, work, isolation),
+    atomic: (work, given) => inTransaction(pool, wire, work, given),
+    inspect: async () => {
+      if (wire.prepare && await losesNames(pool)) stopPreparing(wire)
+    },
     listen: async (channel, onWake, onReconnect) => listenOn(listening, channel, { onWake, onReconnect, logger }),
+    releaseIdle: async () => {},
     close: async () => {},
   }
 }
 
-function poolConfig(options: ResolvedStoreOptions): PoolConfig {
+function poolConfig(options: DbOptions): PoolConfig {
   const given: PoolConfig = typeof options.connection === 'string'
     ? { connectionString: options.connection }
     : { ...options.connection }
   return {
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,
+    ...options.serverless && FROZEN_BETWEEN_REQUESTS,
     ...given,
     connectionTimeoutMillis: given.connectionTimeoutMillis ?? DEFAULT_CONNECTION_TIMEOUT_MS,
-    max: options.poolSize ?? given.max ?? DEFAULT_POOL_SIZE,
+    max: options.poolSize ?? given.max ?? (options.serverless ? 1 : DEFAULT_POOL_SIZE),
   }
 }
 
@@ -73,34 +103,60 @@ function checked(config: PoolConfig): PoolConfig {
   }
 }
 
-function querying(target: Pool | PoolClient): Pick<Session, 'query' | 'raw' | 'script'> {
+/** `pg` takes a time-out of its own for each query, which its types don't know. */
+interface Query extends QueryConfig {
+  query_timeout?: number
+}
+
+function querying(target: Pool | PoolClient, wire: Wire, queryTimeout: number): Pick<Session, 'query' | 'raw' | 'script'> {
   return {
     async query<R extends Row>(statement: Statement): Promise<Result<R>> {
-      const result = await send<R>(target, { ...statement, types: textual })
+      const result = await sendPrepared<R>(target, wire, { ...statement, types: textual, query_timeout: queryTimeout })
       return { rows: result.rows, count: result.rowCount ?? 0 }
     },
     async raw(text, values) {
-      const result = await send(target, { text, values })
+      const result = await send(target, { text, values, query_timeout: queryTimeout })
       return { rows: result.rows, count: result.rowCount ?? 0 }
     },
     async script(text) {
-      await send(target, { text })
+      await send(target, { text, query_timeout: queryTimeout })
     },
   }
 }
 
-async function send<R extends Row>(target: Pool | PoolClient, config: QueryConfig): Promise<QueryResult<R>> {
+async function sendPrepared<R extends Row>(target: Pool | PoolClient, wire: Wire, query: Query): Promise<QueryResult<R>> {
+  const { name, ...unnamed } = query
+  if (name === undefined || !wire.prepare) return send(target, unnamed)
   try {
-    return await target.query<R>(config)
+    return await send(target, query)
   }
   catch (error) {
-    throw toStoreError(error)
+    if (!isNameLost(error)) throw error
+    stopPreparing(wire)
+    // PostgreSQL has given up a transaction it happened in; alone, nothing of the statement was carried out.
+    if (!isPool(target)) throw error
+    return send(target, unnamed)
   }
 }
 
-async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T> {
+async function send<R extends Row>(target: Pool | PoolClient, query: Query): Promise<QueryResult<R>> {
+  const since = performance.now()
+  try {
+    return await target.query<R>(query)
+  }
+  catch (error) {
+    throw isPool(target) ? failureOf(error, target, since) : toStoreError(error)
+  }
+}
+
+const isPool = (target: Pool | PoolClient): target is Pool => 'totalCount' in target
+
+async function inTransaction<T>(
+  pool: Pool, wire: Wire, work: (session: Session) => Promise<T>, { patient = false, isolation }: AtomicOptions = {},
+): Promise<T> {
+  const since = performance.now()
   const client = await pool.connect().catch((error) => {
-    throw toStoreError(error)
+    throw failureOf(error, pool, since)
   })
   // A connection that breaks between two statements says so here; the next statement reports it to the caller.
   let broken: Error | undefined
@@ -108,17 +164,19 @@ async function inTransaction<T>(pool: Pool, work: (session: Session) => Promise<
     broken = error
   }
   client.on('error', onError)
-  const session: Session = { ...querying(client), inTransaction: true, atomic: nested => nested(session) }
+  const queryTimeout = patient ? NO_LIMIT_MS : wire.queryTimeout
+  const session: Session = { ...querying(client, wire, queryTimeout), inTransaction: true, atomic: nested => nested(session) }
   try {
-    await session.script(isolation ? `begin isolation level ${isolation}` : 'begin')
+    await session.script(['begin', isolation && ` isolation level ${isolation}`, patient && '; set local statement_timeout = 0'].filter(Boolean).join(''))
     const result = await work(session)
-    const { command } = await send(client, { text: 'commit' })
+    const { command } = await send(client, { text: 'commit', query_timeout: queryTimeout })
     if (command === 'ROLLBACK') throw failedBefore()
     return result
   }
   catch (error) {
-    await client.query('rollback').catch((failure: Error) => {
-      // The server rolls back by itself when its connection is gone; the client must not go back to the pool.
+    // The server rolls back by itself when its connection is gone; the client must not go back to the pool.
+    if (isUseless(error)) broken ??= error
+    else await client.query<Row>({ text: 'rollback', query_timeout: ROLLBACK_TIMEOUT_MS } as Query).catch((failure: Error) => {
       broken ??= failure
     })
     throw error

@@ -44,7 +44,9 @@ export async function openPglite(url: string): Promise<Db> {
 
 async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
   try {
-    return await import('@electric-sql/pglite')
+    const driver = await import('@electric-sql/pglite') as Partial<typeof import('@electric-sql/pglite')>
+    if (!driver.PGlite) throw new Error('it can\'t be part of this build')
+    return driver as typeof import('@electric-sql/pglite')
   }
   catch (error) {
     throw new StoreError(
@@ -77,12 +79,14 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     pooler: async () => 'none',
-    atomic: guarded((work, isolation) => inTransaction(database, session => open.run(true, () => work(session)), isolation)) as Session['atomic'],
+    atomic: guarded((work, given) => inTransaction(database, session => open.run(true, () => work(session)), given?.isolation)) as Session['atomic'],
     async listen(channel, onWake, onReconnect) {
       const unlisten = await guarded((): Promise<() => Promise<void>> => database.listen(channel, onWake))()
       onReconnect()
       return () => unlisten()
     },
+    inspect: async () => {},
+    releaseIdle: async () => {},
     async close() {
       await database.close()
       await unlock()

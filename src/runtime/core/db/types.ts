@@ -21,11 +21,17 @@ export interface Queryable {
   query<R extends Row = Row>(statement: Statement): Promise<Result<R>>
 }
 
+export interface AtomicOptions {
+  /** That of a new transaction; one that is joined keeps its own. */
+  isolation?: IsolationLevel | undefined
+  /** No time-out ends the statements: for work that waits for other processes, or takes long. */
+  patient?: boolean
+}
+
 /** A place to run calls in: the pool, where `atomic` opens a transaction, or a transaction, where it joins it. */
 export interface Session extends Queryable {
   readonly inTransaction: boolean
-  /** `isolation` is that of a new transaction; one that is joined keeps its own. */
-  atomic<T>(work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T>
+  atomic<T>(work: (session: Session) => Promise<T>, options?: AtomicOptions): Promise<T>
   /** The caller's own SQL: values parsed the way `pg` does it. */
   raw(text: string, values: unknown[]): Promise<{ rows: Row[], count: number }>
   /** Several statements in one text, without values: migrations. */
@@ -60,6 +66,10 @@ export interface Db extends Session {
   listen(channel: string, onWake: () => void, onReconnect: () => void): Promise<() => Promise<void>>
   /** How busy the pool is, where there is one. */
   pool?(): PoolMetrics
+  /** Finds out, before the first statement, what stands between the store and the database. */
+  inspect(): Promise<void>
+  /** Lets the idle connections go; later statements open what they need. */
+  releaseIdle(): Promise<void>
   close(): Promise<void>
 }
 

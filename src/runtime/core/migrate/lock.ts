@@ -19,7 +19,7 @@ export async function locked<T>(db: Db, names: SchemaNames, work: (session: Sess
       // two statements no snapshot may be held that an index would wait for.
       await session.script('set transaction isolation level read committed')
       return await tryLock(session, names) ? { result: await work(session) } : undefined
-    })
+    }, { patient: true })
     if (outcome) return outcome.result
     await sleep(pause * (0.5 + Math.random()))
   }

@@ -66,6 +66,11 @@ export interface Store extends Surfaces {
   with(client: TransactionClient): TransactionSurfaces
   /** For operators: the schema, retention, health, metrics, events. */
   readonly admin: StoreAdmin
+  /**
+   * Lets the idle connections go, unless calls are under way; the next call opens what it needs. For functions that
+   * are frozen between requests. A `pool` of the caller's own is left alone.
+   */
+  releaseIdle(): Promise<void>
   /** Finishes the calls under way, refuses new ones with CLOSED, and lets the connections go. May be called again. */
   close(): Promise<void>
 }

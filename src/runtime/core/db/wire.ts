@@ -1,0 +1,29 @@
+import type { Logger } from '../options'
+import { sqlStateOf } from './errors'
+
+/** How statements travel to one database. */
+export interface Wire {
+  /** Whether statements are prepared under their names. */
+  prepare: boolean
+  /** How long an answer may take, in milliseconds; 0: as long as it takes. */
+  queryTimeout: number
+  logger: Logger
+}
+
+/** As long as a timer of Node can be: `pg` takes 0 for "not given", and then its own `query_timeout`. */
+export const NO_LIMIT_MS = 2 ** 31 - 1
+
+// The name is unknown to the server's connection, or known to it already: it was given on another one.
+const LOST_NAMES = new Set(['26000', '42P05'])
+
+/** Whether a statement failed because the name it was prepared under got lost; nothing of it was carried out. */
+export function isNameLost(error: unknown): boolean {
+  return LOST_NAMES.has(sqlStateOf(error) ?? '')
+}
+
+/** Goes on without prepared statements, and says once why. */
+export function stopPreparing(wire: Wire): void {
+  if (!wire.prepare) return
+  wire.prepare = false
+  wire.logger.warn('a connection pooler in transaction mode stands before the database and loses prepared statements: the store goes on without them. Set `prepare: false`, or let the pooler keep them (PgBouncer 1.21 and newer: max_prepared_statements)')
+}

@@ -1,0 +1,38 @@
+import type { H3Event } from 'h3'
+import { useEvent, useRuntimeConfig } from 'nitropack/runtime'
+import type { NventConfig, StoreRuntimeConfig } from '../../config'
+import { createStore } from '../../core'
+import type { Store } from '../../core'
+import { failingStore } from '../../failing'
+import { logger } from '../../logger'
+import { storeSettings } from '../../settings'
+
+const stores = new WeakMap<H3Event, Store>()
+
+/**
+ * The store of this request: a worker may not use what another request has opened. It is closed when the request has
+ * been answered.
+ */
+export function useStore(): Store {
+  const event = useEvent()
+  let store = stores.get(event)
+  if (!store) stores.set(event, store = makeStore(event))
+  return store
+}
+
+/** Ends the connections of a request. */
+export async function closeStore(event: H3Event | undefined): Promise<void> {
+  if (event) await stores.get(event)?.close()
+}
+
+function makeStore(event: H3Event): Store {
+  try {
+    const { nventStorePostgres, nvent } = useRuntimeConfig(event) as unknown as { nventStorePostgres: StoreRuntimeConfig, nvent?: NventConfig }
+    const { options } = storeSettings(nventStorePostgres, process.env, nvent)
+    // A request is too short for a sweep; a worker may open few connections, and its timers can't be unref'd.
+    return createStore({ ...options, poolSize: options.poolSize ?? 1, serverless: false, sweepInterval: 0, logger })
+  }
+  catch (error) {
+    return failingStore(error)
+  }
+}

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setup, useTestContext } from '@nuxt/test-utils/e2e'
+import { describe, expect, it } from 'vitest'
+import { freshDatabase } from '../setup/database'
+import { CONNECTIONS, filesWith, fixture, noDatabase, outside } from './support'
+
+const output = await outside('vercel')
+
+/** What the platform does with a function: calls it for a request, and stops its process between two of them. */
+const PLATFORM = `
+  const { createServer } = require('node:http')
+  import(process.argv[1]).then(({ default: handler }) => {
+    const server = createServer(handler).listen(0, '127.0.0.1', () => process.send(server.address().port))
+    process.on('message', () => {
+      server.close()
+      server.closeAllConnections()
+      process.disconnect()
+    })
+  })
+`
+
+async function startFunction(entry: string, env: Record<string, string>) {
+  const child = spawn(process.execPath, ['--eval', PLATFORM, entry], {
+    env: { ...process.env, ...noDatabase, ...env } as NodeJS.ProcessEnv, stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
+  let logs = ''
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk: Buffer) => logs += chunk.toString())
+  const ended = once(child, 'exit')
+  const [port] = await Promise.race([once(child, 'message'), ended.then(() => Promise.reject(new Error(logs)))]) as [number]
+  return {
+    logs: () => logs,
+    async post<T>(path: string, body: unknown = {}): Promise<T> {
+      child.kill('SIGCONT')
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+        method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' },
+      })
+      const answer = await response.json() as T
+      child.kill('SIGSTOP')
+      return answer
+    },
+    /** Serves no more: the process ends when nothing keeps it. */
+    async end(): Promise<number | null> {
+      child.kill('SIGCONT')
+      child.send('end')
+      return (await ended)[0] as number | null
+    },
+  }
+}
+
+describe('a Nuxt app built for Vercel', async () => {
+  await setup({
+    rootDir: fixture('basic'), server: false, build: true,
+    nuxtConfig: { nitro: { preset: 'vercel', output: { dir: output } } },
+  })
+
+  it('leaves no connection open when its process stands still between requests, and nothing that keeps it', async () => {
+    expect(useTestContext().nuxt!.options.nitro.preset).toBe('vercel')
+    const database = await freshDatabase('pg18')
+    const open = async () => (await database.sql<{ open: number }>(CONNECTIONS))[0]!.open
+    // The one of `sql` itself.
+    await database.sql('select 1')
+    const before = await open()
+    const app = await startFunction(join(output, 'functions/__fallback.func/index.mjs'), { DATABASE_URL: database.url })
+    for (let count = 1; count <= 5; count++) {
+      expect(await app.post('/api/count')).toEqual({ count, same: true })
+      expect(await open()).toBe(before)
+    }
+    expect(await app.post<{ count: number }>('/api/order', { id: 'a', total: 1 })).toMatchObject({ count: 1 })
+    expect(await open()).toBe(before)
+    // A request that fails, and one that comes after it.
+    expect(await app.post('/api/order', { id: '', total: 1 })).toMatchObject({ statusCode: 500 })
+    expect(await app.post('/api/count')).toEqual({ count: 6, same: true })
+    expect(await open()).toBe(before)
+    expect(await app.end()).toBe(0)
+  })
+
+  it('has no embedded database in it', async () => {
+    expect(await filesWith(output, 'pglite.wasm')).toEqual([])
+  })
+})

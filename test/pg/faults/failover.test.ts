@@ -1,0 +1,74 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import pg from 'pg'
+import { createStore } from '../../../src/runtime/core/index'
+import { installedBinaries } from '../../setup/binaries'
+import { startServer, startStandby } from '../../setup/postgres'
+import type { Server } from '../../setup/postgres'
+import { startProxy } from '../../setup/proxy'
+import { startLoad } from './load'
+
+const bin = await installedBinaries()
+// The servers from npm come without it.
+const canCopy = bin !== undefined && await access(join(bin, 'pg_basebackup')).then(() => true, () => false)
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** Two servers, the second one a standby that has every commit before it is acknowledged, and an address that may move. */
+async function pair() {
+  const primary = await startServer(bin!)
+  onTestFinished(() => primary.stop('immediate'))
+  const standby = await startStandby(bin!, primary)
+  onTestFinished(() => standby.stop('immediate'))
+  await query(primary, 'alter system set synchronous_standby_names = \'*\'')
+  await query(primary, 'select pg_reload_conf()')
+  await expect.poll(async () => (await query(primary, 'select sync_state from pg_stat_replication')).rows, { timeout: 20_000 }).toEqual([{ sync_state: 'sync' }])
+  const address = await startProxy(primary.port)
+  onTestFinished(() => address.close())
+  const store = createStore({ connection: address.urlOf(primary.url), poolSize: 6, logger: quiet })
+  onTestFinished(() => store.close())
+  await store.ready()
+  return { primary, standby, address, store }
+}
+
+async function query(server: Server, text: string) {
+  const client = new pg.Client({ connectionString: server.url })
+  await client.connect()
+  try {
+    return await client.query<Record<string, unknown>>(text)
+  }
+  finally {
+    await client.end()
+  }
+}
+
+describe.skipIf(!canCopy)('a failover to a standby', () => {
+  it('after a crash of the primary loses no acknowledged write', async () => {
+    const { primary, standby, address, store } = await pair()
+    const load = startLoad(store)
+    await load.progress()
+    await primary.halt('immediate')
+    await query(standby, 'select pg_promote()')
+    address.lead(standby.port)
+    await load.progress()
+    await load.stop()
+    expect(load.codes().filter(code => code !== 'CONNECTION' && code !== 'TIMEOUT')).toEqual([])
+    await load.check(store)
+  })
+
+  it('that comes late is waited for: until then writes fail with the reason, and reads go on', async () => {
+    const { primary, standby, address, store } = await pair()
+    await store.kv.set('a', 1)
+    await primary.halt('immediate')
+    address.lead(standby.port)
+    const readOnly = { code: 'CONNECTION', retryable: true, details: { sqlState: '25006' }, message: expect.stringContaining('standby') as string }
+    await expect.poll(() => store.kv.set('a', 2).catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject(readOnly)
+    // A transaction must not put its connection back for others to fail on.
+    await expect(store.transaction(tx => tx.kv.set('a', 2))).rejects.toMatchObject(readOnly)
+    await expect.poll(address.connections).toBe(0)
+    expect(await store.kv.get('a')).toBe(1)
+    await query(standby, 'select pg_promote()')
+    await expect.poll(() => store.kv.set('a', 3).then(() => 'done', () => 'not yet'), { timeout: 20_000 }).toBe('done')
+    expect(await store.kv.get('a')).toBe(3)
+  })
+})
