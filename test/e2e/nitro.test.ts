@@ -132,6 +132,8 @@ describe('a plain Nitro project', () => {
 
     it('refuses a last event id that is none', async () => {
       expect((await live({ subject: 'orders:4' }, 'yesterday')).status).toBe(400)
+      // Nobody gets the events of others by a glob.
+      expect((await live({ subject: 'orders:*' })).status).toBe(400)
       expect((await live({ subject: 'orders:4', from: 'yesterday' })).status).toBe(500)
     })
 

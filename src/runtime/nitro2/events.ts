@@ -1,12 +1,14 @@
 import { createError, getQuery, getRequestHeader } from 'h3'
 import type { H3Event } from 'h3'
 import { messageOf } from '../core/errors'
-import type { EventRecord } from '../core/types/index'
-import { follow, positionOf } from '../follow'
-import type { StartOf } from '../follow'
+import { isGlob } from '../core/sql/glob'
+import type { EventRecord, StreamSurface } from '../core/types/index'
 import { logger } from '../logger'
 import { openEventResponse } from './eventResponse'
 import { useStore } from './store'
+
+/** Where to start: after the last event there is, at the first one, or after an event id. */
+export type StartOf = 'now' | 'start' | (string & {})
 
 export interface SendEventsOptions {
   /**
@@ -29,13 +31,16 @@ const RETRY_MS = 2_000
 /**
  * Answers a request with the events of a subject, those that are there and new ones as they come, as server-sent
  * events. `id:` is the event's id: a client that comes back goes on after it, with no event missing or repeated. Ends
- * when the client goes, and when the server is asked to stop.
- * @throws an H3Error 400 when the client's last event id is none; a StoreError when the store can't be read
+ * when the client goes, and when the server is asked to stop. `subject` is one subject: often a part of it comes from
+ * the client, who must not get the events of others by a `*`.
+ * @throws an H3Error 400 when the client's last event id is none, or the subject is a glob; a StoreError when the store
+ * can't be read
  * @example
  * export default defineEventHandler(event => sendEvents(event, `orders:${getRouterParam(event, 'id')}`))
  */
 export async function sendEvents(event: H3Event, subject: string, options: SendEventsOptions = {}): Promise<void> {
   const { stream } = useStore()
+  if (isGlob(subject)) throw createError({ statusCode: 400, message: 'The subject must be one subject: it holds * or ?.' })
   const { from = 'now', map = (record: EventRecord) => record as unknown, heartbeat = 15_000 } = options
   // Before the answer begins: what fails here still gets a status of its own.
   const after = await positionOf(stream, subject, lastEventId(event) ?? from)
@@ -45,18 +50,14 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
     const heart = setInterval(() => response.beat(), heartbeat)
     try {
       await response.write(`retry: ${RETRY_MS}\nevent: ready\nid: ${after}\ndata: ${after}\n\n`)
-      await follow(stream, subject, {
-        after,
-        signal: response.signal,
-        async onEvent(record) {
-          const sent = map(record)
-          if (sent !== undefined) await response.write(`id: ${record.id}\ndata: ${JSON.stringify(sent)}\n\n`)
-        },
-      })
+      for await (const { event: record } of stream.subscribe(subject, { from: after, signal: response.signal })) {
+        const sent = map(record)
+        if (sent !== undefined) await response.write(`id: ${record.id}\ndata: ${JSON.stringify(sent)}\n\n`)
+      }
     }
     catch (error) {
       // The client comes back by itself; that it has gone is no failure.
-      if (!response.signal.aborted) logger.warn(`events of ${JSON.stringify(subject)} could not be sent on: ${messageOf(error)}`)
+      if (!response.signal.aborted) logger.warn(`the events of a subject could not be sent on: ${messageOf(error)}`)
     }
     finally {
       clearInterval(heart)
@@ -73,4 +74,12 @@ function lastEventId(event: H3Event): string | undefined {
   const id = String(given)
   if (!/^\d{1,19}$/.test(id)) throw createError({ statusCode: 400, message: 'The last event id must be the id of an event, a decimal number.' })
   return id
+}
+
+/** The event id after which `from` begins, so that nothing of what comes next is missed. */
+async function positionOf(stream: StreamSurface, subject: string, from: StartOf): Promise<string> {
+  if (from === 'now') return (await stream.read(subject, { order: 'desc', limit: 1 }))[0]?.id ?? '0'
+  const position = from === 'start' ? '0' : from
+  await stream.read(subject, { after: position, limit: 1 })
+  return position
 }
