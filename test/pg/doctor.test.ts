@@ -8,7 +8,7 @@ import type { DoctorFinding, DoctorOptions } from '../../src/runtime/core/doctor
 import { migrate } from '../../src/runtime/core/migrate/run'
 import { administer, freshDatabase, onFileEnd, openStore, serverUrl } from '../setup/database'
 import type { Database } from '../setup/database'
-import { hasBouncer, startBouncer } from './bouncer'
+import { hasPgBouncer, startPgBouncer } from '../setup/pgbouncer'
 import { openPool, servers } from './servers'
 
 // The servers of the tests are faster than safe.
@@ -133,10 +133,10 @@ describe.each(servers)('doctor on $name', ({ server }) => {
     }
   })
 
-  it.skipIf(!hasBouncer)('finds a pooler, and whether it lends connections for one transaction only', async () => {
+  it.skipIf(!hasPgBouncer())('finds a pooler, and whether it lends connections for one transaction only', async () => {
     const messageThrough = async (mode: 'transaction' | 'session', options: DoctorOptions = {}, settings = {}) => {
-      const bouncer = await startBouncer(database.url, { pool_mode: mode, ...settings })
-      const pool = openPool(bouncer.url)
+      const bouncer = await startPgBouncer(database.url, { pool_mode: mode, ...settings })
+      const pool = openPool(bouncer.urlOf(database.url))
       const findings = await doctor(fromPool(pool), names, options).finally(() => pool.end())
       await bouncer.stop()
       return findings.filter(({ check }) => check === 'pooler').map(({ level, message }) => `${level}: ${message}`)

@@ -11,7 +11,7 @@ import { migrate, requireCurrent, rollback } from '../../src/runtime/core/migrat
 import type { Migration } from '../../src/runtime/core/migrate/types'
 import { freshDatabase, onFileEnd } from '../setup/database'
 import type { Database } from '../setup/database'
-import { hasBouncer, startBouncer } from './bouncer'
+import { hasPgBouncer, startPgBouncer } from '../setup/pgbouncer'
 import { openPool, servers } from './servers'
 import { inStatements, step, table } from './steps'
 
@@ -178,9 +178,9 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
       }
     })
 
-    it.skipIf(!hasBouncer)('are applied once also behind a pooler in transaction mode', async () => {
-      const bouncer = await startBouncer(database.url, { pool_mode: 'transaction' })
-      const pools = Array.from({ length: 4 }, () => openPool(bouncer.url))
+    it.skipIf(!hasPgBouncer())('are applied once also behind a pooler in transaction mode', async () => {
+      const bouncer = await startPgBouncer(database.url, { pool_mode: 'transaction' })
+      const pools = Array.from({ length: 4 }, () => openPool(bouncer.urlOf(database.url)))
       try {
         const results = await Promise.all(pools.map(each => migrate(fromPool(each), names, [filled, indexed, table(3)])))
         expect(results.map(({ version }) => version)).toEqual([3, 3, 3, 3])

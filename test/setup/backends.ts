@@ -73,7 +73,7 @@ export function onServer(name: string, server: ServerName, { store: own, through
       const on = (options?: StoreOptions): Opened => {
         const store = openStore({ connection: through(url), ...own, ...options })
         return {
-          store, sql, pool, subjectPrefix: own?.subjectPrefix, reopen: more => store.close().then(() => on(more)),
+          store, sql, pool, subjectPrefix: own?.subjectPrefix, batching: own?.batching, reopen: more => store.close().then(() => on(more)),
         }
       }
       return on(options)

@@ -16,6 +16,8 @@ export interface Opened {
   pool?: Pool
   /** First segment of the subjects with tables of their own. Default: the prefix of the tables. */
   subjectPrefix?: string | undefined
+  /** False: calls that are not waited for overtake each other, as they do on a pool. Default: true. */
+  batching?: boolean | undefined
   /** Closes this store and opens the same database again. Not there when the data ends with the store. */
   reopen?(options?: StoreOptions): Promise<Opened>
 }

@@ -87,7 +87,8 @@ export function streamIdsSuite(use: Use): void {
       expect(await stream.read(subject)).toStrictEqual([plain, record])
     })
 
-    it('mixes with plain events in calls at the same time', async () => {
+    it('mixes with plain events in calls at the same time', async ({ skip }) => {
+      skip(use().batching === false, 'there is no order without batching')
       const { store: { stream }, P } = use()
       const subject = subjectOf(P)
       const records = await Promise.all(Array.from({ length: 12 }, (_, at) =>
