@@ -38,7 +38,7 @@ describe.each(servers)('the command line on $name', ({ server }) => {
     const before = await everything(database.sql)
     const dry = await on('migrate', '--dry-run')
     expect(dry).toMatchObject({ code: 0, stdout: expect.stringMatching(/^version 0, pending:\n {2}1 {2}init +one transaction/) as string })
-    expect((await on('migrate', '--dry-run', '--json')).json()).toMatchObject({ version: 0, latest: LATEST, pending: [{ version: 1, name: 'init', transaction: true }] })
+    expect((await on('migrate', '--dry-run', '--json')).json()).toMatchObject({ version: 0, latest: LATEST, pending: Array.from({ length: LATEST }, (_, at) => ({ version: at + 1, transaction: true })) })
     expect(await everything(database.sql)).toEqual(before)
 
     expect((await on('migrate', '--json')).json()).toEqual({

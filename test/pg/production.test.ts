@@ -152,7 +152,7 @@ describe.each(servers)('the SQL of docs/production.md on $name', ({ server }) =>
       expect(await store.stream.read('orders:1')).toHaveLength(3)
       expect(await store.kv.get('often')).toBe(19)
       expect(await store.index.get('nvent:flow:runs:f', 'done')).not.toBeNull()
-      await expect(store.kv.set('a', 1)).rejects.toMatchObject({ code: 'DATABASE', details: { sqlState: '25006' } })
+      await expect(store.kv.set('a', 1)).rejects.toMatchObject({ code: 'CONNECTION', details: { sqlState: '25006' } })
     })
   })
 })

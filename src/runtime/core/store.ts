@@ -1,14 +1,12 @@
 import { createAdmin } from './admin/admin'
+import { countedBatcher } from './admin/countedBatcher'
 import { createWatch } from './admin/watch'
-import type { Gate } from './batch/batcher'
-import { createBatcher } from './batch/batcher'
-import type { Send } from './batch/operation'
-import { createConnector, migrationDatabase, onDatabase } from './db/connect'
+import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
-import type { Db, DbOptions, Row, StreamTables } from './db/types'
-import { checkFunction, checkText } from './arguments'
-import { invalidValue, messageOf } from './errors'
+import type { StreamTables } from './db/types'
+import { checkFunction } from './arguments'
+import { messageOf } from './errors'
 import { createRetention } from './features/retention/run'
 import { createStreamTables } from './features/streamTables'
 import { createNotifier } from './features/notify'
@@ -16,34 +14,28 @@ import { readAll } from './features/readAll'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
 import { checkTransactionOptions, withRetries } from './features/transaction'
+import { flattened, transactionTiers } from './features/transactionTiers'
 import { createTurns } from './features/turn'
-import { explainGone } from './migrate/gone'
 import { withTypedViews } from './features/typed/view'
-import type { SchemaState } from './migrate/run'
-import { migrate, requireCurrent } from './migrate/run'
+import { explainGone } from './migrate/gone'
+import { describeStore, schemaOf } from './migrate/start'
 import type { Logger, StoreOptions } from './options'
 import { resolveOptions } from './options'
 import { indexSpecs, streamSpecs } from './spec/builtin'
 import { createRouter } from './spec/route'
 import { createSelect } from './spec/select'
-import type { Names } from './sql/identifier'
 import { namesOf } from './sql/identifier'
 import { orderKey } from './sql/order'
 import { createStatementCache } from './sql/statement'
 import type { StatementContext } from './statements/context'
 import { notifyReaders } from './statements/order'
+import { sendAlone } from './surfaces/alone'
 import { createGlobalReader } from './surfaces/global'
 import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
 import type { Scope } from './surfaces/scope'
 import { createStreamSurface } from './surfaces/stream'
-import type { ReadAllOptions, Store, StoreInfo, StoreMetrics, TransactionSurfaces } from './types/index'
-
-/** The surfaces of a transaction, by the tier that its calls are named after. */
-interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | 'query'> {
-  stream: Omit<TransactionSurfaces['stream'], 'of'>
-  transaction: Pick<TransactionSurfaces, 'query'>
-}
+import type { ReadAllOptions, Store, StoreInfo } from './types/index'
 
 interface Prepared {
   info: StoreInfo
@@ -86,7 +78,7 @@ export function createStore(options: StoreOptions): Store {
     const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
     })
-    return { tables, info: await describe(db, names, schema) }
+    return { tables, info: await describeStore(db, names, schema) }
   })
   const run: Scope['use'] = work => connector.use(({ db, value }) =>
     work(db, value.tables).catch(error => explainGone(db, names, error)))
@@ -168,61 +160,4 @@ const startListening = (connector: Connector<Prepared>, { names }: StatementCont
     logger.warn(`subscriptions poll for new events, since listening failed: ${messageOf(error)}`)
   })
   return async () => (await listening)?.()
-}
-
-const sendAlone = (use: Scope['use']): Send => (operation, { input }) =>
-  use((session, tables) => operation.one(session, tables, input))
-
-function countedBatcher(use: Scope['use'], gate: Gate, counts: StoreMetrics['batching']): Send {
-  const send = createBatcher((work) => {
-    counts.statements++
-    return use(work)
-  }, gate)
-  return (operation, call) => {
-    counts.calls++
-    return send(operation, call)
-  }
-}
-
-function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']): TransactionTiers {
-  const scope: Scope = { ...routes, use, send: sendAlone(use) }
-  return {
-    stream: withTypedViews(createStreamSurface(scope)),
-    index: createIndexSurface(scope),
-    kv: createKvSurface(scope),
-    transaction: {
-      async query<R extends Row>(text: string, values: unknown[] = []) {
-        checkText('text', text, Number.MAX_SAFE_INTEGER)
-        if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
-        const { rows, count } = await use(session => session.raw(text, values))
-        return { rows: rows as R[], rowCount: count }
-      },
-    },
-  }
-}
-
-const flattened = ({ transaction, stream, ...surfaces }: TransactionTiers): TransactionSurfaces =>
-  ({ ...surfaces, ...transaction, stream: withTypedViews(stream) })
-
-/** Brings the schema up to date, over connections of its own where there are some for it. */
-async function schemaOf(db: Db, names: Names, options: DbOptions): Promise<SchemaState> {
-  if (!options.autoMigrate) return requireCurrent(db, names)
-  const bring = (on: Db) => migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix })
-  const elsewhere = migrationDatabase(options)
-  return elsewhere ? onDatabase(elsewhere, bring) : bring(db)
-}
-
-async function describe(
-  db: Db, names: { schema: string, prefix: string }, schema: { version: number, applied: number },
-): Promise<StoreInfo> {
-  const { rows: [server] } = await db.query<{ version: string }>({ text: 'select current_setting(\'server_version\') as version', values: [] })
-  return {
-    driver: db.driver,
-    database: db.label,
-    schema: names.schema,
-    prefix: names.prefix,
-    schemaVersion: schema.version,
-    applied: schema.applied,
-    serverVersion: server!.version,
-  }
 }

@@ -60,7 +60,8 @@ export const oddArguments: OddArgument[] = [
   { call: 'stream.dismiss', argument: 'id', values: [undefined, null, '', 'abc', {}], run: (store, id) => store.stream.dismiss(id, { reason: 'odd', by: 'me' }) },
   { call: 'stream.dismiss', argument: 'reason', values: [undefined, ...notObjects, {}, { by: 'me' }], run: (store, reason) => store.stream.dismiss('1', reason) },
   { call: 'stream.restore', argument: 'id', values: [undefined, null, '', 'abc', {}], run: (store, id) => store.stream.restore(id) },
-  { call: 'stream.subscribe', argument: 'onEvent', values: notFunctions, run: (store, onEvent) => store.stream.subscribe('odd:1', onEvent) },
+  // A plain object in its place is taken for the options.
+  { call: 'stream.subscribe', argument: 'onEvent', values: notFunctions.filter(value => Object.prototype.toString.call(value) !== '[object Object]'), run: (store, onEvent) => store.stream.subscribe('odd:1', onEvent) },
   { call: 'stream.subscribe', argument: 'options', values: notOptions, run: (store, options) => store.stream.subscribe('odd:1', ignore, options) },
   { call: 'stream.subscribe', argument: 'onError', values: ['text', 5, {}], run: (store, onError) => store.stream.subscribe('odd:1', ignore, { onError }) },
   { call: 'index.add', argument: 'score', values: [undefined, ...notNumbers], run: (store, score) => store.index.add('odd', 'sentinel', score, { a: 2 }) },

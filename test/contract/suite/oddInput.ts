@@ -7,11 +7,11 @@ import { lenientArguments, oddArguments } from './oddArguments'
 import { megabyte, oddTexts } from './oddTexts'
 import { oddValuesSuite } from './oddValues'
 
-/** One line for each table of the store: its name and what its rows add up to. */
+/** One line for each table of the store: its name and what its rows add up to. Counts are left out: +1 and -1 are two rows. */
 async function checksum({ sql, info }: Context): Promise<unknown[]> {
   const tables = await sql<{ name: string }>(
     `select format('%I.%I', n.nspname, c.relname) as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = $1 and c.relkind = 'r' order by 1`, [info.schema])
+     where n.nspname = $1 and c.relkind = 'r' and c.relname not like '%entry\\_counts' order by 1`, [info.schema])
   return sql(tables.map(({ name }) =>
     `select '${name.replaceAll('\'', '\'\'')}' as name, md5(string_agg(md5(r::text), '' order by md5(r::text))) as rows from ${name} r`).join(' union all '))
 }

@@ -59,10 +59,13 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
   it('that comes late is waited for: until then writes fail with the reason, and reads go on', async () => {
     const { primary, standby, address, store } = await pair()
     await store.kv.set('a', 1)
+    const restored = new Promise(resolve => store.admin.on('connection:restored', resolve))
     await primary.halt('immediate')
     address.lead(standby.port)
     const readOnly = { code: 'CONNECTION', retryable: true, details: { sqlState: '25006' }, message: expect.stringContaining('standby') as string }
     await expect.poll(() => store.kv.set('a', 2).catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject(readOnly)
+    // Nobody asks any more whether the database is back.
+    await restored
     // A transaction must not put its connection back for others to fail on.
     await expect(store.transaction(tx => tx.kv.set('a', 2))).rejects.toMatchObject(readOnly)
     await expect.poll(address.connections).toBe(0)

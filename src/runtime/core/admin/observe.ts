@@ -40,6 +40,8 @@ interface ObserverOptions {
 const WRITING = new Set(['stream.append', 'stream.appendMany', 'stream.appendAll'])
 // PostgreSQL ended a transaction because of others: serialization failure, deadlock.
 const ENDED_BY_OTHERS = new Set(['40001', '40P01'])
+// The connection leads to a standby: it is there, and reads go on.
+const READ_ONLY = '25006'
 // The caller's own doing: nothing is wrong with the store.
 const OF_CALLERS = new Set(['INVALID_VALUE', 'INVALID_CALL', 'INVALID_OPTION', 'NOT_FOUND', 'VERSION_CONFLICT', 'CLOSED', 'OTHER'])
 
@@ -98,7 +100,7 @@ export function createObserver(options: ObserverOptions): Observer {
     const code = codeOf(error)
     if (code === 'VERSION_CONFLICT' || ENDED_BY_OTHERS.has(sqlStateOf(error) ?? '')) conflict(call, code)
     else if (!OF_CALLERS.has(code)) emit('error', { operation: call.operation, error })
-    if (error instanceof StoreError && code === 'CONNECTION') options.onConnectionError(error)
+    if (error instanceof StoreError && code === 'CONNECTION' && sqlStateOf(error) !== READ_ONLY) options.onConnectionError(error)
   }
 
   function wrapped(operation: string, call: Call, tableOf: TableOf, place: Place): Call {

@@ -1,0 +1,38 @@
+import { checkText } from '../arguments'
+import type { Row } from '../db/types'
+import { invalidValue } from '../errors'
+import { sendAlone } from '../surfaces/alone'
+import { createIndexSurface } from '../surfaces/index'
+import { createKvSurface } from '../surfaces/kv'
+import type { Scope } from '../surfaces/scope'
+import { createStreamSurface } from '../surfaces/stream'
+import type { TransactionSurfaces } from '../types/index'
+import { withTypedViews } from './typed/view'
+
+/** The surfaces of a transaction, by the tier that its calls are named after. */
+export interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | 'query'> {
+  stream: Omit<TransactionSurfaces['stream'], 'of'>
+  transaction: Pick<TransactionSurfaces, 'query'>
+}
+
+/** The tiers of one transaction: every call is sent alone, in its order. */
+export function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']): TransactionTiers {
+  const scope: Scope = { ...routes, use, send: sendAlone(use) }
+  return {
+    stream: createStreamSurface(scope),
+    index: createIndexSurface(scope),
+    kv: createKvSurface(scope),
+    transaction: {
+      async query<R extends Row>(text: string, values: unknown[] = []) {
+        checkText('text', text, Number.MAX_SAFE_INTEGER)
+        if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
+        const { rows, count } = await use(session => session.raw(text, values))
+        return { rows: rows as R[], rowCount: count }
+      },
+    },
+  }
+}
+
+/** What a caller sees of them. */
+export const flattened = ({ transaction, stream, ...surfaces }: TransactionTiers): TransactionSurfaces =>
+  ({ ...surfaces, ...transaction, stream: withTypedViews(stream) })

@@ -1,0 +1,29 @@
+import { migrationDatabase, onDatabase } from '../db/connect'
+import type { Db, DbOptions } from '../db/types'
+import type { StoreInfo } from '../types/index'
+import { migrate, requireCurrent } from './run'
+import type { SchemaNames, SchemaState } from './run'
+
+/** Brings the schema up to date, over connections of its own where there are some for it. */
+export async function schemaOf(db: Db, names: SchemaNames, options: DbOptions): Promise<SchemaState> {
+  if (!options.autoMigrate) return requireCurrent(db, names)
+  const bring = (on: Db) => migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix })
+  const elsewhere = migrationDatabase(options)
+  return elsewhere ? onDatabase(elsewhere, bring) : bring(db)
+}
+
+/** What a store is connected to. */
+export async function describeStore(
+  db: Db, names: SchemaNames, schema: SchemaState,
+): Promise<StoreInfo> {
+  const { rows: [server] } = await db.query<{ version: string }>({ text: 'select current_setting(\'server_version\') as version', values: [] })
+  return {
+    driver: db.driver,
+    database: db.label,
+    schema: names.schema,
+    prefix: names.prefix,
+    schemaVersion: schema.version,
+    applied: schema.applied,
+    serverVersion: server!.version,
+  }
+}
