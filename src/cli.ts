@@ -6,6 +6,7 @@ import { indexCommand } from './cli/entries'
 import { kvCommand } from './cli/kv'
 import { main } from './cli/main'
 import { migrateCommand } from './cli/migrate'
+import { retentionCommand } from './cli/retention'
 import { rollbackCommand } from './cli/rollback'
 import { sqlCommand } from './cli/sql'
 import { statusCommand } from './cli/status'
@@ -20,6 +21,7 @@ void main(defineCommand({
     rollback: rollbackCommand,
     sql: sqlCommand,
     doctor: doctorCommand,
+    retention: retentionCommand,
     tail: tailCommand,
     streams: streamsCommand,
     kv: kvCommand,

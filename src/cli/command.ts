@@ -2,6 +2,7 @@ import { defineCommand } from 'citty'
 import type { ArgsDef, CommandDef, ParsedArgs } from 'citty'
 import { createConnector, openDb } from '../runtime/core/db/connect'
 import type { Db } from '../runtime/core/db/types'
+import type { StoreOptions } from '../runtime/core/options'
 import { resolveOptions } from '../runtime/core/options'
 import { createStore } from '../runtime/core/store'
 import type { Store } from '../runtime/core/types/index'
@@ -98,8 +99,8 @@ export async function withUncheckedDatabase<T>(settings: Settings, work: (db: Db
 }
 
 /** A store that never changes the schema. */
-export async function withStore<T>(settings: Settings, work: (store: Store) => Promise<T>): Promise<T> {
-  const store = createStore(announce(settings).options)
+export async function withStore<T>(settings: Settings, work: (store: Store) => Promise<T>, more: StoreOptions = {}): Promise<T> {
+  const store = createStore({ ...announce(settings).options, ...more })
   try {
     await store.ready()
     return await work(store)

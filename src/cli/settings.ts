@@ -3,6 +3,7 @@ import type { ConsolaInstance } from 'consola'
 import { toRuntimeConfig } from '../options'
 import { FALLBACKS, OVERRIDE, anotherConnection, namedConnection } from '../runtime/connection'
 import { identifier, tablePrefix } from '../runtime/core/options'
+import type { RetentionRule } from '../runtime/core/types/index'
 import { StoreError } from '../runtime/core/errors'
 import type { Names } from '../runtime/core/sql/identifier'
 import { namesOf } from '../runtime/core/sql/identifier'
@@ -30,6 +31,8 @@ export interface Settings {
   subjectPrefix: string
   autoMigrate: boolean
   prepare: boolean
+  /** What the app gives no more room. */
+  retention: RetentionRule[]
   /** The database: asked for only by commands that need one. */
   database(): Database
   /** The same for what changes the schema: `migrationConnection`, where the app has one. */
@@ -58,6 +61,7 @@ export async function readSettings(args: TargetArgs, log: ConsolaInstance, direc
     subjectPrefix: variable('SUBJECT_PREFIX') || String(config.subjectPrefix) || prefix,
     autoMigrate: flag('AUTO_MIGRATE', config.autoMigrate),
     prepare: flag('PREPARE', config.prepare),
+    retention: config.retention,
     database: () => databaseOf(args, app, log),
     migrationDatabase: () => {
       const connection = anotherConnection('migrationConnection', variable('MIGRATION_CONNECTION') ?? config.migrationConnection, env)

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { adoptionPlan, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
+import { emptyDirectory, runCli } from '../setup/commandLine'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { openPeer } from '../setup/peer/index'
@@ -227,6 +228,19 @@ describe.each(servers)('a database of the published adapter on $name', ({ server
       expect(await adoptionPlan((await freshDatabase(server)).pool)).toBeUndefined()
       await (await adopt()).ready()
       expect(await adoptionPlan(database.pool)).toBeUndefined()
+    })
+
+    it('is described by the command line, which then adopts it', async () => {
+      await fill(peer, FEW)
+      const content = await contentOf(peer, FEW)
+      await peer.close()
+      const cwd = await emptyDirectory()
+      const on = (...args: string[]) => runCli([...args, '--url', database.url], { cwd })
+      const dry = await on('migrate', '--dry-run')
+      expect(dry).toMatchObject({ code: 0, stdout: expect.stringMatching(/adapter-store-postgres at its version 2 are adopted/) as string })
+      expect(dry.stdout).toMatch(/nvent_flow_events +\d+ rows/)
+      expect(await on('migrate')).toMatchObject({ code: 0, stdout: expect.stringContaining(`migrated to version ${LATEST}`) as string })
+      await expectSame(openStore({ connection: database.url }), content)
     })
 
     it('is left untouched with autoMigrate off, and the error says what to do', async () => {

@@ -48,6 +48,17 @@ describe.each(servers)('the command line on $name', ({ server }) => {
     expect(await on('migrate', '--dry-run')).toMatchObject({ code: 0, stdout: `version ${LATEST}, nothing is pending\n` })
   })
 
+  it('takes out what retention gives no more room, by a rule or by the config', async () => {
+    await filled()
+    expect(await on('retention')).toMatchObject({ code: 2 })
+    expect(await on('retention', '--max-count', '1')).toMatchObject({ code: 2 })
+    await openStore({ connection: database.url }).stream.append('orders:1', { type: 'paid' })
+    expect(await on('retention', '--subject', 'orders:*', '--max-count', '1', '--archive'))
+      .toMatchObject({ code: 0, stdout: 'orders:*: 1 events archived\n1 events in all\n' })
+    expect(await database.sql('select subject, type from nvent_events_archive')).toEqual([{ subject: 'orders:1', type: 'placed' }])
+    expect(await database.sql('select subject, type from nvent_events order by subject')).toEqual([{ subject: 'orders:1', type: 'paid' }, { subject: 'orders:2', type: 'placed' }])
+  })
+
   it('tells the status by its exit code: 3 for pending migrations and for drift', async () => {
     expect(await on('status')).toMatchObject({ code: 3, stdout: expect.stringContaining('pending') as string })
     await on('migrate')

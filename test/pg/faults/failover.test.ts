@@ -45,6 +45,9 @@ async function query(server: Server, text: string) {
 describe.skipIf(!canCopy)('a failover to a standby', () => {
   it('after a crash of the primary loses no acknowledged write', async () => {
     const { primary, standby, address, store } = await pair()
+    const seen: unknown[] = []
+    await store.stream.subscribe('followed:1', event => seen.push(event.data))
+    await store.stream.append('followed:1', { type: 'x', data: 'before' })
     const load = startLoad(store)
     await load.progress()
     await primary.halt('immediate')
@@ -52,6 +55,9 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     address.lead(standby.port)
     await load.progress()
     await load.stop()
+    // Whoever follows catches up on the new primary.
+    await store.stream.append('followed:1', { type: 'x', data: 'after' })
+    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['before', 'after'])
     expect(load.codes().filter(code => code !== 'CONNECTION' && code !== 'TIMEOUT')).toEqual([])
     await load.check(store)
   })
