@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { checkFunction, checkName, checkOptions, checkPosition } from '../arguments'
 import { invalidValue, isStoreError } from '../errors'
+import { isObject } from '../json'
 import type { Logger } from '../options'
 import { isGlob } from '../sql/glob'
 import type { GlobalReader } from '../surfaces/global'
@@ -103,7 +104,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
   function subscribe(...parameters: unknown[]) {
     const [subject, onEvent, options] = parameters
     // A callback that was forgotten is refused, not taken for options that were left out.
-    return isOptions(onEvent) || parameters.length === 1
+    return isObject(onEvent) || parameters.length === 1
       ? iterate(subject, onEvent as SubscribeOptions | undefined)
       : call(subject, onEvent, options as SubscribeOptions | undefined)
   }
@@ -122,8 +123,6 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     },
   }
 }
-
-const isOptions = (value: unknown) => typeof value === 'object' && value !== null
 
 function check(subject: unknown, given?: SubscribeOptions): Checked {
   const { from = 'now', signal } = checkOptions('options', given)
