@@ -101,6 +101,17 @@ describe.each(servers)('the global order on $name', ({ server }) => {
     await other.close()
   })
 
+  it('is not held up by the same store in another database of the server', async () => {
+    const twin = openStore({ connection: (await freshDatabase(server)).url })
+    const store = openStore({ connection: database.url })
+    await twin.transaction(async (tx) => {
+      await tx.stream.append('orders:twin', { type: 'x' })
+      const { id } = await store.stream.append('orders:here', { type: 'x' })
+      const found = await collect(store, { after: String(BigInt(id) - 1n), settleTimeout: 500 })
+      expect(found.map(({ event }) => event.id)).toEqual([id])
+    })
+  })
+
   it('waits for a transaction that has taken an id, not for one that has written something else', async () => {
     const { id: after } = await store.stream.append('orders:start', { type: 'start' })
     const unrelated = await connect(database.url)
