@@ -86,6 +86,21 @@ export function streamReadAllSuite(use: Use): void {
       expect(await collect(store, { after, since })).toStrictEqual(written.filter(({ event }) => event.ts >= since))
     })
 
+    it('filters by correlation id in all tables, and leaves out what is dismissed', async () => {
+      const { store, P } = use()
+      const name = unique('correlated')
+      const { id: after } = await store.stream.append(`start:${name}`, { type: 'start' })
+      const ids: string[] = []
+      for (const subject of [`${P}:flow:run:${name}`, `${P}:trigger:event:${name}`, `orders:${name}`]) {
+        ids.push((await store.stream.append(subject, { type: 'mine' }, { meta: { correlationId: name } })).id)
+        await store.stream.append(subject, { type: 'other' }, { meta: { correlationId: `${name} 2`, causationId: name } })
+        await store.stream.append(subject, { type: 'plain' })
+      }
+      expect((await collect(store, { after, correlationId: name })).map(({ event }) => event.id)).toEqual(ids)
+      await store.stream.dismiss(ids[1]!, { reason: 'wrong', by: 'test' })
+      expect((await collect(store, { after, correlationId: name })).map(({ event }) => event.id)).toEqual([ids[0], ids[2]])
+    })
+
     it('leaves out what was rolled back or deleted', async () => {
       const { store } = use()
       const name = unique()
