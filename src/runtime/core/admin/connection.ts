@@ -1,6 +1,7 @@
 import type { StoreError } from '../errors'
 import type { Emit } from './events'
 import type { Metrics } from './metrics'
+import { unref } from '../timer'
 
 const FIRST_LOOK_MS = 50
 const MAX_LOOK_MS = 5_000
@@ -23,7 +24,7 @@ export function watchConnection(options: { emit: Emit, metrics: Metrics, ask: ()
     timer = setTimeout(() => {
       options.ask().then(restored, () => look(Math.min(delay * 2, MAX_LOOK_MS)))
     }, delay)
-    timer.unref()
+    unref(timer)
   }
 
   function restored(): void {

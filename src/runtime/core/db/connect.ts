@@ -4,6 +4,7 @@ import { toStoreError } from './errors'
 import { openPostgres } from './pg'
 import { isPgliteUrl, openPglite } from './pglite'
 import type { Db, DbOptions } from './types'
+import { unref } from '../timer'
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
@@ -114,7 +115,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
         retryLater(Math.min(delay * 2, MAX_DELAY_MS))
       })
     }, delay)
-    retry.unref()
+    unref(retry)
   }
 
   async function succeed(result: Started<T>): Promise<Started<T>> {

@@ -3,6 +3,7 @@ import type { ClientConfig } from 'pg'
 import { messageOf } from '../errors'
 import type { Logger } from '../options'
 import { quoteIdentifier } from '../sql/identifier'
+import { unref } from '../timer'
 
 const HEARTBEAT_MS = 15_000
 const ANSWER_MS = 10_000
@@ -57,7 +58,7 @@ export function listenOn(
       const late = setTimeout(() => lose(new Error(`no answer for ${ANSWER_MS} ms`)), ANSWER_MS)
       target.query('select 1').then(() => beat(target, lose), lose).finally(() => clearTimeout(late))
     }, HEARTBEAT_MS)
-    timer.unref()
+    unref(timer)
   }
 
   function retry(error?: Error): void {

@@ -1,4 +1,5 @@
 import { isStoreError } from '../errors'
+import { unref } from '../timer'
 
 /** What somebody wants to know of a job that nobody waits for. */
 export interface BackgroundOutcome {
@@ -27,7 +28,7 @@ export function repeat({ interval, isStarted }: Repeat, job: () => Promise<unkno
     await job()
     running = false
   }, Math.min(interval, MAX_INTERVAL_MS))
-  timer.unref()
+  unref(timer)
   return () => clearInterval(timer)
 }
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../errors'
 import type { Logger } from '../options'
+import { unref } from '../timer'
 
 /** Tells the readers of other processes that there are new events. */
 export interface Notifier {
@@ -27,7 +28,7 @@ export function createNotifier(send: () => Promise<unknown>, logger: Logger): No
     appends = 0
     await send().catch((error: unknown) => logger.warn(`other processes were not told of new events, they will find them: ${messageOf(error)}`))
     timer = setTimeout(next, gap)
-    timer.unref()
+    unref(timer)
   }
 
   function next(): void {

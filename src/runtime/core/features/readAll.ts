@@ -52,7 +52,7 @@ async function settledBehind(reader: GlobalReader, position: bigint, timeout: nu
 function checked(given?: ReadAllOptions) {
   const { after, subjects, types, correlationId, since, limit, settleTimeout } = checkOptions('options', given)
   return {
-    after: after === undefined ? 0n : BigInt(checkPosition('options.after', after)),
+    after: after === undefined ? BigInt(0) : BigInt(checkPosition('options.after', after)),
     subjects: subjects === undefined ? undefined : checkArray('options.subjects', subjects).map((each, at) => checkName(`options.subjects.${at}`, each)),
     types: types === undefined ? undefined : checkArray('options.types', types).map((type, at) => checkText(`options.types.${at}`, type)),
     correlationId: correlationId === undefined ? undefined : checkText('options.correlationId', correlationId),

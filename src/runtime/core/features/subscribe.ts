@@ -47,7 +47,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     : async (after: bigint, _: bigint, limit: number) => (await read(subject, { after: String(after), limit })).map(event => ({ subject, event }))
 
   async function startOf({ subject, from }: Checked): Promise<bigint> {
-    if (from === 'start') return 0n
+    if (from === 'start') return BigInt(0)
     if (from !== 'now') return BigInt(from)
     if (isGlob(subject)) return (await reader.mark()).head
     const [last] = await read(subject, { order: 'desc', limit: 1 })

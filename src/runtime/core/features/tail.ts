@@ -46,7 +46,7 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
   const live = createAudience()
   const backlog = createBacklog()
   const pause = createPause()
-  let position = 0n
+  let position = BigInt(0)
   let running = false
   let ended = Promise.resolve()
   let starting: Promise<bigint> | undefined

@@ -29,8 +29,11 @@ function makeStore(event: H3Event): Store {
   try {
     const { nventStorePostgres, nvent } = useRuntimeConfig(event) as unknown as { nventStorePostgres: StoreRuntimeConfig, nvent?: NventConfig }
     const { options } = storeSettings(nventStorePostgres, process.env, nvent)
-    // A request is too short for a sweep; a worker may open few connections, and its timers can't be unref'd.
-    return createStore({ ...options, poolSize: options.poolSize ?? 1, serverless: false, sweepInterval: 0, logger })
+    // A request is too short for jobs in the background; a worker may open few connections, and its timers can't be
+    // unref'd.
+    return createStore({
+      ...options, poolSize: options.poolSize ?? 1, serverless: false, sweepInterval: 0, retentionInterval: 0, notify: false, logger,
+    })
   }
   catch (error) {
     return failingStore(error)
