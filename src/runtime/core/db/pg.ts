@@ -125,8 +125,7 @@ function querying(target: Pool | PoolClient, wire: Wire, queryTimeout: number): 
 }
 
 async function sendPrepared<R extends Row>(target: Pool | PoolClient, wire: Wire, query: Query): Promise<QueryResult<R>> {
-  const { name, ...unnamed } = query
-  if (name === undefined || !wire.prepare) return send(target, unnamed)
+  if (query.name === undefined || !wire.prepare) return send(target, withoutName(query))
   try {
     return await send(target, query)
   }
@@ -135,9 +134,11 @@ async function sendPrepared<R extends Row>(target: Pool | PoolClient, wire: Wire
     stopPreparing(wire)
     // PostgreSQL has given up a transaction it happened in; alone, nothing of the statement was carried out.
     if (!isPool(target)) throw error
-    return send(target, unnamed)
+    return send(target, withoutName(query))
   }
 }
+
+const withoutName = ({ name: _, ...unnamed }: Query): Query => unnamed
 
 async function send<R extends Row>(target: Pool | PoolClient, query: Query): Promise<QueryResult<R>> {
   const since = performance.now()

@@ -86,7 +86,7 @@ where tenant_id = $1::text and table_name = $2::text and key = $3::text`),
   }
 }
 
-/** Sums up what has been noted for the keys that changed the most; rows another instance is summing up are left to it. */
+/** Sums up what has been noted for each key, a bounded number of rows at a time; rows another instance is summing up are left to it. */
 export function compactCounts(context: StatementContext, most: number): Statement {
   const table = context.names.table('entry_counts')
   return {
