@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createBatcher } from '../../src/runtime/core/batch/batcher'
+import { PAGES, createBatcher } from '../../src/runtime/core/batch/batcher'
+import type { Batching } from '../../src/runtime/core/batch/batcher'
 import type { Group, Operation } from '../../src/runtime/core/batch/operation'
 import type { Session, StreamTables } from '../../src/runtime/core/db/types'
 import { StoreError } from '../../src/runtime/core/errors'
@@ -15,9 +16,9 @@ interface Statement {
 }
 
 /** Statements that end when the test says so, and a note of each. */
-function bench(options: { fold?: (first: Input, second: Input) => Input | undefined, answer?: (group: Group<Input>) => number[] | undefined } = {}) {
+function bench(options: { fold?: (first: Input, second: Input) => Input | undefined, answer?: (group: Group<Input>) => number[] | undefined, batching?: Batching } = {}) {
   const sent: Statement[] = []
-  const send = createBatcher(work => work({} as Session, {} as StreamTables), { enter() {}, leave() {} })
+  const send = createBatcher(work => work({} as Session, {} as StreamTables), { enter() {}, leave() {} }, options.batching)
   const statement = (inputs: Input[]) => new Promise<void>((resolve, reject) => {
     sent.push({ inputs, finish: error => error === undefined ? resolve() : reject(error) })
   })
@@ -169,5 +170,37 @@ describe('batching', () => {
     expect(await Promise.all(results)).toEqual(Array.from({ length: 20_000 }, (_, at) => at + 1))
     expect(sent.flatMap(valuesOf)).toEqual(Array.from({ length: 20_000 }, (_, at) => at + 1))
     expect(Math.max(...sent.map(({ inputs }) => inputs.length))).toBeLessThanOrEqual(512)
+  })
+})
+
+describe('batching of pages', () => {
+  const keys = (count: number) => Array.from({ length: count }, (_, at) => `key ${at}`)
+
+  it('spreads calls evenly over a few statements', async () => {
+    const { sent, call } = bench({ batching: PAGES })
+    for (const key of keys(20)) void call(key)
+    await turn()
+    expect(sent.map(({ inputs }) => inputs.length)).toEqual([4, 4, 3, 3, 3, 3])
+  })
+
+  it('lets calls of one key go out while one of them is under way, and makes one of those that come together', async () => {
+    const { sent, call } = bench({ batching: PAGES })
+    void call('a')
+    await turn()
+    void call('a')
+    void call('a')
+    await turn()
+    expect(sent.map(valuesOf)).toEqual([[1], [2, 3]])
+  })
+
+  it('sends pages that proved too large for a shared statement at the same time', async () => {
+    const { sent, call } = bench({ batching: { ...PAGES, parallel: 1 }, answer: () => undefined })
+    const results = keys(3).map(key => call(key))
+    await turn()
+    sent[0]!.finish()
+    await turn()
+    expect(sent.map(valuesOf)).toEqual([[1, 2, 3], [1], [2], [3]])
+    sent.slice(1).forEach(({ finish }) => finish())
+    expect(await Promise.all(results)).toEqual([1, 2, 3])
   })
 })

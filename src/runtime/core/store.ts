@@ -1,6 +1,8 @@
 import { createAdmin } from './admin/admin'
 import { countedBatcher } from './admin/countedBatcher'
 import { createWatch } from './admin/watch'
+import { PAGES, ROWS } from './batch/batcher'
+import type { Batching } from './batch/batcher'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
@@ -84,7 +86,8 @@ export function createStore(options: StoreOptions): Store {
     work(db, value.tables).catch(error => explainGone(db, names, error)))
   const use: Scope['use'] = work => connector.call(() => run(work))
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
-  const scopeOf = (): Scope => ({ ...routes, use, send: resolved.batching ? countedBatcher(run, connector, watch.metrics.counts.batching) : sendAlone(use) })
+  const sender = (batching: Batching) => resolved.batching ? countedBatcher(run, connector, watch.metrics.counts.batching, batching) : sendAlone(use)
+  const scopeOf = (): Scope => ({ ...routes, use, send: sender(ROWS), sendRead: sender(PAGES) })
 
   const stream = createStreamSurface({ ...scopeOf(), appended: subject => announce(subject) })
   const reader = createGlobalReader({ context, use }, createSelect(streamSpecs, resolved.subjectPrefix))

@@ -127,6 +127,22 @@ export function indexReadSuite(use: Use): void {
       expect(pages).toStrictEqual(ids)
     })
 
+    it('gives callers that come together the page that each of them asked for', async () => {
+      const { store: { index } } = use()
+      const keys = [await key(), await key()]
+      const ids = Array.from({ length: 12 }, (_, at) => `id${at}`)
+      for (const k of keys) for (const [at, id] of ids.entries()) await index.add(k, id, -Math.floor(at / 5), { k })
+      const asked = keys.flatMap(k => [0, 0, 3, 11, 12].flatMap(offset => [0, 1, 4, 50, 200, 201].map(limit => ({ k, offset, limit }))))
+      const found = await Promise.all(asked.map(({ k, ...range }) => index.read(k, range)))
+      found.forEach((page, at) => {
+        const { k, offset, limit } = asked[at]!
+        const own = ids.slice(offset, offset + limit)
+        expect(idsOf(page), JSON.stringify(asked[at])).toStrictEqual(own)
+        expect(page.map(({ metadata }) => metadata!.k)).toStrictEqual(own.map(() => k))
+      })
+      expect(new Set(found.flat()).size).toBe(found.flat().length)
+    })
+
     it.each(['offset', 'limit'])('refuses a wrong %s', async (name) => {
       const { index } = use().store
       const k = await key()

@@ -58,6 +58,40 @@ export function streamReadSuite(use: Use): void {
       }
     })
 
+    it('gives callers that come together the page that each of them asked for', async () => {
+      const { store: { stream }, P } = use()
+      const others = [subjectOf(P), subjectOf(P)]
+      for (const other of others) for (const data of [1, 2, 3]) await stream.append(other, { type: 'a', data })
+      const all = [{ subject, events }, ...await Promise.all(others.map(async other => ({ subject: other, events: await stream.read(other) })))]
+      const given = { after: events[1]!.id, before: events[8]!.id, fromVersion: 2, toVersion: 8, from: 1001, limit: 3, order: 'desc' } as const
+      const names = Object.keys(given) as (keyof typeof given)[]
+      const asked = Array.from({ length: 2 ** names.length }, (_, mask) =>
+        Object.fromEntries(names.filter((_, bit) => mask & 1 << bit).map(name => [name, given[name]])) as StreamReadOptions)
+        .flatMap(options => [...all, ...all].map(one => ({ ...one, options })))
+      const found = await Promise.all(asked.map(one => stream.read(one.subject, one.options)))
+      found.forEach((page, at) => expect(page, JSON.stringify(asked[at]!.options)).toStrictEqual(select([...asked[at]!.events], asked[at]!.options)))
+      // Nobody sees what another caller changes in a record.
+      expect(new Set(found.flat()).size).toBe(found.flat().length)
+    })
+
+    it('gives callers that come together all events of large subjects, too', async () => {
+      const { store: { stream }, P } = use()
+      // So many that several share a statement.
+      const lengths = [0, 1, 199, 200, 201, 202, 450].flatMap(length => [length, length, length])
+      const subjects = await Promise.all(lengths.map(async (length) => {
+        const large = subjectOf(P)
+        await stream.appendMany(large, Array.from({ length }, (_, data) => ({ type: 'a', data })))
+        return large
+      }))
+      for (const options of [{}, { order: 'desc' }, { limit: 200 }, { limit: 201 }] as StreamReadOptions[]) {
+        const found = await Promise.all(subjects.map(large => stream.read(large, options)))
+        found.forEach((page, at) => {
+          const data = Array.from({ length: lengths[at]! }, (_, data) => data)
+          expect(page.map(event => event.data)).toStrictEqual((options.order ? data.reverse() : data).slice(0, options.limit))
+        })
+      }
+    })
+
     it('takes options that are undefined as not given', async () => {
       const options = { types: undefined, after: undefined, before: undefined, fromVersion: undefined, toVersion: undefined, archived: undefined, from: undefined, to: undefined, limit: undefined, order: undefined }
       expect(await read(options)).toStrictEqual(events)

@@ -23,23 +23,34 @@ interface Batched extends Group<unknown> {
   calls: Pending[]
 }
 
-const MAX_CALLS = 512
+/** How calls are put together. */
+export interface Batching {
+  /** Statements at work while none of them stalls. */
+  parallel: number
+  /** Fewer keys than this gain less from one more statement than it costs. */
+  minKeys: number
+  maxCalls: number
+  /** Calls of one key wait for each other. */
+  ordered: boolean
+}
+
+/** Single rows. Two statements at work keep the server busy while this process prepares the next one. */
+export const ROWS: Batching = { parallel: 2, minKeys: 16, maxCalls: 512, ordered: true }
+/** Pages take the server longer than their way there: they are spread over connections first. */
+export const PAGES: Batching = { parallel: 6, minKeys: 1, maxCalls: 32, ordered: false }
+
 const MAX_BYTES = 1 << 20
 const MAX_QUEUE = 8_192
-// Two statements at work keep the server busy while this process prepares the next one.
-const PARALLEL = 2
-// Fewer keys than this gain less from a second statement than it costs.
-const MIN_SPLIT = 16
 // Statements that take longer than this may wait for a lock somebody holds; the others then go around them.
 const STALL_MS = 20
-const MAX_PARALLEL = 6
+const MAX_STALLED = 4
 
 /**
  * Makes one statement of calls that come at the same time. A lone call goes out at once; calls that come while
  * statements are under way form the next one. Calls of one key go out in the order they came, one statement at a
  * time; results and errors are those of single calls.
  */
-export function createBatcher(use: Use, gate: Gate): Send {
+export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCalls, ordered }: Batching = ROWS): Send {
   let queue: Pending[] = []
   const waiting: (() => void)[] = []
   const busy = new Set<string>()
@@ -64,8 +75,8 @@ export function createBatcher(use: Use, gate: Gate): Send {
   }
 
   function mayStart(): boolean {
-    if (started.size < PARALLEL) return true
-    if (started.size >= MAX_PARALLEL) return false
+    if (started.size < parallel) return true
+    if (started.size >= parallel + MAX_STALLED) return false
     const age = performance.now() - Math.max(...[...started].map(({ at }) => at))
     if (age >= STALL_MS) return true
     stalled ??= setTimeout(() => {
@@ -75,19 +86,20 @@ export function createBatcher(use: Use, gate: Gate): Send {
     return false
   }
 
-  /** How many keys the next statement may take: half of a full queue, so that two halves go in turns. */
+  /** How many keys the next statement may take: as many as leave the same for each of those that may follow. */
   function share(): number {
-    return started.size === 0 ? Math.max(Math.ceil(queue.length / PARALLEL), MIN_SPLIT) : queue.length
+    return Math.max(Math.ceil(queue.length / Math.max(parallel - started.size, 1)), minKeys)
   }
 
   /** The calls of the next statement: those of the kind of the first that may go, none past an earlier one of its key. */
   function take(mostKeys: number): Batched[] {
+    if (queue.length === 1) return takeLone()
     const groups = new Map<string, Batched>()
     const held = new Set<string>()
     const rest: Pending[] = []
     let first: Pending | undefined
     let [at, calls, bytes] = [0, 0, 0]
-    for (; at < queue.length && calls < MAX_CALLS; at++) {
+    for (; at < queue.length && calls < maxCalls; at++) {
       const call = queue[at]!
       const fits = first === undefined
         || (call.operation === first.operation && call.kind === first.kind && bytes + call.bytes <= MAX_BYTES)
@@ -106,15 +118,22 @@ export function createBatcher(use: Use, gate: Gate): Send {
     return [...groups.values()]
   }
 
+  function takeLone(): Batched[] {
+    const [call] = queue as [Pending]
+    if (busy.has(call.key)) return []
+    queue = []
+    return [{ calls: [call], folded: call.input }]
+  }
+
   async function start(groups: Batched[]): Promise<void> {
     const statement = { at: performance.now() }
     started.add(statement)
     let calls = 0
     for (const group of groups) {
-      busy.add(group.calls[0]!.key)
+      if (ordered) busy.add(group.calls[0]!.key)
       calls += group.calls.length
     }
-    await run(groups)
+    await (calls === 1 ? single(groups[0]!.calls[0]!) : run(groups))
     for (const group of groups) busy.delete(group.calls[0]!.key)
     started.delete(statement)
     gate.leave(calls)
@@ -123,7 +142,7 @@ export function createBatcher(use: Use, gate: Gate): Send {
 
   async function run(groups: Batched[]): Promise<void> {
     const [{ calls, calls: [call] }] = groups as [Batched]
-    if (groups.length === 1 && calls.length === 1) return alone(calls)
+    if (groups.length === 1 && calls.length === 1) return single(calls[0]!)
     let results: (unknown[] | undefined)[]
     try {
       results = await use((session, tables) => call!.operation.many(session, tables, groups))
@@ -150,13 +169,14 @@ export function createBatcher(use: Use, gate: Gate): Send {
   }
 
   async function alone(calls: Pending[]): Promise<void> {
-    for (const call of calls) {
-      await use((session, tables) => call.operation.one(session, tables, call.input)).then(call.resolve, (error) => {
-        call.reject(error)
-        giveUp(error)
-      })
-    }
+    if (ordered) for (const call of calls) await single(call)
+    else await Promise.all(calls.map(single))
   }
+
+  const single = (call: Pending) => use((session, tables) => call.operation.one(session, tables, call.input)).then(call.resolve, (error) => {
+    call.reject(error)
+    giveUp(error)
+  })
 
   /** When no connection came, those that have waited as long in the queue need not wait for one once more. */
   function giveUp(error: unknown): void {

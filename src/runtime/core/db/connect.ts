@@ -176,7 +176,15 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
         leave(1)
       }
     },
-    use: async work => work(started ?? await start()),
+    use(work) {
+      if (!started) return start().then(work)
+      try {
+        return work(started)
+      }
+      catch (error) {
+        return Promise.reject(error as Error)
+      }
+    },
     current: () => started,
     async again() {
       // An attempt that is under way holds the database, or the lock of its directory.

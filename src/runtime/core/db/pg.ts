@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { Pool, PoolClient, PoolConfig, QueryConfig, QueryResult } from 'pg'
+import type { Pool, PoolClient, PoolConfig, QueryConfig } from 'pg'
 import { StoreError, invalidOption } from '../errors'
 import type { Statement } from '../sql/statement'
 import { endIdle, endPool, trackConnections } from './end'
@@ -109,45 +109,35 @@ interface Query extends QueryConfig {
 }
 
 function querying(target: Pool | PoolClient, wire: Wire, queryTimeout: number): Pick<Session, 'query' | 'raw' | 'script'> {
+  const limit = queryTimeout > 0 ? { query_timeout: queryTimeout } : {}
   return {
-    async query<R extends Row>(statement: Statement): Promise<Result<R>> {
-      const result = await sendPrepared<R>(target, wire, { ...statement, types: textual, query_timeout: queryTimeout })
-      return { rows: result.rows, count: result.rowCount ?? 0 }
-    },
-    async raw(text, values) {
-      const result = await send(target, { text, values, query_timeout: queryTimeout })
-      return { rows: result.rows, count: result.rowCount ?? 0 }
-    },
+    query: <R extends Row>({ text, values, name }: Statement) => wire.prepare && name !== undefined
+      ? send<R>(target, { text, values, name, types: textual, ...limit }, error => withoutName<R>(target, wire, { text, values, types: textual, ...limit }, error))
+      : send<R>(target, { text, values, types: textual, ...limit }),
+    raw: (text, values) => send(target, { text, values, ...limit }),
     async script(text) {
-      await send(target, { text, query_timeout: queryTimeout })
+      await send(target, { text, ...limit })
     },
   }
 }
 
-async function sendPrepared<R extends Row>(target: Pool | PoolClient, wire: Wire, query: Query): Promise<QueryResult<R>> {
-  if (query.name === undefined || !wire.prepare) return send(target, withoutName(query))
-  try {
-    return await send(target, query)
-  }
-  catch (error) {
-    if (!isNameLost(error)) throw error
-    stopPreparing(wire)
-    // PostgreSQL has given up a transaction it happened in; alone, nothing of the statement was carried out.
-    if (!isPool(target)) throw error
-    return send(target, withoutName(query))
-  }
+/** Sends a statement again that failed because the name it was prepared under got lost. */
+function withoutName<R extends Row>(target: Pool | PoolClient, wire: Wire, query: Query, error: unknown): Promise<Result<R>> {
+  if (!isNameLost(error)) throw error
+  stopPreparing(wire)
+  // PostgreSQL has given up a transaction it happened in; alone, nothing of the statement was carried out.
+  if (!isPool(target)) throw error
+  return send(target, query)
 }
 
-const withoutName = ({ name: _, ...unnamed }: Query): Query => unnamed
-
-async function send<R extends Row>(target: Pool | PoolClient, query: Query): Promise<QueryResult<R>> {
+function send<R extends Row>(target: Pool | PoolClient, query: Query, recover?: (error: unknown) => Promise<Result<R>>): Promise<Result<R>> {
   const since = performance.now()
-  try {
-    return await target.query<R>(query)
-  }
-  catch (error) {
-    throw isPool(target) ? failureOf(error, target, since) : toStoreError(error)
-  }
+  // One promise on that of `pg`, as each costs every call.
+  return target.query<R>(query).then(({ rows, rowCount }) => ({ rows, count: rowCount ?? 0 }), (error: unknown) => {
+    const reason = isPool(target) ? failureOf(error, target, since) : toStoreError(error)
+    if (recover) return recover(reason)
+    throw reason
+  })
 }
 
 const isPool = (target: Pool | PoolClient): target is Pool => 'totalCount' in target
@@ -170,7 +160,9 @@ async function inTransaction<T>(
   try {
     await session.script(['begin', isolation && ` isolation level ${isolation}`, patient && '; set local statement_timeout = 0'].filter(Boolean).join(''))
     const result = await work(session)
-    const { command } = await send(client, { text: 'commit', query_timeout: queryTimeout })
+    const { command } = await client.query({ text: 'commit', query_timeout: queryTimeout } as Query).catch((error: unknown) => {
+      throw toStoreError(error)
+    })
     if (command === 'ROLLBACK') throw failedBefore()
     return result
   }

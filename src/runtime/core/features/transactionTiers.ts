@@ -16,8 +16,9 @@ export interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | '
 }
 
 /** The tiers of one transaction: every call is sent alone, in its order. */
-export function transactionTiers(routes: Omit<Scope, 'use' | 'send'>, use: Scope['use']): TransactionTiers {
-  const scope: Scope = { ...routes, use, send: sendAlone(use) }
+export function transactionTiers(routes: Omit<Scope, 'use' | 'send' | 'sendRead'>, use: Scope['use']): TransactionTiers {
+  const send = sendAlone(use)
+  const scope: Scope = { ...routes, use, send, sendRead: send }
   return {
     stream: createStreamSurface(scope),
     index: createIndexSurface(scope),

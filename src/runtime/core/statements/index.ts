@@ -9,7 +9,7 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn, InputRows } from './rows'
-import { selectColumns } from './rows'
+import { lookUp, selectColumns } from './rows'
 
 /** One entry: where its key leads, and its id. */
 export interface EntryInput {
@@ -30,9 +30,13 @@ export interface UpdateInput extends EntryInput {
   expectedVersion: number | undefined
 }
 
+export function indexKeys<I extends Pick<EntryInput, 'route'>>(spec: IndexSpec): InputColumn<I>[] {
+  return keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: I) => input.route.keys[at] }))
+}
+
 export function entryColumns<I extends EntryInput>(spec: IndexSpec): InputColumn<I>[] {
   return [
-    ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: I) => input.route.keys[at] })),
+    ...indexKeys<I>(spec),
     { name: spec.id, cast: 'text', of: input => input.id },
   ]
 }
@@ -41,8 +45,8 @@ export function entryCondition<I>(columns: InputColumn<I>[], rows: InputRows<I>,
   return [`${table}tenant_id = $1::text`, ...columns.map(({ name }) => `${table}"${name}" = ${rows.ref(name)}`)].join(' and ')
 }
 
-export function selectList(spec: IndexSpec, table = ''): string {
-  return selectColumns(spec, [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
+export function selectList(spec: IndexSpec): string {
+  return selectColumns(spec, [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest])
 }
 
 /**
@@ -88,9 +92,7 @@ export function getEntries(context: StatementContext, inputs: EntryInput[]): Sta
     const table = context.names.table(spec.table)
     return {
       columns,
-      sql: rows => rows.from
-        ? `select i.ord, ${selectList(spec, 't.')}${rows.from}\njoin ${table} t on ${entryCondition(columns, rows, 't.')}`
-        : `select 1 as ord, ${selectList(spec)} from ${table} where ${entryCondition(columns, rows)}`,
+      sql: rows => lookUp(rows, `select ${selectList(spec)} from ${table} where ${entryCondition(columns, rows)} limit 1`),
     }
   })
 }

@@ -1,9 +1,9 @@
 import type { Statement } from '../sql/statement'
-import { arrayLiteral } from '../sql/array'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import { likeOf } from './glob'
 import type { InputColumn } from './rows'
+import { lookUp } from './rows'
 
 // now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
 const LIVE = '(expires_at is null or expires_at > statement_timestamp())'
@@ -19,14 +19,15 @@ export interface IncrementInput {
   by: number
 }
 
+const keyColumns: InputColumn<string>[] = [{ name: 'key', cast: 'text', of: key => key }]
+
 export function getValues(context: StatementContext, keys: string[]): Statement {
-  const many = keys.length > 1
-  return {
-    ...context.cache.compile(`kv get ${many}`, () => `
-select key, value::text as value from ${context.names.table('kv')}
-where tenant_id = $1::text and key = ${many ? 'any($2::text[])' : '$2::text'} and ${LIVE}`),
-    values: [context.tenant, many ? arrayLiteral(keys, key => key) : keys[0]],
-  }
+  return statementFor(context, 'kv get', keys, () => ({
+    columns: keyColumns,
+    sql: rows => lookUp(rows, `
+select value::text as value from ${context.names.table('kv')}
+where tenant_id = $1::text and key = ${rows.ref('key')} and ${LIVE} limit 1`),
+  }))
 }
 
 const setColumns: InputColumn<SetInput>[] = [
@@ -47,12 +48,12 @@ on conflict (tenant_id, key) do update
 }
 
 export function deleteValues(context: StatementContext, keys: string[]): Statement {
-  const many = keys.length > 1
-  return {
-    ...context.cache.compile(`kv delete ${many}`, () => `
-delete from ${context.names.table('kv')} where tenant_id = $1::text and key = ${many ? 'any($2::text[])' : '$2::text'}`),
-    values: [context.tenant, many ? arrayLiteral(keys, key => key) : keys[0]],
-  }
+  return statementFor(context, 'kv delete', keys, () => ({
+    columns: keyColumns,
+    sql: rows => `
+delete from ${context.names.table('kv')} kv${rows.from.replace(' from ', ' using ')}
+where kv.tenant_id = $1::text and kv.key = ${rows.ref('key')}`,
+  }))
 }
 
 const incrementColumns: InputColumn<IncrementInput>[] = [

@@ -3,28 +3,60 @@ import type { Route } from '../spec/route'
 import type { IndexSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
-import { keyCondition } from './context'
+import { keyCondition, statementFor } from './context'
 import type { Condition } from './filter'
 import { conditionSql } from './filter'
-import { selectList } from './index'
+import { indexKeys, selectList } from './index'
+import { lookUp } from './rows'
 
-/** By offset: what the contract of nvent knows. The rows that are skipped are read all the same. */
-export function readEntries(
-  context: StatementContext, route: Route<IndexSpec>, range: { offset: number, limit: number, conditions: Condition[] },
+/** A page by offset: what the contract of nvent knows. */
+export interface EntriesInput {
+  route: Route<IndexSpec>
+  offset: number
+  limit: number
+}
+
+/**
+ * The rows that are skipped are read all the same. Pages without a filter can share a statement; `ord` says which
+ * page a row belongs to, and the rows of a page come in its order.
+ */
+export function readEntries(context: StatementContext, inputs: EntriesInput[]): Statement {
+  const { spec } = inputs[0]!.route
+  return statementFor(context, `read ${spec.table}`, inputs, () => {
+    const keys = indexKeys<EntriesInput>(spec)
+    return {
+      columns: [
+        ...keys,
+        { name: 'limit', cast: 'bigint', of: input => input.limit },
+        { name: 'offset', cast: 'bigint', of: input => input.offset },
+      ],
+      sql: (rows) => {
+        const conditions = ['tenant_id = $1::text', ...keys.map(({ name }) => `"${name}" = ${rows.ref(name)}`)]
+        return lookUp(rows, entriesSql(context, spec, conditions, rows.ref('limit'), rows.ref('offset')))
+      },
+    }
+  })
+}
+
+export function readMatchingEntries(
+  context: StatementContext, { route: { spec, keys }, limit, offset }: EntriesInput, conditions: Condition[],
 ): Statement {
-  const { spec } = route
-  const values: unknown[] = [context.tenant, ...route.keys, range.limit, range.offset]
-  const [limit, offset] = [values.length - 1, values.length]
-  const conditions = conditionsSql(spec, range.conditions, values)
-  const table = context.names.table(spec.table)
+  const values: unknown[] = [context.tenant, ...keys, limit, offset]
+  const [limitAt, offsetAt] = [`$${values.length - 1}::bigint`, `$${values.length}::bigint`]
+  const filters = conditionsSql(spec, conditions, values)
   return {
-    ...compilerOf(context, range.conditions)(`read ${table} ${range.conditions.map(condition => condition.shape).join(',')}`, () => `
-select ${selectList(spec)} from ${table}
-where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...conditions()].join('\n  and ')}
-order by score desc, seq
-limit $${limit}::bigint offset $${offset}::bigint`),
+    ...compilerOf(context, conditions)(`read ${spec.table} ${conditions.map(condition => condition.shape).join(',')}`, () =>
+      entriesSql(context, spec, [keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()], limitAt, offsetAt)),
     values,
   }
+}
+
+function entriesSql({ names }: StatementContext, spec: IndexSpec, conditions: string[], limit: string, offset: string): string {
+  return `
+select ${selectList(spec)} from ${names.table(spec.table)}
+where ${conditions.join('\n  and ')}
+order by score desc, seq
+limit ${limit} offset ${offset}`
 }
 
 export interface PageRange {

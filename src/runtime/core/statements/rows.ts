@@ -32,6 +32,14 @@ export function inputRows<I>(columns: InputColumn<I>[], many: boolean): InputRow
   return many ? manyRows(columns) : oneRow(columns)
 }
 
+/**
+ * What a select with a limit finds for each input: `ord` says which one, where there are many. Each is looked up by an
+ * index. A plan that joins instead reads a table that is small as a whole, with the dead rows it holds.
+ */
+export function lookUp<I>({ from, ord }: InputRows<I>, select: string): string {
+  return from ? `select ${ord} as ord, found.*${from}\ncross join lateral (${select}) as found` : select
+}
+
 function oneRow<I>(columns: InputColumn<I>[]): InputRows<I> {
   const refs = new Map(columns.map(({ name, cast }, at) => [name, `$${at + 2}::${cast}`]))
   return {

@@ -8,8 +8,8 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
 import { inputRows } from './rows'
-import type { ReadRange } from './stream'
 import type { AppendInput } from './streamColumns'
+import type { ReadRange } from './streamRead'
 
 /** What an event of the archive is decoded from. */
 const ARCHIVED_COLUMNS = 'id, ts, version, type, record::text as record'

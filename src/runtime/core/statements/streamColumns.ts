@@ -57,9 +57,9 @@ export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShap
 }
 
 /** The key columns of a stream; the partition is one for all inputs of a statement. */
-export function streamKeys(spec: StreamSpec): InputColumn<AppendInput>[] {
+export function streamKeys<I extends { route: Route<StreamSpec> }>(spec: StreamSpec): InputColumn<I>[] {
   return keyColumns(spec).map((name, at) => ({
-    name, cast: 'text', of: (input: AppendInput) => input.route.keys[at], ...(name === spec.partition && { shared: true }),
+    name, cast: 'text', of: (input: I) => input.route.keys[at], ...(name === spec.partition && { shared: true }),
   }))
 }
 

@@ -5,11 +5,14 @@ import type { Call } from '../batch/operation'
 import { invalidValue } from '../errors'
 import { pathOf } from '../spec/fields'
 import { readMetadata, splitMetadata, splitPatch } from '../spec/metadata'
+import type { Condition } from '../statements/filter'
 import { readFilter } from '../statements/filter'
 import { deleteEntry, getEntries, patchGroup } from '../statements/index'
 import type { EntryInput } from '../statements/index'
-import { countAllEntries, countEntries, readEntries, readPage } from '../statements/page'
-import type { IndexSurface } from '../types/index'
+import type { EntriesInput } from '../statements/page'
+import { countAllEntries, countEntries, readEntries, readMatchingEntries, readPage } from '../statements/page'
+import type { IndexEntry, IndexSurface } from '../types/index'
+import { MAX_SHARED_PAGE, answers } from './answers'
 import { decodeEntry, entryNotFound, indexOperations } from './indexOperations'
 import { DEFAULT_PAGE, pageRange, writeCursor } from './page'
 import type { Scope } from './scope'
@@ -40,6 +43,14 @@ export function createIndexSurface(scope: Scope): IndexSurface {
     return scope.send(operations.update, callOf(kind, { route, id, patch, times: 1, expectedVersion }, PATCH_BYTES))
   })
 
+  /** The offset of a page is read, too. */
+  async function readAlone(input: EntriesInput, conditions: Condition[]): Promise<IndexEntry[]> {
+    const { rows } = await scope.use(session => session.query(conditions.length === 0
+      ? readEntries(context, [input])
+      : readMatchingEntries(context, input, conditions)))
+    return rows.map(row => decodeEntry(input.route.spec, row))
+  }
+
   async function remove(key: string, id: string): Promise<boolean> {
     const entry = entryOf(key, id)
     return scope.use(async session => (await session.query(deleteEntry(context, entry))).count > 0)
@@ -61,25 +72,22 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       return scope.send(operations.get, callOf(entry.route.spec.table, entry, 0))
     }),
 
-    async read(key, options) {
+    read: rejecting((key, options) => {
       const route = routeOf(key)
-      const { offset = 0, limit = DEFAULT_PAGE, filter = {} } = checkOptions('options', options)
-      const range = {
-        offset: checkCount('options.offset', offset),
-        limit: checkCount('options.limit', limit),
-        conditions: readFilter(route.spec, checkOptions('options.filter', filter)),
-      }
-      const { rows } = await scope.use(session => session.query(readEntries(context, route, range)))
-      return rows.map(row => decodeEntry(route.spec, row))
-    },
+      const { offset: skipped = 0, limit: most = DEFAULT_PAGE, filter = {} } = checkOptions('options', options)
+      const [offset, limit] = [checkCount('options.offset', skipped), checkCount('options.limit', most)]
+      const conditions = readFilter(route.spec, checkOptions('options.filter', filter))
+      const input = { route, offset, limit }
+      if (conditions.length > 0 || offset + limit > MAX_SHARED_PAGE) return readAlone(input, conditions)
+      return scope.sendRead(operations.read, { kind: route.spec.table, key: `${key}\0${offset} ${limit}`, input, bytes: key.length })
+    }),
 
     async getMany(key, ids) {
       const route = routeOf(key)
       const inputs = checkArray('ids', ids).map((id, at) => ({ route, id: checkName(`ids.${at}`, id) }))
       if (inputs.length === 0) return []
-      const { rows } = await scope.use(session => session.query(getEntries(context, inputs)))
-      const entries = new Map(rows.map(row => [Number(row.ord), row]))
-      return inputs.map((_, at) => entries.has(at + 1) ? decodeEntry(route.spec, entries.get(at + 1)!) : null)
+      const rows = await scope.use(session => answers(session, getEntries(context, inputs), inputs.length))
+      return rows.map(row => row ? decodeEntry(route.spec, row) : null)
     },
 
     async readPage(key, options) {

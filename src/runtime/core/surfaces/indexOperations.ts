@@ -11,12 +11,10 @@ import type { IncrementInput } from '../statements/increment'
 import { incrementEntries } from '../statements/increment'
 import type { AddInput, EntryInput, UpdateInput } from '../statements/index'
 import { addEntries, entryExists, getEntries, updateEntries } from '../statements/index'
+import type { EntriesInput } from '../statements/page'
+import { readEntries } from '../statements/page'
 import type { IndexEntry } from '../types/index'
-
-/** A row of a statement for many inputs says by `ord`, from 1 on, which input it answers. */
-interface AnswerRow extends Row {
-  ord: string
-}
+import { answers, pages } from './answers'
 
 /** What the index can do alone and in batches. */
 export function indexOperations(context: StatementContext) {
@@ -83,7 +81,19 @@ export function indexOperations(context: StatementContext) {
     },
   }
 
-  return { add, get, update, increment }
+  const read: Operation<EntriesInput, IndexEntry[]> = {
+    async one(session, _, input) {
+      const { rows } = await session.query(readEntries(context, [input]))
+      return rows.map(row => decodeEntry(input.route.spec, row))
+    },
+    async many(session, _, groups) {
+      const found = await pages(session, readEntries(context, groups.map(({ folded }) => folded)), groups.length)
+      return groups.map(({ calls, folded }, at) => calls.map(() => found[at]!.map(row => decodeEntry(folded.route.spec, row))))
+    },
+    fold: first => first,
+  }
+
+  return { add, get, update, increment, read }
 }
 
 export function entryNotFound(key: string, id: string, when = ''): StoreError {
@@ -117,11 +127,3 @@ async function sortedAnswers<I extends EntryInput>(
 }
 
 const compare = (a: string, b: string) => a < b ? -1 : 1
-
-/** The rows in the order of the inputs, with holes where an input has none. */
-async function answers(session: Session, statement: Statement, inputs: number): Promise<(Row | undefined)[]> {
-  const { rows } = await session.query<AnswerRow>(statement)
-  const ordered = Array.from<Row | undefined>({ length: inputs })
-  for (const row of rows) ordered[Number(row.ord) - 1] = row
-  return ordered
-}

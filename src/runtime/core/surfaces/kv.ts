@@ -11,6 +11,7 @@ import type { StatementContext } from '../statements/context'
 import type { IncrementInput, SetInput } from '../statements/kv'
 import { clearValues, deleteValues, getValues, incrementValues, setValues } from '../statements/kv'
 import type { KvSurface } from '../types/index'
+import { answers } from './answers'
 import type { Scope } from './scope'
 
 const MAX_TTL_SECONDS = 1e11
@@ -24,9 +25,8 @@ export function createKvSurface(scope: Scope): KvSurface {
     async getMany(keys) {
       const names = checkArray('keys', keys).map((key, at) => checkName(`keys.${at}`, key))
       if (names.length === 0) return []
-      const { rows } = await scope.use(session => session.query<ValueRow>(getValues(context, names)))
-      const values = new Map(rows.map(row => [row.key, row.value]))
-      return names.map(key => values.has(key) ? JSON.parse(values.get(key)!) : null)
+      const rows = await scope.use(session => answers<ValueRow>(session, getValues(context, names), names.length))
+      return rows.map(row => row ? JSON.parse(row.value) : null)
     },
 
     set: rejecting((key, value, ttlSeconds) => {
@@ -60,7 +60,6 @@ export function createKvSurface(scope: Scope): KvSurface {
 }
 
 interface ValueRow extends Row {
-  key: string
   /** JSON text. */
   value: string
 }
@@ -81,12 +80,10 @@ function getOperation(context: StatementContext): Operation<string, Json | null>
       return row ? JSON.parse(row.value) as Json : null
     },
     async many(session, _, groups) {
-      const { rows } = await session.query<ValueRow>(getValues(context, groups.map(({ folded }) => folded)))
-      const values = new Map<string, string>()
-      for (const { key, value } of rows) values.set(key, value)
-      return groups.map(({ calls, folded }) => {
-        const json = values.get(folded)
-        return calls.map(() => json === undefined ? null : JSON.parse(json) as Json)
+      const rows = await answers<ValueRow>(session, getValues(context, groups.map(({ folded }) => folded)), groups.length)
+      return groups.map(({ calls }, at) => {
+        const row = rows[at]
+        return calls.map(() => row ? JSON.parse(row.value) as Json : null)
       })
     },
     fold: key => key,

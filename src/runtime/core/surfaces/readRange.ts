@@ -1,6 +1,6 @@
 import { checkCount, checkNumber, checkPosition, checkText } from '../arguments'
 import { invalidValue } from '../errors'
-import type { ReadRange } from '../statements/stream'
+import type { ReadRange } from '../statements/streamRead'
 import type { StreamReadOptions } from '../types/index'
 
 // The last double before what a bigint can hold.
@@ -14,7 +14,7 @@ export function readRange(options: StreamReadOptions): ReadRange {
   return {
     order,
     types: types?.map((type, at) => checkText(`options.types.${at}`, type)),
-    after: after === undefined ? undefined : checkPosition('options.after', after),
+    after: after === undefined ? undefined : afterStart(checkPosition('options.after', after)),
     before: before === undefined ? undefined : checkPosition('options.before', before),
     fromVersion: fromVersion === undefined ? undefined : checkCount('options.fromVersion', fromVersion),
     toVersion: toVersion === undefined ? undefined : checkCount('options.toVersion', toVersion),
@@ -23,6 +23,9 @@ export function readRange(options: StreamReadOptions): ReadRange {
     limit: limit === undefined ? undefined : checkCount('options.limit', limit),
   }
 }
+
+/** After 0 comes everything: no bound. */
+const afterStart = (position: string) => position === '0' ? undefined : position
 
 /** Times no bigint can hold are as far away as the last one it can. */
 function milliseconds(time: number): string {

@@ -15,6 +15,8 @@ export interface Scope {
   use<R>(work: (session: Session, tables: StreamTables) => Promise<R>): Promise<R>
   /** Sends an operation alone, or together with others of its kind that come at the same time. */
   send: Send
+  /** The same for operations that read pages, which need not wait for each other. */
+  sendRead: Send
   /** Told of every event that was appended. */
   appended?: (subject: string) => unknown
 }

@@ -1,15 +1,19 @@
 import { checkBoolean, checkCount, checkName, checkOptions, checkText } from '../arguments'
+import type { Call, Operation } from '../batch/operation'
+import { rejecting } from '../batch/rejecting'
 import type { Row } from '../db/types'
 import { invalidValue } from '../errors'
 import { decodeArchived, decodeEvent, versionOf } from '../spec/event'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
-import type { ReadRange } from '../statements/stream'
-import { readEvents } from '../statements/stream'
+import type { StatementContext } from '../statements/context'
 import { readArchived } from '../statements/streamArchive'
 import { readHead } from '../statements/streamHead'
 import { lastPosition, listHeads } from '../statements/streamHistory'
+import type { ReadInput, ReadRange } from '../statements/streamRead'
+import { rangeKey, rangeShape, readEvents } from '../statements/streamRead'
 import type { EventRecord, StreamHead, StreamSurface } from '../types/index'
+import { MAX_SHARED_PAGE, pages } from './answers'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from './page'
 import { readRange } from './readRange'
 import type { Scope } from './scope'
@@ -20,9 +24,11 @@ const DEFAULT_PAGE_SIZE = 1_000
 export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 'iterate' | 'current' | 'list'> {
   const { context } = scope
 
+  const page = pageOperation(context)
+
   async function readRoute(route: Route<StreamSpec>, range: ReadRange, archived: boolean): Promise<EventRecord[]> {
-    return scope.use(async (session) => {
-      const live = (await session.query(readEvents(context, route, range))).rows.map(row => decodeEvent(route.spec, row))
+    return scope.use(async (session, tables) => {
+      const live = await page.one(session, tables, { route, range })
       if (!archived) return live
       // Events move from the log into the archive, so one that is missed here is found there.
       const old = (await session.query(readArchived(context, route.subject, range))).rows.map(decodeArchived)
@@ -31,11 +37,12 @@ export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 
   }
 
   return {
-    async read(subject, options) {
+    read: rejecting((subject, options) => {
       const route = scope.streamRoute(checkName('subject', subject))
       const given = checkOptions('options', options)
-      return readRoute(route, readRange(given), checkArchived(given.archived))
-    },
+      const [range, archived] = [readRange(given), checkArchived(given.archived)]
+      return archived || !isShared(range) ? readRoute(route, range, archived) : scope.sendRead(page, callOf({ route, range }))
+    }),
 
     async* iterate(subject, options) {
       const route = scope.streamRoute(checkName('subject', subject))
@@ -73,6 +80,45 @@ export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 
       const streams = rows.map(row => ({ subject: row.subject as string, ...headOf(row) }))
       return { streams, cursor: streams.length === limit && limit > 0 ? writeTextCursor(streams.at(-1)!.subject) : null }
     },
+  }
+}
+
+function pageOperation(context: StatementContext): Operation<ReadInput, EventRecord[]> {
+  return {
+    async one(session, _, input) {
+      const { rows } = await session.query(readEvents(context, [input]))
+      return rows.map(row => decodeEvent(input.route.spec, row))
+    },
+    async many(session, _, groups) {
+      const inputs = groups.length === 1 ? [groups[0]!.folded] : groups.map(({ folded }) => limited(folded))
+      const found = await pages(session, readEvents(context, inputs), groups.length)
+      return groups.map(({ calls, folded: { route, range } }, at) => {
+        const rows = found[at]!
+        const isCut = groups.length > 1 && range.limit === undefined && rows.length > MAX_SHARED_PAGE
+        return isCut ? undefined : calls.map(() => rows.map(row => decodeEvent(route.spec, row)))
+      })
+    },
+    fold: first => first,
+  }
+}
+
+/** A rare type may be looked for in all of a subject, and larger pages keep others waiting. */
+function isShared({ types, limit = 0 }: ReadRange): boolean {
+  return types === undefined && limit <= MAX_SHARED_PAGE
+}
+
+/** One row more than a shared page has tells that there are more. */
+function limited({ route, range }: ReadInput): ReadInput {
+  return range.limit === undefined ? { route, range: { ...range, limit: MAX_SHARED_PAGE + 1 } } : { route, range }
+}
+
+function callOf(input: ReadInput): Call<ReadInput> {
+  const { route: { spec, keys, subject }, range } = input
+  return {
+    kind: `${spec.table} ${spec.partition ? keys[0] : ''} ${rangeShape(range)}`,
+    key: `${subject}\0${rangeKey(range)}`,
+    input,
+    bytes: subject.length,
   }
 }
 

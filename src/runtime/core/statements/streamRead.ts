@@ -1,0 +1,121 @@
+import type { Route } from '../spec/route'
+import type { StreamSpec } from '../spec/types'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from './context'
+import { statementFor } from './context'
+import type { InputColumn } from './rows'
+import { lookUp } from './rows'
+import { eventColumns } from './stream'
+import { streamKeys } from './streamColumns'
+
+export interface ReadRange {
+  types?: string[] | undefined
+  after?: string | undefined
+  before?: string | undefined
+  /** Inclusive. */
+  fromVersion?: number | undefined
+  toVersion?: number | undefined
+  /** Milliseconds, as the text of a bigint. */
+  from?: string | undefined
+  to?: string | undefined
+  limit?: number | undefined
+  order: 'asc' | 'desc'
+}
+
+/** One page of one subject. */
+export interface ReadInput {
+  route: Route<StreamSpec>
+  range: ReadRange
+}
+
+interface Bound {
+  name: Exclude<keyof ReadRange, 'order'>
+  cast: string
+  /** One value for all inputs that share a statement. */
+  shared?: boolean
+  /** What it asks of an event. */
+  condition?(value: string, table: string, ofSubject: string): string
+}
+
+// Versions, ids and times of a subject grow together, and versions have the index that pages are read in: every
+// position is turned into a version, so that no page reads what lies before or behind it.
+const bounds: Bound[] = [
+  { name: 'after', cast: 'bigint', condition: (id, table, ofSubject) => `version > ${versionAt(id, 'version', table, ofSubject)}` },
+  { name: 'before', cast: 'bigint', condition: (id, table, ofSubject) => `version <= ${versionAt(id, 'version - 1', table, ofSubject)}` },
+  { name: 'fromVersion', cast: 'bigint', condition: version => `version >= ${version}` },
+  { name: 'toVersion', cast: 'bigint', condition: version => `version <= ${version}` },
+  { name: 'types', cast: 'text[]', shared: true, condition: types => `type = any(${types})` },
+  { name: 'from', cast: 'bigint', condition: (from, table, ofSubject) =>
+    `version >= (select version from ${table} where ${ofSubject} and ts >= ${from} order by ts, version limit 1)` },
+  { name: 'to', cast: 'bigint', condition: (to, table, ofSubject) =>
+    `version <= (select version from ${table} where ${ofSubject} and ts <= ${to} order by ts desc, version desc limit 1)` },
+  { name: 'limit', cast: 'bigint' },
+]
+
+/** Pages of one shape have the same SQL. */
+export function rangeShape(range: ReadRange): string {
+  let shape: string = range.order
+  for (const { name } of bounds) if (range[name] !== undefined) shape += ` ${name}`
+  return shape
+}
+
+/** Pages of one shape and one subject with the same key are the same. */
+export function rangeKey(range: ReadRange): string {
+  let key = ''
+  for (const { name } of bounds) if (range[name] !== undefined) key += ` ${String(range[name])}`
+  return key
+}
+
+/**
+ * Reads a page of one subject, or pages of one shape and one partition, which need a limit: `ord` says which page a
+ * row belongs to. The rows of a page come in its order.
+ */
+export function readEvents(context: StatementContext, inputs: ReadInput[]): Statement {
+  const [{ route: { spec }, range }] = inputs as [ReadInput]
+  // A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a
+  // type is rare in its subject.
+  const planned = spec.partition || range.types ? 'each time' : 'once'
+  return statementFor(context, `read ${spec.table} ${rangeShape(range)}`, inputs, () => {
+    const keys: InputColumn<ReadInput>[] = streamKeys(spec)
+    const given = bounds.filter(({ name }) => range[name] !== undefined)
+    const table = context.names.table(spec.table)
+    return {
+      columns: [...keys, ...given.map(({ name, cast, shared = false }) => ({ name, cast, shared, of: ({ range }: ReadInput) => range[name] }))],
+      sql: (rows) => {
+        const ofSubject = ['tenant_id = $1::text', ...keys.map(({ name }) => `"${name}" = ${rows.ref(name)}`)].join(' and ')
+        const conditions = given.flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
+        return lookUp(rows, `
+select ${eventColumns(spec)}
+from ${table}
+where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}
+order by version ${range.order}${range.limit === undefined ? '' : `\nlimit ${rows.ref('limit')}`}`)
+      },
+    }
+  }, planned)
+}
+
+/** A position is an id; one of another subject (or of none) stands for the last event before it. */
+function versionAt(id: string, own: string, table: string, ofSubject: string): string {
+  return `coalesce(
+    (select ${own} from ${table} where ${ofSubject} and id = ${id}),
+    ${lastVersionBefore(table, ofSubject, id)})`
+}
+
+/**
+ * The last version below an id, found by halving: ids and versions of a subject grow together, and only versions
+ * have an index. No version up to `low` has the id or a later one, every version above `high` has; both may be
+ * missing themselves.
+ */
+function lastVersionBefore(table: string, ofSubject: string, id: string): string {
+  return `(with recursive halves (low, high) as (
+      select 0::bigint, coalesce((select version from ${table} where ${ofSubject} order by version desc limit 1), 0)
+      union all
+      select case when middle.id < ${id} or middle.id is null then (low + high + 1) / 2 else low end,
+        case when middle.id >= ${id} then middle.version - 1 else high end
+      from halves left join lateral (
+        select id, version from ${table}
+        where ${ofSubject} and version > low and version <= (low + high + 1) / 2 order by version desc limit 1
+      ) as middle on true
+      where low < high
+    ) select max(low) from halves)`
+}
