@@ -290,6 +290,7 @@ export const catalog: Catalog = {
     {"name":"idx_{prefix}_flow_events_version","table":"{prefix}_flow_events","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, run_id, version)"},
     {"name":"{prefix}_flow_events_pkey","table":"{prefix}_flow_events","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, id)"},
     {"name":"idx_{prefix}_flow_runs_active","table":"{prefix}_flow_runs","primary":false,"unique":false,"valid":true,"definition":"btree (flow_name, started_at DESC) WHERE (status = ANY (ARRAY['running'::text, 'awaiting'::text]))"},
+    {"name":"idx_{prefix}_flow_runs_ended","table":"{prefix}_flow_runs","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, flow_name, status, score DESC, seq) WHERE (status <> ALL (ARRAY['running'::text, 'awaiting'::text]))"},
     {"name":"idx_{prefix}_flow_runs_score","table":"{prefix}_flow_runs","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, flow_name, score DESC, seq)"},
     {"name":"idx_{prefix}_flow_runs_status","table":"{prefix}_flow_runs","primary":false,"unique":false,"valid":true,"definition":"btree (status) WHERE (status = ANY (ARRAY['running'::text, 'awaiting'::text]))"},
     {"name":"{prefix}_flow_runs_pkey","table":"{prefix}_flow_runs","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, flow_name, run_id)"},

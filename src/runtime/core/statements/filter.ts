@@ -11,6 +11,8 @@ export interface Condition {
   /** Conditions of one shape have the same SQL; names of fields are values, never text. */
   shape: string
   column: Field | 'version' | undefined
+  /** One value: equality, so that an index keeps the order of what it finds. */
+  single: boolean
   container: Container | undefined
   values: unknown[]
 }
@@ -40,7 +42,10 @@ export function conditionSql(spec: IndexSpec, condition: Condition, first: numbe
   let parameter = first
   // An entry without metadata shows no version.
   if (condition.column === 'version') parts.push(`version = any($${parameter++}::double precision[]) and "${spec.rest}" is not null`)
-  else if (condition.column) parts.push(`${condition.column.sql} = any($${parameter++}::${castOf(condition.column.type)}[])`)
+  else if (condition.column) {
+    const value = `$${parameter++}::${castOf(condition.column.type)}`
+    parts.push(`${condition.column.sql} = ${condition.single ? value : `any(${value}[])`}`)
+  }
   if (condition.container) {
     const { column, compare } = condition.container
     if (compare === 'contains') parts.push(`"${column}" @> $${parameter}::jsonb`)
@@ -66,7 +71,7 @@ function valuesOf(name: string, given: unknown): Json[] {
 function conditionOf(spec: IndexSpec, name: string, values: Json[]): Condition {
   if (name === 'version') {
     const numbers = values.filter(value => typeof value === 'number')
-    return { shape: 'version', column: 'version', container: undefined, values: [numbers] }
+    return { shape: 'version', column: 'version', single: false, container: undefined, values: [numbers] }
   }
   const path = pathOf(name)
   const field = fieldsOf(spec).find(each => startsWith(path, each.path) && (codecOf(each).merges || each.path.length === path.length))
@@ -79,17 +84,20 @@ function conditionOf(spec: IndexSpec, name: string, values: Json[]): Condition {
   }
   const [inColumn, inRest] = partition(values, value => codecOf(field).accepts(value, field))
   const rest = inRest.length > 0 ? contained(spec.rest, path, inRest) : undefined
+  const encoded = inColumn.map(value => codecOf(field).encode(value))
+  const single = encoded.length === 1
   return {
-    shape: `${field.name}${rest ? `+${rest.shape}` : ''}`,
+    shape: `${field.name}${single ? '=' : ''}${rest ? `+${rest.shape}` : ''}`,
     column: field,
+    single,
     container: rest?.container,
-    values: [inColumn.map(value => codecOf(field).encode(value)), ...rest?.values ?? []],
+    values: [single ? encoded[0] : encoded, ...rest?.values ?? []],
   }
 }
 
 function contained(column: string, path: string[], values: Json[]): Condition {
   const condition = (compare: Container['compare'], given: unknown[]): Condition =>
-    ({ shape: `@${column} ${compare}`, column: undefined, container: { column, compare }, values: given })
+    ({ shape: `@${column} ${compare}`, column: undefined, single: false, container: { column, compare }, values: given })
   if (values.length === 1) return condition('contains', [nest(path, values[0]!)])
   if (path.some(segment => /^-?\d+$/.test(segment))) return condition('contains any', [values.map(value => nest(path, value))])
   return condition('equals any', [path, values.map(value => JSON.stringify(value))])
