@@ -36,6 +36,14 @@ interface ObserverOptions {
   onConnectionError(error: StoreError): void
 }
 
+/** One operation with all that watching a call of it needs: a call makes nothing anew but what waits for its end. */
+interface Watched {
+  stats: OperationMetrics
+  describe(args: unknown[]): CallInfo
+  call: Call
+  succeeded(result: unknown, args: unknown[]): void
+}
+
 // Their results are the events that were written.
 const WRITING = new Set(['stream.append', 'stream.appendMany', 'stream.appendAll'])
 // PostgreSQL ended a transaction because of others: serialization failure, deadlock.
@@ -59,29 +67,30 @@ export function createObserver(options: ObserverOptions): Observer {
     restart() {},
   }
 
-  function watch(info: () => CallInfo, stats: OperationMetrics, run: () => unknown, onResult?: (result: unknown) => void): unknown {
+  function watch(watched: Watched, args: unknown[]): unknown {
+    const { stats, call } = watched
     const since = performance.now()
-    const result = isTraced() ? traced(info(), run) : run()
+    const result = isTraced() ? traced(watched.describe(args), () => call(...args)) : call(...args)
     if (!(result instanceof Promise)) return result
     stats.active++
     return result.then((value: unknown) => {
-      end(info, stats, since)
-      onResult?.(value)
+      end(watched, args, since)
+      watched.succeeded(value, args)
       return value
     }, (error: unknown) => {
-      const call = info()
-      end(info, stats, since)
+      const described = watched.describe(args)
+      end(watched, args, since)
       countError(stats, error)
-      judge(call, error)
-      throw withOperation(error, call.operation, since)
+      judge(described, error)
+      throw withOperation(error, described.operation, since)
     })
   }
 
-  function end(info: () => CallInfo, stats: OperationMetrics, since: number): void {
+  function end({ stats, describe }: Watched, args: unknown[], since: number): void {
     const durationMs = performance.now() - since
     stats.active--
     countCall(stats, durationMs)
-    if (options.slowCallMs > 0 && durationMs > options.slowCallMs) slow({ ...info(), durationMs })
+    if (options.slowCallMs > 0 && durationMs > options.slowCallMs) slow({ ...describe(args), durationMs })
   }
 
   function slow(call: CallInfo & { durationMs: number }): void {
@@ -104,15 +113,18 @@ export function createObserver(options: ObserverOptions): Observer {
   }
 
   function wrapped(operation: string, call: Call, tableOf: TableOf, place: Place): Call {
-    const stats = metrics.operation(operation)
-    const writes = WRITING.has(operation)
-    return (...args) => {
-      const info = (): CallInfo => ({ operation, table: tableIn(args, tableOf), transaction: place.transaction })
-      return watch(info, stats, () => call(...args), (result) => {
-        if (writes) place.written(Array.isArray(result) ? result.flat().length : 1)
-        else if (result === false && isConditional(args)) conflict(info(), 'VERSION_CONFLICT')
-      })
+    const describe = (args: unknown[]): CallInfo => ({ operation, table: tableIn(args, tableOf), transaction: place.transaction })
+    const watched: Watched = {
+      stats: metrics.operation(operation),
+      describe,
+      call,
+      succeeded: WRITING.has(operation)
+        ? result => place.written(Array.isArray(result) ? result.flat().length : 1)
+        : (result, args) => {
+            if (result === false && isConditional(args)) conflict(describe(args), 'VERSION_CONFLICT')
+          },
     }
+    return (...args) => watch(watched, args)
   }
 
   return {
@@ -130,8 +142,12 @@ export function createObserver(options: ObserverOptions): Observer {
           events = 0
         },
       }
-      const info = () => ({ operation, table: undefined, transaction: false })
-      return watch(info, metrics.operation(operation), () => run(inside), () => onStore.written(events)) as Promise<R>
+      return watch({
+        stats: metrics.operation(operation),
+        describe: () => ({ operation, table: undefined, transaction: false }),
+        call: () => run(inside),
+        succeeded: () => onStore.written(events),
+      }, []) as Promise<R>
     },
   }
 }

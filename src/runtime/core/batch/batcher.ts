@@ -56,11 +56,13 @@ export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCall
   const busy = new Set<string>()
   const started = new Set<{ at: number }>()
   let scheduled = false
+  let turnStartedAt = 0
   let stalled: NodeJS.Timeout | undefined
 
   function schedule(): void {
     if (scheduled) return
     scheduled = true
+    turnStartedAt = performance.now()
     // After the callers that were just answered have made their next calls, and before any input or timer.
     process.nextTick(flush)
   }
@@ -190,10 +192,10 @@ export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCall
 
   return <I, R>(operation: Operation<I, R>, { kind, key, input, bytes }: Call<I>) => new Promise<R>((resolve, reject) => {
     gate.enter()
-    const pending = { operation, kind, key, input, bytes, resolve, reject, since: performance.now() } as unknown as Pending
+    schedule()
+    const pending = { operation, kind, key, input, bytes, resolve, reject, since: turnStartedAt } as unknown as Pending
     if (queue.length < MAX_QUEUE && waiting.length === 0) queue.push(pending)
     else waiting.push(() => queue.push(pending))
-    schedule()
   })
 }
 
