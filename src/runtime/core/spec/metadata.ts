@@ -34,14 +34,14 @@ export function readMetadata(argument: string, metadata: unknown): JsonObject {
     if (value === undefined || typeof value === 'function' || typeof value === 'symbol') continue
     const problem = textProblem(name)
     if (problem) throw invalidValue(`the name of ${argument}.*`, problem)
-    place(tree, name, toJson(value, argument, name))
+    putPath(tree, name, toJson(value, argument, name))
   }
   if ('version' in tree) delete tree.version
   return tree
 }
 
 /** A value where its name leads, joined with what is there already. */
-function place(tree: JsonObject, name: string, value: Json): void {
+function putPath(tree: JsonObject, name: string, value: Json): void {
   if (name.includes('.')) {
     const path = pathOf(name)
     overlay(tree, path.reduceRight<Json>((inner, segment) => {
