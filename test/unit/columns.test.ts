@@ -100,6 +100,14 @@ describe('the table specs', () => {
     }
   })
 
+  it('have no field inside of another, and none that an object inherits', () => {
+    for (const spec of [...streamSpecs, ...indexSpecs]) {
+      const names = Object.keys(spec.fields)
+      expect(names.filter(name => names.some(other => name.startsWith(`${other}.`)))).toEqual([])
+      expect(names.flatMap(name => name.split('.')).filter(segment => segment in {})).toEqual([])
+    }
+  })
+
   it('have one that takes everything at the end of each kind', () => {
     expect([streamSpecs.at(-1)!.subject, indexSpecs.at(-1)!.subject]).toEqual(['{subject}', '{key}'])
   })

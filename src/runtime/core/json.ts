@@ -30,86 +30,118 @@ export function member(target: JsonObject, name: string): Json | undefined {
 
 /**
  * JSON text of a value, as PostgreSQL can hold it without change.
- * `path` names the value in errors.
+ * `path` names the value in errors, or what it is the member `name` of.
  * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be kept
  */
-export function encodeJson(value: unknown, path: string): string {
+export function encodeJson(value: unknown, path: string, name?: string): string {
   let text: string | undefined
   try {
     text = JSON.stringify(value)
   }
-  catch (error) {
+  catch (cause) {
     // Cycles, BigInt and a toJSON that throws: the walk knows where.
-    return JSON.stringify(toJson(value, path, error))
+    toJson(value, path, name)
+    const argument = rootOf({ path, name })
+    throw new StoreError('INVALID_VALUE', `${argument} can't be kept as JSON: ${messageOf(cause)}`, { cause, details: { argument } })
   }
-  if (text === undefined) throw invalidValue(path, `can't be kept as JSON: it is a ${typeof value}`)
-  if (text.length > SUSPICIOUS_LENGTH || SUSPICIOUS.test(text)) toJson(value, path)
+  if (text === undefined) throw notJson(value, { path, name })
+  if (text.length > SUSPICIOUS_LENGTH || SUSPICIOUS.test(text)) toJson(value, path, name)
   return text
 }
 
 /**
  * A plain copy of a value: what `JSON.parse(JSON.stringify(value))` gives.
+ * `path` names the value in errors, or what it is the member `name` of.
  * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be kept
  */
-export function toJson(value: unknown, path: string, cause?: unknown): Json {
-  const copy = walk(value, '', path, new Set())
-  if (copy === undefined) throw invalidValue(path, `can't be kept as JSON: it is a ${typeof value}`)
-  if (cause !== undefined) throw new StoreError('INVALID_VALUE', `${path} can't be kept as JSON: ${messageOf(cause)}`, { cause, details: { argument: path } })
+export function toJson(value: unknown, path: string, name?: string): Json {
+  const copy = walk(value, '', { path, name, objects: [], names: [] })
+  if (copy === undefined) throw notJson(value, { path, name })
   return copy
 }
 
-function walk(input: unknown, name: string, path: string, ancestors: Set<unknown>): Json | undefined {
-  const value = unbox(input, name, path)
+interface Root {
+  path: string
+  name: string | undefined
+}
+
+/** Where a walk is: the objects around a value and their names. Its path is only written for an error. */
+interface Trail extends Root {
+  objects: object[]
+  names: string[]
+}
+
+const rootOf = ({ path, name }: Root): string => name === undefined ? path : `${path}.${name}`
+
+function pathOf(trail: Trail, name: string): string {
+  return trail.objects.length === 0 ? rootOf(trail) : [rootOf(trail), ...trail.names.slice(1), name].join('.')
+}
+
+function notJson(value: unknown, root: Root): StoreError {
+  return invalidValue(rootOf(root), `can't be kept as JSON: it is a ${typeof value}`)
+}
+
+function walk(input: unknown, name: string, trail: Trail): Json | undefined {
+  const value = typeof input === 'object' && input !== null ? unbox(input, name, trail) : input
   switch (typeof value) {
-    case 'string': return checkText(value, path)
+    case 'string': {
+      const problem = textProblem(value)
+      if (problem) throw invalidValue(pathOf(trail, name), problem)
+      return value
+    }
     case 'boolean': return value
     case 'number':
-      if (!Number.isFinite(value)) throw invalidValue(path, `is ${value}, which JSON can't hold`)
+      if (!Number.isFinite(value)) throw invalidValue(pathOf(trail, name), `is ${value}, which JSON can't hold`)
       return value
-    case 'bigint': throw invalidValue(path, 'is a BigInt, which JSON can\'t hold: store it as a text')
-    case 'object': break
+    case 'bigint': throw invalidValue(pathOf(trail, name), 'is a BigInt, which JSON can\'t hold: store it as a text')
+    case 'object': return value && walkObject(value, name, trail)
     default: return undefined
   }
-  if (value === null) return null
-  if (ancestors.has(value)) throw invalidValue(path, 'refers to itself, which JSON can\'t hold')
-  if (ancestors.size >= MAX_DEPTH) throw invalidValue(path.slice(0, 60), `is nested more than ${MAX_DEPTH} levels deep`)
-  ancestors.add(value)
-  const copy = Array.isArray(value)
-    ? value.map((item, at) => walk(item, String(at), `${path}.${at}`, ancestors) ?? null)
-    : walkMembers(value, path, ancestors)
-  ancestors.delete(value)
+}
+
+function walkObject(value: object, name: string, trail: Trail): Json {
+  const { objects, names } = trail
+  if (objects.includes(value)) throw invalidValue(pathOf(trail, name), 'refers to itself, which JSON can\'t hold')
+  if (objects.length >= MAX_DEPTH) throw invalidValue(pathOf(trail, name).slice(0, 60), `is nested more than ${MAX_DEPTH} levels deep`)
+  objects.push(value)
+  names.push(name)
+  const copy = Array.isArray(value) ? walkItems(value, trail) : walkMembers(value as Record<string, unknown>, trail)
+  objects.pop()
+  names.pop()
   return copy
 }
 
-function walkMembers(value: object, path: string, ancestors: Set<unknown>): JsonObject {
+function walkItems(items: unknown[], trail: Trail): Json[] {
+  const copy: Json[] = []
+  for (let at = 0; at < items.length; at++) copy.push(walk(items[at], String(at), trail) ?? null)
+  return copy
+}
+
+function walkMembers(value: Record<string, unknown>, trail: Trail): JsonObject {
   const copy: JsonObject = {}
   for (const name of Object.keys(value)) {
-    const memberPath = `${path}.${name}`
-    const item = walk((value as Record<string, unknown>)[name], name, memberPath, ancestors)
-    if (item !== undefined) put(copy, checkText(name, `the name of ${path}.*`), item)
+    const item = walk(value[name], name, trail)
+    if (item === undefined) continue
+    const problem = textProblem(name)
+    if (problem) throw invalidValue(`the name of ${pathOf(trail, '*')}`, problem)
+    put(copy, name, item)
   }
   return copy
 }
 
 /** What JSON.stringify does first: `toJSON`, then boxed primitives. */
-function unbox(value: unknown, name: string, path: string): unknown {
-  if (typeof value !== 'object' || value === null) return value
+function unbox(value: object, name: string, trail: Trail): unknown {
   let result: unknown = value
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
     try {
       result = (value as { toJSON(name: string): unknown }).toJSON(name)
     }
     catch (cause) {
+      const path = pathOf(trail, name)
       throw new StoreError('INVALID_VALUE', `${path} can't be kept as JSON: its toJSON failed (${messageOf(cause)})`, { cause, details: { argument: path } })
     }
   }
   return result instanceof Number || result instanceof String || result instanceof Boolean ? result.valueOf() : result
-}
-
-function checkText(text: string, path: string): string {
-  const problem = textProblem(text)
-  if (problem) throw invalidValue(path, problem)
-  return text
 }
 
 /** Why PostgreSQL can't hold a text; undefined when it can. */

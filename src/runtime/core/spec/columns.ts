@@ -3,7 +3,7 @@ import { isObject, startsWithMark } from '../json'
 import type { ColumnType, FieldSpec } from './types'
 
 /** How one type of column takes a value, and gives it back. */
-interface ColumnCodec {
+export interface ColumnCodec {
   /** The SQL type a parameter is cast to. */
   sql: string
   /** A value that is not accepted stays in the rest column, and the column is null. */
@@ -26,7 +26,8 @@ const ISO_TIME = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1
 const isInteger = (value: Json): value is number => Number.isSafeInteger(value)
 const millisecondsOf = (value: Json): number => typeof value === 'string' ? Date.parse(value) : value as number
 const stringify = (value: Json) => JSON.stringify(value)
-const parse = (raw: unknown) => JSON.parse(raw as string) as Json
+// Most objects of a table are empty.
+const parse = (raw: unknown) => raw === '{}' ? {} : JSON.parse(raw as string) as Json
 
 export const columnCodecs: Record<ColumnType, ColumnCodec> = {
   text: {

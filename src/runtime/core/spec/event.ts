@@ -4,7 +4,6 @@ import { invalidValue } from '../errors'
 import type { JsonObject } from '../json'
 import { encodeJson, put, textProblem, toJson } from '../json'
 import type { EventRecord } from '../types/index'
-import { codecOf } from './columns'
 import type { Field } from './fields'
 import { fieldsOf } from './fields'
 import type { Route } from './route'
@@ -24,11 +23,12 @@ export interface EncodedEvent {
 // The same in every copy of this module that a bundle may hold.
 const VERSION: unique symbol = Symbol.for('nvent-store-postgres:version')
 // The store's own members of a record: a caller's are ignored (contract: append).
-const STORE_MEMBERS = new Set(['id', 'ts', 'type'])
+const STORE_MEMBERS = ['id', 'ts', 'type']
+const IGNORED = -1
 
 /** What the codec needs to know of a spec, found out once. */
 interface Layout {
-  /** Fields with columns of their own beside the keys, and their places in `columns`. */
+  /** Fields with columns of their own beside the keys, and the places of members in `columns`. */
   values: Field[]
   places: Map<string, number>
   /** The field that stands for the key column. An event table has one capture. */
@@ -43,7 +43,10 @@ function layoutOf(spec: StreamSpec): Layout {
     const values = fieldsOf(spec).filter(field => field.type !== 'key')
     layout = {
       values,
-      places: new Map(values.map((field, at) => [field.name, at])),
+      places: new Map([
+        ...values.map((field, at) => [field.name, at] as const),
+        ...STORE_MEMBERS.map(name => [name, IGNORED] as const),
+      ]),
       key: fieldsOf(spec).find(field => field.type === 'key'),
     }
     layouts.set(spec, layout)
@@ -64,11 +67,11 @@ export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'ev
   let keyed = key === undefined
   for (const name of Object.keys(event)) {
     const value = event[name]
-    if (value === undefined || STORE_MEMBERS.has(name)) continue
     const place = places.get(name)
+    if (value === undefined || place === IGNORED) continue
     const field = place === undefined ? undefined : values[place]
     if (field?.type === 'json') {
-      const text = encodeJson(value, `${path}.${name}`)
+      const text = encodeJson(value, path, name)
       // Null in a column means that there is nothing.
       if (text === 'null') rest[name] = null
       else columns[place!] = text
@@ -77,10 +80,10 @@ export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'ev
       keyed = true
     }
     else if (typeof value !== 'function' && typeof value !== 'symbol') {
-      const problem = textProblem(name)
+      const problem = field ? undefined : textProblem(name)
       if (problem) throw invalidValue(`the name of ${path}.*`, problem)
-      const json = toJson(value, `${path}.${name}`)
-      if (field && codecOf(field).accepts(json, field)) columns[place!] = codecOf(field).encode(json)
+      const json = toJson(value, path, name)
+      if (field?.codec.accepts(json, field)) columns[place!] = field.codec.encode(json)
       else put(rest, name, json)
     }
   }
@@ -101,7 +104,7 @@ export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
   if (key && keyed) record[key.name] = row[key.column] as string
   for (const field of values) {
     const raw = row[field.column]
-    if (raw !== null && raw !== undefined) record[field.name] = codecOf(field).decode(raw)
+    if (raw !== null && raw !== undefined) record[field.name] = field.codec.decode(raw)
   }
   return versioned(withRest(record, rest), row)
 }
@@ -114,7 +117,7 @@ export function recordOf({ spec, keys }: Route<StreamSpec>, event: EncodedEvent,
   if (key && keyed) record[key.name] = keys.at(-1)!
   for (let at = 0; at < values.length; at++) {
     const raw = event.columns[at]
-    if (raw !== null) record[values[at]!.name] = codecOf(values[at]!).decode(raw)
+    if (raw !== null) record[values[at]!.name] = values[at]!.codec.decode(raw)
   }
   return versioned(withRest(record, rest), stored)
 }

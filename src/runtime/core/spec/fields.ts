@@ -1,3 +1,4 @@
+import type { ColumnCodec } from './columns'
 import { columnCodecs } from './columns'
 import type { ColumnType, FieldSpec, TableSpec } from './types'
 
@@ -5,25 +6,63 @@ import type { ColumnType, FieldSpec, TableSpec } from './types'
 export interface Field extends FieldSpec {
   name: string
   path: string[]
+  /** The path without its last segment; one array for all fields that lie in the same object. */
+  parents: string[]
   /** The last segment of the path. */
   leaf: string
   /** A quoted name is safe in SQL; ours are plain words, `interval` among them. */
   sql: string
+  codec: ColumnCodec
 }
 
-const known = new WeakMap<TableSpec, Field[]>()
+/** Where a member of a tree leads: to the field at that place, or further down. */
+export type FieldTree = Map<string, number | FieldTree>
+
+interface Known {
+  fields: Field[]
+  tree: FieldTree
+}
+
+const known = new WeakMap<TableSpec, Known>()
 
 /** The fields of a spec in a fixed order: statements, parameters and decoding all follow it. */
-export function fieldsOf(spec: TableSpec): Field[] {
-  let fields = known.get(spec)
-  if (!fields) {
-    fields = Object.entries(spec.fields).map(([name, field]) => {
-      const path = name.split('.')
-      return { ...field, name, path, leaf: path.at(-1)!, sql: `"${field.column}"` }
-    })
-    known.set(spec, fields)
+export const fieldsOf = (spec: TableSpec): Field[] => knownOf(spec).fields
+
+/** The same fields, by the segments of their paths. */
+export const fieldTree = (spec: TableSpec): FieldTree => knownOf(spec).tree
+
+function knownOf(spec: TableSpec): Known {
+  let found = known.get(spec)
+  if (!found) {
+    const fields = readFields(spec)
+    known.set(spec, found = { fields, tree: growTree(fields) })
   }
-  return fields
+  return found
+}
+
+function readFields(spec: TableSpec): Field[] {
+  const objects = new Map<string, string[]>()
+  return Object.entries(spec.fields).map(([name, field]) => {
+    const path = name.split('.')
+    const around = path.slice(0, -1).join('.')
+    const parents = objects.get(around) ?? path.slice(0, -1)
+    objects.set(around, parents)
+    return { ...field, name, path, parents, leaf: path.at(-1)!, sql: `"${field.column}"`, codec: columnCodecs[field.type] }
+  })
+}
+
+function growTree(fields: Field[]): FieldTree {
+  const tree: FieldTree = new Map()
+  for (const [at, { parents, leaf }] of fields.entries()) {
+    let branch = tree
+    for (const segment of parents) {
+      const next = branch.get(segment) ?? new Map() as FieldTree
+      branch.set(segment, next)
+      branch = next as FieldTree
+    }
+    branch.set(leaf, at)
+  }
+  return tree
 }
 
 export const castOf = (type: ColumnType): string => columnCodecs[type].sql

@@ -3,9 +3,8 @@ import { invalidValue } from '../errors'
 import type { Json, JsonObject } from '../json'
 import { isObject, member, overlay, put, textProblem, toJson } from '../json'
 import type { Row } from '../db/types'
-import { codecOf } from './columns'
-import type { Field } from './fields'
-import { fieldsOf, pathOf } from './fields'
+import type { Field, FieldTree } from './fields'
+import { fieldTree, fieldsOf, pathOf } from './fields'
 import type { IndexSpec } from './types'
 
 /** What one patch does to one column. */
@@ -31,32 +30,55 @@ export function readMetadata(argument: string, metadata: unknown): JsonObject {
   const given = checkObject(argument, metadata)
   const tree: JsonObject = {}
   for (const name of Object.keys(given)) {
-    if (given[name] === undefined || typeof given[name] === 'function' || typeof given[name] === 'symbol') continue
+    const value = given[name]
+    if (value === undefined || typeof value === 'function' || typeof value === 'symbol') continue
     const problem = textProblem(name)
     if (problem) throw invalidValue(`the name of ${argument}.*`, problem)
-    const path = pathOf(name)
-    const nested = path.reduceRight<Json>((value, segment) => {
-      const parent: JsonObject = {}
-      put(parent, segment, value)
-      return parent
-    }, toJson(given[name], `${argument}.${name}`)) as JsonObject
-    overlay(tree, nested)
+    putPath(tree, name, toJson(value, argument, name))
   }
   if ('version' in tree) delete tree.version
   return tree
 }
 
+/** A value where its name leads, joined with what is there already. */
+function putPath(tree: JsonObject, name: string, value: Json): void {
+  if (name.includes('.')) {
+    const path = pathOf(name)
+    overlay(tree, path.reduceRight<Json>((inner, segment) => {
+      const parent: JsonObject = {}
+      put(parent, segment, inner)
+      return parent
+    }, value) as JsonObject)
+  }
+  else {
+    const current = isObject(value) ? member(tree, name) : undefined
+    put(tree, name, isObject(current) ? overlay(current, value as JsonObject) : value)
+  }
+}
+
 /** Splits a tree into column values and the rest, which keeps the objects around what it gave away. */
 export function splitMetadata(spec: IndexSpec, tree: JsonObject): { columns: unknown[], rest: string } {
-  const columns = fieldsOf(spec).map((field) => {
-    const parent = parentOf(tree, field.path)
-    const { leaf } = field
-    const value = parent && member(parent, leaf)
-    if (value === undefined || !codecOf(field).accepts(value, field)) return null
-    if (!codecOf(field).keepsOriginal?.(value)) Reflect.deleteProperty(parent!, leaf)
-    return codecOf(field).encode(value)
-  })
-  return { columns, rest: JSON.stringify(tree) }
+  const columns: unknown[] = fieldsOf(spec).map(() => null)
+  return { columns, rest: JSON.stringify(takeColumns(fieldsOf(spec), fieldTree(spec), tree, columns)) }
+}
+
+/** Fills the columns from a tree, and gives back what is left: to delete members of the tree would be slow. */
+function takeColumns(fields: Field[], branch: FieldTree, tree: JsonObject, columns: unknown[]): JsonObject {
+  const left: JsonObject = {}
+  for (const name of Object.keys(tree)) {
+    const value = tree[name]!
+    const next = branch.get(name)
+    if (typeof next === 'number') {
+      const field = fields[next]!
+      const { codec } = field
+      if (codec.accepts(value, field)) {
+        columns[next] = codec.encode(value)
+        if (!codec.keepsOriginal?.(value)) continue
+      }
+    }
+    put(left, name, next instanceof Map && isObject(value) ? takeColumns(fields, next, value, columns) : value)
+  }
+  return left
 }
 
 /**
@@ -70,16 +92,15 @@ export function splitPatch(spec: IndexSpec, tree: JsonObject): Patch {
 
 function changeOf(field: Field, tree: JsonObject): Change {
   let parent = tree
-  for (const segment of field.path.slice(0, -1)) {
+  for (const segment of field.parents) {
     const next = member(parent, segment)
     if (next === undefined) return KEEP
     if (!isObject(next)) return CLEAR
     parent = next
   }
-  const { leaf } = field
+  const { leaf, codec } = field
   const value = member(parent, leaf)
   if (value === undefined) return KEEP
-  const codec = codecOf(field)
   if (value === null || !codec.accepts(value, field)) return CLEAR
   if (!codec.keepsOriginal?.(value)) parent[leaf] = null
   return codec.merges
@@ -90,24 +111,32 @@ function changeOf(field: Field, tree: JsonObject): Change {
 /** The metadata of a row; undefined for an entry that was added without. What the rest holds wins. */
 export function decodeMetadata(spec: IndexSpec, row: Row): (JsonObject & { version: number }) | undefined {
   const rest = row[spec.rest] as string | null
+  const blank = rest === null || rest === '{}'
   let tree: JsonObject | undefined
-  if (rest !== null) tree = rest === '{}' ? {} : JSON.parse(rest) as JsonObject
+  if (rest !== null) tree = blank ? {} : JSON.parse(rest) as JsonObject
+  let parents: string[] | undefined
+  let parent: JsonObject | undefined
   for (const field of fieldsOf(spec)) {
     const raw = row[field.column]
     if (raw === null) continue
     tree ??= {}
-    const parent = field.path.length === 1 ? tree : parentOf(tree, field.path, true)
-    if (parent && !Object.hasOwn(parent, field.leaf)) parent[field.leaf] = codecOf(field).decode(raw)
+    // Fields of one object follow each other.
+    if (field.parents !== parents) {
+      parents = field.parents
+      parent = parentOf(tree, parents)
+    }
+    if (parent && (blank || !Object.hasOwn(parent, field.leaf))) parent[field.leaf] = field.codec.decode(raw)
   }
-  return tree && Object.assign(tree, { version: Number(row.version) })
+  if (tree) tree.version = Number(row.version)
+  return tree as (JsonObject & { version: number }) | undefined
 }
 
-/** The object that holds the last segment of a path; undefined when something else is in the way. */
-function parentOf(tree: JsonObject, path: string[], create = false): JsonObject | undefined {
+/** The object at a path, made where nothing is; undefined when something else is in the way. */
+function parentOf(tree: JsonObject, path: string[]): JsonObject | undefined {
   let parent = tree
-  for (const segment of path.slice(0, -1)) {
+  for (const segment of path) {
     let next = member(parent, segment)
-    if (next === undefined && create) put(parent, segment, next = {})
+    if (next === undefined) put(parent, segment, next = {})
     if (!isObject(next)) return undefined
     parent = next
   }

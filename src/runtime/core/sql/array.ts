@@ -1,4 +1,3 @@
-const SPECIAL = /["\\]/
 const EACH_SPECIAL = /["\\]/g
 
 /**
@@ -15,6 +14,9 @@ export function arrayLiteral<I>(inputs: readonly I[], of: (input: I) => unknown)
 }
 
 function element(value: unknown): string {
-  if (typeof value === 'string') return SPECIAL.test(value) ? `"${value.replace(EACH_SPECIAL, '\\$&')}"` : `"${value}"`
+  if (typeof value === 'string') {
+    // Two searches for one character take less time than a test for either.
+    return value.includes('"') || value.includes('\\') ? `"${value.replace(EACH_SPECIAL, '\\$&')}"` : `"${value}"`
+  }
   return value === null || value === undefined ? 'NULL' : String(value)
 }
