@@ -96,12 +96,15 @@ function encodeRest(rest: JsonObject, keyed: boolean): string | null {
   return empty ? null : JSON.stringify(rest)
 }
 
-/** A row of an event table → the record as it was given, with its id and time. */
-export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
+/**
+ * A row of an event table → the record as it was given, with its id and time. `keyValue` is what the key column
+ * holds, for rows that come without it.
+ */
+export function decodeEvent(spec: StreamSpec, row: Row, keyValue = row[layoutOf(spec).key?.column ?? '']): EventRecord {
   const { values, key } = layoutOf(spec)
   const record = newRecord(row.id, row.ts, row.type)
   const [rest, keyed] = decodeRest(row[spec.rest])
-  if (key && keyed) record[key.name] = row[key.column] as string
+  if (key && keyed) record[key.name] = keyValue as string
   for (const field of values) {
     const raw = row[field.column]
     if (raw !== null && raw !== undefined) record[field.name] = field.codec.decode(raw)

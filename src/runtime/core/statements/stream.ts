@@ -70,8 +70,8 @@ function isNew(table: string, spec: StreamSpec, ref: (name: string) => string): 
 }
 
 /** What `decodeEvent` reads. */
-export function eventColumns(spec: StreamSpec, table = ''): string {
-  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
+export function eventColumns(spec: StreamSpec, table = '', fields = fieldsOf(spec)): string {
+  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fields.map(field => field.column), spec.rest], table)
 }
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */

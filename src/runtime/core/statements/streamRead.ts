@@ -1,3 +1,4 @@
+import { valueFields } from '../spec/event'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
@@ -68,7 +69,7 @@ export function rangeKey(range: ReadRange): string {
 
 /**
  * Reads a page of one subject, or pages of one shape and one partition, which need a limit: `ord` says which page a
- * row belongs to. The rows of a page come in its order.
+ * row belongs to. The rows of a page come in its order, without the key columns.
  */
 export function readEvents(context: StatementContext, inputs: ReadInput[]): Statement {
   const [{ route: { spec }, range }] = inputs as [ReadInput]
@@ -85,7 +86,7 @@ export function readEvents(context: StatementContext, inputs: ReadInput[]): Stat
         const ofSubject = ['tenant_id = $1::text', ...keys.map(({ name }) => `"${name}" = ${rows.ref(name)}`)].join(' and ')
         const conditions = given.flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
         return lookUp(rows, `
-select ${eventColumns(spec)}
+select ${eventColumns(spec, '', valueFields(spec))}
 from ${table}
 where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}
 order by version ${range.order}${range.limit === undefined ? '' : `\nlimit ${rows.ref('limit')}`}`)

@@ -87,7 +87,7 @@ function pageOperation(context: StatementContext): Operation<ReadInput, EventRec
   return {
     async one(session, _, input) {
       const { rows } = await session.query(readEvents(context, [input]))
-      return rows.map(row => decodeEvent(input.route.spec, row))
+      return decodePage(input.route, rows)
     },
     async many(session, _, groups) {
       const inputs = groups.length === 1 ? [groups[0]!.folded] : groups.map(({ folded }) => limited(folded))
@@ -95,11 +95,16 @@ function pageOperation(context: StatementContext): Operation<ReadInput, EventRec
       return groups.map(({ calls, folded: { route, range } }, at) => {
         const rows = found[at]!
         const isCut = groups.length > 1 && range.limit === undefined && rows.length > MAX_SHARED_PAGE
-        return isCut ? undefined : calls.map(() => rows.map(row => decodeEvent(route.spec, row)))
+        return isCut ? undefined : calls.map(() => decodePage(route, rows))
       })
     },
     fold: first => first,
   }
+}
+
+function decodePage({ spec, keys }: Route<StreamSpec>, rows: Row[]): EventRecord[] {
+  const key = keys.at(-1)
+  return rows.map(row => decodeEvent(spec, row, key))
 }
 
 /** A rare type may be looked for in all of a subject, and larger pages keep others waiting. */
