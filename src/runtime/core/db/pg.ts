@@ -106,19 +106,26 @@ function checked(config: PoolConfig): PoolConfig {
 /** `pg` takes a time-out of its own for each query, which its types don't know. */
 interface Query extends QueryConfig {
   query_timeout?: number
+  rowMode?: string
 }
 
-function querying(target: Pool | PoolClient, wire: Wire, queryTimeout: number): Pick<Session, 'query' | 'raw' | 'script'> {
+function querying(target: Pool | PoolClient, wire: Wire, queryTimeout: number): Pick<Session, 'query' | 'queryLists' | 'raw' | 'script'> {
   const limit = queryTimeout > 0 ? { query_timeout: queryTimeout } : {}
+  const own = { types: textual, ...limit }
+  const lists = { ...own, rowMode: 'array' }
   return {
-    query: <R extends Row>({ text, values, name }: Statement) => wire.prepare && name !== undefined
-      ? send<R>(target, { text, values, name, types: textual, ...limit }, error => withoutName<R>(target, wire, { text, values, types: textual, ...limit }, error))
-      : send<R>(target, { text, values, types: textual, ...limit }),
+    query: <R extends Row>(statement: Statement) => sendPrepared<R>(target, wire, statement, own),
+    queryLists: async statement => (await sendPrepared(target, wire, statement, lists)).rows as unknown as unknown[][],
     raw: (text, values) => send(target, { text, values, ...limit }),
     async script(text) {
       await send(target, { text, ...limit })
     },
   }
+}
+
+function sendPrepared<R extends Row>(target: Pool | PoolClient, wire: Wire, { text, values, name }: Statement, own: Partial<Query>): Promise<Result<R>> {
+  if (!wire.prepare || name === undefined) return send(target, { text, values, ...own })
+  return send(target, { text, values, name, ...own }, error => withoutName(target, wire, { text, values, ...own }, error))
 }
 
 /** Sends a statement again that failed because the name it was prepared under got lost. */

@@ -14,6 +14,7 @@ const MEMORY = 'memory'
 
 const asText = (value: string) => value
 const textual: QueryOptions = { parsers: { 20: asText, 114: asText, 3802: asText } }
+const lists: QueryOptions = { ...textual, rowMode: 'array' }
 // What `pg` gives a caller's own SQL: bigint as text.
 const likePg: QueryOptions = { parsers: { 20: asText } }
 
@@ -76,6 +77,7 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     label,
     inTransaction: false,
     query: guarded(querying.query) as Session['query'],
+    queryLists: guarded(querying.queryLists),
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     pooler: async () => 'none',
@@ -94,10 +96,13 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
   }
 }
 
-function queryingOf(target: PGlite | Transaction): Pick<Session, 'query' | 'raw' | 'script'> {
+function queryingOf(target: PGlite | Transaction): Pick<Session, 'query' | 'queryLists' | 'raw' | 'script'> {
   return {
     async query<R extends Row>({ text, values }: Statement): Promise<Result<R>> {
       return counted(await send(() => target.query<R>(text, values, textual)))
+    },
+    async queryLists({ text, values }) {
+      return (await send(() => target.query<unknown[]>(text, values, lists))).rows
     },
     async raw(text, values) {
       return counted(await send(() => target.query<Row>(text, values, likePg)))

@@ -19,6 +19,8 @@ export interface Result<R extends Row = Row> {
 /** Anything a statement can be sent to: a pool, or one open transaction. */
 export interface Queryable {
   query<R extends Row = Row>(statement: Statement): Promise<Result<R>>
+  /** The rows as lists of values, in the order of the columns: a tenth cheaper, where pages of them are read. */
+  queryLists(statement: Statement): Promise<unknown[][]>
 }
 
 export interface AtomicOptions {

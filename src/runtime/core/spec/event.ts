@@ -96,20 +96,25 @@ function encodeRest(rest: JsonObject, keyed: boolean): string | null {
   return empty ? null : JSON.stringify(rest)
 }
 
-/**
- * A row of an event table → the record as it was given, with its id and time. `keyValue` is what the key column
- * holds, for rows that come without it.
- */
-export function decodeEvent(spec: StreamSpec, row: Row, keyValue = row[layoutOf(spec).key?.column ?? '']): EventRecord {
+/** A row of an event table → the record as it was given, with its id and time. */
+export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
   const { values, key } = layoutOf(spec)
-  const record = newRecord(row.id, row.ts, row.type)
-  const [rest, keyed] = decodeRest(row[spec.rest])
-  if (key && keyed) record[key.name] = keyValue as string
-  for (const field of values) {
-    const raw = row[field.column]
-    if (raw !== null && raw !== undefined) record[field.name] = field.codec.decode(raw)
+  const cells = [row.id, row.ts, row.version, row.type, ...values.map(field => row[field.column]), row[spec.rest]]
+  return decodeCells(spec, cells, 0, key && row[key.column] as string)
+}
+
+/** The same from values in the order of `pageColumns`, from `first` on; `key` is what the key column holds. */
+export function decodeCells(spec: StreamSpec, cells: unknown[], first: number, key: string | undefined): EventRecord {
+  const { values, key: keyField } = layoutOf(spec)
+  const record = newRecord(cells[first], cells[first + 1], cells[first + 3])
+  const own = first + 4
+  const [rest, keyed] = decodeRest(cells[own + values.length])
+  if (keyField && keyed) record[keyField.name] = key!
+  for (let at = 0; at < values.length; at++) {
+    const raw = cells[own + at]
+    if (raw !== null && raw !== undefined) record[values[at]!.name] = values[at]!.codec.decode(raw)
   }
-  return versioned(withRest(record, rest), row)
+  return versioned(withRest(record, rest), cells[first + 2])
 }
 
 /** The record `decodeEvent` will give, made of what was sent and what the database added. */
@@ -122,7 +127,7 @@ export function recordOf({ spec, keys }: Route<StreamSpec>, event: EncodedEvent,
     const raw = event.columns[at]
     if (raw !== null) record[values[at]!.name] = values[at]!.codec.decode(raw)
   }
-  return versioned(withRest(record, rest), stored)
+  return versioned(withRest(record, rest), stored.version)
 }
 
 const newRecord = (id: unknown, ts: unknown, type: unknown): JsonObject =>
@@ -143,10 +148,10 @@ function withRest(record: JsonObject, rest: JsonObject | undefined): JsonObject 
 /** A row of the archive → the record as `read` gave it while it was in the log. */
 export function decodeArchived(row: Row): EventRecord {
   const record = newRecord(row.id, row.ts, row.type)
-  return versioned(withRest(record, JSON.parse(row.record as string) as JsonObject), row)
+  return versioned(withRest(record, JSON.parse(row.record as string) as JsonObject), row.version)
 }
 
-function versioned(record: JsonObject, { version }: { version?: unknown }): EventRecord {
+function versioned(record: JsonObject, version: unknown): EventRecord {
   return Object.defineProperty(record as unknown as EventRecord, VERSION, { value: Number(version) })
 }
 

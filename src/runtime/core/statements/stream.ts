@@ -1,3 +1,4 @@
+import { valueFields } from '../spec/event'
 import { fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
@@ -70,8 +71,13 @@ function isNew(table: string, spec: StreamSpec, ref: (name: string) => string): 
 }
 
 /** What `decodeEvent` reads. */
-export function eventColumns(spec: StreamSpec, table = '', fields = fieldsOf(spec)): string {
-  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fields.map(field => field.column), spec.rest], table)
+export function eventColumns(spec: StreamSpec, table = ''): string {
+  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
+}
+
+/** What `decodeCells` reads, in its order. */
+export function pageColumns(spec: StreamSpec): string {
+  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...valueFields(spec).map(field => field.column), spec.rest])
 }
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */

@@ -1,4 +1,3 @@
-import { valueFields } from '../spec/event'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
@@ -6,7 +5,7 @@ import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn } from './rows'
 import { lookUp } from './rows'
-import { eventColumns } from './stream'
+import { pageColumns } from './stream'
 import { streamKeys } from './streamColumns'
 
 export interface ReadRange {
@@ -68,8 +67,8 @@ export function rangeKey(range: ReadRange): string {
 }
 
 /**
- * Reads a page of one subject, or pages of one shape and one partition, which need a limit: `ord` says which page a
- * row belongs to. The rows of a page come in its order, without the key columns.
+ * Reads a page of one subject, or pages of one shape and one partition, which need a limit: the first
+ * value says which page a row belongs to. The rows of a page come in its order, without the key columns.
  */
 export function readEvents(context: StatementContext, inputs: ReadInput[]): Statement {
   const [{ route: { spec }, range }] = inputs as [ReadInput]
@@ -86,7 +85,7 @@ export function readEvents(context: StatementContext, inputs: ReadInput[]): Stat
         const ofSubject = ['tenant_id = $1::text', ...keys.map(({ name }) => `"${name}" = ${rows.ref(name)}`)].join(' and ')
         const conditions = given.flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
         return lookUp(rows, `
-select ${eventColumns(spec, '', valueFields(spec))}
+select ${pageColumns(spec)}
 from ${table}
 where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}
 order by version ${range.order}${range.limit === undefined ? '' : `\nlimit ${rows.ref('limit')}`}`)

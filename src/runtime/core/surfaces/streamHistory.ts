@@ -3,7 +3,7 @@ import type { Call, Operation } from '../batch/operation'
 import { rejecting } from '../batch/rejecting'
 import type { Row } from '../db/types'
 import { invalidValue } from '../errors'
-import { decodeArchived, decodeEvent, versionOf } from '../spec/event'
+import { decodeArchived, decodeCells, versionOf } from '../spec/event'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { StatementContext } from '../statements/context'
@@ -13,7 +13,7 @@ import { lastPosition, listHeads } from '../statements/streamHistory'
 import type { ReadInput, ReadRange } from '../statements/streamRead'
 import { rangeKey, rangeShape, readEvents } from '../statements/streamRead'
 import type { EventRecord, StreamHead, StreamSurface } from '../types/index'
-import { MAX_SHARED_PAGE, pages } from './answers'
+import { MAX_SHARED_PAGE } from './answers'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from './page'
 import { readRange } from './readRange'
 import type { Scope } from './scope'
@@ -86,25 +86,26 @@ export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 
 function pageOperation(context: StatementContext): Operation<ReadInput, EventRecord[]> {
   return {
     async one(session, _, input) {
-      const { rows } = await session.query(readEvents(context, [input]))
-      return decodePage(input.route, rows)
+      return decodePage(input.route, await session.queryLists(readEvents(context, [input])), 0)
     },
     async many(session, _, groups) {
       const inputs = groups.length === 1 ? [groups[0]!.folded] : groups.map(({ folded }) => limited(folded))
-      const found = await pages(session, readEvents(context, inputs), groups.length)
+      const rows = await session.queryLists(readEvents(context, inputs))
+      if (groups.length === 1) return [groups[0]!.calls.map(() => decodePage(inputs[0]!.route, rows, 0))]
+      const found = Array.from(groups, (): unknown[][] => [])
+      for (const row of rows) found[Number(row[0]) - 1]!.push(row)
       return groups.map(({ calls, folded: { route, range } }, at) => {
-        const rows = found[at]!
-        const isCut = groups.length > 1 && range.limit === undefined && rows.length > MAX_SHARED_PAGE
-        return isCut ? undefined : calls.map(() => decodePage(route, rows))
+        const isCut = range.limit === undefined && found[at]!.length > MAX_SHARED_PAGE
+        return isCut ? undefined : calls.map(() => decodePage(route, found[at]!, 1))
       })
     },
     fold: first => first,
   }
 }
 
-function decodePage({ spec, keys }: Route<StreamSpec>, rows: Row[]): EventRecord[] {
+function decodePage({ spec, keys }: Route<StreamSpec>, rows: unknown[][], first: number): EventRecord[] {
   const key = keys.at(-1)
-  return rows.map(row => decodeEvent(spec, row, key))
+  return rows.map(row => decodeCells(spec, row, first, key))
 }
 
 /** A rare type may be looked for in all of a subject, and larger pages keep others waiting. */
