@@ -1,6 +1,6 @@
 import type { Names } from '../sql/identifier'
 import type { Statement, StatementCache, Template } from '../sql/statement'
-import type { InputColumn, InputRows } from './rows'
+import type { Column, InputRows } from './rows'
 import { inputRows } from './rows'
 
 /** What every statement is compiled for: the names of one store, its cache of texts, and the tenant. */
@@ -16,7 +16,7 @@ export interface StatementContext {
  */
 export function statementFor<I>(
   { cache, tenant }: StatementContext, key: string, inputs: readonly I[],
-  build: () => { columns: InputColumn<I>[], sql: (rows: InputRows<I>) => string }, planned: 'once' | 'each time' = 'once',
+  build: () => { columns: Column<I>[], sql: (rows: InputRows<I>) => string }, planned: 'once' | 'each time' = 'once',
 ): Statement {
   const many = inputs.length > 1
   const { text, name, values }: Template<I> = cache.template(many ? `${key}[]` : key, () => {

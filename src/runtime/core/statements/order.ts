@@ -4,15 +4,17 @@ import type { StatementContext } from './context'
 
 /**
  * A scalar for the statement that appends: a lower bound of the ids it will take. While it is computed, the
- * transaction takes a shared advisory lock that carries this bound, unless an earlier append of it has. It has to be
- * part of the head row, so that the lock is there before the row's lock and before the first id.
+ * transaction takes a shared advisory lock that carries this bound. It has to be part of the head row, so that the
+ * lock is there before the row's lock and before the first id. Later appends of a transaction need none: the second
+ * one leaves a note, which the first one, most often alone in its transaction, is spared.
  */
 export function enterOrder(context: StatementContext): string {
   const { lock, setting } = orderKey(context.names)
+  const enter = `pg_advisory_xact_lock_shared(${lock}, ((last_value - (not is_called)::int) % ${ID_RANGE})::int)`
   return `(
     select last_value from ${context.names.table('events_id_seq')}
-    where coalesce(current_setting('${setting}', true), '') <> ''
-      or set_config('${setting}', 'held' || pg_advisory_xact_lock_shared(${lock}, ((last_value - (not is_called)::int) % ${ID_RANGE})::int)::text, true) <> ''
+    where case when pg_current_xact_id_if_assigned() is null then ${enter} is not null
+      else coalesce(current_setting('${setting}', true), '') <> '' or set_config('${setting}', 'held' || ${enter}::text, true) <> '' end
   )`
 }
 

@@ -4,8 +4,9 @@ import { castOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
-import type { InputColumn } from './rows'
-import type { Expectation } from './streamHead'
+import type { Column, InputColumn } from './rows'
+import { claimColumns } from './streamClaims'
+import type { Expectation, HeadMode } from './streamHead'
 
 /** An event on its way into a table. */
 export interface AppendInput extends EncodedEvent {
@@ -18,10 +19,11 @@ export interface AppendInput extends EncodedEvent {
 /** What the statement of some inputs looks like; the same for all that have the same key. */
 export interface AppendShape {
   key: string
+  ids: boolean
   /** What is inserted. */
   columns: InputColumn<AppendInput>[]
   /** What is sent: that, and what the head is claimed with. */
-  sent: InputColumn<AppendInput>[]
+  sent: Column<AppendInput>[]
 }
 
 interface Known {
@@ -41,19 +43,21 @@ export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShap
   let shape = shapes.get(key)
   if (!shape) {
     const absent = sparse.filter(at => !present.includes(at))
-    const columns = insertedColumns(spec, absent, eventId !== undefined)
-    shape = {
-      key,
-      columns,
-      sent: [
-        { name: 'in subject', cast: 'text', of: input => input.route.subject },
-        ...columns,
-        ...(mode === 'present' ? [{ name: 'in expected', cast: 'bigint', of: (input: AppendInput) => input.expectation.version ?? null }] : []),
-      ],
-    }
+    const ids = eventId !== undefined
+    const columns = insertedColumns(spec, absent, ids)
+    const claim = inputs.length > 1 && !ids ? claimColumns(mode) : inputClaim(mode)
+    shape = { key, ids, columns, sent: [...claim, ...columns] }
     shapes.set(key, shape)
   }
   return shape
+}
+
+/** Each input by itself claims the head. */
+function inputClaim(mode: HeadMode): InputColumn<AppendInput>[] {
+  return [
+    { name: 'in subject', cast: 'text', of: input => input.route.subject },
+    ...(mode === 'present' ? [{ name: 'in expected', cast: 'bigint', of: (input: AppendInput) => input.expectation.version ?? null }] : []),
+  ]
 }
 
 /** The key columns of a stream; the partition is one for all inputs of a statement. */

@@ -30,18 +30,23 @@ export function claimHead(context: StatementContext, mode: HeadMode, given: { su
   returning version, last_ts`
 }
 
-/** The same for the rows of `input`, several subjects at once: their heads are locked in order of subject. */
-export function claimHeads(context: StatementContext, mode: HeadMode): string {
+/**
+ * The same for several subjects at once, whose heads are locked in their order. `claims` are rows of subject, events
+ * and, where streams have to be present, expected.
+ */
+export function claimHeads(context: StatementContext, mode: HeadMode, claims: string): string {
   const heads = context.names.table('heads')
+  // Once a statement: the time of a head is never behind the one before anyway.
+  const now = `(select ${NOW_MS})`
   if (mode !== 'present') {
     return `head as (
-  ${upsertHead(context, mode, 'select $1::text, "in subject", count(*), ', ' from input group by "in subject" order by "in subject"')}
+  ${upsertHead(context, mode, 'select $1::text, subject, events, ', ` from ${claims} as i(subject, events) order by subject collate "C"`, now)}
   returning subject, version, last_ts
 )`
   }
   return `wanted as materialized (
   select head.subject, i.events, i.expected
-  from (select "in subject" as subject, count(*) as events, max("in expected") as expected from input group by "in subject") i
+  from ${claims} as i(subject, events, expected)
   join ${heads} head on head.tenant_id = $1::text and head.subject = i.subject
   where ${enterOrder(context)} is not null
   order by head.subject
@@ -49,7 +54,7 @@ export function claimHeads(context: StatementContext, mode: HeadMode): string {
 ),
 head as (
   update ${heads} as head
-  set version = head.version + wanted.events, last_ts = greatest(head.last_ts, ${NOW_MS})
+  set version = head.version + wanted.events, last_ts = greatest(head.last_ts, ${now})
   from wanted
   where head.tenant_id = $1::text and head.subject = wanted.subject
     and head.version = coalesce(wanted.expected, head.version) and head.version > 0
@@ -57,9 +62,9 @@ head as (
 )`
 }
 
-function upsertHead(context: StatementContext, mode: HeadMode, select: string, from: string): string {
+function upsertHead(context: StatementContext, mode: HeadMode, select: string, from: string, now = NOW_MS): string {
   return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-  ${select}${enterOrder(context)}, ${NOW_MS}${from}
+  ${select}${enterOrder(context)}, ${now}${from}
   on conflict (tenant_id, subject) do update
     set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)${mode === 'absent' ? ' where head.version = 0' : ''}`
 }

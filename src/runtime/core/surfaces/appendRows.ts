@@ -3,7 +3,7 @@ import { StoreError, isStoreError } from '../errors'
 import { decodeEvent, recordOf } from '../spec/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput } from '../statements/streamColumns'
-import { appendEvents } from '../statements/stream'
+import { appendEvents } from '../statements/streamAppend'
 import { readHead } from '../statements/streamHead'
 import type { Expectation } from '../statements/streamHead'
 import { readByEventIds } from '../statements/streamHistory'
@@ -21,8 +21,8 @@ interface StoredRow extends Row {
   version: string
   /** Last key column, where an input may have no row. */
   key?: string
-  /** In the partition for everything without a table of its own. */
-  unplaced: boolean
+  /** In the partition for everything without a table of its own, where there are such. */
+  unplaced?: boolean
 }
 
 /** Everything an append needs to run. */

@@ -1,0 +1,60 @@
+import type { Column } from './rows'
+import type { AppendInput } from './streamColumns'
+import type { HeadMode } from './streamHead'
+
+/** What the events of a batch take of the heads of their subjects. */
+interface Claims {
+  subjects: string[]
+  /** For each subject how many events it gets, and the version it has to have. */
+  events: number[]
+  expected: (number | null)[]
+  /** For each event the place of its subject, from 1 on, and how many of the subject come after it. */
+  places: number[]
+  later: number[]
+}
+
+/** Names of the columns, which no column of a table can have. */
+export const CLAIM = { subject: 'head subject', events: 'head events', expected: 'head expected', place: 'in place', later: 'in later' }
+
+const known = new WeakMap<readonly AppendInput[], Claims>()
+
+/** Subjects are counted here rather than in the statement: it would have to sort and group its rows for that. */
+export function claimColumns(mode: HeadMode): Column<AppendInput>[] {
+  return [
+    { name: CLAIM.subject, cast: 'text', apart: true, list: inputs => claimsOf(inputs).subjects },
+    { name: CLAIM.events, cast: 'bigint', apart: true, list: inputs => claimsOf(inputs).events },
+    ...(mode === 'present' ? [{ name: CLAIM.expected, cast: 'bigint', apart: true, list: (inputs: readonly AppendInput[]) => claimsOf(inputs).expected }] : []),
+    { name: CLAIM.place, cast: 'int', list: inputs => claimsOf(inputs).places },
+    { name: CLAIM.later, cast: 'bigint', list: inputs => claimsOf(inputs).later },
+  ]
+}
+
+export function claimTable(mode: HeadMode, ref: (name: string) => string): string {
+  const lists = [CLAIM.subject, CLAIM.events, ...(mode === 'present' ? [CLAIM.expected] : [])]
+  return `unnest(${lists.map(ref).join(', ')})`
+}
+
+function claimsOf(inputs: readonly AppendInput[]): Claims {
+  let claims = known.get(inputs)
+  if (!claims) known.set(inputs, claims = countClaims(inputs))
+  return claims
+}
+
+function countClaims(inputs: readonly AppendInput[]): Claims {
+  const claims: Claims = { subjects: [], events: [], expected: [], places: inputs.map(() => 0), later: inputs.map(() => 0) }
+  const { subjects, events, expected, places, later } = claims
+  const placeOf = new Map<string, number>()
+  for (let at = inputs.length - 1; at >= 0; at--) {
+    const { route: { subject }, expectation } = inputs[at]!
+    let place = placeOf.get(subject)
+    if (place === undefined) {
+      place = subjects.push(subject)
+      placeOf.set(subject, place)
+      events.push(0)
+      expected.push(expectation.version ?? null)
+    }
+    places[at] = place
+    later[at] = events[place - 1]!++
+  }
+  return claims
+}
