@@ -1,4 +1,4 @@
-// (g) Settings of tables: fill factors, autovacuum, and what each index costs the updates.
+// Settings of tables: fill factors, autovacuum, and what each index costs the updates.
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
 import { report } from './lib/report.mjs'

@@ -55,7 +55,7 @@ function indexPart(cases, { calls, rounds }) {
 function vacuumPart(runs) {
   return [
     '### Autovacuum',
-    `A mix of \`kv.set\`, \`append\`, updates of runs and flows, and \`index.add\` of new entries, with the sweep every second; storage parameters are set on \`${UPDATED.join('`, `')}\`, or on \`flow_events\`. A naptime of one second makes a minute of it a second. Dead rows are the mean of two samples a second; then autovacuum is stopped and everything is read in rounds.`,
+    `A mix of \`kv.set\`, \`append\`, updates of runs and flows, and \`index.add\` of new entries, with the sweep every second; storage parameters are set on \`${UPDATED.join('`, `')}\`, or on \`flow_events\`. With a naptime of one second it looks sixty times as often as by default. Dead rows are the mean of two samples a second; then autovacuum is stopped and everything is read in rounds.`,
     ...runs.flatMap(({ entries, calls, loaded, read }) => [
       table(
         [`${whole(entries)} entries, ${whole(calls)} calls`, 'vacuums', 'analyzes', 'dead rows, mean', 'tables + indexes, MB', 'WAL, bytes a call', ...Object.keys(reads).map(name => `${name}: pages`)],
