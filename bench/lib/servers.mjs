@@ -49,9 +49,10 @@ export async function stopAll() {
 
 /**
  * @param {'15' | '18'} major
+ * @param {Record<string, string>} own settings that one script alone needs; it has to say so in its report
  * @returns {Promise<Server>} with the administrator's URL of the database `postgres`
  */
-export async function startPostgres(major) {
+export async function startPostgres(major, own = {}) {
   const { directory, owner } = await temporaryDirectory()
   const programs = await reachable(await programsOf(major), directory, owner)
   const data = join(directory, 'data')
@@ -63,7 +64,7 @@ export async function startPostgres(major) {
   ], { ...owner, cwd: directory })
   const port = await freePort()
   const url = `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/postgres`
-  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', ...POSTGRES_SETTINGS }
+  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', ...POSTGRES_SETTINGS, ...own }
   const stop = launch(join(programs, 'postgres'), [
     '-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ], { directory, owner })

@@ -113,6 +113,17 @@ describe.each(servers)('a fresh schema on $name', ({ server }) => {
     expect(ours.columns.filter(({ type, table }) => /^(?:integer|smallint)$/.test(type) && table !== SCHEMA_VERSION)).toEqual([])
   })
 
+  it('leaves room for new row versions in every table that is updated, and none where rows are only added', async () => {
+    const rows = await database.sql<{ name: string, options: string[] | null }>(
+      'select relname as name, reloptions as options from pg_class where relkind = \'r\' and relnamespace = \'public\'::regnamespace',
+    )
+    const factors = Object.fromEntries(rows.flatMap(({ name, options }) => options ? [[name, options.join()]] : []))
+    expect(factors).toEqual({
+      nvent_heads: 'fillfactor=85', nvent_kv: 'fillfactor=85', nvent_flow_runs: 'fillfactor=85', nvent_index: 'fillfactor=85',
+      nvent_scheduler_jobs: 'fillfactor=85', nvent_flows: 'fillfactor=70', nvent_triggers: 'fillfactor=70',
+    })
+  })
+
   it('records its version with a checksum', async () => {
     const rows = await database.sql('select version, description, length(checksum) as length, applied_at is not null as timed from nvent_schema_version')
     expect(rows[0]).toEqual({ version: 1, description: 'init', length: 64, timed: true })
