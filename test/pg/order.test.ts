@@ -87,6 +87,22 @@ describe.each(servers)('the global order on $name', ({ server }) => {
     expect(await locks()).toEqual([])
   })
 
+  it('is entered at most twice by a transaction that begins with an append, first with the lowest bound', async () => {
+    await store.transaction(async (tx) => {
+      const before = await lastId()
+      for (const at of range(5)) await tx.stream.append(`orders:${at}`, { type: 'kept' })
+      await tx.stream.appendMany('orders:many', [{ type: 'kept' }, { type: 'kept' }])
+      const bounds = (await locks()).map(({ objid }) => Number(objid))
+      expect(bounds.length).toBeLessThanOrEqual(2)
+      expect(Math.min(...bounds)).toBe(before)
+      await tx.query('savepoint a')
+      await tx.stream.append('orders:a', { type: 'rolled back' })
+      await tx.query('rollback to savepoint a')
+      expect((await locks()).map(({ objid }) => objid)).toContain(String(before))
+    })
+    expect(await locks()).toEqual([])
+  })
+
   it('keeps stores in other schemas and under other prefixes apart', async () => {
     const other = openStore({ connection: database.url, schema: 'elsewhere', prefix: 'my-events' })
     await other.ready()

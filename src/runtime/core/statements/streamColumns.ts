@@ -37,14 +37,16 @@ const known = new WeakMap<StreamSpec, Known>()
 /** Appends are frequent, and their shapes few: each is made once. */
 export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShape {
   const { sparse, shapes } = knownOf(spec)
-  const [{ eventId, expectation: { mode } }] = inputs as [AppendInput]
+  const [{ eventId, rest, expectation: { mode } }] = inputs as [AppendInput]
+  // Most often all of them have nothing in it.
+  const oneRest = inputs.length > 1 && inputs.every(input => input.rest === rest)
   const present = sparse.filter(at => inputs.some(input => input.columns[at] !== null))
-  const key = `${inputs.length > 1} ${mode} ${eventId !== undefined} ${present.join()}`
+  const key = `${inputs.length > 1} ${mode} ${eventId !== undefined} ${oneRest} ${present.join()}`
   let shape = shapes.get(key)
   if (!shape) {
     const absent = sparse.filter(at => !present.includes(at))
     const ids = eventId !== undefined
-    const columns = insertedColumns(spec, absent, ids)
+    const columns = insertedColumns(spec, absent, ids, oneRest)
     const claim = inputs.length > 1 && !ids ? claimColumns(mode) : inputClaim(mode)
     shape = { key, ids, columns, sent: [...claim, ...columns] }
     shapes.set(key, shape)
@@ -67,14 +69,14 @@ export function streamKeys<I extends { route: Route<StreamSpec> }>(spec: StreamS
   }))
 }
 
-function insertedColumns(spec: StreamSpec, absent: number[], ids: boolean): InputColumn<AppendInput>[] {
+function insertedColumns(spec: StreamSpec, absent: number[], ids: boolean, oneRest: boolean): InputColumn<AppendInput>[] {
   return [
     ...streamKeys(spec),
     { name: 'type', cast: 'text', of: input => input.type },
     ...valueFields(spec)
       .map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] }))
       .filter((_, at) => !absent.includes(at)),
-    { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+    { name: spec.rest, cast: 'jsonb', of: input => input.rest, shared: oneRest },
     ...(ids ? [{ name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }] : []),
   ]
 }
