@@ -5,7 +5,7 @@ import { keyColumns } from '../spec/route'
 import { likePattern } from '../sql/glob'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
-import { eventColumns } from './stream'
+import { eventColumns } from './streamRead'
 
 /** Which events of all streams: ids in `(after, upTo]`, as texts of bigints. */
 export interface GlobalRange {

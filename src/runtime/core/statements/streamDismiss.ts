@@ -4,7 +4,7 @@ import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
-import { eventColumns } from './stream'
+import { eventColumns } from './streamRead'
 
 export function dismissEvent(context: StatementContext, tableName: string, given: { id: string, reason: string, by: string }): Statement {
   const table = context.names.table(tableName)

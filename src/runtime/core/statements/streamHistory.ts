@@ -6,9 +6,9 @@ import type { StatementContext } from './context'
 import { keyCondition } from './context'
 import { likeOf } from './glob'
 import { inputRows } from './rows'
-import { eventColumns } from './stream'
 import type { AppendInput } from './streamColumns'
 import { streamKeys } from './streamColumns'
+import { eventColumns } from './streamRead'
 
 /** The events that have the ids of the inputs, which belong to one partition; `ord` says to which input a row belongs. */
 export function readByEventIds(context: StatementContext, inputs: AppendInput[]): Statement {

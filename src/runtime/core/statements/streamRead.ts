@@ -1,11 +1,12 @@
+import { valueFields } from '../spec/event'
+import { fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn } from './rows'
-import { lookUp } from './rows'
-import { pageColumns } from './stream'
+import { lookUp, selectColumns } from './rows'
 import { streamKeys } from './streamColumns'
 
 export interface ReadRange {
@@ -92,6 +93,16 @@ order by version ${range.order}${range.limit === undefined ? '' : `\nlimit ${row
       },
     }
   }, planned)
+}
+
+/** What `decodeEvent` reads. */
+export function eventColumns(spec: StreamSpec, table = ''): string {
+  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
+}
+
+/** What `decodeCells` reads, in its order. */
+export function pageColumns(spec: StreamSpec): string {
+  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...valueFields(spec).map(field => field.column), spec.rest])
 }
 
 /** A position is an id; one of another subject (or of none) stands for the last event before it. */

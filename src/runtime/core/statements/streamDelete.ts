@@ -1,22 +1,9 @@
-import { valueFields } from '../spec/event'
-import { fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
-import { selectColumns } from './rows'
-
-/** What `decodeEvent` reads. */
-export function eventColumns(spec: StreamSpec, table = ''): string {
-  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
-}
-
-/** What `decodeCells` reads, in its order. */
-export function pageColumns(spec: StreamSpec): string {
-  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...valueFields(spec).map(field => field.column), spec.rest])
-}
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */
 export function deleteHead(context: StatementContext, subject: string): Statement {
