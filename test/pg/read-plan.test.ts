@@ -1,0 +1,80 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
+import { createRouter } from '../../src/runtime/core/spec/route'
+import { namesOf } from '../../src/runtime/core/sql/identifier'
+import type { Statement } from '../../src/runtime/core/sql/statement'
+import { createStatementCache } from '../../src/runtime/core/sql/statement'
+import { readFilter } from '../../src/runtime/core/statements/filter'
+import { getEntries } from '../../src/runtime/core/statements/index'
+import { getValues } from '../../src/runtime/core/statements/kv'
+import { countEntries, readMatchingEntries } from '../../src/runtime/core/statements/page'
+import { readEvents } from '../../src/runtime/core/statements/streamRead'
+import { freshDatabase, openStore } from '../setup/database'
+import type { Database } from '../setup/database'
+import { servers } from './servers'
+
+const RUNS = 100_000
+const FAILED = 40
+// Reading all of so few rows is as cheap as an index to the planner, as long as none of them is dead.
+const SMALL = 500
+const context = { names: namesOf('public', 'nvent'), cache: createStatementCache(true), tenant: '' }
+const runs = createRouter(indexSpecs, 'nvent')('nvent:flow:runs:order')
+const streamRoute = createRouter(streamSpecs, 'nvent')
+
+interface Plan {
+  'Node Type': string
+  'Index Name'?: string
+  'Shared Hit Blocks': number
+  'Shared Read Blocks': number
+  'Plans'?: Plan[]
+}
+
+const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
+
+describe.each(servers)('plans of reads on $name', ({ server }) => {
+  let database: Database
+
+  beforeAll(async () => {
+    database = await freshDatabase(server)
+    const store = openStore({ connection: database.url })
+    await store.kv.setMany(Array.from({ length: SMALL }, (_, at) => ({ key: `key${at}`, value: { at } })))
+    await Promise.all(Array.from({ length: SMALL }, (_, at) => store.stream.append(`nvent:flow:run:${at}`, { type: 'first' })))
+    await database.sql(`insert into nvent_flow_runs (flow_name, run_id, score, status)
+      select 'order', n, n, case when n % ${RUNS / FAILED} = 0 then 'failed' else 'completed' end from generate_series(1, ${RUNS}) n`)
+    await database.sql('vacuum analyze')
+  })
+
+  async function planOf({ text, values }: Statement): Promise<{ types: string[], indexes: unknown[], blocks: number }> {
+    const [row] = await database.sql<{ 'QUERY PLAN': [{ Plan: Plan }] }>(`explain (analyze, buffers, format json) ${text}`, values)
+    const plan = row!['QUERY PLAN'][0].Plan
+    const nodes = nodesOf(plan)
+    return {
+      types: nodes.map(node => node['Node Type']),
+      indexes: nodes.flatMap(node => node['Index Name'] ?? []),
+      blocks: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
+    }
+  }
+
+  it('finds the few runs that failed among many, in order', async () => {
+    const { types, indexes, blocks } = await planOf(readMatchingEntries(context, { route: runs, offset: 0, limit: 20 }, readFilter(runs.spec, { status: 'failed' })))
+    expect(indexes).toEqual(['idx_nvent_flow_runs_ended'])
+    expect(types).not.toContain('Sort')
+    expect(blocks).toBeLessThan(100)
+  })
+
+  it.each([['one status', 'failed'], ['one of several', ['failed', 'cancelled']]])('counts few runs among many by %s', async (_, status) => {
+    const { indexes, blocks } = await planOf(countEntries(context, runs, readFilter(runs.spec, { status })))
+    expect(indexes).toEqual(['idx_nvent_flow_runs_ended'])
+    expect(blocks).toBeLessThan(100)
+  })
+
+  it.each([
+    ['keys', () => getValues(context, ['key1', 'key2', 'key3', 'key4'])],
+    ['entries', () => getEntries(context, ['1', '2', '3', '4'].map(id => ({ route: runs, id })))],
+    ['pages', () => readEvents(context, ['1', '2', '3', '4'].map(id => ({ route: streamRoute(`nvent:flow:run:${id}`), range: { order: 'asc', limit: 50 } })))],
+  ])('looks several %s up by an index, in a small table, too', async (_, statement) => {
+    const { types } = await planOf(statement())
+    expect(types).toContain('Nested Loop')
+    expect(types.filter(type => /Seq Scan|Hash/.test(type))).toEqual([])
+  })
+})
