@@ -74,9 +74,12 @@ async function rawStatements(store, url) {
 /** For a time, and then until the engine has compiled what a call runs through: one caller makes few calls meanwhile. */
 async function warmUp(call, callers, ms) {
   const end = performance.now() + MOST_WARM_UPS * ms
-  let done = 0
-  do done += (await runCallers(call, callers, ms)).calls
-  while (done < WARM_CALLS && performance.now() < end)
+  let [done, slice] = [0]
+  do {
+    slice = await runCallers(call, callers, ms)
+    done += slice.calls
+  } while (done < WARM_CALLS && performance.now() < end)
+  return slice
 }
 
 const sources = new Map()
