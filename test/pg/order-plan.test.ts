@@ -6,23 +6,13 @@ import { createStatementCache } from '../../src/runtime/core/sql/statement'
 import { readGlobal } from '../../src/runtime/core/statements/global'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
+import { planOf } from './plans'
 import { servers } from './servers'
 
 const PARTITIONS = 50
 const EVENTS = 100_000
 const context = { names: namesOf('public', 'nvent'), cache: createStatementCache(true), tenant: '' }
 const select = createSelect(streamSpecs, 'nvent')
-
-interface Plan {
-  'Node Type': string
-  'Relation Name'?: string
-  'Actual Loops': number
-  'Shared Hit Blocks': number
-  'Shared Read Blocks': number
-  'Plans'?: Plan[]
-}
-
-const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 
 describe.each(servers)('a page of the global order on $name', ({ server }) => {
   let database: Database
@@ -36,18 +26,15 @@ describe.each(servers)('a page of the global order on $name', ({ server }) => {
     await database.sql('vacuum analyze')
   })
 
-  async function planOf(after: number, subjects?: string[]): Promise<{ nodes: Plan[], blocks: number }> {
+  const pageAfter = (after: number, subjects?: string[]) => {
     const [selection] = select(subjects).filter(({ spec }) => spec.table === 'events')
-    const { text, values } = readGlobal(context, selection!, { after: String(after), upTo: String(EVENTS + 1000), limit: 500 })
-    const [row] = await database.sql<{ 'QUERY PLAN': [{ Plan: Plan }] }>(`explain (analyze, buffers, format json) ${text}`, values)
-    const plan = row!['QUERY PLAN'][0].Plan
-    return { nodes: nodesOf(plan), blocks: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'] }
+    return planOf(database, readGlobal(context, selection!, { after: String(after), upTo: String(EVENTS + 1000), limit: 500 }))
   }
 
   it('merges scans of primary keys and touches as many blocks at the end as at the start', async () => {
-    const first = await planOf(100)
+    const first = await pageAfter(100)
     for (const after of [100, EVENTS / 2, EVENTS - 600]) {
-      const { nodes, blocks } = await planOf(after)
+      const { nodes, blocks } = await pageAfter(after)
       expect(nodes.map(node => node['Node Type'])).toContain('Merge Append')
       expect(nodes.filter(node => /Sort|Seq Scan|Bitmap/.test(node['Node Type']))).toEqual([])
       expect(blocks).toBeLessThan(first.blocks * 1.5)
@@ -59,7 +46,7 @@ describe.each(servers)('a page of the global order on $name', ({ server }) => {
     ['a glob of a type', ['type7:*'], ['nvent_events_default', 'nvent_stream_type7']],
     ['a glob of two segments', ['type7:a:*'], ['nvent_events_default']],
   ])('reads only the tables that may hold %s', async (_, subjects, tables) => {
-    const { nodes } = await planOf(100, subjects)
+    const { nodes } = await pageAfter(100, subjects)
     expect(new Set(nodes.flatMap(node => node['Relation Name'] ?? []))).toEqual(new Set(tables))
   })
 })

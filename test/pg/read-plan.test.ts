@@ -11,6 +11,7 @@ import { countEntries, readMatchingEntries } from '../../src/runtime/core/statem
 import { readEvents } from '../../src/runtime/core/statements/streamRead'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
+import { planOf } from './plans'
 import { servers } from './servers'
 
 const RUNS = 100_000
@@ -20,16 +21,6 @@ const SMALL = 500
 const context = { names: namesOf('public', 'nvent'), cache: createStatementCache(true), tenant: '' }
 const runs = createRouter(indexSpecs, 'nvent')('nvent:flow:runs:order')
 const streamRoute = createRouter(streamSpecs, 'nvent')
-
-interface Plan {
-  'Node Type': string
-  'Index Name'?: string
-  'Shared Hit Blocks': number
-  'Shared Read Blocks': number
-  'Plans'?: Plan[]
-}
-
-const nodesOf = (plan: Plan): Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 
 describe.each(servers)('plans of reads on $name', ({ server }) => {
   let database: Database
@@ -44,26 +35,20 @@ describe.each(servers)('plans of reads on $name', ({ server }) => {
     await database.sql('vacuum analyze')
   })
 
-  async function planOf({ text, values }: Statement): Promise<{ types: string[], indexes: unknown[], blocks: number }> {
-    const [row] = await database.sql<{ 'QUERY PLAN': [{ Plan: Plan }] }>(`explain (analyze, buffers, format json) ${text}`, values)
-    const plan = row!['QUERY PLAN'][0].Plan
-    const nodes = nodesOf(plan)
-    return {
-      types: nodes.map(node => node['Node Type']),
-      indexes: nodes.flatMap(node => node['Index Name'] ?? []),
-      blocks: plan['Shared Hit Blocks'] + plan['Shared Read Blocks'],
-    }
+  async function usedBy(statement: Statement): Promise<{ types: string[], indexes: unknown[], blocks: number }> {
+    const { nodes, blocks } = await planOf(database, statement)
+    return { types: nodes.map(node => node['Node Type']), indexes: nodes.flatMap(node => node['Index Name'] ?? []), blocks }
   }
 
   it('finds the few runs that failed among many, in order', async () => {
-    const { types, indexes, blocks } = await planOf(readMatchingEntries(context, { route: runs, offset: 0, limit: 20 }, readFilter(runs.spec, { status: 'failed' })))
+    const { types, indexes, blocks } = await usedBy(readMatchingEntries(context, { route: runs, offset: 0, limit: 20 }, readFilter(runs.spec, { status: 'failed' })))
     expect(indexes).toEqual(['idx_nvent_flow_runs_ended'])
     expect(types).not.toContain('Sort')
     expect(blocks).toBeLessThan(100)
   })
 
   it.each([['one status', 'failed'], ['one of several', ['failed', 'cancelled']]])('counts few runs among many by %s', async (_, status) => {
-    const { indexes, blocks } = await planOf(countEntries(context, runs, readFilter(runs.spec, { status })))
+    const { indexes, blocks } = await usedBy(countEntries(context, runs, readFilter(runs.spec, { status })))
     expect(indexes).toEqual(['idx_nvent_flow_runs_ended'])
     expect(blocks).toBeLessThan(100)
   })
@@ -73,7 +58,7 @@ describe.each(servers)('plans of reads on $name', ({ server }) => {
     ['entries', () => getEntries(context, ['1', '2', '3', '4'].map(id => ({ route: runs, id })))],
     ['pages', () => readEvents(context, ['1', '2', '3', '4'].map(id => ({ route: streamRoute(`nvent:flow:run:${id}`), range: { order: 'asc', limit: 50 } })))],
   ])('looks several %s up by an index, in a small table, too', async (_, statement) => {
-    const { types } = await planOf(statement())
+    const { types } = await usedBy(statement())
     expect(types).toContain('Nested Loop')
     expect(types.filter(type => /Seq Scan|Hash/.test(type))).toEqual([])
   })

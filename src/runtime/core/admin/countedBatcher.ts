@@ -5,7 +5,7 @@ import type { Scope } from '../surfaces/scope'
 import type { StoreMetrics } from '../types/index'
 
 /** A batcher, with a note of how many calls came and in how many statements they went out. */
-export function countedBatcher(use: Scope['use'], gate: Gate, counts: StoreMetrics['batching'], batching?: Batching): Send {
+export function countedBatcher(use: Scope['use'], gate: Gate, counts: StoreMetrics['batching'], batching: Batching): Send {
   const send = createBatcher((work) => {
     counts.statements++
     return use(work)

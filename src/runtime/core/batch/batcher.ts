@@ -135,7 +135,7 @@ export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCall
       if (ordered) busy.add(group.calls[0]!.key)
       calls += group.calls.length
     }
-    await (calls === 1 ? single(groups[0]!.calls[0]!) : run(groups))
+    await run(groups)
     for (const group of groups) busy.delete(group.calls[0]!.key)
     started.delete(statement)
     gate.leave(calls)

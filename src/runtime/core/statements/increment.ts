@@ -8,8 +8,9 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { EntryInput } from './index'
-import { entryColumns, entryCondition } from './index'
+import { entryColumns } from './index'
 import type { InputRows } from './rows'
+import { sameAsInput } from './rows'
 
 /** Where a path leads: a number column, or a path inside a jsonb column. */
 interface Target {
@@ -59,7 +60,7 @@ export function incrementEntries(context: StatementContext, inputs: IncrementInp
         { name: 'path', cast: 'text[]', shared: true, of: pathOf },
         { name: 'around', cast: 'jsonb', shared: true, of: input => JSON.stringify(objectsAround(pathOf(input))) },
       ],
-      sql: rows => incrementSql(context, spec, target, rows, entryCondition(keys, rows, 't.')),
+      sql: rows => incrementSql(context, spec, target, rows, sameAsInput(keys, rows, 't.')),
     }
   })
 }

@@ -9,7 +9,7 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn, InputRows } from './rows'
-import { lookUp, selectColumns } from './rows'
+import { lookUp, sameAsInput, selectColumns } from './rows'
 
 /** One entry: where its key leads, and its id. */
 export interface EntryInput {
@@ -39,10 +39,6 @@ export function entryColumns<I extends EntryInput>(spec: IndexSpec): InputColumn
     ...indexKeys<I>(spec),
     { name: spec.id, cast: 'text', of: input => input.id },
   ]
-}
-
-export function entryCondition<I>(columns: InputColumn<I>[], rows: InputRows<I>, table = ''): string {
-  return [`${table}tenant_id = $1::text`, ...columns.map(({ name }) => `${table}"${name}" = ${rows.ref(name)}`)].join(' and ')
 }
 
 export function selectList(spec: IndexSpec): string {
@@ -92,7 +88,7 @@ export function getEntries(context: StatementContext, inputs: EntryInput[]): Sta
     const table = context.names.table(spec.table)
     return {
       columns,
-      sql: rows => lookUp(rows, `select ${selectList(spec)} from ${table} where ${entryCondition(columns, rows)} limit 1`),
+      sql: rows => lookUp(rows, `select ${selectList(spec)} from ${table} where ${sameAsInput(columns, rows)} limit 1`),
     }
   })
 }
@@ -111,7 +107,7 @@ function onEntry(
   const { spec } = input.route
   return statementFor(context, `${name} ${spec.table}`, [input], () => {
     const columns = entryColumns(spec)
-    return { columns, sql: rows => build(context.names.table(spec.table), entryCondition(columns, rows)) }
+    return { columns, sql: rows => build(context.names.table(spec.table), sameAsInput(columns, rows)) }
   })
 }
 
@@ -141,7 +137,7 @@ export function updateEntries(context: StatementContext, inputs: UpdateInput[]):
 update ${context.names.table(spec.table)} t set
   ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${writtenRest(form, `t."${spec.rest}"`, merge, rows)},
   version = t.version + ${rows.ref('times')}, updated_at = statement_timestamp()${rows.from}
-where ${entryCondition(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
+where ${sameAsInput(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
 returning ${rows.ord} as ord`
       },
     }

@@ -7,7 +7,7 @@ import { keyCondition, statementFor } from './context'
 import type { Condition } from './filter'
 import { conditionSql } from './filter'
 import { indexKeys, selectList } from './index'
-import { lookUp } from './rows'
+import { lookUp, sameAsInput } from './rows'
 
 /** A page by offset: what the contract of nvent knows. */
 export interface EntriesInput {
@@ -30,10 +30,7 @@ export function readEntries(context: StatementContext, inputs: EntriesInput[]): 
         { name: 'limit', cast: 'bigint', of: input => input.limit },
         { name: 'offset', cast: 'bigint', of: input => input.offset },
       ],
-      sql: (rows) => {
-        const conditions = ['tenant_id = $1::text', ...keys.map(({ name }) => `"${name}" = ${rows.ref(name)}`)]
-        return lookUp(rows, entriesSql(context, spec, conditions, rows.ref('limit'), rows.ref('offset')))
-      },
+      sql: rows => lookUp(rows, entriesSql(context, spec, [sameAsInput(keys, rows)], rows.ref('limit'), rows.ref('offset'))),
     }
   })
 }

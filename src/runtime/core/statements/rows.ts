@@ -42,6 +42,11 @@ export function inputRows<I>(columns: Column<I>[], many: boolean): InputRows<I> 
   return many ? manyRows(columns) : oneRow(columns)
 }
 
+/** The rows of a table that have the values of an input in columns of the same names. */
+export function sameAsInput<I>(columns: Column<I>[], rows: InputRows<I>, table = ''): string {
+  return [`${table}tenant_id = $1::text`, ...columns.map(({ name }) => `${table}"${name}" = ${rows.ref(name)}`)].join(' and ')
+}
+
 /**
  * What a select with a limit finds for each input: `ord` says which one, where there are many. Each is looked up by an
  * index. A plan that joins instead reads a table that is small as a whole, with the dead rows it holds.
@@ -88,7 +93,7 @@ function manyRows<I>(columns: Column<I>[]): InputRows<I> {
   }
 }
 
-const isShared = <I>(column: Column<I>) => 'shared' in column && column.shared === true
+export const isShared = <I>(column: Column<I>): boolean => 'shared' in column && column.shared === true
 const isRequired = <I>(column: Column<I>) => 'required' in column && column.required === true
 const isSpread = <I>(column: Column<I>) => !('list' in column ? column.apart : column.shared)
 

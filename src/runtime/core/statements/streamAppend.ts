@@ -4,6 +4,7 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn, InputRows } from './rows'
+import { isShared } from './rows'
 import { CLAIM, claimTable } from './streamClaims'
 import type { AppendInput, AppendShape } from './streamColumns'
 import { appendShape } from './streamColumns'
@@ -72,7 +73,7 @@ ${mode === 'any' ? '' : `where ${version} is not null\n`}${returned(parts)}`
 /** Which events are new, and so how many a head has to give, only shows in the statement. */
 function manyOfIds(parts: Parts): string {
   const { context, mode, shape, rows: { ref, ord, from } } = parts
-  const own = shape.sent.filter(column => !('shared' in column && column.shared)).map(({ name }) => `${ref(name)} as "${name}"`)
+  const own = shape.sent.filter(column => !isShared(column)).map(({ name }) => `${ref(name)} as "${name}"`)
   const expected = mode === 'present' ? ', max("in expected")' : ''
   return `
 with input as materialized (

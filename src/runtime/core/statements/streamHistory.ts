@@ -5,7 +5,7 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
 import { likeOf } from './glob'
-import { inputRows } from './rows'
+import { inputRows, sameAsInput } from './rows'
 import type { AppendInput } from './streamColumns'
 import { streamKeys } from './streamColumns'
 import { eventColumns } from './streamRead'
@@ -17,11 +17,11 @@ export function readByEventIds(context: StatementContext, inputs: AppendInput[])
   const columns = [...streamKeys(spec), { name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }]
   const rows = inputRows<AppendInput>(columns, inputs.length > 1)
   const compile = spec.partition ? context.cache.unprepared : context.cache.compile
-  const same = columns.map(({ name }) => `t."${name}" = ${rows.ref(name)}`).join(' and ')
+  const same = sameAsInput(columns, rows, 't.')
   return {
     ...compile(`known ${table} ${rows.from !== ''}`, () => rows.from
-      ? `select i.ord, ${eventColumns(spec, 't.')}${rows.from}\njoin ${table} t on t.tenant_id = $1::text and ${same}`
-      : `select 1 as ord, ${eventColumns(spec, 't.')} from ${table} t where t.tenant_id = $1::text and ${same}`),
+      ? `select i.ord, ${eventColumns(spec, 't.')}${rows.from}\njoin ${table} t on ${same}`
+      : `select 1 as ord, ${eventColumns(spec, 't.')} from ${table} t where ${same}`),
     values: [context.tenant, ...rows.values(inputs)],
   }
 }

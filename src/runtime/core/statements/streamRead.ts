@@ -6,7 +6,7 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn } from './rows'
-import { lookUp, selectColumns } from './rows'
+import { lookUp, sameAsInput, selectColumns } from './rows'
 import { streamKeys } from './streamColumns'
 
 export interface ReadRange {
@@ -83,7 +83,7 @@ export function readEvents(context: StatementContext, inputs: ReadInput[]): Stat
     return {
       columns: [...keys, ...given.map(({ name, cast, shared = false }) => ({ name, cast, shared, of: ({ range }: ReadInput) => range[name] }))],
       sql: (rows) => {
-        const ofSubject = ['tenant_id = $1::text', ...keys.map(({ name }) => `"${name}" = ${rows.ref(name)}`)].join(' and ')
+        const ofSubject = sameAsInput(keys, rows)
         const conditions = given.flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
         return lookUp(rows, `
 select ${pageColumns(spec)}

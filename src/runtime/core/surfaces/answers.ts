@@ -16,11 +16,10 @@ export async function answers<R extends Row>(session: Session, statement: Statem
   return ordered
 }
 
-/** The rows of each input, in their order. */
-export async function pages(session: Session, statement: Statement, inputs: number): Promise<Row[][]> {
-  const { rows } = await session.query(statement)
+/** The rows of each input, in their order; those of a single one don't say whose they are. */
+export function byInput<R>(rows: R[], inputs: number, ordOf: (row: R) => unknown): R[][] {
   if (inputs === 1) return [rows]
-  const found = Array.from({ length: inputs }, (): Row[] => [])
-  for (const row of rows) found[Number(row.ord) - 1]!.push(row)
+  const found = Array.from({ length: inputs }, (): R[] => [])
+  for (const row of rows) found[Number(ordOf(row)) - 1]!.push(row)
   return found
 }

@@ -10,7 +10,7 @@ import { readFilter } from '../statements/filter'
 import { deleteEntry, getEntries, patchGroup } from '../statements/index'
 import type { EntryInput } from '../statements/index'
 import type { EntriesInput } from '../statements/page'
-import { countAllEntries, countEntries, readEntries, readMatchingEntries, readPage } from '../statements/page'
+import { countAllEntries, countEntries, readMatchingEntries, readPage } from '../statements/page'
 import type { IndexEntry, IndexSurface } from '../types/index'
 import { MAX_SHARED_PAGE, answers } from './answers'
 import { decodeEntry, entryNotFound, indexOperations } from './indexOperations'
@@ -43,11 +43,8 @@ export function createIndexSurface(scope: Scope): IndexSurface {
     return scope.send(operations.update, callOf(kind, { route, id, patch, times: 1, expectedVersion }, PATCH_BYTES))
   })
 
-  /** The offset of a page is read, too. */
-  async function readAlone(input: EntriesInput, conditions: Condition[]): Promise<IndexEntry[]> {
-    const { rows } = await scope.use(session => session.query(conditions.length === 0
-      ? readEntries(context, [input])
-      : readMatchingEntries(context, input, conditions)))
+  async function readMatching(input: EntriesInput, conditions: Condition[]): Promise<IndexEntry[]> {
+    const { rows } = await scope.use(session => session.query(readMatchingEntries(context, input, conditions)))
     return rows.map(row => decodeEntry(input.route.spec, row))
   }
 
@@ -78,7 +75,9 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       const [offset, limit] = [checkCount('options.offset', skipped), checkCount('options.limit', most)]
       const conditions = readFilter(route.spec, checkOptions('options.filter', filter))
       const input = { route, offset, limit }
-      if (conditions.length > 0 || offset + limit > MAX_SHARED_PAGE) return readAlone(input, conditions)
+      if (conditions.length > 0) return readMatching(input, conditions)
+      // The rows of the offset are read, too.
+      if (offset + limit > MAX_SHARED_PAGE) return scope.use((session, tables) => operations.read.one(session, tables, input))
       return scope.sendRead(operations.read, { kind: route.spec.table, key: `${key}\0${offset} ${limit}`, input, bytes: key.length })
     }),
 

@@ -14,7 +14,7 @@ import { addEntries, entryExists, getEntries, updateEntries } from '../statement
 import type { EntriesInput } from '../statements/page'
 import { readEntries } from '../statements/page'
 import type { IndexEntry } from '../types/index'
-import { answers, pages } from './answers'
+import { answers, byInput } from './answers'
 
 /** What the index can do alone and in batches. */
 export function indexOperations(context: StatementContext) {
@@ -87,7 +87,8 @@ export function indexOperations(context: StatementContext) {
       return rows.map(row => decodeEntry(input.route.spec, row))
     },
     async many(session, _, groups) {
-      const found = await pages(session, readEntries(context, groups.map(({ folded }) => folded)), groups.length)
+      const { rows } = await session.query(readEntries(context, groups.map(({ folded }) => folded)))
+      const found = byInput(rows, groups.length, row => row.ord)
       return groups.map(({ calls, folded }, at) => calls.map(() => found[at]!.map(row => decodeEntry(folded.route.spec, row))))
     },
     fold: first => first,

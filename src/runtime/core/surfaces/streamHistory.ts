@@ -13,7 +13,7 @@ import { lastPosition, listHeads } from '../statements/streamHistory'
 import type { ReadInput, ReadRange } from '../statements/streamRead'
 import { rangeKey, rangeShape, readEvents } from '../statements/streamRead'
 import type { EventRecord, StreamHead, StreamSurface } from '../types/index'
-import { MAX_SHARED_PAGE } from './answers'
+import { MAX_SHARED_PAGE, byInput } from './answers'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from './page'
 import { readRange } from './readRange'
 import type { Scope } from './scope'
@@ -89,14 +89,12 @@ function pageOperation(context: StatementContext): Operation<ReadInput, EventRec
       return decodePage(input.route, await session.queryLists(readEvents(context, [input])), 0)
     },
     async many(session, _, groups) {
-      const inputs = groups.length === 1 ? [groups[0]!.folded] : groups.map(({ folded }) => limited(folded))
-      const rows = await session.queryLists(readEvents(context, inputs))
-      if (groups.length === 1) return [groups[0]!.calls.map(() => decodePage(inputs[0]!.route, rows, 0))]
-      const found = Array.from(groups, (): unknown[][] => [])
-      for (const row of rows) found[Number(row[0]) - 1]!.push(row)
+      const single = groups.length === 1
+      const rows = await session.queryLists(readEvents(context, groups.map(({ folded }) => single ? folded : limited(folded))))
+      const found = byInput(rows, groups.length, row => row[0])
       return groups.map(({ calls, folded: { route, range } }, at) => {
-        const isCut = range.limit === undefined && found[at]!.length > MAX_SHARED_PAGE
-        return isCut ? undefined : calls.map(() => decodePage(route, found[at]!, 1))
+        const isCut = !single && range.limit === undefined && found[at]!.length > MAX_SHARED_PAGE
+        return isCut ? undefined : calls.map(() => decodePage(route, found[at]!, single ? 0 : 1))
       })
     },
     fold: first => first,
