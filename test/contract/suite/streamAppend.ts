@@ -97,6 +97,21 @@ export function streamAppendSuite(use: Use): void {
       expect(third.ts).toBeGreaterThanOrEqual(second.ts)
     })
 
+    it('keeps what has no column for each of the events that come together, be it the same, another or nothing', async () => {
+      const { store: { stream }, P } = use()
+      const rests: Row[][] = [[{}, {}], [{ extra: 1 }, { extra: 1 }], [{ extra: 1 }, { extra: 2 }], [{}, { extra: 1 }], [{ extra: 1 }, {}]]
+      for (const rest of rests) {
+        const [together, apart] = [subjectOf(P), subjectOf(P)]
+        const events = rest.map(fields => ({ type: 'a', ...fields }))
+        await stream.appendMany(together, events)
+        // Several subjects, as calls of one wait for each other.
+        await Promise.all(events.map((event, at) => stream.append(`${apart}${at}`, event)))
+        const kept = [...await stream.read(together), ...(await Promise.all(events.map((_, at) => stream.read(`${apart}${at}`)))).flat()]
+        expect(kept).toMatchObject([...events, ...events])
+        expect(kept.map(event => event.extra)).toStrictEqual([...rest, ...rest].map(({ extra }) => extra))
+      }
+    })
+
     it('refuses what is not a plain object with a type, and keeps nothing of it', async () => {
       const { store: { stream }, P } = use()
       const subject = subjectOf(P)
