@@ -1,64 +1,82 @@
-// Where the time of our process goes in one case: functions by the time spent in themselves.
-import { Session } from 'node:inspector/promises'
-import { openContestant } from './lib/contestants.mjs'
+// Where the time of a call goes: in our process and in the server, beside what there is at the goal.
+import { availableParallelism } from 'node:os'
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
-import { table, whole } from './lib/report.mjs'
-import { createDatabase, startPostgres, stopAll } from './lib/servers.mjs'
+import { describeMachine } from './lib/machine.mjs'
+import { startProcess } from './lib/processes.mjs'
+import { renderProfile } from './lib/profile-report.mjs'
+import { report } from './lib/report.mjs'
+import { runRounds } from './lib/rounds.mjs'
+import { withServerTime } from './lib/server-time.mjs'
+import { createDatabase, startPostgres, startRedis, stopAll } from './lib/servers.mjs'
 import { operations } from './lib/workloads.mjs'
 
 const flags = readFlags({
-  operations: { full: 'append,update-flat,kv-get', help: `which operations: ${Object.keys(operations).join(', ')}` },
-  callers: { full: '64', help: 'how many concurrent callers' },
+  operations: { full: Object.keys(operations).join(','), help: 'which operations' },
+  callers: { full: '64,1', help: 'how many concurrent callers' },
   keys: { full: 500, help: 'how many keys' },
   server: { full: '15', help: 'which version of PostgreSQL' },
-  seconds: { full: 5, quick: 1, help: 'how long a profile is taken' },
-  top: { full: 20, help: 'how many functions' },
+  rounds: { full: 5, quick: 1, help: 'rounds a case' },
+  slice: { full: 400, quick: 200, help: 'milliseconds everybody runs in a round' },
+  warm: { full: 600, quick: 300, help: 'milliseconds everybody warms up before a case' },
+  seconds: { full: 1.5, quick: 0.5, help: 'how long a profile is taken' },
 })
 
-const IDLE = '(idle)'
-
-/** Time of functions in themselves, as shares of the time the process was at work. */
-function selfTimes({ nodes, samples, timeDeltas }) {
-  const byId = new Map(nodes.map(node => [node.id, node.callFrame]))
-  const times = new Map()
-  let total = 0
-  samples.forEach((id, at) => {
-    const { functionName, url, lineNumber } = byId.get(id)
-    const file = url.replace(/^.*\/node_modules\//, '').replace(/^.*\/\.cache\/store-\w+/, 'store').replace(/^file:.*\//, '')
-    const name = `${functionName || '(anonymous)'}${file ? ` ${file}:${lineNumber + 1}` : ''}`
-    times.set(name, (times.get(name) ?? 0) + timeDeltas[at])
-    total += timeDeltas[at]
-  })
-  const idle = times.get(IDLE) ?? 0
-  times.delete(IDLE)
-  const functions = [...times].sort((a, b) => b[1] - a[1]).map(([name, time]) => [name, percent(time / (total - idle))])
-  return { idle: percent(idle / total), functions }
+/** Who is looked at; what the relaxed one has more is the time a commit waits for the disk. */
+async function openContestants(server, redis) {
+  const [source] = await bundleStores(flags)
+  const relaxed = { ...source, options: { ...source.options, durability: 'relaxed' } }
+  const wanted = [
+    { id: 'ours', kind: 'ours', server, source, profiled: true },
+    { id: 'relaxed', kind: 'ours', server, source: relaxed },
+    { id: 'peer', kind: 'peer', server, profiled: true },
+    ...redis ? [{ id: 'redis', kind: 'redis', server: redis }] : [],
+  ]
+  const contestants = []
+  for (const { server: on, ...description } of wanted) {
+    const url = description.kind === 'redis' ? on.url : await createDatabase(on, description.id)
+    const process = startProcess(new URL('./lib/worker.mjs', import.meta.url))
+    await process.ask('open', { ...description, url })
+    contestants.push({ ...description, server: on, process })
+  }
+  return { contestants, source }
 }
 
-const percent = share => `${(share * 100).toFixed(1)} %`
+async function runCase(contestants, given) {
+  for (const { process } of contestants) {
+    await process.ask('prepare', given)
+    await process.ask('warm', given, flags.warm)
+  }
+  const results = await runRounds(contestants, flags.rounds, ({ process, server }) =>
+    withServerTime(server, () => process.ask('run', given, flags.slice)))
+  const byId = {}
+  for (const [at, { id, profiled, process }] of contestants.entries()) {
+    byId[id] = { ...results[at], ...profiled && await process.ask('profile', given, flags.seconds * 1000) }
+  }
+  return { ...given, results: byId }
+}
 
-try {
-  const [source] = await bundleStores(flags)
+async function measure() {
   const server = await startPostgres(flags.server)
-  const contestant = await openContestant({ kind: 'ours', url: await createDatabase(server, 'profile'), source })
-  const session = new Session()
-  session.connect()
-  await session.post('Profiler.enable')
-  await session.post('Profiler.setSamplingInterval', { interval: 200 })
-  for (const operation of list(flags.operations)) {
-    for (const callers of numbers(flags.callers)) {
-      const given = { operation, callers, keys: flags.keys }
-      await contestant.prepare(given)
-      await contestant.warm(given, 1000)
-      await session.post('Profiler.start')
-      const { calls, ms, cpu } = await contestant.run(given, flags.seconds * 1000)
-      const { profile } = await session.post('Profiler.stop')
-      const { idle, functions } = selfTimes(profile)
-      console.log(`\n${operations[operation].label}, ${callers} callers: ${whole(calls / ms * 1000)} calls a second, ${(cpu / calls).toFixed(1)} µs of processor time a call, idle ${idle}`)
-      console.log(`\n${table(['function', 'self time'], functions.slice(0, flags.top))}`)
+  const redis = await startRedis()
+  const { contestants, source } = await openContestants(server, redis)
+  const cases = []
+  for (const callers of numbers(flags.callers)) {
+    for (const operation of list(flags.operations)) {
+      const keys = operations[operation].single ? 1 : flags.keys
+      cases.push(await runCase(contestants, { operation, callers, keys }))
+      console.error(`${operation}, ${callers} callers`)
     }
   }
-  await contestant.close()
+  await Promise.all(contestants.map(({ process }) => process.close()))
+  return {
+    machine: describeMachine({ servers: [server, ...redis ? [redis] : []], stores: [source], peers: true }),
+    method: { rounds: flags.rounds, slice: flags.slice, keys: flags.keys, cores: availableParallelism() },
+    cases,
+  }
+}
+
+try {
+  await report('profile', flags, measure, renderProfile)
 }
 finally {
   await stopAll()

@@ -4,22 +4,25 @@
  * @param {T[]} contestants
  * @param {number} rounds
  * @param {(contestant: T) => Promise<import('./load.mjs').Slice>} run
- * @returns {Promise<{ rates: number[], refused: number, cpu: number }[]>} calls a second, round by round; share of
- *   refused calls; processor time of the client in µs a call
+ * @returns {Promise<{ rates: number[], refused: number, cpu: number, server?: number }[]>} calls a second, round by
+ *   round; share of refused calls; processor time of the client, and of the server where it was looked at, in µs a call
  */
 export async function runRounds(contestants, rounds, run) {
-  const results = contestants.map(() => ({ rates: [], calls: 0, refused: 0, cpu: 0 }))
+  const results = contestants.map(() => ({ rates: [], calls: 0, refused: 0, cpu: 0, server: 0 }))
   for (let round = 0; round < rounds; round++) {
     for (let turn = 0; turn < contestants.length; turn++) {
       const at = (round + turn) % contestants.length
-      const { calls, ms, refused, cpu } = await run(contestants[at])
+      const { calls, ms, refused, cpu, server } = await run(contestants[at])
       results[at].rates.push(calls / ms * 1000)
       results[at].calls += calls
       results[at].refused += refused
       results[at].cpu += cpu
+      results[at].server += server
     }
   }
-  return results.map(({ rates, calls, refused, cpu }) => ({ rates, refused: refused / calls, cpu: cpu / calls }))
+  return results.map(({ rates, calls, refused, cpu, server }) => ({
+    rates, refused: refused / calls, cpu: cpu / calls, ...Number.isFinite(server) && { server: server / calls },
+  }))
 }
 
 export function median(numbers) {

@@ -27,7 +27,7 @@ export const REDIS_SETTINGS = { appendonly: 'yes', appendfsync: 'everysec', save
 
 /**
  * A server in a temporary directory on a free port.
- * @typedef {{ name: string, url: string, port: number, version: string, stop: () => Promise<void> }} Server
+ * @typedef {{ name: string, url: string, port: number, version: string, pid: number, stop: () => Promise<void> }} Server
  */
 
 const running = new Set()
@@ -65,11 +65,11 @@ export async function startPostgres(major, own = {}) {
   const port = await freePort()
   const url = `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/postgres`
   const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', ...POSTGRES_SETTINGS, ...own }
-  const stop = launch(join(programs, 'postgres'), [
+  const { pid, stop } = launch(join(programs, 'postgres'), [
     '-D', data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ], { directory, owner })
   const version = await untilAnswers(() => query(url, 'show server_version'))
-  return { name: `PostgreSQL ${major}`, url, port, version: version[0].server_version.split(' ')[0], stop }
+  return { name: `PostgreSQL ${major}`, url, port, version: version[0].server_version.split(' ')[0], pid, stop }
 }
 
 /** @returns {Promise<Server | undefined>} undefined where Redis is not installed */
@@ -79,10 +79,10 @@ export async function startRedis() {
   const { directory, owner } = await temporaryDirectory()
   const port = await freePort()
   const settings = { bind: '127.0.0.1', port, dir: directory, ...REDIS_SETTINGS }
-  const stop = launch(program, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]), { directory, owner })
+  const { pid, stop } = launch(program, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]), { directory, owner })
   const { stdout } = await run(program, ['--version'])
   await untilAnswers(() => ping(port))
-  return { name: 'Redis', url: `redis://127.0.0.1:${port}`, port, version: /v=(\S+)/.exec(stdout)[1], stop }
+  return { name: 'Redis', url: `redis://127.0.0.1:${port}`, port, version: /v=(\S+)/.exec(stdout)[1], pid, stop }
 }
 
 /** A new database on a server. @returns {Promise<string>} its URL */
@@ -134,7 +134,7 @@ function launch(program, parameters, { directory, owner }) {
     directories.delete(directory)
   }
   stops.add(stop)
-  return stop
+  return { pid: child.pid, stop }
 }
 
 async function untilAnswers(ask) {

@@ -1,15 +1,18 @@
 // The process of one contestant: does what the messages of its parent say, one after the other.
 import { openContestant } from './contestants.mjs'
+import { nameJson, profiled } from './cpu-profile.mjs'
 
 let contestant
 
 const actions = {
   async open(description) {
+    if (description.profiled) nameJson()
     contestant = await openContestant(description)
   },
   prepare: given => contestant.prepare(given),
   warm: (given, ms) => contestant.warm(given, ms),
   run: (given, ms) => contestant.run(given, ms),
+  profile: (given, ms) => profiled(() => contestant.run(given, ms)),
   close: () => contestant?.close(),
 }
 
