@@ -24,16 +24,15 @@ const flags = readFlags({
 /** Who is looked at; what the relaxed one has more is the time a commit waits for the disk. */
 async function openContestants(server, redis) {
   const [source] = await bundleStores(flags)
-  const relaxed = { ...source, options: { ...source.options, durability: 'relaxed' } }
   const wanted = [
     { id: 'ours', kind: 'ours', server, source, profiled: true },
-    { id: 'relaxed', kind: 'ours', server, source: relaxed },
+    { id: 'relaxed', kind: 'ours', server, source, parameters: '?options=-c%20synchronous_commit%3Doff' },
     { id: 'peer', kind: 'peer', server, profiled: true },
     ...redis ? [{ id: 'redis', kind: 'redis', server: redis }] : [],
   ]
   const contestants = []
-  for (const { server: on, ...description } of wanted) {
-    const url = description.kind === 'redis' ? on.url : await createDatabase(on, description.id)
+  for (const { server: on, parameters = '', ...description } of wanted) {
+    const url = description.kind === 'redis' ? on.url : await createDatabase(on, description.id) + parameters
     const process = startProcess(new URL('./lib/worker.mjs', import.meta.url))
     await process.ask('open', { ...description, url })
     contestants.push({ ...description, server: on, process })

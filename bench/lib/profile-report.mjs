@@ -17,7 +17,7 @@ export function renderProfile({ machine, method, cases }) {
   const together = cases.filter(({ callers }) => callers > 1)
   const markdown = [
     bullets(machine),
-    `${method.rounds} rounds of ${method.slice} ms each, in rotating order, ${method.keys} keys; then each process is profiled. Processor time of the client is that of the process that makes the calls, of the server that of PostgreSQL and all its processes. "Without waiting" is our store with \`durability: 'relaxed'\`: what it makes more is what commits wait for the disk.`,
+    `${method.rounds} rounds of ${method.slice} ms each, in rotating order, ${method.keys} keys; then each process is profiled. Processor time of the client is that of the process that makes the calls, of the server that of PostgreSQL and all its processes. "Without waiting" is our store on connections with \`synchronous_commit=off\`: what it makes more is what commits wait for the disk.`,
     ...together.length ? [budgetTable(together, method)] : [],
     ...alone.length ? [aloneTable(alone)] : [],
     details('Whose time it is, in our process and in that of the peer', ownersTable(cases)),
