@@ -162,10 +162,11 @@ export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCall
       return
     }
     const refused: Pending[] = []
-    for (const [at, group] of groups.entries()) {
+    for (let at = 0; at < groups.length; at++) {
+      const { calls } = groups[at]!
       const answers = results[at]
-      if (answers) for (const [of, each] of group.calls.entries()) each.resolve(answers[of])
-      else refused.push(...group.calls)
+      if (!answers) refused.push(...calls)
+      else for (let of = 0; of < calls.length; of++) calls[of]!.resolve(answers[of])
     }
     if (refused.length > 0) await alone(refused)
   }
