@@ -162,11 +162,10 @@ export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCall
       return
     }
     const refused: Pending[] = []
-    for (let at = 0; at < groups.length; at++) {
-      const { calls } = groups[at]!
+    for (const [at, { calls }] of groups.entries()) {
       const answers = results[at]
-      if (!answers) refused.push(...calls)
-      else for (let of = 0; of < calls.length; of++) calls[of]!.resolve(answers[of])
+      if (answers) for (let of = 0; of < calls.length; of++) calls[of]!.resolve(answers[of])
+      else refused.push(...calls)
     }
     if (refused.length > 0) await alone(refused)
   }
