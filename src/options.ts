@@ -61,6 +61,11 @@ export interface ModuleOptions {
    */
   batching?: boolean
   /**
+   * `'relaxed'`: calls don't wait for the disk; a crash of the server may lose those of the last moment.
+   * @default 'full'
+   */
+  durability?: StoreRuntimeConfig['durability']
+  /**
    * How long a start keeps trying to reach a database that is down before calls that wait for it fail, in
    * milliseconds. Trying goes on in the background.
    * @default 30000
@@ -160,6 +165,7 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
     poolSize: options.poolSize ?? '',
     prepare: options.prepare ?? true,
     batching: options.batching ?? true,
+    durability: options.durability ?? 'full',
     connectTimeout: options.connectTimeout ?? 30_000,
     queryTimeout: options.queryTimeout ?? 0,
     serverless: options.serverless ?? '',

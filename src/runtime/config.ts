@@ -1,4 +1,5 @@
 import type { PoolConfig } from 'pg'
+import type { Durability } from './core/options'
 import type { RetentionRule } from './core/types/index'
 import type { EnvReference } from './references'
 
@@ -28,6 +29,7 @@ export interface StoreRuntimeConfig {
   poolSize: number | ''
   prepare: boolean
   batching: boolean
+  durability: Durability
   connectTimeout: number
   queryTimeout: number
   /** Empty: what the preset of the build is for. */

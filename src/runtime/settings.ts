@@ -49,6 +49,7 @@ function tableOptions(config: StoreRuntimeConfig): StoreOptions {
     poolSize: config.poolSize === '' ? undefined : config.poolSize,
     prepare: config.prepare,
     batching: config.batching,
+    durability: config.durability,
     connectTimeout: config.connectTimeout,
     queryTimeout: config.queryTimeout,
     serverless: config.serverless === true,

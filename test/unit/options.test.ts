@@ -11,7 +11,7 @@ describe('from module options to store options', () => {
   it('fills in the documented defaults', () => {
     expect(settings({}).options).toEqual({
       connection: 'pglite://memory', prefix: 'nvent', subjectPrefix: undefined, schema: 'public', autoMigrate: true, poolSize: undefined,
-      prepare: true, batching: true, connectTimeout: 30_000, queryTimeout: 0, serverless: false, maxStreamTables: 100, sweepInterval: 60_000,
+      prepare: true, batching: true, durability: 'full', connectTimeout: 30_000, queryTimeout: 0, serverless: false, maxStreamTables: 100, sweepInterval: 60_000,
       pollInterval: 250, notify: true, migrationConnection: undefined, listenConnection: undefined,
       retention: [], retentionInterval: 3_600_000, slowCallMs: 0,
     })
@@ -21,7 +21,7 @@ describe('from module options to store options', () => {
     const options: ModuleOptions = {
       prefix: 'Äx "y"', schema: 'my-schema', autoMigrate: false, poolSize: 3, prepare: false, connectTimeout: 1, maxStreamTables: 0,
       sweepInterval: 0, pollInterval: 5, retention: [{ subject: 'orders:*', maxAge: '30d', maxCount: 5, action: 'archive' }], retentionInterval: 0,
-      slowCallMs: 1,
+      slowCallMs: 1, durability: 'relaxed',
       queryTimeout: 9, serverless: true, migrationConnection: 'postgres://db.test/a', listenConnection: { host: 'db.test' },
     }
     expect(settings(options).options).toMatchObject(options)

@@ -58,6 +58,11 @@ describe('the router of indexes', () => {
     expect(index(key)).toEqual(['index', key])
   })
 
+  it.each(['{a}:{b}', '{P}:{a}:x', 'x:{P}:y', '{a}{b}', '{', ''.padEnd(3, '}')])('knows no pattern like %j', (subject) => {
+    const spec = { ...indexSpecs[0]!, subject }
+    expect(() => createRouter([spec], 'nvent')).toThrow(new TypeError(`table spec flow_runs: "${subject}" may have {P} at its start and one column at its end`))
+  })
+
   it('names the key columns of every table', () => {
     expect(indexSpecs.map(keyColumns)).toEqual([['flow_name'], [], [], [], ['key']])
   })

@@ -1,5 +1,6 @@
 import type { Pool, PoolConfig } from 'pg'
 import { invalidOption } from './errors'
+import { flag, identifier, integer, segment, tablePrefix } from './optionChecks'
 import type { RetentionRule } from './types/index'
 
 /** Where the store writes what it has to say. `console` and consola fit. */
@@ -8,6 +9,10 @@ export interface Logger {
   warn(message: string): void
   error(message: string, error?: unknown): void
 }
+
+const DURABILITIES = ['full', 'relaxed'] as const
+/** Whether a call waits until its commit is on disk. */
+export type Durability = typeof DURABILITIES[number]
 
 export interface StoreOptions {
   /**
@@ -62,6 +67,13 @@ export interface StoreOptions {
    * @default true
    */
   batching?: boolean
+  /**
+   * `'relaxed'`: a call does not wait until its commit is on disk (`synchronous_commit = off`). A crash of the server
+   * may then lose what it acknowledged last, well under a second; never a part of a call, and nothing out of order. A
+   * pool of the caller's own decides for itself.
+   * @default 'full'
+   */
+  durability?: Durability
   /**
    * How long a start keeps trying to reach a database that is down, in milliseconds.
    * @default 30000
@@ -131,16 +143,12 @@ export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'conne
   poolSize: number | undefined
 }
 
-// The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
-const MAX_PREFIX_BYTES = 32
-const MAX_SCHEMA_BYTES = 63
-
 /**
  * Checks what can be checked without a database and fills in the defaults.
  * @throws {StoreError} INVALID_OPTION that names the option
  */
 export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
-  const prefix = identifier('prefix', options.prefix ?? 'nvent', MAX_PREFIX_BYTES)
+  const prefix = tablePrefix(options.prefix ?? 'nvent')
   return {
     connection: options.pool ? undefined : connection('connection', options.connection),
     migrationConnection: another('migrationConnection', options.migrationConnection),
@@ -148,11 +156,12 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     pool: options.pool,
     prefix,
     subjectPrefix: segment('subjectPrefix', options.subjectPrefix ?? prefix),
-    schema: identifier('schema', options.schema ?? 'public', MAX_SCHEMA_BYTES),
+    schema: identifier('schema', options.schema ?? 'public'),
     autoMigrate: flag('autoMigrate', options.autoMigrate ?? true),
     poolSize: options.poolSize === undefined ? undefined : integer('poolSize', options.poolSize, 1),
     prepare: flag('prepare', options.prepare ?? true),
     batching: flag('batching', options.batching ?? true),
+    durability: durability(options),
     connectTimeout: integer('connectTimeout', options.connectTimeout ?? 30_000, 0),
     queryTimeout: integer('queryTimeout', options.queryTimeout ?? 0, 0),
     serverless: flag('serverless', options.serverless ?? false),
@@ -177,34 +186,10 @@ function connection(option: string, value: StoreOptions['connection']): string |
   throw invalidOption(option, 'must be a URL or a pg pool configuration; `pglite://memory` needs no server')
 }
 
-/** Any name PostgreSQL can hold in quotes is fine: mixed case, dashes, spaces, quotes. */
-export function identifier(option: string, value: unknown, maxBytes = MAX_SCHEMA_BYTES): string {
-  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
-  if (value.includes('\0') || !value.isWellFormed()) {
-    throw invalidOption(option, 'holds a character PostgreSQL names can\'t hold (NUL or half a surrogate pair)')
+function durability({ durability = 'full', pool }: StoreOptions): Durability {
+  if (!DURABILITIES.includes(durability)) throw invalidOption('durability', `must be 'full' or 'relaxed', not ${JSON.stringify(durability)}`)
+  if (durability === 'relaxed' && pool) {
+    throw invalidOption('durability', 'can\'t be changed on a pool of your own: give it `options: \'-c synchronous_commit=off\'`')
   }
-  const bytes = Buffer.byteLength(value)
-  if (bytes > maxBytes) {
-    throw invalidOption(option, `is ${bytes} bytes long, the longest that fits PostgreSQL's 63-byte names is ${maxBytes}`)
-  }
-  return value
-}
-
-export const tablePrefix = (value: unknown): string => identifier('prefix', value, MAX_PREFIX_BYTES)
-
-function segment(option: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
-  return value
-}
-
-function flag(option: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw invalidOption(option, `must be true or false, not ${JSON.stringify(value)}`)
-  return value
-}
-
-function integer(option: string, value: unknown, min: number): number {
-  if (!Number.isSafeInteger(value) || (value as number) < min) {
-    throw invalidOption(option, `must be a whole number of at least ${min}, not ${String(value)}`)
-  }
-  return value as number
+  return durability
 }

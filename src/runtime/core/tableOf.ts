@@ -1,6 +1,6 @@
 import { indexSpecs, streamSpecs } from './spec/builtin'
 import { createRouter } from './spec/route'
-import { tablePrefix } from './options'
+import { tablePrefix } from './optionChecks'
 
 const routers = {
   stream: (subjectPrefix: string) => createRouter(streamSpecs, subjectPrefix),

@@ -53,6 +53,7 @@ const wrongOptions: [what: string, option: string, options: StoreOptions][] = [
   ['half a surrogate pair in the schema', 'schema', { schema: '\uD83D' }],
   ['a flag that is a text', 'autoMigrate', { autoMigrate: wrong('false') }],
   ['another flag that is a number', 'prepare', { prepare: wrong(0) }],
+  ['another durability', 'durability', { durability: wrong('lazy') }],
   ['a pool of nobody', 'poolSize', { poolSize: 0 }],
   ['a fraction of a table', 'maxStreamTables', { maxStreamTables: 0.5 }],
   ['no interval', 'pollInterval', { pollInterval: Number.NaN }],

@@ -162,10 +162,10 @@ export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCall
       return
     }
     const refused: Pending[] = []
-    for (const [at, group] of groups.entries()) {
+    for (const [at, { calls }] of groups.entries()) {
       const answers = results[at]
-      if (answers) for (const [of, each] of group.calls.entries()) each.resolve(answers[of])
-      else refused.push(...group.calls)
+      if (answers) for (let of = 0; of < calls.length; of++) calls[of]!.resolve(answers[of])
+      else refused.push(...calls)
     }
     if (refused.length > 0) await alone(refused)
   }

@@ -10,7 +10,7 @@ const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
 
 export const openDb = async (options: DbOptions): Promise<Db> =>
-  isPgliteUrl(options.connection) ? openPglite(options.connection) : openPostgres(options)
+  isPgliteUrl(options.connection) ? openPglite(options.connection, options.durability) : openPostgres(options)
 
 /** Runs `work` on a database that is opened for it alone. */
 export async function onDatabase<T>(options: DbOptions, work: (db: Db) => Promise<T>): Promise<T> {

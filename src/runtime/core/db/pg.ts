@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { Pool, PoolClient, PoolConfig, QueryConfig } from 'pg'
 import { StoreError, invalidOption } from '../errors'
 import type { Statement } from '../sql/statement'
+import { relaxed } from './durability'
 import { endIdle, endPool, trackConnections } from './end'
 import { isUseless, toStoreError } from './errors'
 import { listenOn } from './listen'
@@ -78,9 +79,8 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
 }
 
 function poolConfig(options: DbOptions): PoolConfig {
-  const given: PoolConfig = typeof options.connection === 'string'
-    ? { connectionString: options.connection }
-    : { ...options.connection }
+  const config: PoolConfig = typeof options.connection === 'string' ? { connectionString: options.connection } : { ...options.connection }
+  const given = options.durability === 'relaxed' ? relaxed(config) : config
   return {
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY_MS,

@@ -3,8 +3,10 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
 import { StoreError, messageOf } from '../errors'
+import type { Durability } from '../options'
 import type { Statement } from '../sql/statement'
 import type { IsolationLevel } from '../types/index'
+import { RELAX } from './durability'
 import { toStoreError } from './errors'
 import { lockDirectory } from './lock'
 import type { Db, Result, Row, Session } from './types'
@@ -27,15 +29,20 @@ export function isPgliteUrl(connection: unknown): connection is string {
  * @throws {StoreError} MISSING_DRIVER when the optional package is not installed, DATABASE_LOCKED when another
  * process has the directory open
  */
-export async function openPglite(url: string): Promise<Db> {
+export async function openPglite(url: string, durability: Durability = 'full'): Promise<Db> {
   const location = decodeURIComponent(url.slice(SCHEME.length))
   const { PGlite } = await loadPglite()
-  if (location === MEMORY) return session(await PGlite.create(), MEMORY, async () => {})
+  const create = async (dataDir?: string) => {
+    const database = await PGlite.create({ dataDir })
+    if (durability === 'relaxed') await database.exec(RELAX)
+    return database
+  }
+  if (location === MEMORY) return session(await create(), MEMORY, async () => {})
   const directory = resolve(location)
   await mkdir(dirname(directory), { recursive: true })
   const unlock = await lockDirectory(directory)
   try {
-    return session(await PGlite.create({ dataDir: directory }), directory, unlock)
+    return session(await create(directory), directory, unlock)
   }
   catch (error) {
     await unlock()

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { fromPool } from '../db/pg'
 import { dropTable, listTables } from '../features/streamTables'
-import { identifier, tablePrefix } from '../options'
+import { identifier, tablePrefix } from '../optionChecks'
 import { namesOf } from '../sql/identifier'
 
 import { adoptionPlan as planAdoption } from './adopt/plan'

@@ -13,7 +13,7 @@ export interface FieldSpec {
 interface CommonSpec {
   /** `flow_runs` is the table `{prefix}_flow_runs`. */
   table: string
-  /** Whole segments; captures in braces are key columns, and the last one takes the rest of the subject. */
+  /** Whole segments; a name in braces at the end is the key column, which takes the rest of the subject. */
   subject: string
   /** The jsonb column for whatever no field takes. */
   rest: string

@@ -1,0 +1,37 @@
+import { invalidOption } from './errors'
+
+// The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
+const MAX_PREFIX_BYTES = 32
+const MAX_SCHEMA_BYTES = 63
+
+/** Any name PostgreSQL can hold in quotes is fine: mixed case, dashes, spaces, quotes. */
+export function identifier(option: string, value: unknown, maxBytes = MAX_SCHEMA_BYTES): string {
+  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
+  if (value.includes('\0') || !value.isWellFormed()) {
+    throw invalidOption(option, 'holds a character PostgreSQL names can\'t hold (NUL or half a surrogate pair)')
+  }
+  const bytes = Buffer.byteLength(value)
+  if (bytes > maxBytes) {
+    throw invalidOption(option, `is ${bytes} bytes long, the longest that fits PostgreSQL's 63-byte names is ${maxBytes}`)
+  }
+  return value
+}
+
+export const tablePrefix = (value: unknown): string => identifier('prefix', value, MAX_PREFIX_BYTES)
+
+export function segment(option: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
+  return value
+}
+
+export function flag(option: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalidOption(option, `must be true or false, not ${JSON.stringify(value)}`)
+  return value
+}
+
+export function integer(option: string, value: unknown, min: number): number {
+  if (!Number.isSafeInteger(value) || (value as number) < min) {
+    throw invalidOption(option, `must be a whole number of at least ${min}, not ${String(value)}`)
+  }
+  return value as number
+}
