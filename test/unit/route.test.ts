@@ -58,7 +58,7 @@ describe('the router of indexes', () => {
     expect(index(key)).toEqual(['index', key])
   })
 
-  it.each(['{a}:{b}', '{P}:{a}:x', 'x:{P}:y', '{a}{b}', '{', ''.padEnd(3, '}')])('knows no pattern like %j', (subject) => {
+  it.each(['{a}:{b}', '{P}:{a}:x', 'x:{P}:y', '{a}{b}', '{', '}}}'])('knows no pattern like %j', (subject) => {
     const spec = { ...indexSpecs[0]!, subject }
     expect(() => createRouter([spec], 'nvent')).toThrow(new TypeError(`table spec flow_runs: "${subject}" may have {P} at its start and one column at its end`))
   })

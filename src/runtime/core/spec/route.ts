@@ -10,42 +10,39 @@ export interface Route<S extends TableSpec = TableSpec> {
 // `{P}` stands for the prefix of all subjects; a name at the end is the column that takes the rest of the subject.
 const PATTERN = /^(\{P\})?([^{}]*)(?:\{(\w+)\})?$/
 
-interface Pattern<S> {
-  spec: S
+interface Pattern {
   /** What a subject begins with, or all of it where nothing is captured. */
   start: string
-  captures: boolean
+  /** The column that takes the rest. */
+  capture: string | undefined
+}
+
+export function patternOf({ table, subject }: TableSpec, subjectPrefix: string): Pattern {
+  const match = PATTERN.exec(subject)
+  if (!match) throw new TypeError(`table spec ${table}: ${JSON.stringify(subject)} may have {P} at its start and one column at its end`)
+  const [, prefix, literal, capture] = match
+  return { start: `${prefix === undefined ? '' : subjectPrefix}${literal}`, capture }
 }
 
 /** Key columns of a table, in the order a route gives their values. */
 export function keyColumns(spec: TableSpec): string[] {
-  const { capture } = parsePattern(spec)
+  const { capture } = patternOf(spec, '')
   const captures = capture === undefined ? [] : [capture]
   return spec.kind === 'stream' && spec.partition ? [spec.partition, ...captures] : captures
 }
 
 /** Finds the first spec whose pattern a subject matches; the last one has to match everything. */
 export function createRouter<S extends TableSpec>(specs: S[], subjectPrefix: string): (subject: string) => Route<S> {
-  const patterns = specs.map((spec): Pattern<S> => {
-    const { prefixed, literal, capture } = parsePattern(spec)
-    return { spec, start: `${prefixed ? subjectPrefix : ''}${literal}`, captures: capture !== undefined }
-  })
-  // Every call comes through here: comparing starts takes a fraction of what regular expressions take.
+  const patterns = specs.map(spec => ({ spec, ...patternOf(spec, subjectPrefix) }))
   return (subject) => {
-    for (const { spec, start, captures } of patterns) {
-      if (!captures && subject === start) return { spec, subject, keys: [] }
-      if (captures && subject.length > start.length && subject.startsWith(start)) {
+    for (const { spec, start, capture } of patterns) {
+      if (capture === undefined && subject === start) return { spec, subject, keys: [] }
+      if (capture !== undefined && subject.length > start.length && subject.startsWith(start)) {
         return { spec, subject, keys: keysOf(spec, subject, subject.slice(start.length)) }
       }
     }
     throw new TypeError(`no table spec matches ${JSON.stringify(subject)}: the last one must match everything`)
   }
-}
-
-function parsePattern({ table, subject }: TableSpec): { prefixed: boolean, literal: string, capture: string | undefined } {
-  const match = PATTERN.exec(subject)
-  if (!match) throw new TypeError(`table spec ${table}: ${JSON.stringify(subject)} may have {P} at its start and one column at its end`)
-  return { prefixed: match[1] !== undefined, literal: match[2]!, capture: match[3] }
 }
 
 function keysOf(spec: TableSpec, subject: string, captured: string): string[] {

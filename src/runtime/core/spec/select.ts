@@ -1,6 +1,6 @@
 import { isGlob, literalStart } from '../sql/glob'
 import type { Route } from './route'
-import { createRouter, keyColumns, subjectPrefixOf } from './route'
+import { createRouter, patternOf, subjectPrefixOf } from './route'
 import type { StreamSpec } from './types'
 
 /** A subject, put together: text that is always the same, and columns. */
@@ -50,19 +50,8 @@ export function partitionsOf(glob: string): { keys: string[], from?: string, to?
 
 /** `{P}:flow:run:{run_id}` → the text `nvent:flow:run:` and the column `run_id`. */
 function subjectParts(spec: StreamSpec, subjectPrefix: string): SubjectPart[] {
-  const captures = new Set(keyColumns(spec))
-  const parts: SubjectPart[] = []
-  for (const [at, piece] of spec.subject.split(/\{(\w+)\}/).entries()) {
-    if (at % 2 === 1 && captures.has(piece)) {
-      parts.push({ column: piece })
-      continue
-    }
-    const text = at % 2 === 1 ? subjectPrefix : piece
-    const last = parts.at(-1)
-    if (last && 'text' in last) last.text += text
-    else if (text !== '') parts.push({ text })
-  }
-  return parts
+  const { start, capture } = patternOf(spec, subjectPrefix)
+  return [...start === '' ? [] : [{ text: start }], ...capture === undefined ? [] : [{ column: capture }]]
 }
 
 function mayHold([first]: SubjectPart[], glob: string): boolean {
