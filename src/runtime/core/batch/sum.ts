@@ -2,10 +2,10 @@ interface Sum {
   by: number
 }
 
-/** Whole numbers add up to the same in any order; fractions don't, so each goes out alone: then there is no sum. */
-export function sumOf(first: Sum, second: Sum): number | undefined {
+/** Whole numbers add up to the same in any order; fractions don't, so each goes out alone. */
+export function foldSums<I extends Sum>(first: I, second: I): I | undefined {
   const by = first.by + second.by
-  return Number.isSafeInteger(second.by) && Number.isSafeInteger(by) ? by : undefined
+  return Number.isSafeInteger(second.by) && Number.isSafeInteger(by) ? { ...first, by } : undefined
 }
 
 /** What each of the inputs would have been told on its own, from what the last one is told. */

@@ -1,6 +1,6 @@
 import type { Group, Operation } from '../batch/operation'
 import { canComposePatches, composePatches } from '../batch/fold'
-import { runningValues, sumOf } from '../batch/sum'
+import { foldSums, runningValues } from '../batch/sum'
 import type { Row, Session } from '../db/types'
 import { StoreError, invalidValue } from '../errors'
 import { decodeMetadata } from '../spec/metadata'
@@ -76,8 +76,8 @@ export function indexOperations(context: StatementContext) {
       })
     },
     fold(first, second) {
-      const by = sumOf(first, second)
-      return by === undefined ? undefined : { ...first, by, times: first.times + second.times }
+      const folded = foldSums(first, second)
+      return folded && { ...folded, times: first.times + second.times }
     },
   }
 

@@ -1,7 +1,7 @@
 import { checkArray, checkName, checkNumber, checkObject, checkText } from '../arguments'
 import type { Operation } from '../batch/operation'
 import { rejecting } from '../batch/rejecting'
-import { runningValues, sumOf } from '../batch/sum'
+import { foldSums, runningValues } from '../batch/sum'
 import type { Row } from '../db/types'
 import type { StoreError } from '../errors'
 import { invalidValue } from '../errors'
@@ -133,10 +133,7 @@ function incrementOperation(context: StatementContext): Operation<IncrementInput
         return last === undefined ? undefined : runningValues(last, calls)
       })
     },
-    fold(first, second) {
-      const by = sumOf(first, second)
-      return by === undefined ? undefined : { key: first.key, by }
-    },
+    fold: foldSums,
   }
 }
 
