@@ -4,7 +4,7 @@ import { createStore } from '../../src/runtime/core/store'
 import { freshDatabase, openStore } from '../setup/database'
 import { openPool, servers } from './servers'
 
-/** What the store's connections have, and where it comes from. */
+/** What a setting is on a connection of a store. */
 async function settingOf(name: string, options: StoreOptions): Promise<string> {
   const store = openStore(options)
   const { rows: [row] } = await store.transaction(tx => tx.query('select current_setting($1) as value', [name]))

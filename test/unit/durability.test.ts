@@ -16,6 +16,7 @@ describe('connections that are relaxed', () => {
   it.each<[what: string, config: PoolConfig, options: string]>([
     ['a host', { host: 'db.test' }, RELAXED],
     ['options', { host: 'db.test', options: '-c jit=off' }, `-c jit=off ${RELAXED}`],
+    ['no URL', { connectionString: null as unknown as string, host: 'db.test' }, RELAXED],
     ['a URL', { connectionString: 'postgres://a:b@db.test/shop?application_name=x' }, RELAXED],
     ['a URL with options', { connectionString: 'postgres://db.test/shop?options=-c%20jit%3Doff&application_name=x' }, `-c jit=off ${RELAXED}`],
     ['a URL with options and others beside it', { connectionString: 'postgres://db.test/shop?sslmode=disable&options=-c%20jit%3Doff', options: '-c a=b' }, `-c jit=off ${RELAXED}`],

@@ -10,9 +10,9 @@ const OPTIONS_IN_URL = /([?&]options=[^&#]*)/g
  * gets it next. Options that are there already go on to hold.
  */
 export function relaxed(config: PoolConfig): PoolConfig {
-  const { connectionString = '' } = config
+  const { connectionString } = config
   // What a URL says wins over what stands beside it.
-  return connectionString.search(OPTIONS_IN_URL) >= 0
+  return typeof connectionString === 'string' && connectionString.search(OPTIONS_IN_URL) >= 0
     ? { ...config, connectionString: connectionString.replace(OPTIONS_IN_URL, (given: string) => given + encodeURIComponent(` ${RELAXED}`)) }
     : { ...config, options: [config.options ?? process.env.PGOPTIONS, RELAXED].filter(Boolean).join(' ') }
 }
