@@ -7,7 +7,7 @@ import { settle } from './lib/multiply.mjs'
 import { bullets, report, table } from './lib/report.mjs'
 import { runRounds } from './lib/rounds.mjs'
 import { withServerTime } from './lib/server-time.mjs'
-import { createDatabase, query, startPostgres, stopAll } from './lib/servers.mjs'
+import { QUIET, createDatabase, query, startPostgres, stopAll } from './lib/servers.mjs'
 import { openStore } from './lib/store.mjs'
 import { eventOf, operations } from './lib/workloads.mjs'
 
@@ -19,11 +19,10 @@ const flags = readFlags({
   server: { full: '15', help: 'which version of PostgreSQL' },
 })
 
-/** Nothing but what is asked for may take the server's time. */
-const QUIET = { checkpoint_timeout: '1h', autovacuum: 'off' }
 const TABLE = 'nvent_flow_events'
 const dropped = (...names) => `drop index ${names.map(name => `idx_${TABLE}_${name}`).join(', ')}`
-const NO_INDEX = `${dropped('version', 'run', 'flow_type', 'event_id', 'correlation')}; alter table ${TABLE} drop constraint ${TABLE}_pkey`
+const NO_PRIMARY_KEY = `alter table ${TABLE} drop constraint ${TABLE}_pkey`
+const NO_INDEX = `${dropped('version', 'run', 'flow_type', 'event_id', 'correlation')}; ${NO_PRIMARY_KEY}`
 
 /** Beside the append of each checkout that was asked for. */
 const PARTS = [
@@ -31,7 +30,7 @@ const PARTS = [
   { name: 'without the index of runs', sql: dropped('run') },
   { name: 'without the index of flows and types', sql: dropped('flow_type') },
   { name: 'without those of event and correlation ids', sql: dropped('event_id', 'correlation') },
-  { name: 'without the primary key', sql: `alter table ${TABLE} drop constraint ${TABLE}_pkey` },
+  { name: 'without the primary key', sql: NO_PRIMARY_KEY },
   { name: 'rows alone: no head, no order', byHand: true },
   { name: 'rows alone, without any index', sql: NO_INDEX, byHand: true },
 ]

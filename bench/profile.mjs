@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
-import { startProcess } from './lib/processes.mjs'
+import { startContestant } from './lib/processes.mjs'
 import { renderProfile } from './lib/profile-report.mjs'
 import { report } from './lib/report.mjs'
 import { runRounds } from './lib/rounds.mjs'
@@ -26,16 +26,15 @@ async function openContestants(server, redis) {
   const [source] = await bundleStores(flags)
   const wanted = [
     { id: 'ours', kind: 'ours', server, source, profiled: true },
-    { id: 'relaxed', kind: 'ours', server, source, parameters: '?options=-c%20synchronous_commit%3Doff' },
+    { id: 'relaxed', kind: 'ours', server, source: { ...source, options: { ...source.options, durability: 'relaxed' } } },
     { id: 'peer', kind: 'peer', server, profiled: true },
     ...redis ? [{ id: 'redis', kind: 'redis', server: redis }] : [],
   ]
   const contestants = []
-  for (const { server: on, parameters = '', ...description } of wanted) {
-    const url = description.kind === 'redis' ? on.url : await createDatabase(on, description.id) + parameters
-    const process = startProcess(new URL('./lib/worker.mjs', import.meta.url))
-    await process.ask('open', { ...description, url })
-    contestants.push({ ...description, server: on, process })
+  for (const each of wanted) {
+    const url = each.kind === 'redis' ? each.server.url : await createDatabase(each.server, each.id)
+    const { kind, source, profiled } = each
+    contestants.push({ ...each, process: await startContestant({ kind, source, profiled, url }) })
   }
   return { contestants, source }
 }

@@ -1,7 +1,7 @@
 // (a) Ours beside both peers and beside the same statements sent by hand, in interleaved rounds.
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
-import { startProcess } from './lib/processes.mjs'
+import { startContestant } from './lib/processes.mjs'
 import { report } from './lib/report.mjs'
 import { runRounds } from './lib/rounds.mjs'
 import { createDatabase, startPostgres, startRedis, stopAll } from './lib/servers.mjs'
@@ -26,9 +26,8 @@ async function openContestants(servers, redis) {
   const contestants = []
   const add = async (id, kind, server, more) => {
     const url = kind === 'redis' ? server.url : await createDatabase(server, id.replaceAll(/\W/g, '_'))
-    const contestant = { id, kind, server: server.name, label: kind, ...more, process: startProcess(new URL('./lib/worker.mjs', import.meta.url)) }
-    await contestant.process.ask('open', { kind, url, source: more?.source })
-    contestants.push(contestant)
+    const process = await startContestant({ kind, url, source: more?.source })
+    contestants.push({ id, kind, server: server.name, label: kind, ...more, process })
   }
   for (const server of servers) {
     const major = server.name.split(' ')[1]

@@ -2,7 +2,7 @@
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
 import { report } from './lib/report.mjs'
-import { createDatabase, startPostgres, stopAll } from './lib/servers.mjs'
+import { QUIET, STEADY, createDatabase, startPostgres, stopAll } from './lib/servers.mjs'
 import { openStore } from './lib/store.mjs'
 import { compare } from './lib/tables-compare.mjs'
 import { fillFactors } from './lib/tables-counts.mjs'
@@ -22,10 +22,7 @@ const flags = readFlags({
   server: { full: '15', help: 'which version of PostgreSQL' },
 })
 
-// Counts must not depend on when autovacuum or a checkpoint comes; where autovacuum is what is varied, it looks every
-// second instead of every minute.
-const STEADY = { checkpoint_timeout: '1h' }
-const QUIET = { ...STEADY, autovacuum: 'off' }
+// Where autovacuum is what is varied, it looks every second instead of every minute.
 const BRISK = { ...STEADY, autovacuum_naptime: '1s' }
 const SWEEP_MS = 1000
 

@@ -42,3 +42,10 @@ export function startProcess(module, { execArgv = [], onTold = () => {} } = {}) 
     },
   }
 }
+
+/** A contestant (contestants.mjs) in a process of its own. */
+export async function startContestant(description) {
+  const process = startProcess(new URL('./worker.mjs', import.meta.url))
+  await process.ask('open', description)
+  return process
+}

@@ -5,7 +5,7 @@ import { median } from './rounds.mjs'
 import { operations } from './workloads.mjs'
 
 const TOP = 8
-const LABELS = { ours: 'ours', peer: 'peer' }
+const SIDES = ['ours', 'peer']
 
 const micros = us => us === undefined ? '–' : `${Number(us.toPrecision(3))}`
 const percent = share => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`
@@ -50,20 +50,20 @@ function budgetTable(cases, { cores }) {
 }
 
 function aloneTable(cases) {
-  const rows = cases.flatMap(given => Object.entries(LABELS).map(([id, label]) => {
-    const { [id]: result, relaxed } = given.results
+  const rows = cases.flatMap(given => SIDES.map((side) => {
+    const { [side]: result, relaxed } = given.results
     return [
-      `${labelOf(given)}, ${label}`, micros(1e6 / rateOf(result)), micros(result.cpu), micros(result.server),
-      id === 'ours' ? micros(1e6 / rateOf(relaxed)) : '',
+      `${labelOf(given)}, ${side}`, micros(1e6 / rateOf(result)), micros(result.cpu), micros(result.server),
+      side === 'ours' ? micros(1e6 / rateOf(relaxed)) : '',
     ]
   }))
   return table(['one caller, µs a call', 'from call to answer', 'client', 'server', 'without waiting'], rows)
 }
 
 function ownersTable(cases) {
-  const rows = cases.flatMap(given => Object.entries(LABELS).map(([id, label]) => {
-    const { cpu, owners } = given.results[id]
-    return [`${labelOf(given)}, ${given.callers}, ${label}`, micros(cpu), ...OWNER_NAMES.map(name => micros((owners[name] ?? 0) * cpu))]
+  const rows = cases.flatMap(given => SIDES.map((side) => {
+    const { cpu, owners } = given.results[side]
+    return [`${labelOf(given)}, ${given.callers}, ${side}`, micros(cpu), ...OWNER_NAMES.map(name => micros((owners[name] ?? 0) * cpu))]
   }))
   return table(['client, µs a call', 'all', ...OWNER_NAMES], rows)
 }

@@ -17,7 +17,7 @@ export async function serverTime(pid) {
   return [server, ...processes.filter(({ parent }) => parent === pid)].reduce((sum, { own, ended }) => sum + own + ended, 0) * TICK_US
 }
 
-/** What a server took for each call of a slice. */
+/** A slice, with the processor time the server took meanwhile. */
 export async function withServerTime({ pid }, run) {
   const before = await serverTime(pid)
   const slice = await run()

@@ -23,6 +23,10 @@ export const POSTGRES_SETTINGS = {
   max_wal_size: '4GB',
   max_connections: '200',
 }
+/** For counts and times that must not depend on when a checkpoint or autovacuum comes. */
+export const STEADY = { checkpoint_timeout: '1h' }
+export const QUIET = { ...STEADY, autovacuum: 'off' }
+
 export const REDIS_SETTINGS = { appendonly: 'yes', appendfsync: 'everysec', save: '' }
 
 /**
