@@ -20,27 +20,29 @@ const flags = readFlags({
 })
 
 /** A process and a database for everybody. */
-async function openContestants(servers, redis) {
-  const stores = await bundleStores(flags)
+async function openContestants(server, stores) {
   const wanted = new Set(list(flags.contestants))
+  const [major] = /\d+$/.exec(server.name)
   const contestants = []
-  const add = async (id, kind, server, more) => {
-    const url = kind === 'redis' ? server.url : await createDatabase(server, id.replaceAll(/\W/g, '_'))
-    const process = await startContestant({ kind, url, source: more?.source })
-    contestants.push({ id, kind, server: server.name, label: kind, ...more, process })
+  const add = async (id, kind, more) => {
+    const url = await createDatabase(server, id.replaceAll(/\W/g, '_'))
+    contestants.push({ id, kind, server: server.name, label: kind, ...more, process: await startContestant({ kind, url, source: more?.source }) })
   }
-  for (const server of servers) {
-    const major = server.name.split(' ')[1]
-    if (wanted.has('ours')) {
-      for (const [at, source] of stores.entries()) {
-        await add(`ours${at ? at + 1 : ''}@${major}`, 'ours', server, { source, label: stores.length > 1 ? `ours (${source.label})` : 'ours' })
-      }
+  if (wanted.has('ours')) {
+    for (const [at, source] of stores.entries()) {
+      await add(`ours${at ? at + 1 : ''}@${major}`, 'ours', { source, label: stores.length > 1 ? `ours (${source.label})` : 'ours' })
     }
-    if (wanted.has('raw')) await add(`raw@${major}`, 'raw', server, { source: stores[0], label: 'by hand' })
-    if (wanted.has('peer')) await add(`peer@${major}`, 'peer', server, { label: 'peer' })
   }
-  if (redis && wanted.has('redis')) await add('redis', 'redis', redis)
-  return { contestants, stores }
+  if (wanted.has('raw')) await add(`raw@${major}`, 'raw', { source: stores[0], label: 'by hand' })
+  if (wanted.has('peer')) await add(`peer@${major}`, 'peer', { label: 'peer' })
+  return contestants
+}
+
+async function openRedis() {
+  if (!list(flags.contestants).includes('redis')) return undefined
+  const server = await startRedis()
+  if (!server) console.error('redis-server is not installed: there will be no Redis column')
+  return server && { id: 'redis', kind: 'redis', server, label: 'redis', process: await startContestant({ kind: 'redis', url: server.url }) }
 }
 
 function casesOf() {
@@ -71,23 +73,34 @@ async function runCase(contestants, given) {
   return { ...given, results: Object.fromEntries(byId) }
 }
 
-async function measure() {
-  const servers = await Promise.all(list(flags.servers).map(startPostgres))
-  const redis = await startRedis()
-  if (!redis) console.error('redis-server is not installed: there will be no Redis column')
-  const { contestants, stores } = await openContestants(servers, redis)
+/** One server after the other: the data of both would not fit the memory, and everybody would wait for the disk. */
+async function measureOn(major, stores, redis) {
+  const server = await startPostgres(major)
+  const own = await openContestants(server, stores)
+  const contestants = [...own, ...redis ? [redis] : []]
   const cases = []
   for (const [at, given] of casesOf().entries()) {
     const start = performance.now()
-    cases.push(await runCase(contestants, given))
-    console.error(`${at + 1}/${casesOf().length} ${given.operation}, ${given.keys} keys, ${given.callers} callers: ${Math.round((performance.now() - start) / 1000)} s`)
+    cases.push({ server: server.name, ...await runCase(contestants, given) })
+    console.error(`${server.name}, ${at + 1}/${casesOf().length} ${given.operation}, ${given.keys} keys, ${given.callers} callers: ${Math.round((performance.now() - start) / 1000)} s`)
   }
-  await Promise.all(contestants.map(({ process }) => process.close()))
+  await Promise.all(own.map(({ process }) => process.close()))
+  await server.stop()
+  return { server, contestants: own, cases }
+}
+
+async function measure() {
+  const stores = await bundleStores(flags)
+  const redis = await openRedis()
+  const passes = []
+  for (const major of list(flags.servers)) passes.push(await measureOn(major, stores, redis))
+  await redis?.process.close()
+  const contestants = [...passes.flatMap(pass => pass.contestants), ...redis ? [{ ...redis, server: redis.server.name }] : []]
   return {
-    machine: describeMachine({ servers: [...servers, ...(redis ? [redis] : [])], stores, peers: true }),
+    machine: describeMachine({ servers: [...passes.map(({ server }) => server), ...redis ? [redis.server] : []], stores, peers: true }),
     method: { rounds: flags.rounds, slice: flags.slice },
     contestants: contestants.map(({ id, kind, server, label }) => ({ id, kind, server, label })),
-    cases,
+    cases: passes.flatMap(pass => pass.cases),
   }
 }
 

@@ -2,7 +2,8 @@
 import { Session } from 'node:inspector/promises'
 
 const SAMPLE_US = 200
-const IDLE = '(idle)'
+// Nothing to do, and the profiler itself, which first has a look at all compiled code.
+const NOT_AT_WORK = new Set(['(idle)', 'dispatch'])
 
 /** Whose code a function is, by its name and the file it is in; the first that fits. */
 const OWNERS = [
@@ -51,7 +52,7 @@ function selfTimes({ nodes, samples, timeDeltas }) {
   let total = 0
   samples.forEach((id, at) => {
     const frame = frames.get(id)
-    if (frame.functionName === IDLE) return
+    if (frame.url === '' && NOT_AT_WORK.has(frame.functionName)) return
     total += timeDeltas[at]
     add(owners, OWNERS.find(([, fits]) => fits(frame))[0], timeDeltas[at])
     add(functions, nameOf(frame), timeDeltas[at])

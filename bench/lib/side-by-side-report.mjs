@@ -72,7 +72,7 @@ function cpuTable(cases, field) {
 /** How many goals are met, and which are not. */
 function summaryOf(results, server) {
   const field = fieldOf(results.contestants, server)
-  const judged = results.cases.flatMap(given => Object.entries(judgementsOf(given, field))
+  const judged = results.cases.filter(given => given.server === server).flatMap(given => Object.entries(judgementsOf(given, field))
     .filter(([, each]) => each?.goal !== undefined)
     .map(([name, each]) => ({ ...each, given, name })))
   if (judged.length === 0) return ''
@@ -102,17 +102,17 @@ export function renderSideBySide(results) {
   const callers = [...new Set(cases.map(given => given.callers))]
   const servers = serversOf(contestants)
   const names = Object.keys(operations)
-  const of = (count, at) => cases
-    .filter(given => given.callers === at && (given.keys === count || given.keys === 1))
+  const of = (server, count, at) => cases
+    .filter(given => given.server === server && given.callers === at && (given.keys === count || given.keys === 1))
     .sort((a, b) => names.indexOf(a.operation) - names.indexOf(b.operation))
   const images = {}
   const sections = servers.map((server) => {
     const field = fieldOf(contestants, server)
     const groups = keys.length ? keys : [1]
     const image = `bench-side-by-side-${server.split(' ')[1]}.svg`
-    images[image] = plotOf(server, field, groups[0], callers, of)
+    images[image] = plotOf(server, field, groups[0], callers, at => of(server, groups[0], at))
     const tables = groups.flatMap(count => callers.map(at => ({
-      count, at, body: caseTable(of(count, at), field), cpu: cpuTable(of(count, at), field),
+      count, at, body: caseTable(of(server, count, at), field), cpu: cpuTable(of(server, count, at), field),
     })))
     const main = tables.find(({ at }) => at === 64) ?? tables[0]
     return [
@@ -125,7 +125,7 @@ export function renderSideBySide(results) {
   })
   const markdown = [
     bullets(machine),
-    `Every contestant has a process and a database of its own and a pool of 10. A case is ${method.rounds} rounds of ${method.slice} ms each, in rotating order; the figures are medians of rounds, the ratios medians of the rounds' ratios. "By hand" are the statements our store sent for the case, with their values, sent again through \`pg\` with as many at a time; "calls a statement" is how many calls each of them stands for, × how many were under way.`,
+    `Every contestant has a process and a database of its own and a pool of 10; one version of PostgreSQL is measured after the other, Redis with each. A case is ${method.rounds} rounds of ${method.slice} ms each, in rotating order; the figures are medians of rounds, the ratios medians of the rounds' ratios. "By hand" are the statements our store sent for the case, with their values, sent again through \`pg\` with as many at a time; "calls a statement" is how many calls each of them stands for, × how many were under way.`,
     servers.map(server => summaryOf(results, server)).filter(Boolean).join('\n\n'),
     refusedOf(results),
     ...sections,
@@ -136,7 +136,7 @@ export function renderSideBySide(results) {
 function plotOf(server, field, keys, callers, of) {
   const marks = [['raw', field.raw, 'same statements by hand'], ['peer', field.peer, 'adapter-store-postgres'], ['redis', field.redis, 'adapter-store-redis'], ['ours', field.ours, 'ours']]
     .filter(([, contestant]) => contestant)
-  const names = [...new Set(callers.flatMap(at => of(keys, at).map(given => given.operation)))]
+  const names = [...new Set(callers.flatMap(at => of(at).map(given => given.operation)))]
   return dotPlot({
     title: `Calls a second, ${server}, ${keysOf(keys)}`,
     unit: 'calls a second, logarithmic',
@@ -145,7 +145,7 @@ function plotOf(server, field, keys, callers, of) {
     panels: callers.map(at => ({
       title: callersOf(at),
       values: marks.map(([, { id }]) => names.map((name) => {
-        const given = of(keys, at).find(({ operation }) => operation === name)
+        const given = of(at).find(({ operation }) => operation === name)
         return given && median(given.results[id].rates)
       })),
     })),
