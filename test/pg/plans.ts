@@ -4,6 +4,7 @@ export interface PlanNode {
   'Node Type': string
   'Relation Name'?: string
   'Index Name'?: string
+  'Plan Rows': number
   'Actual Loops': number
   'Shared Hit Blocks': number
   'Shared Read Blocks': number

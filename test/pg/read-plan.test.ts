@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
 import { createRouter } from '../../src/runtime/core/spec/route'
@@ -7,7 +8,7 @@ import { createStatementCache } from '../../src/runtime/core/sql/statement'
 import { readFilter } from '../../src/runtime/core/statements/filter'
 import { getEntries } from '../../src/runtime/core/statements/index'
 import { getValues } from '../../src/runtime/core/statements/kv'
-import { countEntries, readMatchingEntries } from '../../src/runtime/core/statements/page'
+import { countEntries, readEntries, readMatchingEntries } from '../../src/runtime/core/statements/page'
 import { readEvents } from '../../src/runtime/core/statements/streamRead'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
@@ -19,7 +20,8 @@ const FAILED = 40
 // Reading all of so few rows is as cheap as an index to the planner, as long as none of them is dead.
 const SMALL = 500
 const context = { names: namesOf('public', 'nvent'), cache: createStatementCache(true), tenant: '' }
-const runs = createRouter(indexSpecs, 'nvent')('nvent:flow:runs:order')
+const [RUNS_KEY, LARGE] = ['nvent:flow:runs:order', 'nvent:flow:run:large']
+const runs = createRouter(indexSpecs, 'nvent')(RUNS_KEY)
 const streamRoute = createRouter(streamSpecs, 'nvent')
 
 describe.each(servers)('plans of reads on $name', ({ server }) => {
@@ -32,6 +34,8 @@ describe.each(servers)('plans of reads on $name', ({ server }) => {
     await Promise.all(Array.from({ length: SMALL }, (_, at) => store.stream.append(`nvent:flow:run:${at}`, { type: 'first' })))
     await database.sql(`insert into nvent_flow_runs (flow_name, run_id, score, status)
       select 'order', n, n, case when n % ${RUNS / FAILED} = 0 then 'failed' else 'completed' end from generate_series(1, ${RUNS}) n`)
+    await database.sql(`insert into nvent_flow_events (tenant_id, id, version, ts, run_id, type)
+      select '', ${SMALL} + n, n, n, 'large', 'same' from generate_series(1, ${RUNS}) n`)
     await database.sql('vacuum analyze')
   })
 
@@ -61,5 +65,29 @@ describe.each(servers)('plans of reads on $name', ({ server }) => {
     const { types } = await usedBy(statement())
     expect(types).toContain('Nested Loop')
     expect(types.filter(type => /Seq Scan|Hash/.test(type))).toEqual([])
+  })
+  it.each([
+    ['entries', () => readEntries(context, [0, 1, 2, 3].map(offset => ({ route: runs, offset, limit: 20 })))],
+    ['events', () => readEvents(context, [10, 20, 30, 40].map(limit => ({ route: streamRoute(LARGE), range: { order: 'desc', limit } })))],
+  ])('lets the planner know how few %s a page holds', async (_, statement) => {
+    const { nodes } = await planOf(database, statement())
+    const limits = nodes.filter(node => node['Node Type'] === 'Limit').map(node => node['Plan Rows'])
+    expect(limits.length).toBeGreaterThan(0)
+    expect(Math.max(...limits)).toBeLessThanOrEqual(64)
+  })
+
+  it('does not plan a page of a large subject anew for each call', async () => {
+    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+    const store = openStore({ pool })
+    const calls = {
+      'nvent_flow_events': () => store.stream.read(LARGE, { limit: 20, order: 'desc' }),
+      'score desc': () => store.index.read(RUNS_KEY, { limit: 20 }),
+      'score, seq desc': () => store.index.readPage(RUNS_KEY, { limit: 20, order: 'asc' }),
+    }
+    for (const call of Object.values(calls)) for (let at = 0; at < 8; at++) expect(await call()).toBeTruthy()
+    const { rows } = await pool.query(`select statement, generic_plans::int as kept from pg_prepared_statements where statement like '%limit%'`)
+    expect(Object.keys(calls).map(part => rows.find(row => row.statement.includes(part))?.kept)).toEqual([3, 3, 3])
+    await store.close()
+    await pool.end()
   })
 })

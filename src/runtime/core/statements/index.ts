@@ -41,9 +41,10 @@ export function entryColumns<I extends EntryInput>(spec: IndexSpec): InputColumn
   ]
 }
 
-export function selectList(spec: IndexSpec): string {
-  return selectColumns(spec, [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest])
-}
+/** The columns an entry is decoded from. */
+export const listedColumns = (spec: IndexSpec): string[] => [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest]
+
+export const selectList = (spec: IndexSpec): string => selectColumns(spec, listedColumns(spec))
 
 /**
  * Adds entries or replaces them whole; one that is replaced keeps its place among equal scores. Places are given in

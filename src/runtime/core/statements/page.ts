@@ -2,11 +2,12 @@ import { keyColumns } from '../spec/route'
 import type { Route } from '../spec/route'
 import type { IndexSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
+import { boundOf, bounded } from './bound'
 import type { StatementContext } from './context'
 import { keyCondition, statementFor } from './context'
 import type { Condition } from './filter'
 import { conditionSql } from './filter'
-import { indexKeys, selectList } from './index'
+import { indexKeys, listedColumns, selectList } from './index'
 import { lookUp, sameAsInput } from './rows'
 
 /** A page by offset: what the contract of nvent knows. */
@@ -22,7 +23,8 @@ export interface EntriesInput {
  */
 export function readEntries(context: StatementContext, inputs: EntriesInput[]): Statement {
   const { spec } = inputs[0]!.route
-  return statementFor(context, `read ${spec.table}`, inputs, () => {
+  const bound = boundOf(inputs.reduce((most, { limit, offset }) => Math.max(most, limit + offset), 0))
+  return statementFor(context, `read ${spec.table} ${bound}`, inputs, () => {
     const keys = indexKeys<EntriesInput>(spec)
     return {
       columns: [
@@ -30,7 +32,10 @@ export function readEntries(context: StatementContext, inputs: EntriesInput[]): 
         { name: 'limit', cast: 'bigint', of: input => input.limit },
         { name: 'offset', cast: 'bigint', of: input => input.offset },
       ],
-      sql: rows => lookUp(rows, entriesSql(context, spec, [sameAsInput(keys, rows)], rows.ref('limit'), rows.ref('offset'))),
+      sql: (rows) => {
+        const select = entriesSql(context, spec, [sameAsInput(keys, rows)], ', seq')
+        return lookUp(rows, bounded({ select, order: ORDER, bound, page: pageSql(rows.ref('limit'), rows.ref('offset')), columns: listedColumns(spec) }))
+      },
     }
   })
 }
@@ -43,18 +48,21 @@ export function readMatchingEntries(
   const filters = conditionsSql(spec, conditions, values)
   return {
     ...compilerOf(context, conditions)(`read ${spec.table} ${conditions.map(condition => condition.shape).join(',')}`, () =>
-      entriesSql(context, spec, [keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()], limitAt, offsetAt)),
+      `${entriesSql(context, spec, [keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()])}
+order by ${ORDER}
+${pageSql(limitAt, offsetAt)}`),
     values,
   }
 }
 
-function entriesSql({ names }: StatementContext, spec: IndexSpec, conditions: string[], limit: string, offset: string): string {
+function entriesSql({ names }: StatementContext, spec: IndexSpec, conditions: string[], more = ''): string {
   return `
-select ${selectList(spec)} from ${names.table(spec.table)}
-where ${conditions.join('\n  and ')}
-order by score desc, seq
-limit ${limit} offset ${offset}`
+select ${selectList(spec)}${more} from ${names.table(spec.table)}
+where ${conditions.join('\n  and ')}`
 }
+
+const ORDER = 'score desc, seq'
+const pageSql = (limit: string, offset: string) => `limit ${limit} offset ${offset}`
 
 export interface PageRange {
   order: 'asc' | 'desc'
@@ -74,7 +82,9 @@ export function readPage(context: StatementContext, route: Route<IndexSpec>, ran
   const { spec } = route
   const { order, min, max, after } = range
   const values: unknown[] = [context.tenant, ...route.keys, range.limit]
-  const limit = `limit $${values.length}::bigint`
+  const limit = `$${values.length}::bigint`
+  // With a filter every call is planned for its values anyway.
+  const bound = range.conditions.length > 0 ? undefined : boundOf(range.limit)
   const add = (value: unknown) => `$${values.push(value)}`
   const bounds = [
     ...(min === undefined ? [] : [`score >= ${add(min)}::double precision`]),
@@ -83,7 +93,7 @@ export function readPage(context: StatementContext, route: Route<IndexSpec>, ran
   const cursor = after && { score: `${add(after.score)}::double precision`, seq: `${add(after.seq)}::bigint` }
   const conditions = conditionsSql(spec, range.conditions, values)
   const table = context.names.table(spec.table)
-  const shape = `${order} ${bounds.length} ${min === undefined} ${after === undefined} ${range.conditions.map(condition => condition.shape).join(',')}`
+  const shape = `${order} ${bound} ${bounds.length} ${min === undefined} ${after === undefined} ${range.conditions.map(condition => condition.shape).join(',')}`
   return {
     ...compilerOf(context, range.conditions)(`page ${table} ${shape}`, () => {
       const [onward, beyond, later] = order === 'desc'
@@ -91,15 +101,13 @@ export function readPage(context: StatementContext, route: Route<IndexSpec>, ran
         : ['score, seq desc', '>', '<']
       const part = (more: string[]) => `select ${selectList(spec)}, seq from ${table}
 where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...bounds, ...more, ...conditions()].join('\n  and ')}
-order by ${onward} ${limit}`
-      if (!cursor) return part([])
+order by ${onward} limit ${bound ?? limit}`
+      const parts = cursor ? [[`score = ${cursor.score}`, `seq ${later} ${cursor.seq}`], [`score ${beyond} ${cursor.score}`]] : [[]]
       return `
 select * from (
-(${part([`score = ${cursor.score}`, `seq ${later} ${cursor.seq}`])})
-union all
-(${part([`score ${beyond} ${cursor.score}`])})
+${parts.map(more => `(${part(more)})`).join('\nunion all\n')}
 ) as page
-order by ${onward} ${limit}`
+order by ${onward} limit ${limit}`
     }),
     values,
   }

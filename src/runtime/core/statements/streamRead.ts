@@ -3,6 +3,7 @@ import { fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
+import { boundOf, bounded } from './bound'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn } from './rows'
@@ -76,7 +77,8 @@ export function readEvents(context: StatementContext, inputs: ReadInput[]): Stat
   // A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a
   // type is rare in its subject.
   const planned = spec.partition || range.types ? 'each time' : 'once'
-  return statementFor(context, `read ${spec.table} ${rangeShape(range)}`, inputs, () => {
+  const bound = boundOf(inputs.reduce((most, { range: { limit = Infinity } }) => Math.max(most, limit), 0))
+  return statementFor(context, `read ${spec.table} ${rangeShape(range)} ${bound}`, inputs, () => {
     const keys: InputColumn<ReadInput>[] = streamKeys(spec)
     const given = bounds.filter(({ name }) => range[name] !== undefined)
     const table = context.names.table(spec.table)
@@ -85,11 +87,16 @@ export function readEvents(context: StatementContext, inputs: ReadInput[]): Stat
       sql: (rows) => {
         const ofSubject = sameAsInput(keys, rows)
         const conditions = given.flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
-        return lookUp(rows, `
-select ${pageColumns(spec)}
+        return lookUp(rows, bounded({
+          select: `
+select ${selectColumns(spec, pageColumns(spec))}
 from ${table}
-where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}
-order by version ${range.order}${range.limit === undefined ? '' : `\nlimit ${rows.ref('limit')}`}`)
+where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}`,
+          order: `version ${range.order}`,
+          bound,
+          page: range.limit === undefined ? '' : `limit ${rows.ref('limit')}`,
+          columns: pageColumns(spec),
+        }))
       },
     }
   }, planned)
@@ -101,8 +108,8 @@ export function eventColumns(spec: StreamSpec, table = ''): string {
 }
 
 /** What `decodeCells` reads, in its order. */
-export function pageColumns(spec: StreamSpec): string {
-  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...valueFields(spec).map(field => field.column), spec.rest])
+export function pageColumns(spec: StreamSpec): string[] {
+  return ['id', 'ts', 'version', 'type', ...valueFields(spec).map(field => field.column), spec.rest]
 }
 
 /** A position is an id; one of another subject (or of none) stands for the last event before it. */
