@@ -83,11 +83,16 @@ export function streamReadSuite(use: Use): void {
         await stream.appendMany(large, Array.from({ length }, (_, data) => ({ type: 'a', data })))
         return large
       }))
-      for (const options of [{}, { order: 'desc' }, { limit: 200 }, { limit: 201 }] as StreamReadOptions[]) {
-        const found = await Promise.all(subjects.map(large => stream.read(large, options)))
+      const limits = [10, 70, 201]
+      const given: ((at: number) => StreamReadOptions)[] = [
+        () => ({}), () => ({ order: 'desc' }), () => ({ limit: 200 }), () => ({ limit: 201 }), at => ({ limit: limits[at % limits.length] }),
+      ]
+      for (const optionsOf of given) {
+        const found = await Promise.all(subjects.map((large, at) => stream.read(large, optionsOf(at))))
         found.forEach((page, at) => {
           const data = Array.from({ length: lengths[at]! }, (_, data) => data)
-          expect(page.map(event => event.data)).toStrictEqual((options.order ? data.reverse() : data).slice(0, options.limit))
+          const { order, limit } = optionsOf(at)
+          expect(page.map(event => event.data)).toStrictEqual((order ? data.reverse() : data).slice(0, limit))
         })
       }
     })
