@@ -45,15 +45,17 @@ describe.each(backends)('calls for many on $name', ({ open, available }) => {
   it.runIf(available())('readPage walks the whole index in either order, through equal scores', async () => {
     const { store } = await open()
     for (const key of ['things', 'nvent:flow:runs:pages']) {
-      for (const at of range(23)) await store.index.add(key, `e${at}`, Math.floor(at / 7), { status: at % 2 ? 'odd' : 'even' })
-      const all = await store.index.read(key, { limit: 100 })
+      for (const at of range(150)) await store.index.add(key, `e${at}`, Math.floor(at / 7), { status: at % 2 ? 'odd' : 'even' })
+      const all = await store.index.read(key, { limit: 1_000 })
+      expect(all).toHaveLength(150)
       expect((await pages(store, key, { limit: 4 })).flat()).toEqual(all)
       expect((await pages(store, key, { limit: 4, order: 'asc' })).flat()).toEqual(all.toReversed())
-      expect((await pages(store, key, { limit: 23 }))).toHaveLength(1)
+      expect((await pages(store, key, { limit: 70 })).flat()).toEqual(all)
+      expect(await pages(store, key, { limit: 150 })).toEqual([all])
       const inside = all.filter(({ score, metadata }) => score >= 1 && score <= 2 && metadata?.status === 'odd')
       expect((await pages(store, key, { limit: 3, min: 1, max: 2, filter: { status: 'odd' } })).flat()).toEqual(inside)
-      expect(await store.index.count(key)).toBe(23)
-      expect(await store.index.count(key, { status: ['odd', 'none'] })).toBe(11)
+      expect(await store.index.count(key)).toBe(150)
+      expect(await store.index.count(key, { status: ['odd', 'none'] })).toBe(75)
     }
     expect(await store.index.readPage('nothing')).toEqual({ entries: [], cursor: null })
     expect(await store.index.count('nothing')).toBe(0)
