@@ -7,6 +7,8 @@ import {
 
 const PAGE = 50
 const MANY = 50
+// Callers that ask for the same page share it: these ask for different ones.
+const FIRST = 100
 const middle = size => Math.floor(size.events / 4)
 const pageOf = events => events.length === PAGE
 const many = random => Array.from({ length: MANY }, random)
@@ -36,6 +38,10 @@ const stream = [
   {
     label: 'page in the middle, before an id', of: 'events', check: pageOf,
     call: (store, size) => store.stream.read(BIG, { before: idAt(size.first, middle(size)), order: 'desc', limit: PAGE }),
+  },
+  {
+    label: 'pages anywhere, after ids', of: 'events', check: pageOf,
+    call: (store, size, random) => store.stream.read(BIG, { after: idAt(size.first, random(middle(size))), limit: PAGE }),
   },
   {
     label: 'page after an id of another subject', of: 'events', check: pageOf,
@@ -82,6 +88,7 @@ const index = (kind, name, patches, rare, field) => {
     { label: `${name}: update nested`, call: (store, size, random, i) => store.index.update(key, any(size, random), patches.nested(i)), check: Boolean },
     { label: `${name}: increment`, call: (store, size, random) => store.index.increment(key, any(size, random), field) },
     { label: `${name}: read 50`, call: store => store.index.read(key, { limit: PAGE }), check: pageOf },
+    { label: `${name}: read 50, anywhere among the first`, call: (store, size, random) => store.index.read(key, { offset: random(FIRST), limit: PAGE }), check: pageOf },
     { label: `${name}: read 50 of a rare kind`, call: store => store.index.read(key, { limit: PAGE, filter: rare }), check: found => found.length > 0 },
     {
       label: `${name}: readPage in the middle`, has: store => store.index.readPage, prepare: (store, size) => cursorInTheMiddle(store, key, size),
