@@ -20,7 +20,8 @@ const MOST_WARM_UPS = 4
 export async function openContestant(description) {
   const { kind, url, source } = description
   const api = source
-    ? await openStore(source, url, { poolSize: POOL_SIZE })
+    // What a store does by itself is not of the calls: a transaction of its own must not come onto the tape.
+    ? await openStore(source, url, { poolSize: POOL_SIZE, ...kind === 'raw' && { sweepInterval: 0 } })
     : await openPeer(kind === 'redis' ? 'redis' : 'postgres', url)
   const contestant = kind === 'raw' ? await rawStatements(api, url) : publicApi(api)
   const filled = new Map()
