@@ -19,22 +19,21 @@ const flags = readFlags({
   warm: { full: 1000, quick: 300, help: 'milliseconds everybody warms up before a case' },
 })
 
-/** A process and a database for everybody. */
+/** A process and a database for everybody, in the order they are asked for: who is filled last has its data in memory. */
 async function openContestants(server, stores) {
-  const wanted = new Set(list(flags.contestants))
   const [major] = /\d+$/.exec(server.name)
-  const contestants = []
-  const add = async (id, kind, more) => {
-    const url = await createDatabase(server, id.replaceAll(/\W/g, '_'))
-    contestants.push({ id, kind, server: server.name, label: kind, ...more, process: await startContestant({ kind, url, source: more?.source }) })
+  const kinds = {
+    ours: stores.map((source, at) => ({ id: `ours${at ? at + 1 : ''}`, source, label: stores.length > 1 ? `ours (${source.label})` : 'ours' })),
+    raw: [{ id: 'raw', source: stores[0], label: 'by hand' }],
+    peer: [{ id: 'peer', label: 'peer' }],
   }
-  if (wanted.has('ours')) {
-    for (const [at, source] of stores.entries()) {
-      await add(`ours${at ? at + 1 : ''}@${major}`, 'ours', { source, label: stores.length > 1 ? `ours (${source.label})` : 'ours' })
+  const contestants = []
+  for (const kind of list(flags.contestants)) {
+    for (const { id, source, label } of kinds[kind] ?? []) {
+      const url = await createDatabase(server, `${id}_${major}`)
+      contestants.push({ id: `${id}@${major}`, kind, server: server.name, label, source, process: await startContestant({ kind, url, source }) })
     }
   }
-  if (wanted.has('raw')) await add(`raw@${major}`, 'raw', { source: stores[0], label: 'by hand' })
-  if (wanted.has('peer')) await add(`peer@${major}`, 'peer', { label: 'peer' })
   return contestants
 }
 
