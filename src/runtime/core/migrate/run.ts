@@ -1,6 +1,6 @@
 import { sqlStateOf } from '../db/errors'
 import type { Db, Queryable, Session } from '../db/types'
-import { StoreError, messageOf } from '../errors'
+import { StoreError, isStoreError, messageOf } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
 import { adopt } from './adopt/adopt'
 import { schemaOwner } from './adopt/foreign'
@@ -130,7 +130,10 @@ async function runScript(session: Session, names: SchemaNames, migration: Migrat
     throw new StoreError(
       'MIGRATION_FAILED',
       `migration ${migration.version} (${migration.name}) failed and was rolled back: ${messageOf(error)}`,
-      { cause: error, details: { ...names, version: migration.version, sqlState: sqlStateOf(error) } },
+      // A connection that was lost: another attempt starts anew.
+      { cause: error, retryable: isLost(error), details: { ...names, version: migration.version, sqlState: sqlStateOf(error) } },
     )
   }
 }
+
+const isLost = (error: unknown): boolean => isStoreError(error) && error.code === 'CONNECTION' && error.retryable
