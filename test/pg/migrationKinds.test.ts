@@ -205,13 +205,13 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
         where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database());
         create table "{schema}"."{prefix}_after" (id int);
       `)
-      await expect(migrate(db(), names, [filled, losing])).rejects.toMatchObject({ code: 'MIGRATION_FAILED', details: { version: 2, statement: 2 } })
+      await expect(migrate(db(), names, [filled, losing])).rejects.toMatchObject({ code: 'MIGRATION_FAILED', retryable: true, details: { version: 2, statement: 2 } })
       expect(await database.sql('select to_regclass(\'app.n_after\') as made')).toEqual([{ made: null }])
       expect(await migrate(db(), names, [filled, losing])).toEqual({ version: 2, applied: 1 })
     })
 
     it('say that they need a second connection when the pool has one', async () => {
-      const single = new pg.Pool({ connectionString: database.url, max: 1 })
+      const single = openPool(database.url, 1)
       try {
         await expect(migrate(fromPool(single), names, [filled, indexed])).rejects.toMatchObject({
           code: 'MIGRATION_FAILED', message: expect.stringMatching(/poolSize.*2/) as string,

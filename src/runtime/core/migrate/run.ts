@@ -1,6 +1,5 @@
-import { sqlStateOf } from '../db/errors'
 import type { Db, Queryable, Session } from '../db/types'
-import { StoreError, isStoreError, messageOf } from '../errors'
+import { StoreError } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
 import { adopt } from './adopt/adopt'
 import { schemaOwner } from './adopt/foreign'
@@ -12,7 +11,7 @@ import type { OnProgress } from './steps'
 import { applyStatements } from './steps'
 import type { Migration, SchemaNames, SchemaState } from './types'
 import type { AppliedState } from './versions'
-import { appliedMigrations, checkedState, ensureVersionTable, record, stateOf, tooNew } from './versions'
+import { appliedMigrations, checkedState, ensureVersionTable, migrationFailed, record, stateOf, tooNew } from './versions'
 
 export type { SchemaNames, SchemaState } from './types'
 
@@ -127,13 +126,6 @@ async function runScript(session: Session, names: SchemaNames, migration: Migrat
     await session.script(renderMigration(script, names))
   }
   catch (error) {
-    throw new StoreError(
-      'MIGRATION_FAILED',
-      `migration ${migration.version} (${migration.name}) failed and was rolled back: ${messageOf(error)}`,
-      // A connection that was lost: another attempt starts anew.
-      { cause: error, retryable: isLost(error), details: { ...names, version: migration.version, sqlState: sqlStateOf(error) } },
-    )
+    throw migrationFailed(names, migration, 'failed and was rolled back', error)
   }
 }
-
-const isLost = (error: unknown): boolean => isStoreError(error) && error.code === 'CONNECTION' && error.retryable

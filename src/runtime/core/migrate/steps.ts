@@ -1,12 +1,11 @@
-import { sqlStateOf } from '../db/errors'
 import type { Db, Session } from '../db/types'
-import { StoreError, messageOf } from '../errors'
+import { StoreError } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
 import { locked, neverIdleOut } from './lock'
 import type { MigrationStatement } from './statements'
 import { statementsOf } from './statements'
 import type { Migration, MigrationProgress, SchemaNames } from './types'
-import { checkedState, ensureVersionTable, record } from './versions'
+import { checkedState, ensureVersionTable, migrationFailed, record } from './versions'
 
 export type OnProgress = (progress: MigrationProgress) => void
 
@@ -69,7 +68,8 @@ async function runAll(run: Run, done: number, prepare: (session: Session) => Pro
       await runners[statement.kind](run, statement, finish, progress)
     }
     catch (error) {
-      throw failed(run, progress, error)
+      const what = `stopped at statement ${at + 1} of ${statements.length}, where the next run goes on`
+      throw migrationFailed(names, migration, what, error, { statement: at + 1 })
     }
   }
 }
@@ -114,12 +114,4 @@ async function clearIndex(db: Db, { schema }: SchemaNames, index: string): Promi
   })
   if (found && !found.indisvalid) await db.script(`drop index concurrently ${quoteIdentifier(schema)}.${quoteIdentifier(index)}`)
   return !found?.indisvalid
-}
-
-function failed({ names, migration }: Run, { statement, statements }: MigrationProgress, error: unknown): StoreError {
-  return new StoreError(
-    'MIGRATION_FAILED',
-    `migration ${migration.version} (${migration.name}) stopped at statement ${statement} of ${statements}, where the next run goes on: ${messageOf(error)}`,
-    { cause: error, details: { ...names, version: migration.version, statement, sqlState: sqlStateOf(error) } },
-  )
 }

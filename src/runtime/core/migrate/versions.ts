@@ -1,5 +1,6 @@
+import { isUseless, sqlStateOf } from '../db/errors'
 import type { Queryable, Session } from '../db/types'
-import { StoreError } from '../errors'
+import { StoreError, messageOf } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
 import { FOREIGN, schemaOwner } from './adopt/foreign'
 import { migrateCommand } from './command'
@@ -53,6 +54,15 @@ export function tooNew(names: SchemaNames, version: number, migrations: Migratio
     `the schema is at version ${version}, this build knows ${migrations.length}, and ${reason}: update nvent-store-postgres`,
     { details: { ...names, version, expected: migrations.length } },
   )
+}
+
+/** A migration that was begun and not ended. When its connection was lost, another attempt can end it. */
+export function migrationFailed(
+  names: SchemaNames, { version, name }: Migration, what: string, cause: unknown, details: Record<string, unknown> = {},
+): StoreError {
+  return new StoreError('MIGRATION_FAILED', `migration ${version} (${name}) ${what}: ${messageOf(cause)}`, {
+    cause, retryable: isUseless(cause) && cause.retryable, details: { ...names, version, ...details, sqlState: sqlStateOf(cause) },
+  })
 }
 
 /** What was applied, in order; a table that does not say `breaking` and `step` yet is read as if it did. */
