@@ -148,7 +148,7 @@ describe.each(servers)('doctor on $name', ({ server }) => {
   })
 
   it('does not look for a pooler with one connection', async () => {
-    const single = new pg.Pool({ connectionString: database.url, max: 1 })
+    const single = openPool(database.url, 1)
     const findings = await doctor(fromPool(single), names).finally(() => single.end())
     expect(wrong(findings)).toEqual([])
     expect(findings.find(({ check }) => check === 'pooler')?.message).toMatch(/two connections/)

@@ -1,4 +1,3 @@
-import pg from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
 import { createRouter } from '../../src/runtime/core/spec/route'
@@ -13,7 +12,7 @@ import { readEvents } from '../../src/runtime/core/statements/streamRead'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { planOf } from './plans'
-import { servers } from './servers'
+import { openPool, servers } from './servers'
 
 const RUNS = 100_000
 const FAILED = 40
@@ -66,6 +65,7 @@ describe.each(servers)('plans of reads on $name', ({ server }) => {
     expect(types).toContain('Nested Loop')
     expect(types.filter(type => /Seq Scan|Hash/.test(type))).toEqual([])
   })
+
   it.each([
     ['entries', () => readEntries(context, [0, 1, 2, 3].map(offset => ({ route: runs, offset, limit: 20 })))],
     ['events', () => readEvents(context, [10, 20, 30, 40].map(limit => ({ route: streamRoute(LARGE), range: { order: 'desc', limit } })))],
@@ -77,7 +77,7 @@ describe.each(servers)('plans of reads on $name', ({ server }) => {
   })
 
   it('does not plan a page of a large subject anew for each call', async () => {
-    const pool = new pg.Pool({ connectionString: database.url, max: 1 })
+    const pool = openPool(database.url, 1)
     const store = openStore({ pool })
     const calls = {
       'nvent_flow_events': () => store.stream.read(LARGE, { limit: 20, order: 'desc' }),

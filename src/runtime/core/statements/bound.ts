@@ -7,7 +7,7 @@ export function boundOf(rows: number): number | undefined {
 }
 
 interface Page {
-  /** Without an order. */
+  /** Without an order, but with the columns of `order`. */
   select: string
   order: string
   bound: number | undefined

@@ -32,10 +32,7 @@ export function readEntries(context: StatementContext, inputs: EntriesInput[]): 
         { name: 'limit', cast: 'bigint', of: input => input.limit },
         { name: 'offset', cast: 'bigint', of: input => input.offset },
       ],
-      sql: (rows) => {
-        const select = entriesSql(context, spec, [sameAsInput(keys, rows)], ', seq')
-        return lookUp(rows, bounded({ select, order: ORDER, bound, page: pageSql(rows.ref('limit'), rows.ref('offset')), columns: listedColumns(spec) }))
-      },
+      sql: rows => lookUp(rows, entriesSql(context, spec, [sameAsInput(keys, rows)], rows.ref('limit'), rows.ref('offset'), bound)),
     }
   })
 }
@@ -48,21 +45,24 @@ export function readMatchingEntries(
   const filters = conditionsSql(spec, conditions, values)
   return {
     ...compilerOf(context, conditions)(`read ${spec.table} ${conditions.map(condition => condition.shape).join(',')}`, () =>
-      `${entriesSql(context, spec, [keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()])}
-order by ${ORDER}
-${pageSql(limitAt, offsetAt)}`),
+      entriesSql(context, spec, [keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()], limitAt, offsetAt)),
     values,
   }
 }
 
-function entriesSql({ names }: StatementContext, spec: IndexSpec, conditions: string[], more = ''): string {
-  return `
-select ${selectList(spec)}${more} from ${names.table(spec.table)}
-where ${conditions.join('\n  and ')}`
+function entriesSql(
+  { names }: StatementContext, spec: IndexSpec, conditions: string[], limit: string, offset: string, bound?: number,
+): string {
+  return bounded({
+    select: `
+select ${selectList(spec)}${bound === undefined ? '' : ', seq'} from ${names.table(spec.table)}
+where ${conditions.join('\n  and ')}`,
+    order: 'score desc, seq',
+    bound,
+    page: `limit ${limit} offset ${offset}`,
+    columns: listedColumns(spec),
+  })
 }
-
-const ORDER = 'score desc, seq'
-const pageSql = (limit: string, offset: string) => `limit ${limit} offset ${offset}`
 
 export interface PageRange {
   order: 'asc' | 'desc'
