@@ -27,7 +27,6 @@ const read = store => operations['index-read'].call(store, 0)
 async function look(source, url, cost) {
   await query(url, `alter database pages set random_page_cost = ${cost}`)
   const store = await openStore(source, url, { poolSize: 1 })
-  await store.ready()
   const { statements: [{ config: { text, values } }] } = await record(() => read(store).then(() => ({ calls: 1 })))
   const times = []
   for (let round = 0; round < flags.rounds; round++) {

@@ -20,8 +20,7 @@ const flags = readFlags({
 })
 
 /** A process and a database for everybody, in the order they are asked for: who is filled last has its data in memory. */
-async function openContestants(server, stores) {
-  const [major] = /\d+$/.exec(server.name)
+async function openContestants(server, major, stores) {
   const kinds = {
     ours: stores.map((source, at) => ({ id: `ours${at ? at + 1 : ''}`, source, label: stores.length > 1 ? `ours (${source.label})` : 'ours' })),
     raw: [{ id: 'raw', source: stores[0], label: 'by hand' }],
@@ -75,13 +74,13 @@ async function runCase(contestants, given) {
 /** One server after the other: the data of both would not fit the memory, and everybody would wait for the disk. */
 async function measureOn(major, stores, redis) {
   const server = await startPostgres(major)
-  const own = await openContestants(server, stores)
+  const own = await openContestants(server, major, stores)
   const contestants = [...own, ...redis ? [redis] : []]
-  const cases = []
-  for (const [at, given] of casesOf().entries()) {
+  const [given, cases] = [casesOf(), []]
+  for (const [at, each] of given.entries()) {
     const start = performance.now()
-    cases.push({ server: server.name, ...await runCase(contestants, given) })
-    console.error(`${server.name}, ${at + 1}/${casesOf().length} ${given.operation}, ${given.keys} keys, ${given.callers} callers: ${Math.round((performance.now() - start) / 1000)} s`)
+    cases.push({ server: server.name, ...await runCase(contestants, each) })
+    console.error(`${server.name}, ${at + 1}/${given.length} ${each.operation}, ${each.keys} keys, ${each.callers} callers: ${Math.round((performance.now() - start) / 1000)} s`)
   }
   await Promise.all(own.map(({ process }) => process.close()))
   await server.stop()
