@@ -1,0 +1,32 @@
+/** The known name that a mistyped one most likely stands for; none when they have too little in common. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const typed = normal(name)
+  let best: string | undefined
+  // One edit for every three characters: more would suggest names nobody meant.
+  let allowed = Math.max(1, Math.floor(typed.length / 3))
+  for (const candidate of known) {
+    const edits = editsBetween(typed, normal(candidate))
+    if (edits > allowed || (edits === allowed && best !== undefined)) continue
+    best = candidate
+    allowed = edits
+  }
+  return best
+}
+
+/** Case and separators are what is mistyped most often: `pool_size`, `poolsize`. */
+const normal = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, '')
+
+/** Levenshtein distance: insertions, deletions and replacements that turn one string into the other. */
+function editsBetween(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, column) => column)
+  for (let at = 0; at < one.length; at++) {
+    const next = [at + 1]
+    for (let column = 0; column < other.length; column++) {
+      next.push(Math.min(
+        row[column + 1]! + 1, next[column]! + 1, row[column]! + (one[at] === other[column] ? 0 : 1),
+      ))
+    }
+    row = next
+  }
+  return row[other.length]!
+}
