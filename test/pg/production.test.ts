@@ -146,6 +146,20 @@ describe.each(servers)('the SQL of docs/production.md on $name', ({ server }) =>
       expect(await database.sql('select version::int as version from nvent.nvent_flow_events')).toEqual([{ version: 2 }])
     })
 
+    it('is right about locks: eight for each table of a subject type, and few for one subject', async () => {
+      const store = open()
+      for (let at = 0; at < 10; at++) await store.stream.append(`kind${at}:1`, { type: 'x' })
+      const locks = (where: string) => store.transaction(async (tx) => {
+        await tx.query(`select id from nvent.nvent_events where ${where} order by id limit 100`)
+        const { rows: [row] } = await tx.query('select count(*)::int as count from pg_locks where pid = pg_backend_pid() and relation is not null')
+        return row!.count as number
+      })
+      const [some, one] = [await locks('id > 0'), await locks('subject_prefix = \'kind1\' and subject = \'kind1:1\'')]
+      await store.stream.append('one-more:1', { type: 'x' })
+      expect(await locks('id > 0') - some).toBe(8)
+      expect(one).toBeLessThanOrEqual(17)
+    })
+
     it('and a store that only reads needs no right to write', async () => {
       await database.sql(`alter database "${database.name}" set default_transaction_read_only = on`)
       const store = open({ autoMigrate: false })
