@@ -10,7 +10,7 @@ interface Backend {
 
 // Longer than any server takes for it: a network that swallows packets must not keep a store from starting.
 const PATIENCE_MS = 10_000
-const pid = { text: 'select pg_backend_pid() as pid', query_timeout: PATIENCE_MS }
+const pid = { text: 'select pg_catalog.pg_backend_pid() as pid', query_timeout: PATIENCE_MS }
 const namedPid = { ...pid, name: 'nvs_pooler' }
 
 /**

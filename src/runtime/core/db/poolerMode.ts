@@ -57,7 +57,7 @@ async function borrow<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): 
 
 async function serverProcess(client: PoolClient, before?: string): Promise<number> {
   if (before) await client.query(before)
-  const { rows: [row] } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const { rows: [row] } = await client.query<{ pid: number }>('select pg_catalog.pg_backend_pid() as pid')
   return row!.pid
 }
 

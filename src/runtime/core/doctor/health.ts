@@ -11,10 +11,10 @@ export const deadTuples: Check = {
   async run({ db, names }) {
     const { rows } = await db.query<{ name: string, dead: string, live: string, vacuumed: string | null }>({
       text: `select relname::text as name, n_dead_tup as dead, n_live_tup as live,
-        to_char(greatest(last_vacuum, last_autovacuum), 'YYYY-MM-DD HH24:MI') as vacuumed
+        pg_catalog.to_char(greatest(last_vacuum, last_autovacuum), 'YYYY-MM-DD HH24:MI') as vacuumed
         from pg_catalog.pg_stat_user_tables
-        where schemaname = $1::text and starts_with(relname::text, $2::text)
-          and n_dead_tup > $3::bigint and n_dead_tup > $4::double precision * n_live_tup
+        where schemaname = $1::text and pg_catalog.starts_with(relname::text, $2::text)
+          and n_dead_tup > $3::bigint and n_dead_tup::double precision > $4::double precision * n_live_tup::double precision
         order by n_dead_tup desc`,
       values: [names.schema, `${names.prefix}_`, MANY_DEAD, DEAD_SHARE],
     })
@@ -30,9 +30,9 @@ export const longTransactions: Check = {
   server: true,
   async run({ db, options }) {
     const { rows } = await db.query<{ pid: number, application: string, state: string, seconds: number }>({
-      text: `select pid, application_name as application, state, extract(epoch from now() - xact_start)::integer as seconds
+      text: `select pid, application_name as application, state, extract(epoch from pg_catalog.now() - xact_start)::integer as seconds
         from pg_catalog.pg_stat_activity
-        where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend' and now() - xact_start > make_interval(secs => $1::double precision)
+        where datname = pg_catalog.current_database() and pid <> pg_catalog.pg_backend_pid() and backend_type = 'client backend' and pg_catalog.now() - xact_start > pg_catalog.make_interval(secs => $1::double precision)
         order by xact_start`,
       values: [options.longTransaction],
     })

@@ -13,8 +13,8 @@ export const rights: Check = {
   async run(patient) {
     const { db, names, options } = patient
     const { rows: [row] } = await db.query<{ role: string, exists: boolean, usage: boolean | null, create: boolean | null, make: boolean }>({
-      text: `select current_user::text as role, n.oid is not null as exists, has_schema_privilege(n.oid, 'usage') as usage,
-        has_schema_privilege(n.oid, 'create') as create, has_database_privilege(current_database(), 'create') as make
+      text: `select current_user::text as role, n.oid is not null as exists, pg_catalog.has_schema_privilege(n.oid, 'usage') as usage,
+        pg_catalog.has_schema_privilege(n.oid, 'create') as create, pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create') as make
         from (select) here left join pg_catalog.pg_namespace n on n.nspname = $1::text`,
       values: [names.schema],
     })
@@ -41,14 +41,14 @@ export const rights: Check = {
 /** Tables and sequences that can't be used as the store uses them. */
 async function missingRights({ db, names }: Patient, to: string): Promise<Finding[]> {
   const { rows } = await db.query<{ name: string, missing: string }>({
-    text: `select c.relname::text as name, string_agg(needed.privilege, ', ' order by needed.privilege) as missing
+    text: `select c.relname::text as name, pg_catalog.string_agg(needed.privilege, ', ' order by needed.privilege) as missing
       from pg_catalog.pg_class c
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       join (values ('table', 'select'), ('table', 'insert'), ('table', 'update'), ('table', 'delete'), ('sequence', 'usage')) needed (kind, privilege)
         on needed.kind = case c.relkind when 'S' then 'sequence' else 'table' end
-      where n.nspname = $1::text and starts_with(c.relname::text, $2::text) and c.relkind in ('r', 'p', 'S') and not c.relispartition
+      where n.nspname = $1::text and pg_catalog.starts_with(c.relname::text, $2::text) and c.relkind in ('r', 'p', 'S') and not c.relispartition
         and (c.relname <> $2::text || 'schema_version' or needed.privilege = 'select')
-        and not case c.relkind when 'S' then has_sequence_privilege(c.oid, needed.privilege) else has_table_privilege(c.oid, needed.privilege) end
+        and not case c.relkind when 'S' then pg_catalog.has_sequence_privilege(c.oid, needed.privilege) else pg_catalog.has_table_privilege(c.oid, needed.privilege) end
       group by c.relname order by c.relname`,
     values: [names.schema, `${names.prefix}_`],
   })

@@ -27,7 +27,7 @@ export const version: Check = {
   name: 'server version',
   async run({ db }) {
     const { rows: [row] } = await db.query<{ number: string, version: string }>({
-      text: 'select current_setting(\'server_version_num\') as number, current_setting(\'server_version\') as version', values: [],
+      text: 'select pg_catalog.current_setting(\'server_version_num\') as number, pg_catalog.current_setting(\'server_version\') as version', values: [],
     })
     return Number(row!.number) >= OLDEST_SERVER
       ? [ok(`PostgreSQL ${row!.version}`)]
@@ -58,8 +58,8 @@ export const connections: Check = {
   server: true,
   async run({ db }) {
     const { rows: [row] } = await db.query<{ open: string, max: number }>({
-      text: `select count(*) as open, current_setting('max_connections')::integer
-        - current_setting('superuser_reserved_connections')::integer as max
+      text: `select pg_catalog.count(*) as open, pg_catalog.current_setting('max_connections')::integer
+        - pg_catalog.current_setting('superuser_reserved_connections')::integer as max
         from pg_catalog.pg_stat_activity where backend_type = 'client backend'`,
       values: [],
     })
@@ -88,7 +88,7 @@ async function askTime(db: Queryable): Promise<{ took: number, skew: number }> {
   const before = Date.now()
   const started = performance.now()
   const { rows: [row] } = await db.query<{ now: number }>({
-    text: 'select (extract(epoch from clock_timestamp()) * 1000)::double precision as now', values: [],
+    text: 'select (extract(epoch from pg_catalog.clock_timestamp()) * 1000.0)::double precision as now', values: [],
   })
   const took = performance.now() - started
   return { took, skew: row!.now - (before + took / 2) }

@@ -62,17 +62,17 @@ export async function findKey(db: Queryable, names: Names, key: string): Promise
 export async function streamTableSizes(db: Queryable, names: Names): Promise<TableSize[]> {
   const { rows } = await db.query<TableSize>({
     text: `select child.relname::text as "tableName", child.reltuples::double precision as rows,
-        pg_total_relation_size(child.oid)::double precision as bytes
+        pg_catalog.pg_total_relation_size(child.oid)::double precision as bytes
       from pg_catalog.pg_inherits i join pg_catalog.pg_class child on child.oid = i.inhrelid
-      where i.inhparent = to_regclass($1::text) order by child.relname::text collate "C"`,
+      where i.inhparent = pg_catalog.to_regclass($1::text)::oid order by child.relname::text collate "C"`,
     values: [names.table('events')],
   })
   return rows
 }
 
 const selectKeys = (names: Names): string =>
-  `select key, value, to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "expiresAt" from ${names.table('kv')}
-    where tenant_id = '' and (expires_at is null or expires_at > statement_timestamp())`
+  `select key, value, pg_catalog.to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "expiresAt" from ${names.table('kv')}
+    where tenant_id = '' and (expires_at is null or expires_at > pg_catalog.statement_timestamp())`
 
 const matches = (column: string): string =>
   `${column} like $1::text escape '\\' and ${column} >= $2::text and ($3::text is null or ${column} < $3::text) and ${column} > $4::text`

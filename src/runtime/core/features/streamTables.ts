@@ -54,7 +54,7 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
 /** The subject tables of a store, in order of name. */
 export async function listTables(db: Queryable, names: Names): Promise<StreamTable[]> {
   const { rows } = await db.query<{ name: string, bound: string }>({
-    text: `select child.relname as name, pg_get_expr(child.relpartbound, child.oid) as bound
+    text: `select child.relname as name, pg_catalog.pg_get_expr(child.relpartbound, child.oid) as bound
       from pg_catalog.pg_inherits i
       join pg_catalog.pg_class child on child.oid = i.inhrelid
       join pg_catalog.pg_class parent on parent.oid = i.inhparent

@@ -16,7 +16,7 @@ export function createTurns(use: Use, { schema, prefix }: Names, job: string): T
   const key = digest.readBigInt64BE().toString()
   return step => use(session => session.atomic(async (transaction) => {
     const { rows: [row] } = await transaction.query<{ mine: boolean }>({
-      text: 'select pg_try_advisory_xact_lock($1::bigint) as mine', values: [key],
+      text: 'select pg_catalog.pg_try_advisory_xact_lock($1::bigint) as mine', values: [key],
     })
     return row!.mine ? step(transaction) : undefined
   }))

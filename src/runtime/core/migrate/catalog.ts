@@ -60,39 +60,39 @@ export async function readCatalog(db: Queryable, { schema, prefix }: SchemaNames
 
 const COLUMNS = `
 select c.relname::text as table, parent.relname::text as partition_of, a.attname::text as name,
-  format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as required, a.atthasdef or a.attidentity <> '' as filled
+  pg_catalog.format_type(a.atttypid, a.atttypmod) as type, a.attnotnull as required, a.atthasdef or a.attidentity <> '' as filled
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 left join pg_catalog.pg_inherits i on i.inhrelid = c.oid and c.relispartition
 left join pg_catalog.pg_class parent on parent.oid = i.inhparent
-where n.nspname = $1::text and c.relkind in ('r', 'p') and (starts_with(c.relname::text, $2::text) or parent.relname = $2::text || 'events')
+where n.nspname = $1::text and c.relkind in ('r', 'p') and (pg_catalog.starts_with(c.relname::text, $2::text) or parent.relname = $2::text || 'events')
 order by c.relname::text collate "C", a.attnum`
 
 // The definition begins with the names of the index and of its table, which are compared by themselves.
 const INDEXES = `
 select i.relname::text as name, t.relname::text as table, x.indisprimary as primary, x.indisunique as unique,
   x.indisvalid and x.indisready as valid,
-  substr(pg_get_indexdef(i.oid), char_length(concat(
-    'CREATE ', case when x.indisunique then 'UNIQUE ' end, 'INDEX ', quote_ident(i.relname), ' ON ',
-    case when i.relkind = 'I' then 'ONLY ' end, quote_ident(n.nspname), '.', quote_ident(t.relname), ' USING '
+  pg_catalog.substr(pg_catalog.pg_get_indexdef(i.oid), pg_catalog.char_length(pg_catalog.concat(
+    'CREATE ', case when x.indisunique then 'UNIQUE ' end, 'INDEX ', pg_catalog.quote_ident(i.relname), ' ON ',
+    case when i.relkind = 'I' then 'ONLY ' end, pg_catalog.quote_ident(n.nspname), '.', pg_catalog.quote_ident(t.relname), ' USING '
   )) + 1) as definition
 from pg_catalog.pg_index x
 join pg_catalog.pg_class i on i.oid = x.indexrelid
 join pg_catalog.pg_class t on t.oid = x.indrelid
 join pg_catalog.pg_namespace n on n.oid = t.relnamespace
-where n.nspname = $1::text and starts_with(t.relname::text, $2::text) and not i.relispartition
+where n.nspname = $1::text and pg_catalog.starts_with(t.relname::text, $2::text) and not i.relispartition
 order by t.relname::text collate "C", i.relname::text collate "C"`
 
 const SEQUENCES = `
 select c.relname::text as name from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where n.nspname = $1::text and c.relkind = 'S' and starts_with(c.relname::text, $2::text)
+where n.nspname = $1::text and c.relkind = 'S' and pg_catalog.starts_with(c.relname::text, $2::text)
 order by c.relname::text collate "C"`
 
 const FUNCTIONS = `
-select p.proname::text as name, oidvectortypes(p.proargtypes) as signature, format_type(p.prorettype, null) as result, p.prosrc as body
+select p.proname::text as name, pg_catalog.oidvectortypes(p.proargtypes) as signature, pg_catalog.format_type(p.prorettype, null) as result, p.prosrc as body
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-where n.nspname = $1::text and starts_with(p.proname::text, $2::text)
+where n.nspname = $1::text and pg_catalog.starts_with(p.proname::text, $2::text)
 order by p.proname::text collate "C", 2`

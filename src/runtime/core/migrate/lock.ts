@@ -28,7 +28,7 @@ export async function locked<T>(db: Db, names: SchemaNames, work: (session: Sess
 /** Keeps the server from ending a transaction that only holds the lock while other connections work. */
 export async function neverIdleOut(session: Queryable): Promise<void> {
   await session.query({
-    text: `select set_config(name, '0', true) from pg_catalog.pg_settings
+    text: `select pg_catalog.set_config(name, '0', true) from pg_catalog.pg_settings
       where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')`,
     values: [],
   })
@@ -38,7 +38,7 @@ export async function neverIdleOut(session: Queryable): Promise<void> {
 async function tryLock(session: Queryable, { schema }: SchemaNames): Promise<boolean> {
   const digest = createHash('sha256').update(`nvent-store-postgres migrate ${schema}`).digest()
   const { rows: [row] } = await session.query<{ locked: boolean }>({
-    text: 'select pg_try_advisory_xact_lock($1::bigint) as locked', values: [digest.readBigInt64BE().toString()],
+    text: 'select pg_catalog.pg_try_advisory_xact_lock($1::bigint) as locked', values: [digest.readBigInt64BE().toString()],
   })
   return row!.locked
 }

@@ -52,7 +52,7 @@ function section(migration: Migration, names: SchemaNames, done: number): string
   return `-- migration ${version}: ${name}${breaking ? ' (breaking: older builds are refused afterwards)' : ''}
 ${body(migration, names, done)}
 insert into ${versionTable(names)} (version, description, checksum, breaking, step)
-  values (${row}) on conflict (version) do update set step = null, applied_at = now();`
+  values (${row}) on conflict (version) do update set step = null, applied_at = pg_catalog.now();`
 }
 
 function body(migration: Migration, names: SchemaNames, done: number): string {

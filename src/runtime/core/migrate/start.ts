@@ -16,7 +16,7 @@ export async function schemaOf(db: Db, names: SchemaNames, options: DbOptions): 
 export async function describeStore(
   db: Db, names: SchemaNames, schema: SchemaState,
 ): Promise<StoreInfo> {
-  const { rows: [server] } = await db.query<{ version: string }>({ text: 'select current_setting(\'server_version\') as version', values: [] })
+  const { rows: [server] } = await db.query<{ version: string }>({ text: 'select pg_catalog.current_setting(\'server_version\') as version', values: [] })
   return {
     driver: db.driver,
     database: db.label,

@@ -77,8 +77,8 @@ export async function appliedMigrations(db: Queryable, names: SchemaNames): Prom
     )
   }
   const { rows } = await db.query<AppliedMigration>({
-    text: `select version, description, checksum, coalesce((to_jsonb(applied) ->> 'breaking')::boolean, false) as breaking,
-      (to_jsonb(applied) ->> 'step')::integer as step from ${versionTable(names)} applied order by version`,
+    text: `select version, description, checksum, coalesce((pg_catalog.to_jsonb(applied) ->> 'breaking'::text)::boolean, false) as breaking,
+      (pg_catalog.to_jsonb(applied) ->> 'step'::text)::integer as step from ${versionTable(names)} applied order by version`,
     values: [],
   })
   return rows
@@ -93,7 +93,7 @@ export function stateOf(rows: AppliedMigration[]): AppliedState {
 /** SQL that makes the version table, or completes one that was made before it had all of its columns. */
 export function versionTableSql(names: SchemaNames): string {
   return `create table if not exists ${versionTable(names)} (
-  version integer primary key, applied_at timestamptz default now(), description text, checksum text not null,
+  version integer primary key, applied_at timestamptz default pg_catalog.now(), description text, checksum text not null,
   ${LATER_COLUMNS.join(', ')}
 )`
 }
@@ -116,7 +116,7 @@ export async function record(session: Queryable, names: SchemaNames, migration: 
   await session.query({
     text: `insert into ${versionTable(names)} (version, description, checksum, breaking, step)
       values ($1::integer, $2::text, $3::text, $4::boolean, $5::integer)
-      on conflict (version) do update set step = excluded.step, applied_at = now()`,
+      on conflict (version) do update set step = excluded.step, applied_at = pg_catalog.now()`,
     values: [migration.version, migration.name, migration.checksum, migration.breaking ?? false, step],
   })
 }

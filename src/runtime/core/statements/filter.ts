@@ -41,7 +41,7 @@ export function conditionSql(spec: IndexSpec, condition: Condition, first: numbe
   const parts: string[] = []
   let parameter = first
   // An entry without metadata shows no version.
-  if (condition.column === 'version') parts.push(`version = any($${parameter++}::double precision[]) and "${spec.rest}" is not null`)
+  if (condition.column === 'version') parts.push(`version::double precision = any($${parameter++}::double precision[]) and "${spec.rest}" is not null`)
   else if (condition.column) {
     const value = `$${parameter++}::${castOf(condition.column.type)}`
     parts.push(`${condition.column.sql} = ${condition.single ? value : `any(${value}[])`}`)

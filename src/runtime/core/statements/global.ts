@@ -21,7 +21,7 @@ export interface GlobalRange {
 /** What an event has to be like beside its subject; the names are those of the options. */
 const CONDITIONS: Record<'types' | 'correlationId' | 'since', (parameter: string) => string> = {
   types: parameter => `type = any(${parameter}::text[])`,
-  correlationId: parameter => `meta ->> 'correlationId' = ${parameter}::text`,
+  correlationId: parameter => `meta ->> 'correlationId'::text = ${parameter}::text`,
   since: parameter => `ts >= ${parameter}::bigint`,
 }
 

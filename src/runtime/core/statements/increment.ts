@@ -78,8 +78,8 @@ function incrementSql(
   const holder = target.path.length > 1
     ? `case when ${column} @> ${around} then ${column} else ${context.names.table('merge_patch')}(coalesce(${column}, '{}'), ${around}) end`
     : `coalesce(${column}, ${around})`
-  const written = `jsonb_set(${holder}, ${path}, to_jsonb(${next}))`
-  const fits = `(${next} = trunc(${next}) and abs(${next}) <= 9007199254740991)`
+  const written = `pg_catalog.jsonb_set(${holder}, ${path}, pg_catalog.to_jsonb(${next}))`
+  const fits = `(${next} = pg_catalog.trunc(${next}) and pg_catalog.abs(${next}) <= 9007199254740991::double precision)`
   const assignments = target.number
     ? [
         `${target.number.sql} = case when ${fits} then (${next})::bigint end`,
@@ -91,7 +91,7 @@ function incrementSql(
   if (target.column !== spec.rest) assignments.push(`"${spec.rest}" = coalesce(t."${spec.rest}", '{}')`)
   const conditions = [
     where,
-    `coalesce(jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
+    `coalesce(pg_catalog.jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
     ...target.blockers.map(field => `t.${field.sql} is null`),
     ...throughObjects(column, path, target.path.length),
     ...(target.column === spec.rest ? [] : [noneInRest(spec, target)]),
@@ -100,7 +100,7 @@ function incrementSql(
   return `
 update ${context.names.table(spec.table)} t set
   ${assignments.join(',\n  ')},
-  version = t.version + ${rows.ref('times')}, updated_at = statement_timestamp()${rows.from}
+  version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${rows.from}
 where ${conditions.join('\n  and ')}
 returning ${rows.ord} as ord, ${result} as value`
 }
@@ -111,13 +111,13 @@ returning ${rows.ord} as ord, ${result} as value`
  */
 function throughObjects(column: string, path: string, length: number): string[] {
   return Array.from({ length: length - 1 }, (_, at) =>
-    `coalesce(jsonb_typeof(${column} #> (${path})[1:${at + 1}]), 'object') = 'object'`)
+    `coalesce(pg_catalog.jsonb_typeof(${column} #> (${path})[1:${at + 1}]), 'object') = 'object'`)
 }
 
 /** The rest has a value at the path of a column of objects only when it is no object: it is in the way. */
 function noneInRest(spec: IndexSpec, target: Target): string {
   const field = fieldsOf(spec).find(each => each.column === target.column)!
-  return `t."${spec.rest}" #> '{${field.path.join(',')}}' is null`
+  return `t."${spec.rest}" #> '{${field.path.join(',')}}'::text[] is null`
 }
 
 /** `a.b.c` → `{"a":{"b":{}}}` */

@@ -65,7 +65,7 @@ export function addEntries(context: StatementContext, inputs: AddInput[]): State
     const keys = [...keyColumns(spec), spec.id].map(key => `"${key}"`).join(', ')
     const replaced = ['score', ...fields.map(field => field.column), spec.rest]
     const names = columns.map(column => `"${column.name}"`).join(', ')
-    const seq = `nextval(${context.names.literal('entries_seq')})`
+    const seq = `pg_catalog.nextval(${context.names.literal('entries_seq')})`
     return {
       columns,
       sql: (rows) => {
@@ -76,7 +76,7 @@ select $1::text, ${names}, seq from (select ${values}, ${seq} as seq${rows.from}
 ${rows.from && `order by ${keys}`}
 on conflict (tenant_id, ${keys}) do update set
   ${replaced.map(column => `"${column}" = excluded."${column}"`).join(', ')},
-  version = 0, updated_at = statement_timestamp()`
+  version = 0, updated_at = pg_catalog.statement_timestamp()`
       },
     }
   })
@@ -137,7 +137,7 @@ export function updateEntries(context: StatementContext, inputs: UpdateInput[]):
         return `
 update ${context.names.table(spec.table)} t set
   ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${writtenRest(form, `t."${spec.rest}"`, merge, rows)},
-  version = t.version + ${rows.ref('times')}, updated_at = statement_timestamp()${rows.from}
+  version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${rows.from}
 where ${sameAsInput(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
 returning ${rows.ord} as ord`
       },

@@ -6,7 +6,7 @@ import type { InputColumn } from './rows'
 import { lookUp } from './rows'
 
 // now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
-const LIVE = '(expires_at is null or expires_at > statement_timestamp())'
+const LIVE = '(expires_at is null or expires_at > pg_catalog.statement_timestamp())'
 
 export interface SetInput {
   key: string
@@ -41,9 +41,9 @@ export function setValues(context: StatementContext, inputs: SetInput[]): Statem
     columns: setColumns,
     sql: rows => `
 insert into ${context.names.table('kv')} (tenant_id, key, value, expires_at)
-select $1::text, ${rows.ref('key')}, ${rows.ref('value')}, statement_timestamp() + ${rows.ref('ttl')} * interval '1 second'${rows.from}
+select $1::text, ${rows.ref('key')}, ${rows.ref('value')}, pg_catalog.statement_timestamp() + ${rows.ref('ttl')} * interval '1 second'${rows.from}
 on conflict (tenant_id, key) do update
-  set value = excluded.value, expires_at = excluded.expires_at, updated_at = statement_timestamp()`,
+  set value = excluded.value, expires_at = excluded.expires_at, updated_at = pg_catalog.statement_timestamp()`,
   }))
 }
 
@@ -63,19 +63,19 @@ const incrementColumns: InputColumn<IncrementInput>[] = [
 
 /** A number that is live is added to, a key that is absent or expired starts anew; anything else matches no row. */
 export function incrementValues(context: StatementContext, inputs: IncrementInput[]): Statement {
-  const dead = 'kv.expires_at <= statement_timestamp()'
+  const dead = 'kv.expires_at <= pg_catalog.statement_timestamp()'
   return statementFor(context, 'kv increment', inputs, () => ({
     columns: incrementColumns,
     sql: rows => `
 insert into ${context.names.table('kv')} as kv (tenant_id, key, value)
-select $1::text, ${rows.ref('key')}, to_jsonb(${rows.ref('by')})${rows.from}
+select $1::text, ${rows.ref('key')}, pg_catalog.to_jsonb(${rows.ref('by')})${rows.from}
 on conflict (tenant_id, key) do update set
   value = case when ${dead} then excluded.value
-    else to_jsonb((kv.value #>> '{}')::double precision + (excluded.value #>> '{}')::double precision) end,
+    else pg_catalog.to_jsonb((kv.value #>> '{}'::text[])::double precision + (excluded.value #>> '{}'::text[])::double precision) end,
   expires_at = case when ${dead} then null else kv.expires_at end,
-  updated_at = statement_timestamp()
-where ${dead} or jsonb_typeof(kv.value) = 'number'
-returning key, (value #>> '{}')::double precision as value`,
+  updated_at = pg_catalog.statement_timestamp()
+where ${dead} or pg_catalog.jsonb_typeof(kv.value) = 'number'
+returning key, (value #>> '{}'::text[])::double precision as value`,
   }))
 }
 
@@ -90,7 +90,7 @@ with gone as (
     and key like $4::text escape '\\'
   returning ${LIVE} as live
 )
-select count(*) filter (where live) as count from gone`),
+select pg_catalog.count(*) filter (where live) as count from gone`),
     values: [context.tenant, from, to, pattern],
   }
 }
@@ -101,7 +101,7 @@ export function sweepValues(context: StatementContext, limit: number): Statement
   return {
     ...context.cache.compile('kv sweep', () => `
 delete from ${table} where ctid = any(array(
-  select ctid from ${table} where expires_at <= statement_timestamp()
+  select ctid from ${table} where expires_at <= pg_catalog.statement_timestamp()
   order by expires_at limit $1::bigint for update skip locked
 ))`),
     values: [limit],

@@ -10,11 +10,11 @@ import type { StatementContext } from './context'
  */
 export function enterOrder(context: StatementContext): string {
   const { lock, setting } = orderKey(context.names)
-  const enter = `pg_advisory_xact_lock_shared(${lock}, ((last_value - (not is_called)::int) % ${ID_RANGE})::int)`
+  const enter = `pg_catalog.pg_advisory_xact_lock_shared(${lock}, ((last_value - (not is_called)::int) % ${ID_RANGE})::int)`
   return `(
     select last_value from ${context.names.table('events_id_seq')}
-    where case when pg_current_xact_id_if_assigned() is null then ${enter} is not null
-      else coalesce(current_setting('${setting}', true), '') <> '' or set_config('${setting}', 'held' || ${enter}::text, true) <> '' end
+    where case when pg_catalog.pg_current_xact_id_if_assigned() is null then ${enter} is not null
+      else coalesce(pg_catalog.current_setting('${setting}', true), '') <> '' or pg_catalog.set_config('${setting}', 'held' || ${enter}::text, true) <> '' end
   )`
 }
 
@@ -29,10 +29,10 @@ export function readMark(context: StatementContext): Statement {
   return {
     ...context.cache.compile('mark', () => `
 select mark.head, least(mark.head, (
-  select min(mark.head - ${behind})
+  select pg_catalog.min(mark.head - ${behind})
   from pg_catalog.pg_locks l
   where l.locktype = 'advisory' and l.classid = ${lock}::oid and l.objsubid = 2 and ${behind} < ${ID_RANGE / 2}
-    and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+    and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
 )) as settled
 from (select last_value - (not is_called)::int as head from ${context.names.table('events_id_seq')}) as mark`),
     values: [],
@@ -43,7 +43,7 @@ from (select last_value - (not is_called)::int as head from ${context.names.tabl
 export function notifyReaders(context: StatementContext): Statement {
   return {
     ...context.cache.compile('notify', () => `
-select set_config('synchronous_commit', 'off', true), pg_notify('${orderKey(context.names).channel}', '')`),
+select pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify('${orderKey(context.names).channel}', '')`),
     values: [],
   }
 }

@@ -117,7 +117,7 @@ order by ${onward} limit ${limit}`
 export function countAllEntries(context: StatementContext, { spec, keys }: Route<IndexSpec>): Statement {
   return {
     ...context.cache.compile('count all', () => `
-select coalesce(sum(entries), 0) as count from ${context.names.table('entry_counts')}
+select coalesce(pg_catalog.sum(entries), 0) as count from ${context.names.table('entry_counts')}
 where tenant_id = $1::text and table_name = $2::text and key = $3::text`),
     values: [context.tenant, spec.table, keys[0] ?? ''],
   }
@@ -129,7 +129,7 @@ export function compactCounts(context: StatementContext, most: number): Statemen
   return {
     ...context.cache.compile('compact counts', () => `
 with crowded as (
-  select tenant_id, table_name, key from ${table} group by tenant_id, table_name, key having count(*) > 1
+  select tenant_id, table_name, key from ${table} group by tenant_id, table_name, key having pg_catalog.count(*) > 1
 ),
 taken as (
   delete from ${table} where ctid = any(array(
@@ -138,7 +138,7 @@ taken as (
   returning tenant_id, table_name, key, entries
 )
 insert into ${table} (tenant_id, table_name, key, entries)
-select tenant_id, table_name, key, sum(entries) from taken group by tenant_id, table_name, key`),
+select tenant_id, table_name, key, pg_catalog.sum(entries) from taken group by tenant_id, table_name, key`),
     values: [most],
   }
 }
@@ -151,7 +151,7 @@ export function countEntries(context: StatementContext, route: Route<IndexSpec>,
   const table = context.names.table(spec.table)
   return {
     ...compilerOf(context, conditions)(`count ${table} ${conditions.map(condition => condition.shape).join(',')}`, () => `
-select count(*) as count from ${table}
+select pg_catalog.count(*) as count from ${table}
 where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()].join('\n  and ')}`),
     values,
   }

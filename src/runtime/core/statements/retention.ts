@@ -43,7 +43,7 @@ export interface SubjectStep extends Step {
 }
 
 // Of the many tables each statement is sent now and then: their texts would only crowd the cache of the calls.
-const NOW_MS = 'floor(extract(epoch from statement_timestamp()) * 1000)::bigint'
+const NOW_MS = 'pg_catalog.floor(extract(epoch from pg_catalog.statement_timestamp()) * 1000.0)::bigint'
 
 /**
  * Takes old events out of a table all of whose subjects are meant. Ids grow with time, so the oldest events are found
@@ -61,7 +61,7 @@ victim as materialized (
   where tenant_id = $1::text and id = any(array(select id from page where ${old})) for update skip locked
 ),
 ${take(context, table, step.action, '$5')}
-select (select count(*) from page where ${old})::integer as seen, (select max(id) from page) as last, (select count(*) from gone)::integer as taken`,
+select (select pg_catalog.count(*) from page where ${old})::integer as seen, (select pg_catalog.max(id) from page) as last, (select pg_catalog.count(*) from gone)::integer as taken`,
     values: [context.tenant, step.afterId, step.events, step.maxAgeMs, ...before(table, step)],
   }
 }
@@ -99,7 +99,7 @@ victim as materialized (
   limit $6::bigint
 ),
 ${take(context, table, step.action, '$9')}
-select (select count(*) from page)::integer as seen, (select max(key) from page) as last, (select count(*) from gone)::integer as taken`,
+select (select pg_catalog.count(*) from page)::integer as seen, (select pg_catalog.max(key) from page) as last, (select pg_catalog.count(*) from gone)::integer as taken`,
     values: [
       context.tenant, step.afterKey, step.from, step.to, step.subjects, step.events, step.pattern, step.maxCount ?? step.maxAgeMs, table.before,
     ],

@@ -75,8 +75,8 @@ function manyRows<I>(columns: Column<I>[]): InputRows<I> {
   const arrays = spread.filter(({ cast }) => cast !== 'jsonb')
   const documents = spread.filter(({ cast }) => cast === 'jsonb')
   const sources = [
-    `unnest(${arrays.map(({ at }) => parameters[at]).join(', ')})`,
-    ...documents.map(({ at }) => `jsonb_array_elements(${parameters[at]})`),
+    ...arrays.map(({ at }) => `pg_catalog.unnest(${parameters[at]})`),
+    ...documents.map(({ at }) => `pg_catalog.jsonb_array_elements(${parameters[at]})`),
   ]
   const names = [...arrays, ...documents].map(({ name }) => `"${name}"`)
   const refs = new Map(columns.map((column, at) => {

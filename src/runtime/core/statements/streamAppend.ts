@@ -59,10 +59,10 @@ function many(parts: Parts): string {
   return `
 with ${claimHeads(context, mode, claimTable(mode, ref))},
 claimed as (
-  select array_agg(version) as versions, array_agg(last_ts) as times
+  select pg_catalog.array_agg(version) as versions, pg_catalog.array_agg(last_ts) as times
   from (
     select head.version, head.last_ts
-    from unnest(${ref(CLAIM.subject)}) with ordinality as i(subject, place) left join head on head.subject = i.subject
+    from pg_catalog.unnest(${ref(CLAIM.subject)}) with ordinality as i(subject, place) left join head on head.subject = i.subject
     order by place
   ) head
 )
@@ -74,15 +74,15 @@ ${mode === 'any' ? '' : `where ${version} is not null\n`}${returned(parts)}`
 function manyOfIds(parts: Parts): string {
   const { context, mode, shape, rows: { ref, ord, from } } = parts
   const own = shape.sent.filter(column => !isShared(column)).map(({ name }) => `${ref(name)} as "${name}"`)
-  const expected = mode === 'present' ? ', max("in expected")' : ''
+  const expected = mode === 'present' ? ', pg_catalog.max("in expected")' : ''
   return `
 with input as materialized (
   select ${own.join(', ')}, ${ord} as ord${from} where ${isNew(parts)}
 ),
-${claimHeads(context, mode, `(select "in subject", count(*)${expected} from input group by "in subject")`)},
+${claimHeads(context, mode, `(select "in subject", pg_catalog.count(*)${expected} from input group by "in subject")`)},
 numbered as (
   select input.*, head.last_ts,
-    head.version - count(*) over (partition by "in subject") + row_number() over (partition by "in subject" order by ord) as version
+    head.version - pg_catalog.count(*) over (partition by "in subject") + pg_catalog.row_number() over (partition by "in subject" order by ord) as version
   from input join head on head.subject = input."in subject"
   order by ord
 )
@@ -92,13 +92,13 @@ ${returned(parts)}`
 
 function insert({ context: { names }, spec, shape: { columns } }: Parts, head: string, select: (column: InputColumn<AppendInput>) => string): string {
   return `insert into ${names.table(spec.table)} (tenant_id, id, version, ts, ${columns.map(column => `"${column.name}"`).join(', ')})
-select $1::text, nextval(${names.literal('events_id_seq')}), ${head}, ${columns.map(select).join(', ')}`
+select $1::text, pg_catalog.nextval(${names.literal('events_id_seq')}), ${head}, ${columns.map(select).join(', ')}`
 }
 
 /** Which stream a row belongs to, and whether it has a table of its own, is only asked where some may have none. */
 function returned({ context: { names }, spec, mode }: Parts): string {
   const key = mode === 'any' ? '' : `, "${keyColumns(spec).at(-1)}" as key`
-  const unplaced = spec.partition ? `, tableoid = ${names.literal(`${spec.table}_default`)}::regclass as unplaced` : ''
+  const unplaced = spec.partition ? `, tableoid = ${names.literal(`${spec.table}_default`)}::regclass::oid as unplaced` : ''
   return `returning id::text, ts, version${key}${unplaced}`
 }
 

@@ -18,7 +18,7 @@ const ARCHIVED_COLUMNS = 'id, ts, version, type, record::text as record'
 export function archiveHead(context: StatementContext, subject: string): Statement {
   return {
     ...context.cache.compile('archive head', () => `
-update ${context.names.table('heads')} set archived_version = version, archived_at = clock_timestamp()
+update ${context.names.table('heads')} set archived_version = version, archived_at = pg_catalog.clock_timestamp()
 where tenant_id = $1::text and subject = $2::text and archived_version is null and version > 0`),
     values: [context.tenant, subject],
   }
@@ -55,10 +55,10 @@ select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed 
 export function recordOf(spec: StreamSpec): string {
   const fields = fieldsOf(spec).map((field) => {
     // An array around the rest says that the event did not carry the field of the key column.
-    const present = field.type === 'key' ? `jsonb_typeof("${spec.rest}") is distinct from 'array'` : `${field.sql} is not null`
-    return `case when ${present} then jsonb_build_object(${quoteLiteral(field.name)}, ${field.sql}) else '{}' end`
+    const present = field.type === 'key' ? `pg_catalog.jsonb_typeof("${spec.rest}") is distinct from 'array'` : `${field.sql} is not null`
+    return `case when ${present} then pg_catalog.jsonb_build_object(${quoteLiteral(field.name)}, ${field.sql}) else '{}' end`
   })
-  return [...fields, `case jsonb_typeof("${spec.rest}") when 'array' then "${spec.rest}" -> 0 when 'object' then "${spec.rest}" else '{}' end`].join('\n    || ')
+  return [...fields, `case pg_catalog.jsonb_typeof("${spec.rest}") when 'array' then "${spec.rest}" -> 0 when 'object' then "${spec.rest}" else '{}' end`].join('\n    || ')
 }
 
 /** Archived events of one subject. Ids and times grow with versions, so the order is the same for all of them. */

@@ -31,7 +31,7 @@ export function claimColumns(mode: HeadMode): Column<AppendInput>[] {
 
 export function claimTable(mode: HeadMode, ref: (name: string) => string): string {
   const lists = [CLAIM.subject, CLAIM.events, ...(mode === 'present' ? [CLAIM.expected] : [])]
-  return `unnest(${lists.map(ref).join(', ')})`
+  return `rows from (${lists.map(list => `pg_catalog.unnest(${ref(list)})`).join(', ')})`
 }
 
 function claimsOf(inputs: readonly AppendInput[]): Claims {

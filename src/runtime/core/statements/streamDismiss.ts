@@ -10,8 +10,8 @@ export function dismissEvent(context: StatementContext, tableName: string, given
   const table = context.names.table(tableName)
   return {
     ...context.cache.unprepared(`dismiss ${table}`, () => `
-update ${table} set dismissed = jsonb_build_object(
-  'reason', $3::text, 'by', $4::text, 'at', floor(extract(epoch from clock_timestamp()) * 1000)::bigint)
+update ${table} set dismissed = pg_catalog.jsonb_build_object(
+  'reason', $3::text, 'by', $4::text, 'at', pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000.0)::bigint)
 where tenant_id = $1::text and id = $2::bigint and dismissed is null`),
     values: [context.tenant, given.id, given.reason, given.by],
   }

@@ -15,7 +15,7 @@ export interface Expectation {
   given: ExpectedVersion
 }
 
-const NOW_MS = 'floor(extract(epoch from clock_timestamp()) * 1000)::bigint'
+const NOW_MS = 'pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000.0)::bigint'
 
 /** Takes versions for the event of one subject; no row where the stream is not the expected one. */
 export function claimHead(context: StatementContext, mode: HeadMode, given: { subject: string, expected: string, condition: string }): string {
@@ -78,7 +78,7 @@ export function lockHeads(context: StatementContext, subjects: string[]): Statem
     ...context.cache.compile('lock heads', () => `
 insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
 select $1::text, subject, 0, ${enterOrder(context)}, 0
-from unnest($2::text[]) as subject order by subject collate "C"
+from pg_catalog.unnest($2::text[]) as subject order by subject collate "C"
 on conflict (tenant_id, subject) do update set version = head.version
 returning subject, version, archived_version is not null as archived`),
     values: [context.tenant, subjects],
@@ -96,7 +96,7 @@ delete from ${context.names.table('heads')} where tenant_id = $1::text and subje
 export function readHead(context: StatementContext, subject: string): Statement {
   return {
     ...context.cache.compile('read head', () => `
-select version, last_ts, floor(extract(epoch from archived_at) * 1000)::bigint as archived_at
+select version, last_ts, pg_catalog.floor(extract(epoch from archived_at) * 1000.0)::bigint as archived_at
 from ${context.names.table('heads')} where ${keyCondition(['tenant_id', 'subject'])} and version > 0`),
     values: [context.tenant, subject],
   }

@@ -42,7 +42,7 @@ export function listHeads(context: StatementContext, given: { glob: string, afte
   const { pattern, from, to } = likeOf(given.glob)
   return {
     ...context.cache.compile('list heads', () => `
-select subject, version, last_ts, floor(extract(epoch from archived_at) * 1000)::bigint as archived_at
+select subject, version, last_ts, pg_catalog.floor(extract(epoch from archived_at) * 1000.0)::bigint as archived_at
 from ${context.names.table('heads')}
 where tenant_id = $1::text and subject > $2::text and subject >= $3::text and ($4::text is null or subject < $4::text)
   and subject like $5::text escape '\\' and version > 0

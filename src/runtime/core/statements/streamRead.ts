@@ -135,5 +135,5 @@ function lastVersionBefore(table: string, ofSubject: string, id: string): string
         where ${ofSubject} and version > low and version <= (low + high + 1) / 2 order by version desc limit 1
       ) as middle on true
       where low < high
-    ) select max(low) from halves)`
+    ) select pg_catalog.max(low) from halves)`
 }

@@ -29,7 +29,7 @@ export async function adopt(
   const adoption = adoptions.find(each => each.version === version)!
   try {
     await session.query({
-      text: 'select set_config(\'nvent.subject_prefix\', $1::text, true), set_config(\'statement_timeout\', \'0\', true)',
+      text: 'select pg_catalog.set_config(\'nvent.subject_prefix\', $1::text, true), pg_catalog.set_config(\'statement_timeout\', \'0\', true)',
       values: [subjectPrefix],
     })
     if (await helperOf(session, names) === 'replaced') await session.script(`drop function ${helperFunction(names)}`)

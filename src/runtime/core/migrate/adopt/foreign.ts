@@ -62,7 +62,7 @@ export async function schemaOwner(db: Queryable, names: SchemaNames): Promise<'o
 export async function foreignVersion(db: Queryable, names: SchemaNames): Promise<number | undefined> {
   if (await schemaOwner(db, names) !== 'foreign') return undefined
   const { rows: [latest] } = await db.query<{ version: number }>({
-    text: `select coalesce(max(version), 0) as version from ${versionTable(names)}`, values: [],
+    text: `select coalesce(pg_catalog.max(version), 0) as version from ${versionTable(names)}`, values: [],
   })
   return latest!.version
 }

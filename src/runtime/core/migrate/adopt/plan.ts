@@ -66,12 +66,12 @@ function unknownVersion(version: number): string {
 async function dependents(db: Queryable, names: SchemaNames): Promise<string[]> {
   const { rows } = await db.query<{ table: string, dependent: string | null }>({
     text: `select distinct c.relname as table, coalesce(
-        (select 'view ' || w.ev_class::regclass from pg_catalog.pg_rewrite w where d.classid = 'pg_rewrite'::regclass and w.oid = d.objid),
-        (select 'foreign key ' || f.conname || ' of ' || f.conrelid::regclass from pg_catalog.pg_constraint f
-          where d.classid = 'pg_constraint'::regclass and f.oid = d.objid and f.contype = 'f')
+        (select 'view ' || w.ev_class::regclass::text from pg_catalog.pg_rewrite w where d.classid = 'pg_catalog.pg_rewrite'::regclass::oid and w.oid = d.objid),
+        (select 'foreign key ' || f.conname::text || ' of ' || f.conrelid::regclass::text from pg_catalog.pg_constraint f
+          where d.classid = 'pg_catalog.pg_constraint'::regclass::oid and f.oid = d.objid and f.contype = 'f')
       ) as dependent
       from pg_catalog.pg_depend d
-      join pg_catalog.pg_class c on c.oid = d.refobjid and d.refclassid = 'pg_class'::regclass
+      join pg_catalog.pg_class c on c.oid = d.refobjid and d.refclassid = 'pg_catalog.pg_class'::regclass::oid
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
       where n.nspname = $1::text and c.relname = any($2::text[]) and d.deptype = 'n'
       order by 1, 2`,
@@ -83,7 +83,7 @@ async function dependents(db: Queryable, names: SchemaNames): Promise<string[]> 
 
 async function sizeOf(db: Queryable, names: SchemaNames, table: string): Promise<{ rows: number, bytes: number }> {
   const { rows: [size] } = await db.query<{ rows: string, bytes: string }>({
-    text: `select count(*) as rows, pg_total_relation_size($1::text::regclass) as bytes from ${tableOf(names, table)}`,
+    text: `select pg_catalog.count(*) as rows, pg_catalog.pg_total_relation_size($1::text::regclass) as bytes from ${tableOf(names, table)}`,
     values: [tableOf(names, table)],
   })
   return { rows: Number(size!.rows), bytes: Number(size!.bytes) }
@@ -92,9 +92,9 @@ async function sizeOf(db: Queryable, names: SchemaNames, table: string): Promise
 async function misplacedCounters(db: Queryable, names: SchemaNames): Promise<number> {
   // Numbers beyond an integer column are times of events that have such a name.
   const { rows: [found] } = await db.query<{ count: string }>({
-    text: `select count(*) as count from ${tableOf(names, 'flow_runs')}
-      where jsonb_typeof(emitted_events) = 'object' and exists (
-        select from unnest($1::text[]) as field where jsonb_path_exists(emitted_events -> field,
+    text: `select pg_catalog.count(*) as count from ${tableOf(names, 'flow_runs')}
+      where pg_catalog.jsonb_typeof(emitted_events) = 'object' and exists (
+        select from pg_catalog.unnest($1::text[]) as field where pg_catalog.jsonb_path_exists(emitted_events -> field,
           'strict $ ? (@.type() == "number" && @ >= -2147483648 && @ <= 2147483647 && @.floor() == @)', '{}', true))`,
     values: [['stepCount', 'completedSteps']],
   })
@@ -104,16 +104,16 @@ async function misplacedCounters(db: Queryable, names: SchemaNames): Promise<num
 /** Ours may take its place when it is the adapter's own and nobody else is known to need it. */
 export async function helperOf(db: Queryable, names: SchemaNames): Promise<AdoptionPlan['helper']> {
   const { rows: [helper] } = await db.query<{ replaceable: boolean }>({
-    text: `select md5(p.prosrc) = $2::text and pg_get_userbyid(p.proowner) = current_user
-      and not exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid)
+    text: `select pg_catalog.md5(p.prosrc) = $2::text and pg_catalog.pg_get_userbyid(p.proowner) = current_user
+      and not exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_catalog.pg_proc'::regclass::oid and d.refobjid = p.oid)
       and not exists (
-        select from pg_catalog.pg_class c where c.relname like '%\\_schema\\_version' and c.relkind = 'r'
-          and c.oid <> $3::text::regclass
+        select from pg_catalog.pg_class c where c.relname::text like '%\\_schema\\_version' and c.relkind = 'r'
+          and c.oid <> $3::text::regclass::oid
           and exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'description')
           and not exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'checksum')
       ) as replaceable
       from pg_catalog.pg_proc p
-      where p.oid = to_regprocedure($1::text)`,
+      where p.oid = pg_catalog.to_regprocedure($1::text)::oid`,
     values: [helperFunction(names), FOREIGN_HELPER, tableOf(names, 'schema_version')],
   })
   if (!helper) return 'absent'
@@ -127,14 +127,14 @@ async function othersOn(db: Queryable, names: SchemaNames): Promise<string[]> {
         select c.oid, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where n.nspname = $1::text and c.relname = any($2::text[])
       )
-      select 'index ' || i.relname || ' on ' || t.relname as found from tables t
+      select 'index ' || i.relname::text || ' on ' || t.relname::text as found from tables t
         join pg_catalog.pg_index x on x.indrelid = t.oid and not x.indisprimary
         join pg_catalog.pg_class i on i.oid = x.indexrelid where i.relname <> all($3::text[])
       union all
-      select 'trigger ' || g.tgname || ' on ' || t.relname from tables t
+      select 'trigger ' || g.tgname::text || ' on ' || t.relname::text from tables t
         join pg_catalog.pg_trigger g on g.tgrelid = t.oid and not g.tgisinternal
       union all
-      select 'policy ' || p.polname || ' on ' || t.relname from tables t join pg_catalog.pg_policy p on p.polrelid = t.oid
+      select 'policy ' || p.polname::text || ' on ' || t.relname::text from tables t join pg_catalog.pg_policy p on p.polrelid = t.oid
       order by 1`,
     values: [names.schema, tableNames(names), foreignIndexes.map(index => `idx_${names.prefix}_${index}`)],
   })
