@@ -3,8 +3,13 @@ import { defu } from 'defu'
 import { mergeRuntimeConfig, toRuntimeConfig } from './options'
 import type { ModuleOptions } from './options'
 import type { NventConfig } from './runtime/config'
+import { refuseSecrets } from './secrets'
+import { writtenConfig } from './written'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './options'
+
+// Where nuxt.config speaks of a connection.
+const CONFIG_KEYS = ['nventStorePostgres', 'nvent', 'modules', 'runtimeConfig', 'nitro']
 
 export default defineNuxtModule<ModuleOptions>({
   meta: {
@@ -15,14 +20,21 @@ export default defineNuxtModule<ModuleOptions>({
   setup(options, nuxt) {
     const config = nuxt.options
     const runtimeConfig: Record<string, unknown> = config.runtimeConfig
+    const baked = !config.dev && !config._prepare
+    const written = writtenConfig(
+      [...config._nuxtConfigFiles, ...config._layers.map(layer => layer.configFile)], config._layers.map(layer => layer.config), CONFIG_KEYS,
+    )
     const made = toRuntimeConfig(options, {
       dev: config.dev,
+      baked,
+      written,
       rootDir: config.rootDir,
       env: process.env,
       nvent: nventOptions(config),
       warn: message => useLogger('nvent-store-postgres').warn(message),
     })
     runtimeConfig.nventStorePostgres = mergeRuntimeConfig(runtimeConfig.nventStorePostgres, made, process.env)
+    if (baked) refuseSecrets(runtimeConfig.nventStorePostgres, 'runtimeConfig.nventStorePostgres', process.env, written)
     const { resolve } = createResolver(import.meta.url)
     config.nitro.modules = [...config.nitro.modules ?? [], resolve('./nitro')]
     addImports({ name: 'useEventStream', from: resolve('./runtime/app/useEventStream') })

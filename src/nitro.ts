@@ -2,9 +2,11 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
-import { mergeRuntimeConfig, toRuntimeConfig } from './options'
+import { mergeRuntimeConfig, toRuntimeConfig, withoutSecrets } from './options'
 import type { ModuleOptions, ModuleRuntimeConfig } from './options'
 import type { NventConfig, StoreRuntimeConfig } from './runtime/config'
+import { refuseSecrets } from './secrets'
+import { writtenConfig } from './written'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './options'
 
@@ -29,6 +31,9 @@ declare module 'nitropack' {
 
 // Platforms that freeze the process between requests.
 const FUNCTIONS = /^(?:vercel|netlify|netlify-legacy|aws-lambda|aws-amplify|azure-functions|azure-swa|firebase|stormkit|edgio|genezio)$/
+
+// Where nitro.config speaks of a connection.
+const CONFIG_KEYS = ['nventStorePostgres', 'runtimeConfig']
 
 const EMBEDDED = '@electric-sql/pglite'
 
@@ -56,6 +61,7 @@ function addRuntimeConfig(nitro: Nitro): void {
   const { options } = nitro
   const made = toRuntimeConfig(options.nventStorePostgres ?? {}, {
     dev: options.dev,
+    baked: false,
     rootDir: options.rootDir,
     env: process.env,
     nvent: options.runtimeConfig.nvent,
@@ -70,7 +76,24 @@ function addRuntimeConfig(nitro: Nitro): void {
   }
   add()
   // The development server reads the config file again, which drops what modules added.
-  nitro.hooks.hook('rollup:before', add)
+  nitro.hooks.hook('rollup:before', () => {
+    add()
+    if (!options.dev) keepSecretsOut(nitro)
+  })
+}
+
+/** Nothing secret of the environment becomes part of a build: neither with our own config, nor with nvent's copy of it. */
+function keepSecretsOut({ options }: Nitro): void {
+  const config = options.runtimeConfig as ModuleRuntimeConfig & { nvent?: NventConfig }
+  config.nvent = withoutSecrets(config.nvent, process.env)
+  // The Nuxt module has looked, and knows what stands in nuxt.config.
+  if (options.framework.name === 'nuxt') return
+  const { configFile, layers = [] } = options._c12 ?? {}
+  const ofFiles = layers.filter(layer => /config/.test(layer.configFile ?? ''))
+  const written = writtenConfig([configFile, ...ofFiles.map(layer => layer.configFile)], ofFiles.map(layer => layer.config), CONFIG_KEYS)
+  const { sources, ...others } = config.nventStorePostgres
+  for (const { name, connection } of sources) refuseSecrets(connection, name, process.env, written)
+  refuseSecrets(others, 'nventStorePostgres', process.env, written)
 }
 
 function addServerCode(nitro: Nitro, glue: string): void {

@@ -50,7 +50,7 @@ async function load(directory: string, name: string): Promise<RawConfig> {
 function fromRaw(file: string, rootDir: string, raw: RawConfig, log: ConsolaInstance): AppConfig {
   const nvent: NventConfig = defu(optionsOf(raw, 'nvent', 'nvent'), asObject(raw.runtimeConfig?.nvent))
   const options: ModuleOptions = optionsOf(raw, 'nvent-store-postgres', 'nventStorePostgres')
-  const made = toRuntimeConfig(options, { dev: false, rootDir, env: process.env, nvent, warn: message => log.warn(message) })
+  const made = toRuntimeConfig(options, { dev: false, baked: false, rootDir, env: process.env, nvent, warn: message => log.warn(message) })
   return { file, nvent, config: mergeRuntimeConfig(raw.runtimeConfig?.nventStorePostgres, made, process.env) }
 }
 

@@ -52,7 +52,7 @@ export async function readSettings(args: TargetArgs, log: ConsolaInstance, direc
   const app = args.config ? await loadAppConfig(directory, log) : undefined
   // After the config was read: it brings in what stands in `.env`.
   const { env } = process
-  const config = app?.config ?? toRuntimeConfig({}, { dev: false, rootDir: directory, env, warn: message => log.warn(message) })
+  const config = app?.config ?? toRuntimeConfig({}, { dev: false, baked: false, rootDir: directory, env, warn: message => log.warn(message) })
   const variable = (name: string) => env[`NITRO_NVENT_STORE_POSTGRES_${name}`] ?? env[`NUXT_NVENT_STORE_POSTGRES_${name}`]
   const flag = (name: string, otherwise: boolean) => ({ true: true, false: false })[variable(name) ?? ''] ?? otherwise
   const prefix = tablePrefix(args.prefix ?? variable('PREFIX') ?? String(config.prefix))

@@ -26,7 +26,7 @@ export class MissingVariable extends Error {
 const SECRET_FIELDS = new Set(['connectionString', 'password', 'passphrase', 'key', 'cert', 'ca', 'pfx'])
 
 // What shells and npm set everywhere. A password that equals one of them equals it by chance.
-const AMBIENT = /^(?:_|CI|COLOR|EDITOR|HOME|HOSTNAME|INIT_CWD|LANG|LANGUAGE|LC_.*|LOGNAME|MODE|NODE|NODE_ENV|OLDPWD|PATH|PWD|SHELL|SHLVL|TERM|TEST|TZ|USER|USERNAME|npm_.*)$/i
+export const AMBIENT = /^(?:_|CI|COLOR|EDITOR|HOME|HOSTNAME|INIT_CWD|LANG|LANGUAGE|LC_.*|LOGNAME|MODE|NODE|NODE_ENV|OLDPWD|PATH|PWD|SHELL|SHLVL|TERM|TEST|TZ|USER|USERNAME|npm_(?:config|package|lifecycle|node|command|execpath).*)$/i
 const TELLING = /pass|pwd|secret|token|key|cred|auth|pg|postgres|database|db|sql|url|uri|dsn|conn|cert|ca/i
 
 // scheme://user:PASSWORD@host… A password may hold `@`, the host can't.
@@ -77,10 +77,17 @@ function reference(value: string, env: Env): EnvReference | undefined {
  */
 export function resolveReferences(value: unknown, env: Env, path: string): unknown {
   if (Array.isArray(value)) return value.map((item, at) => resolveReferences(item, env, `${path}.${at}`))
-  if (!isPlain(value)) return value
   if (isReference(value)) return read(value, env, path)
+  if (!isPlain(value)) return value
   return Object.fromEntries(Object.entries(value).map(([field, member]) =>
     [field, resolveReferences(member, env, `${path}.${field}`)]))
+}
+
+/** An empty string in the place of every reference, which a variable of Nitro's may fill at run time. */
+export function dropReferences(value: unknown): unknown {
+  if (isReference(value)) return ''
+  if (Array.isArray(value)) return value.map(dropReferences)
+  return isPlain(value) ? Object.fromEntries(Object.entries(value).map(([field, member]) => [field, dropReferences(member)])) : value
 }
 
 function read(reference: EnvReference, env: Env, path: string): string {
@@ -90,8 +97,8 @@ function read(reference: EnvReference, env: Env, path: string): string {
   return `${reference.before ?? ''}${reference.encoded ? encodeURIComponent(text) : text}${reference.after ?? ''}`
 }
 
-function isReference(value: object): value is EnvReference {
-  return '$env' in value && Array.isArray(value.$env)
+export function isReference(value: unknown): value is EnvReference {
+  return isPlain(value) && '$env' in value && Array.isArray(value.$env)
 }
 
 export function isPlain(value: unknown): value is Record<string, unknown> {

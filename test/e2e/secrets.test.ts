@@ -1,7 +1,9 @@
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
-import { filesWith, fixture, startOutput } from './support'
+import { filesWith, fixture, root, runNode, startOutput } from './support'
 
 // Made here, so that no file of the repository holds it.
 const secret = ['k33p', 'me', 'out'].join('-')
@@ -53,5 +55,39 @@ describe('a connection that nuxt.config takes from the environment', async () =>
     expect(await app.post('/api/count')).toMatchObject({ count: 1 })
     expect(app.logs()).toContain(`/${name} from NUXT_NVENT_STORE_POSTGRES_CONNECTION`)
     expect(app.logs()).toContain('nvent.connections.postgres (shared.invalid:5433) differs and is ignored')
+  })
+})
+
+describe('a build that would hold a value of the environment', () => {
+  const directory = fixture('secrets')
+  const other = ['not', 'f0r', 'you'].join('-')
+  const environment = { DB_PASS: `${other}-4`, PRIMARY: `postgres://app:${other}-5@db.invalid/app` }
+  const CASES = [['parameter', 'DB_PASS'], ['encoded', 'DB_PASS'], ['derived', 'PRIMARY'], ['computed', 'not written in the config file']] as const
+  afterAll(() => Promise.all(['.nuxt', '.output', '.nitro'].map(name => rm(join(directory, name), { recursive: true, force: true }))))
+
+  const run = (program: string, command: string, given: string) =>
+    runNode([join(root, 'node_modules', program), command], { cwd: directory, env: { ...environment, FIXTURE_CASE: given } })
+
+  it.each(CASES)('of Nuxt is refused: %s', async (given, reason) => {
+    const { code, logs } = await run('nuxt/bin/nuxt.mjs', 'build', given)
+    expect(code, logs).not.toBe(0)
+    expect(logs).toMatch(new RegExp(`nventStorePostgres\\.connection.* .*${reason}`))
+    expect(logs).toContain('NUXT_NVENT_STORE_POSTGRES_CONNECTION')
+    expect(logs).not.toContain(other)
+    for (const form of [other, Buffer.from(environment.DB_PASS).toString('base64')]) expect(await filesWith(directory, form)).toEqual([])
+  })
+
+  it.each([CASES[2], CASES[3]])('of Nitro is refused: %s', async (given, reason) => {
+    const { code, logs } = await run('nitropack/dist/cli/index.mjs', 'build', given)
+    expect(code, logs).not.toBe(0)
+    expect(logs).toMatch(new RegExp(`nventStorePostgres\\.connection.* .*${reason}`))
+    expect(logs).not.toContain(other)
+    expect(await filesWith(directory, other)).toEqual([])
+  })
+
+  it('of types alone is not: nothing of it stays', async () => {
+    const { code, logs } = await run('nuxt/bin/nuxt.mjs', 'prepare', 'parameter')
+    expect(code, logs).toBe(0)
+    expect(await filesWith(directory, other)).toEqual([])
   })
 })

@@ -24,7 +24,7 @@ const LAYERS: [layer: string, files: RegExp][] = [
   ['store', /^runtime\/core\/(store|tableOf|adapter|index)$/],
   ['runtime', /^runtime\/[^/]+$/],
   ['glue', /^runtime\/(nitro\d|app)\//],
-  ['options of the module', /^options$/],
+  ['options of the module', /^(moduleOptions|options|secrets|views|written)$/],
   ['command line', /^cli\//],
   ['shells', /^(module|nitro|cli)$/],
 ]
