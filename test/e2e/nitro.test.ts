@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
 import { listen } from './sse'
 import type { SseClient } from './sse'
-import { fixture, outside, startOutput, until } from './support'
+import { CONNECTIONS, fixture, outside, startOutput, until } from './support'
 import type { App } from './support'
 
 describe('a plain Nitro project', () => {
@@ -30,6 +30,17 @@ describe('a plain Nitro project', () => {
     expect(await database.sql('select key from shop_kv')).toEqual([{ key: 'order:a' }])
     expect(app.logs()).toContain('from DATABASE_URL, schema public, prefix shop, migrated to version')
     expect(await app.stop()).toBe(0)
+  })
+
+  it('keeps the store open until every close hook has ended', async () => {
+    const database = await freshDatabase('pg18')
+    const app = await startOutput(output, { env: { DATABASE_URL: database.url, FIXTURE_DRAIN: 'yes' } })
+    await app.post('/order', { id: 'a', total: 5 })
+    expect(await app.stop()).toBe(0)
+    expect(app.logs()).not.toMatch(/CLOSED|is closed/)
+    expect(await database.sql('select subject, count(*)::integer as events from shop_events where subject like \'drain:%\' group by subject order by subject'))
+      .toEqual([{ subject: 'drain:plugin', events: 5 }, { subject: 'drain:request', events: 5 }])
+    expect(await database.sql(CONNECTIONS)).toEqual([{ open: 0 }])
   })
 
   it('serves health and metrics, and has the task, as it was asked to', async () => {

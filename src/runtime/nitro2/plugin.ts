@@ -1,6 +1,7 @@
 import { defineNitroPlugin } from 'nitropack/runtime'
 import type { NitroApp } from 'nitropack/types'
 import { registerStoreAdapter } from '#nvent-server-imports'
+import { afterHooks } from '../afterHooks'
 import { announce } from '../announce'
 import { endAll } from '../ending'
 import { leave, takeOver } from '../handle'
@@ -16,10 +17,9 @@ export default defineNitroPlugin((app) => {
   app.hooks.hook('nvent:register-adapters', async () => {
     await registerStoreAdapter?.('postgres', useStore())
   })
-  app.hooks.hook('close', () => {
-    endAll()
-    return leave(app)
-  })
+  app.hooks.hook('close', endAll)
+  // Others finish their work in hooks of their own: nvent's queue writes to the store until it has drained.
+  afterHooks(app.hooks, 'close', () => leave(app))
   if (nventStorePostgres.serverless === true) return betweenRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (!import.meta.prerender && !worksElsewhere(nventStorePostgres, nvent)) void announce(appHandle(), logger)
@@ -28,7 +28,7 @@ export default defineNitroPlugin((app) => {
 /** A function stands still once it has answered: whatever is open then stays open on the server, for nobody. */
 function betweenRequests({ hooks }: NitroApp): void {
   const rest = () => useStore().releaseIdle()
-  hooks.hook('beforeResponse', rest)
+  afterHooks(hooks, 'beforeResponse', rest)
   // An error is answered without that hook.
-  hooks.hook('error', rest)
+  afterHooks(hooks, 'error', rest)
 }

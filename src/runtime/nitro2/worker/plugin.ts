@@ -1,8 +1,10 @@
+import type { H3Event } from 'h3'
 import { defineNitroPlugin } from 'nitropack/runtime'
+import { afterHooks } from '../../afterHooks'
 import { closeStore } from './store'
 
 export default defineNitroPlugin(({ hooks }) => {
-  hooks.hook('beforeResponse', event => closeStore(event))
+  afterHooks(hooks, 'beforeResponse', (event: H3Event) => closeStore(event))
   // An error is answered without that hook.
-  hooks.hook('error', (_, { event }) => closeStore(event))
+  afterHooks(hooks, 'error', (_: unknown, { event }: { event?: H3Event } = {}) => closeStore(event))
 })
