@@ -1,3 +1,4 @@
+import { checkText } from '../arguments'
 import type { Queryable, Row } from '../db/types'
 import type { Names } from '../sql/identifier'
 import { likeOf } from '../statements/glob'
@@ -78,6 +79,6 @@ const matches = (column: string): string =>
   `${column} like $1::text escape '\\' and ${column} >= $2::text and ($3::text is null or ${column} < $3::text) and ${column} > $4::text`
 
 function valuesOf({ glob, after = '', limit }: Listing): unknown[] {
-  const { pattern, from, to } = likeOf(glob)
+  const { pattern, from, to } = likeOf(checkText('glob', glob))
   return [pattern, from, to, after, limit]
 }

@@ -1,3 +1,4 @@
+import { MAX_NAME_BYTES } from '../../arguments'
 import { invalidOption } from '../../errors'
 import { isObject, textProblem } from '../../json'
 
@@ -25,6 +26,7 @@ function readRule(value: unknown, path: string): Rule {
   if (!isObject(value)) throw invalidOption(path, 'must be an object: { subject: \'orders:*\', maxAge: \'30d\', action: \'drop\' }')
   const { subject, maxAge, maxCount, action } = value
   if (typeof subject !== 'string' || subject === '' || textProblem(subject)) throw invalidOption(`${path}.subject`, 'must be a text: a subject, or a pattern like orders:*')
+  if (Buffer.byteLength(subject) > MAX_NAME_BYTES) throw invalidOption(`${path}.subject`, `is ${Buffer.byteLength(subject)} bytes long, at most ${MAX_NAME_BYTES} fit`)
   if (action !== 'drop' && action !== 'archive') throw invalidOption(`${path}.action`, 'must be \'drop\' or \'archive\'')
   if (maxAge === undefined && maxCount === undefined) throw invalidOption(path, 'needs `maxAge` or `maxCount`, else every event would stay')
   return {
