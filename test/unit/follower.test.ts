@@ -1,10 +1,51 @@
 import { describe, expect, it, vi } from 'vitest'
+import { StoreError } from '../../src/runtime/core/errors'
 import { QUEUE, follow } from '../../src/runtime/core/features/follower'
 import type { Leader } from '../../src/runtime/core/features/follower'
 import type { GlobalEvent } from '../../src/runtime/core/types/index'
 
 const eventOf = (id: number): GlobalEvent => ({ subject: 'a', event: { id: String(id), ts: 0, type: 't' } })
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
+
+const position: Leader['position'] = async () => 1n
+
+describe('reading that fails', () => {
+  const setUp = (errors: unknown[]) => {
+    const [seen, ends, troubles]: unknown[][] = [[], [], []]
+    const follower = follow({
+      subject: 'a',
+      after: 0n,
+      leader: { admit: () => true, position, drained: () => {} },
+      async history() {
+        if (errors.length > 0) throw errors.shift()
+        return [eventOf(1)]
+      },
+      onEvent: ({ event }) => seen!.push(event.id),
+      onTrouble: error => troubles!.push(error),
+      onEnd: error => ends!.push(error),
+    })
+    return { follower, seen, ends, troubles }
+  }
+
+  it.each([
+    ['the database is away', new StoreError('CONNECTION', 'away', { retryable: true })],
+    ['no connection can be had, for a reason nobody knows', new StoreError('CONNECTION', 'FATAL XX000')],
+    ['the role has lost a right', new StoreError('DATABASE', 'permission denied', { details: { sqlState: '42501' } })],
+    ['the driver throws what it never threw before', new TypeError('Cannot read properties of undefined')],
+    ['nothing sensible is thrown', undefined],
+  ])('goes on when %s', async (_, error) => {
+    const { follower, seen, ends, troubles } = setUp([error])
+    await vi.waitFor(() => expect(seen).toEqual(['1']), { timeout: 5_000 })
+    expect([ends, troubles]).toEqual([[], [error]])
+    await follower.stop()
+  })
+
+  it.each(['INVALID_VALUE', 'INVALID_CALL', 'CLOSED'] as const)('ends it with %s, which will not mend', async (code) => {
+    const error = new StoreError(code, 'no')
+    const { ends } = setUp([error])
+    await vi.waitFor(() => expect(ends).toEqual([error]))
+  })
+})
 
 /** A follower of a log of `length` events, with a callback that waits until it is let go. */
 function setUp({ length = 0, blocked = false } = {}) {

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { StoreError } from '../../src/runtime/core/errors'
 import { follow } from '../../src/runtime/core/features/follower'
 import { createTail } from '../../src/runtime/core/features/tail'
 import type { GlobalReader } from '../../src/runtime/core/surfaces/global'
@@ -7,6 +8,39 @@ import type { GlobalEvent } from '../../src/runtime/core/types/index'
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
 describe('the tail', () => {
+  it.each([
+    ['no connection can be had', new StoreError('CONNECTION', 'FATAL XX000: max client connections')],
+    ['the driver throws what it never threw before', new TypeError('Cannot read properties of undefined')],
+  ])('goes on, and says so once, when %s', async (_, error) => {
+    const troubles: unknown[] = []
+    let failures = 0
+    let head = 0n
+    const event: GlobalEvent = { subject: 'a', event: { id: '1', ts: 0, type: 't' } }
+    const reader: GlobalReader = {
+      async mark() {
+        if (head === 1n && failures++ < 3) throw error
+        return { head, settled: head }
+      },
+      async* pages() {
+        yield [event]
+      },
+      versions: async () => new Map(),
+    }
+    const tail = createTail({ reader, pollInterval: 1, logger: quiet, listen: () => async () => {}, onTrouble: each => troubles.push(each) })
+    const [seen, ends]: unknown[][] = [[], []]
+    await tail.start()
+    const follower = follow({
+      subject: 'a', after: 0n, leader: tail, history: async () => [],
+      onEvent: ({ event }) => seen!.push(event.id), onStop: () => tail.leave(follower), onEnd: end => ends!.push(end),
+    })
+    tail.join(follower)
+    head = 1n
+    await vi.waitFor(() => expect(seen).toEqual(['1']), { timeout: 5_000 })
+    expect([troubles, ends]).toEqual([[error], []])
+    await follower.stop()
+    await tail.ended()
+  })
+
   it('keeps a follower that joins while a page is on its way out of it, and the follower misses nothing', async () => {
     const log = ['a', 'a', 'b'].map((subject, at): GlobalEvent => ({ subject, event: { id: String(at + 1), ts: 0, type: 't' } }))
     const marks = [0n]

@@ -53,6 +53,10 @@ export function invalidOption(name: string, problem: string): StoreError {
   return new StoreError('INVALID_OPTION', `option \`${name}\` ${problem}`, { details: { option: name } })
 }
 
+export function closedError(): StoreError {
+  return new StoreError('CLOSED', 'the store is closed: calls after close() are refused')
+}
+
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ')
   return error instanceof Error ? error.message || error.name : String(error)

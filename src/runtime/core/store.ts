@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createAdmin } from './admin/admin'
 import { countedBatcher } from './admin/countedBatcher'
 import { createWatch } from './admin/watch'
@@ -8,11 +9,12 @@ import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
 import type { StreamTables } from './db/types'
 import { checkFunction } from './arguments'
-import { messageOf } from './errors'
+import { StoreError, messageOf } from './errors'
 import { createRetention } from './features/retention/run'
 import { createStreamTables } from './features/streamTables'
 import { createNotifier } from './features/notify'
 import { readAll } from './features/readAll'
+import { releaseCallback } from './features/follower'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
 import { checkTransactionOptions, withRetries } from './features/transaction'
@@ -103,6 +105,17 @@ export function createStore(options: StoreOptions): Store {
     subscriptions.wake(subject)
     if (resolved.notify) notifier.changed()
   }
+  // Whose work runs inside a transaction, and whether that is still open: what it begins may outlive it.
+  const within = new AsyncLocalStorage<{ open: boolean }>()
+  let closing: Promise<void> | undefined
+  const shutDown = async () => {
+    watch.stop()
+    stopSweep()
+    retention.stop()
+    await subscriptions.close()
+    await notifier.close()
+    await connector.close()
+  }
   const isStarted = () => connector.current() !== undefined
   const stopSweep = startSweep(context, createTurns(use, names, 'sweep'), {
     interval: resolved.sweepInterval, isStarted, onEnd: watch.swept,
@@ -121,7 +134,7 @@ export function createStore(options: StoreOptions): Store {
   return {
     ...surfaces,
     stream: withTypedViews(surfaces.stream),
-    admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: retention.run }, on: watch.on }),
+    admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: () => connector.call(retention.run) }, on: watch.on }),
     ready: async () => (await connector.start()).value.info,
     async transaction(work, given) {
       checkFunction('work', work)
@@ -134,7 +147,11 @@ export function createStore(options: StoreOptions): Store {
           const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, use => use(session, value.tables))
           return work(flattened(watch.surfaces(tiers, place)))
         }, { isolation })
-        const result = await withRetries(retries, attempt).catch(error => explainGone(db, names, error))
+        const transaction = { open: true }
+        const result = await within.run(transaction, () => withRetries(retries, attempt))
+          .catch(error => explainGone(db, names, error)).finally(() => {
+            transaction.open = false
+          })
         appended.forEach(announce)
         await value.tables.afterTransaction()
         return result
@@ -147,12 +164,10 @@ export function createStore(options: StoreOptions): Store {
     },
     releaseIdle: connector.rest,
     async close() {
-      watch.stop()
-      stopSweep()
-      retention.stop()
-      await subscriptions.close()
-      await notifier.close()
-      await connector.close()
+      if (within.getStore()?.open) throw new StoreError('INVALID_CALL', 'close() inside transaction() would wait for itself: call it when the transaction has ended')
+      releaseCallback()
+      connector.refuse()
+      await (closing ??= shutDown())
     },
   }
 }

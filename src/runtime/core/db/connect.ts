@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StoreError } from '../errors'
+import { StoreError, closedError } from '../errors'
 import { toStoreError } from './errors'
 import { openPostgres } from './pg'
 import { isPgliteUrl, openPglite } from './pglite'
@@ -54,6 +54,8 @@ export interface Connector<T> {
   again(): Promise<void>
   /** Lets idle connections go, unless calls are under way. */
   rest(): Promise<void>
+  /** Refuses calls from now on; those under way, and parts of them, go on. */
+  refuse(): void
   close(): Promise<void>
 }
 
@@ -154,7 +156,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
   }
 
   function enter(): void {
-    if (closing) throw closedError()
+    if (abort.signal.aborted) throw closedError()
     inFlight++
   }
 
@@ -195,10 +197,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
     async rest() {
       if (inFlight === 0 && !abort.signal.aborted) await started?.db.releaseIdle()
     },
+    refuse: () => abort.abort(),
     close: () => closing ??= shutDown(),
   }
-}
-
-function closedError(): StoreError {
-  return new StoreError('CLOSED', 'the store is closed: calls after close() are refused')
 }

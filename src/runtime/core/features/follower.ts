@@ -1,15 +1,26 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isStoreError } from '../errors'
+import type { StoreError, StoreErrorCode } from '../errors'
 import type { GlobalEvent } from '../types/index'
+import { inTime } from './inTime'
 import { createPause } from './pause'
 
 /** Events that wait for one callback; and those a follower reads at once when it reads on its own. */
 export const QUEUE = 100
 const FIRST_ERROR_PAUSE_MS = 100
 const MAX_ERROR_PAUSE_MS = 10_000
+/** The end of a subscription waits this long for a callback that is running. */
+export const CALLBACK_GRACE_MS = 5_000
 
-// A callback may end its own subscription, or close the store: that must not wait for the callback.
-const delivering = new AsyncLocalStorage<object>()
+// A callback may end subscriptions, or close the store: that must not wait for a callback that waits for it.
+const delivering = new AsyncLocalStorage<{ release(): void }>()
+
+/** Nobody waits any longer for the callback that calls this, if one does. */
+export const releaseCallback = (): void => delivering.getStore()?.release()
+
+// What reading would fail with for ever. Everything else may mend: the database comes back, a right is given again.
+const HOPELESS = new Set<StoreErrorCode>(['INVALID_VALUE', 'INVALID_OPTION', 'INVALID_CALL', 'CLOSED'])
+export const isHopeless = (error: unknown): error is StoreError => isStoreError(error) && HOPELESS.has(error.code)
 
 /** What followers share: it reads new events once for all of them. */
 export interface Leader {
@@ -30,6 +41,7 @@ export interface Follower {
   /** The database went back to an earlier state: positions after `to` are given out again. */
   rewind(to: bigint): void
   fail(error: unknown): void
+  /** Gives nothing more from now on; resolves when the callback that is running has returned, or takes too long. */
   stop(): Promise<void>
 }
 
@@ -41,6 +53,13 @@ interface FollowerOptions {
   /** Events of the subject in `(after, upTo]`, oldest first; of a single subject also later ones. */
   history(after: bigint, upTo: bigint, limit: number): Promise<GlobalEvent[]>
   onEvent(event: GlobalEvent): unknown
+  /** Told at once when it is stopped. */
+  onStop?(): void
+  /** Told of the callback that is not waited for any longer. */
+  onStuck?(): void
+  /** Told of reading that fails, once until it works again: it is tried with growing pauses. */
+  onTrouble?(error: unknown): void
+  /** Told when it has ended, and the last callback has returned. */
   onEnd(error?: unknown): void
 }
 
@@ -48,7 +67,7 @@ interface FollowerOptions {
  * One subscription. It reads on its own until it has reached the leader, then takes what the leader gives; when its
  * callback is too slow for that, it reads on its own again. Its memory is bounded by one queue either way.
  */
-export function follow({ subject, after, leader, history, onEvent, onEnd }: FollowerOptions): Follower {
+export function follow({ subject, after, leader, history, ...on }: FollowerOptions): Follower {
   const pause = createPause()
   let queue: GlobalEvent[] = []
   let position = after
@@ -56,6 +75,7 @@ export function follow({ subject, after, leader, history, onEvent, onEnd }: Foll
   let stopped = false
   let failure: { error: unknown } | undefined
   let errorPause = FIRST_ERROR_PAUSE_MS
+  let delivered = Promise.resolve()
 
   async function catchUp(): Promise<void> {
     const upTo = await leader.position(follower)
@@ -73,10 +93,24 @@ export function follow({ subject, after, leader, history, onEvent, onEnd }: Foll
       errorPause = FIRST_ERROR_PAUSE_MS
     }
     catch (error) {
-      // The database may come back; anything else will not mend itself.
-      if (!isStoreError(error) || !error.retryable) throw error
+      if (stopped) return
+      if (isHopeless(error)) throw error
+      if (errorPause === FIRST_ERROR_PAUSE_MS) on.onTrouble?.(error)
       await pause.wait(errorPause)
       errorPause = Math.min(errorPause * 2, MAX_ERROR_PAUSE_MS)
+    }
+  }
+
+  async function deliver(event: GlobalEvent): Promise<void> {
+    let release = () => {}
+    delivered = new Promise((resolve) => {
+      release = resolve
+    })
+    try {
+      await delivering.run({ release }, async () => on.onEvent(event))
+    }
+    finally {
+      release()
     }
   }
 
@@ -86,7 +120,7 @@ export function follow({ subject, after, leader, history, onEvent, onEnd }: Foll
       const event = queue.shift()
       if (event) {
         if (queue.length === 0) leader.drained(follower)
-        await delivering.run(follower, async () => onEvent(event))
+        await deliver(event)
       }
       else if (live) {
         await pause.wait()
@@ -124,9 +158,11 @@ export function follow({ subject, after, leader, history, onEvent, onEnd }: Foll
     async stop() {
       stopped = true
       pause.wake()
-      if (delivering.getStore() !== follower) await ended
+      on.onStop?.()
+      releaseCallback()
+      if (!await inTime(delivered, CALLBACK_GRACE_MS)) on.onStuck?.()
     },
   }
-  const ended = run().then(() => onEnd(), onEnd)
+  run().then(() => on.onEnd(), on.onEnd)
   return follower
 }

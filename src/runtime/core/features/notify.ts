@@ -1,6 +1,7 @@
 import { messageOf } from '../errors'
 import type { Logger } from '../options'
 import { unref } from '../timer'
+import { inTime } from './inTime'
 
 /** Tells the readers of other processes that there are new events. */
 export interface Notifier {
@@ -13,6 +14,8 @@ export interface Notifier {
 // a time. So the next one waits a millisecond for each append it tells of, within these bounds.
 const MIN_GAP_MS = 5
 const MAX_GAP_MS = 50
+// Nobody depends on a notification: the end of the store does not wait for a server that does not answer.
+const LAST_ANSWER_MS = 2_000
 
 /**
  * Notifies at once, then now and then, however much is appended, and outside of what appends. Nothing depends on
@@ -41,9 +44,8 @@ export function createNotifier(send: () => Promise<unknown>, logger: Logger): No
       if (!sending) next()
     },
     async close() {
-      await sending
-      clearTimeout(timer)
-      if (appends > 0) await notify()
+      const last = (sending ?? Promise.resolve()).then(() => appends > 0 ? notify() : undefined)
+      await inTime(last, LAST_ANSWER_MS)
       clearTimeout(timer)
     },
   }

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { checkFunction, checkName, checkOptions, checkPosition } from '../arguments'
-import { invalidValue, isStoreError } from '../errors'
+import { closedError, invalidValue, isStoreError, messageOf } from '../errors'
 import { isObject } from '../json'
 import type { Logger } from '../options'
 import { isGlob } from '../sql/glob'
 import type { GlobalReader } from '../surfaces/global'
 import type { GlobalEvent, StreamSubscription, StreamSurface, SubscribeOptions } from '../types/index'
-import { follow } from './follower'
+import { CALLBACK_GRACE_MS, follow, releaseCallback } from './follower'
 import type { Follower } from './follower'
 import { createHandoff } from './handoff'
+import { inTime } from './inTime'
 import { createTail } from './tail'
 
 export interface Subscriptions {
@@ -29,6 +30,13 @@ export interface SubscriptionOptions {
   listen(onWake: () => void): () => Promise<void>
 }
 
+/** What a subscription tells whoever it is for. */
+interface Subscriber {
+  onEvent(event: GlobalEvent): unknown
+  onStop?(): void
+  onEnd(error?: unknown): void
+}
+
 interface Checked {
   subject: string
   from: string
@@ -39,7 +47,7 @@ interface Checked {
 export function createSubscriptions({ read, reader, pollInterval, logger, listen }: SubscriptionOptions): Subscriptions {
   const open = new Set<Follower>()
   let closed = false
-  const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake) })
+  const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake), onTrouble: error => told(error, logger) })
 
   const historyOf = (subject: string) => isGlob(subject)
     ? (after: bigint, upTo: bigint, limit: number) => take(reader.pages({ after, upTo, subjects: [subject], page: limit }), limit)
@@ -54,23 +62,34 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     return BigInt(last?.id ?? 0)
   }
 
-  async function start(checked: Checked, onEvent: (event: GlobalEvent) => unknown, onEnd: (error?: unknown) => void): Promise<Follower> {
+  async function start(checked: Checked, { onEvent, onStop, onEnd }: Subscriber): Promise<Follower> {
     const { subject, signal } = checked
+    if (closed) throw closedError()
     await tail.start()
     const after = await startOf(checked)
+    if (closed) throw closedError()
     const onAbort = () => void follower.stop()
+    const leave = () => {
+      open.delete(follower)
+      tail.leave(follower)
+      signal?.removeEventListener('abort', onAbort)
+    }
     const follower = follow({
       subject, after, leader: tail, history: historyOf(subject), onEvent,
+      onStop() {
+        leave()
+        onStop?.()
+      },
+      onStuck: () => logger.warn(`a callback of the subscription to ${JSON.stringify(subject)} has not returned within ${CALLBACK_GRACE_MS} ms: it is not waited for any longer`),
+      onTrouble: error => told(error, logger),
       onEnd(error) {
-        open.delete(follower)
-        tail.leave(follower)
-        signal?.removeEventListener('abort', onAbort)
+        leave()
         onEnd(error)
       },
     })
     open.add(follower)
     tail.join(follower)
-    if (closed || signal?.aborted) onAbort()
+    if (signal?.aborted) onAbort()
     else signal?.addEventListener('abort', onAbort, { once: true })
     return follower
   }
@@ -80,24 +99,46 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
     checkFunction('onEvent', onEvent)
     const { onError } = given ?? {}
     if (onError !== undefined) checkFunction('options.onError', onError)
-    const follower = await start(checked, ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject), (error) => {
-      if (error === undefined) return
-      if (onError) onError(error)
-      // Neither the subject nor what the database says about a statement belongs into a log.
-      else logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
+    const follower = await start(checked, {
+      onEvent: ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject),
+      onEnd(error) {
+        if (error === undefined) return
+        if (onError) onError(error)
+        // What the database says about a statement does not belong into a log.
+        else logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
+      },
     })
     return { id: randomUUID(), subject: checked.subject, unsubscribe: follower.stop }
   }
 
-  async function* iterate(subject: unknown, given?: SubscribeOptions): AsyncGenerator<GlobalEvent> {
+  function iterate(subject: unknown, given?: SubscribeOptions): AsyncIterableIterator<GlobalEvent, undefined> {
     const handoff = createHandoff<GlobalEvent>()
-    const follower = await start(check(subject, given), handoff.give, handoff.end)
-    try {
-      yield* handoff.taken()
+    const taken = handoff.taken()
+    let follower: Follower | undefined
+    let [begun, left] = [false, false]
+
+    async function begin(): Promise<void> {
+      follower = await start(check(subject, given), { onEvent: handoff.give, onStop: handoff.end, onEnd: handoff.end })
+      if (left) await follower.stop()
     }
-    finally {
-      handoff.end()
-      await follower.stop()
+
+    return {
+      next() {
+        if (!begun) {
+          begun = true
+          begin().catch(handoff.end)
+        }
+        return taken.next()
+      },
+      async return() {
+        begun = left = true
+        const end = await taken.return()
+        await follower?.stop()
+        return end
+      },
+      [Symbol.asyncIterator]() {
+        return this
+      },
     }
   }
 
@@ -118,8 +159,9 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 
     async close() {
       closed = true
+      releaseCallback()
       await Promise.all([...open].map(follower => follower.stop()))
-      await tail.ended()
+      if (!await inTime(tail.ended(), CALLBACK_GRACE_MS)) logger.warn(`the database has not answered within ${CALLBACK_GRACE_MS} ms whether there are new events: nobody waits for it any longer`)
     },
   }
 }
@@ -132,6 +174,12 @@ function check(subject: unknown, given?: SubscribeOptions): Checked {
     from: from === 'now' || from === 'start' ? from : checkPosition('options.from', from),
     signal,
   }
+}
+
+/** Tells of reading that fails and is tried again; that the database is away is told elsewhere. */
+function told(error: unknown, logger: Logger): void {
+  if (isStoreError(error) && error.retryable) return
+  logger.warn(`subscriptions can't read new events, and try again: ${isStoreError(error) ? error.code : messageOf(error)}`)
 }
 
 /** The first `limit` events of pages. */

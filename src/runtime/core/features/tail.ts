@@ -1,4 +1,4 @@
-import { isStoreError, messageOf } from '../errors'
+import { messageOf } from '../errors'
 import type { Logger } from '../options'
 import { isGlob } from '../sql/glob'
 import type { GlobalReader } from '../surfaces/global'
@@ -6,7 +6,7 @@ import type { GlobalEvent, Mark } from '../types/index'
 import { createAudience } from './audience'
 import { createBacklog } from './backlog'
 import type { Follower, Leader } from './follower'
-import { QUEUE } from './follower'
+import { QUEUE, isHopeless } from './follower'
 import { createPause } from './pause'
 import { createStallWatch } from './stall'
 
@@ -37,10 +37,12 @@ interface TailOptions {
   logger: Logger
   /** Begins to listen for wakes; the result ends it. */
   listen(): () => Promise<void>
+  /** Told of reading that fails, once until it works again. */
+  onTrouble?(error: unknown): void
 }
 
 /** The end of the global order: read once for all followers of this process, while there are any. */
-export function createTail({ reader, pollInterval, logger, listen }: TailOptions): Tail {
+export function createTail({ reader, pollInterval, logger, listen, onTrouble = () => {} }: TailOptions): Tail {
   const followers = new Set<Follower>()
   const all = createAudience()
   const live = createAudience()
@@ -69,7 +71,8 @@ export function createTail({ reader, pollInterval, logger, listen }: TailOptions
         await pause.wait(position < mark.head && !versions ? Math.min(look, pollInterval) : pollInterval)
       }
       catch (error) {
-        if (!isStoreError(error) || !error.retryable) followers.forEach(follower => follower.fail(error))
+        if (isHopeless(error)) followers.forEach(follower => follower.fail(error))
+        else if (failures === 0) onTrouble(error)
         await pause.wait(Math.min(pollInterval * 2 ** ++failures, MAX_ERROR_PAUSE_MS))
       }
     }

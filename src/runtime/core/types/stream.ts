@@ -63,14 +63,14 @@ export interface SubscribeOptions {
   from?: 'now' | 'start' | (string & {})
   /** Ends the subscription when it aborts. */
   signal?: AbortSignal
-  /** Told when the callback threw or reading failed for good; the subscription has ended by then. */
+  /** Told when the callback threw or the subject was refused; the subscription has ended by then. */
   onError?: (error: unknown) => void
 }
 
 export interface StreamSubscription {
   id: string
   subject: string
-  /** Ends the subscription; resolves once a callback that is running has returned. */
+  /** Ends the subscription at once; resolves when a callback that is running has returned, after 5 s at the latest. */
   unsubscribe(): Promise<void>
 }
 
