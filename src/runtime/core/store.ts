@@ -18,6 +18,7 @@ import { releaseCallback } from './features/follower'
 import { createSubscriptions } from './features/subscribe'
 import { startSweep } from './features/sweep'
 import { checkTransactionOptions, withRetries } from './features/transaction'
+import { createTransactionCalls } from './features/transactionCalls'
 import { flattened, transactionTiers } from './features/transactionTiers'
 import { createTurns } from './features/turn'
 import { withTypedViews } from './features/typed/view'
@@ -144,8 +145,9 @@ export function createStore(options: StoreOptions): Store {
         const attempt = () => db.atomic((session) => {
           appended.clear()
           place.restart()
-          const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, use => use(session, value.tables))
-          return work(flattened(watch.surfaces(tiers, place)))
+          const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, call => call(session, value.tables))
+          const calls = createTransactionCalls()
+          return calls.during(() => work(calls.on(flattened(watch.surfaces(tiers, place)))))
         }, { isolation })
         const transaction = { open: true }
         const result = await within.run(transaction, () => withRetries(retries, attempt))

@@ -29,6 +29,7 @@ import { streamSubscribeSuite } from './streamSubscribe'
 import { streamTablesSuite } from './streamTables'
 import { streamTypedSuite } from './streamTyped'
 import { transactionSuite } from './transaction'
+import { transactionEndSuite } from './transactionEnd'
 import { valuesSuite } from './values'
 import { withClientSuite } from './withClient'
 
@@ -41,7 +42,7 @@ export const tiers = {
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTypedSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
-  transaction: [transactionSuite, withClientSuite],
+  transaction: [transactionSuite, transactionEndSuite, withClientSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
   operation: [adminSuite, retentionSuite],
   routing: [routingSuite],

@@ -1,8 +1,10 @@
 import type { QueryConfig } from 'pg'
-import { invalidValue } from '../errors'
+import { StoreError, invalidValue, messageOf } from '../errors'
 import type { Statement } from '../sql/statement'
 import type { QueryClient } from '../types/index'
 import { toStoreError } from './errors'
+import { openScope, transactionEnded } from './scope'
+import type { Statements } from './scope'
 import { textual } from './textual'
 import type { Result, Row, Session } from './types'
 
@@ -32,12 +34,30 @@ interface KyselyExecutor {
   executeQuery(query: CompiledQuery): Promise<{ rows: Row[], numAffectedRows?: bigint }>
 }
 
+/** By the client, and by the time a pool has lent it for: calls on one connection keep one order. */
+const sessions = new WeakMap<object, Session>()
+
 /**
- * A session on a transaction that a caller has opened. It joins it: nothing is begun or committed here.
+ * A session on a transaction that a caller has opened. It joins it: nothing is begun or committed here. Its calls
+ * run one after the other, also those of several sessions on the same client.
  * @throws {StoreError} INVALID_VALUE when `client` is nothing that a transaction can be joined on
  */
 export function joinClient(client: unknown): Session {
-  const run = runOn(client)
+  const { target, run } = asClient(client)
+  const { release } = target
+  const loan = typeof release === 'function' ? release : target
+  const known = sessions.get(loan)
+  if (known) return known
+  const session = openScope(statementsOn((text, values, own) => {
+    // A pool gives a client another `release` each time it lends it.
+    if (target.release !== release) return Promise.reject(transactionEnded())
+    return run(text, values, own)
+  })).session
+  sessions.set(loan, session)
+  return session
+}
+
+function statementsOn(run: Run): Statements {
   const send = async (text: string, values: unknown[], own: boolean) => {
     try {
       return counted(await run(text, values, own))
@@ -46,9 +66,7 @@ export function joinClient(client: unknown): Session {
       throw toStoreError(error)
     }
   }
-  const session: Session = {
-    inTransaction: true,
-    atomic: work => work(session),
+  return {
     async query<R extends Row>({ text, values }: Statement): Promise<Result<R>> {
       // Without a name: whether statements may be prepared on this connection is its owner's matter.
       const { rows, count } = await send(text, values, true)
@@ -64,28 +82,49 @@ export function joinClient(client: unknown): Session {
       await send(text, [], false)
     },
   }
-  return session
 }
 
-function counted({ rows, rowCount, affectedRows }: Answer): { rows: Row[], count: number } {
+function counted(answer: unknown): { rows: Row[], count: number } {
+  const { rows, rowCount, affectedRows } = isObject(answer) ? answer as Partial<Answer> : {}
+  if (!Array.isArray(rows) || !rows.every(isObject)) throw resultExpected()
   if (typeof rowCount === 'number') return { rows, count: rowCount }
   if (rows.length > 0 || typeof affectedRows === 'number') return { rows, count: rows.length || affectedRows! }
   // Without it nobody would know whether an update has found its row.
-  if (rowCount === undefined) throw invalidValue('client', 'must give { rows, rowCount } as the result of query(text, values)')
+  if (rowCount === undefined) throw resultExpected()
   return { rows, count: 0 }
 }
 
-function runOn(client: unknown): Run {
+const resultExpected = () => invalidValue('client', 'must give { rows, rowCount } as the result of query(text, values)')
+
+/** What calls a client's statements, and the object whose connection they go over. */
+interface Joined {
+  target: Record<string, unknown>
+  run: Run
+}
+
+/** An object that answers with errors of its own (a proxy, a getter that throws) is no client either. */
+function asClient(client: unknown): Joined {
+  try {
+    return joined(client)
+  }
+  catch (error) {
+    throw error instanceof StoreError ? error : invalidValue('client', `can't be looked at: ${messageOf(error)}`)
+  }
+}
+
+function joined(client: unknown): Joined {
   if (!isObject(client)) throw invalidValue('client', 'must be a client with an open transaction')
+  if (client instanceof Promise) throw invalidValue('client', 'is a promise: await it first')
   if (has(client, 'totalCount') && has(client, 'idleCount')) {
     throw invalidValue('client', 'is a pool, which runs each statement on another connection: give the client that has the transaction open')
   }
-  if (has(client, 'withoutPlugins') && has(client, 'isTransaction')) return onKysely(client)
+  if (client._ending === true || client._ended === true) throw invalidValue('client', 'is closed: give one that has a transaction open')
+  if (has(client, 'withoutPlugins') && has(client, 'isTransaction')) return { target: client, run: onKysely(client) }
   const drizzle = drizzleClient(client)
-  if (drizzle) return runOn(drizzle)
+  if (drizzle) return joined(drizzle)
   if (typeof client.query !== 'function') throw invalidValue('client', 'must have query(text, values), or be a transaction of Drizzle on pg or of Kysely')
-  if (has(client, 'getTypeParser')) return onPg(client as unknown as PgClient)
-  return (text, values) => (client as unknown as QueryClient).query(text, values) as Promise<Answer>
+  if (has(client, 'getTypeParser')) return { target: client, run: onPg(client as unknown as PgClient) }
+  return { target: client, run: (text, values) => (client as unknown as QueryClient).query(text, values) as Promise<Answer> }
 }
 
 function onPg(client: PgClient): Run {
@@ -94,6 +133,7 @@ function onPg(client: PgClient): Run {
 
 /** Plugins of Kysely may rename columns; ours are known by their names. */
 function onKysely(client: Record<string, unknown>): Run {
+  if (typeof client.withoutPlugins !== 'function') throw invalidValue('client', 'must be the transaction that Kysely hands out')
   if (client.isTransaction !== true) throw invalidValue('client', 'is a Kysely instance without a transaction: give the one that transaction().execute() hands out')
   const executor = (client.withoutPlugins as () => KyselyExecutor)()
   return async (sql, parameters) => {

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Pool, PoolClient } from 'pg'
+import { borrow } from './borrow'
 
 // A server answers a goodbye at once. A connection whose packets nobody takes would keep the process for minutes.
 const GOODBYE_MS = 2_000
@@ -20,7 +21,7 @@ export async function endPool(pool: Pool, open: Set<PoolClient>): Promise<void> 
 
 /** Lets the connections go that nobody uses. */
 export async function endIdle(pool: Pool): Promise<void> {
-  const idle = await Promise.all(Array.from({ length: pool.idleCount }, () => pool.connect()))
+  const idle = await Promise.all(Array.from({ length: pool.idleCount }, () => borrow(pool)))
   const ended = gone(idle)
   for (const client of idle) client.release(true)
   await ended

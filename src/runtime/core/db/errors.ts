@@ -9,22 +9,22 @@ interface Meaning {
 
 // The store goes on without names by itself; only the transaction that found out is lost.
 const LOST_NAME: Meaning = { code: 'DATABASE', retryable: true, advice: 'prepared statements get lost on the way, as behind a pooler in transaction mode: set `prepare: false`' }
+const GONE: Meaning = { code: 'CONNECTION', retryable: true }
 
-/** What an SQLSTATE (or its class, its first two characters) means for a caller. */
+/** What an SQLSTATE (or its class, its first two characters) means as the answer to a statement. */
 const BY_SQLSTATE: Record<string, Meaning> = {
-  '08': { code: 'CONNECTION', retryable: true },
+  '08': GONE,
   '22': { code: 'INVALID_VALUE' },
   // A standby, or a primary that became one: its connections are of no use until it is promoted.
   '25006': { code: 'CONNECTION', retryable: true, advice: 'the server is a standby or read-only: connect to the primary' },
   '25P03': { code: 'TIMEOUT', retryable: true, advice: 'the transaction waited too long between two of its statements' },
   '25P04': { code: 'TIMEOUT', retryable: true },
   '26000': LOST_NAME,
-  '28': { code: 'CONNECTION', advice: 'check user, password and pg_hba.conf' },
   '40': { code: 'DATABASE', retryable: true, advice: 'the same transaction may succeed when it is run again' },
-  '53': { code: 'CONNECTION', retryable: true, advice: 'the server is out of connections, memory or disk' },
+  '53': { code: 'DATABASE', retryable: true, advice: 'the server is out of memory or disk' },
+  '53300': { code: 'CONNECTION', retryable: true, advice: 'the server is out of connections' },
   '54': { code: 'INVALID_VALUE', advice: 'the value is larger or deeper than PostgreSQL can take' },
-  '57': { code: 'CONNECTION', retryable: true },
-  '3D': { code: 'CONNECTION', advice: 'create the database first' },
+  '57P': GONE,
   '42501': { code: 'DATABASE', advice: 'grant the role what it needs in its schema' },
   '42P05': LOST_NAME,
   '42P01': { code: 'DATABASE', advice: 'the schema is not what this version expects; run `npx nvent-store migrate`' },
@@ -32,10 +32,32 @@ const BY_SQLSTATE: Record<string, Meaning> = {
   '57014': { code: 'TIMEOUT', retryable: true },
 }
 
+const BAD_SETTING: Meaning = { code: 'CONNECTION', advice: 'check the settings in `options` of the connection' }
+
+/** Why a server lets nobody in, as long as nobody changes something. Any other reason may pass by itself. */
+const REFUSALS: Record<string, Meaning> = {
+  '28': { code: 'CONNECTION', advice: 'check user, password and pg_hba.conf' },
+  '3D': { code: 'CONNECTION', advice: 'create the database first' },
+  '22023': BAD_SETTING,
+  '42501': { code: 'CONNECTION', advice: 'grant the role the right to connect, and to what `options` of the connection sets' },
+  '42704': BAD_SETTING,
+}
+
+// A plan was prepared before somebody changed the table; prepared again it is right.
+const OUTDATED_PLAN = '0A000'
+const PLAN_CHANGED = 'RevalidateCachedQuery'
+const PLAN: Meaning = { code: 'DATABASE', retryable: true, advice: 'a table was changed meanwhile' }
+// The protocol was violated: by a statement with other parameters than it names, or by what stands in between.
+const PROTOCOL = '08P01'
+const PARAMETERS: Meaning = { code: 'INVALID_VALUE', advice: 'a statement takes the parameters it names, and 65,535 of them at most' }
+
 // Node reports these by `code`.
 const SOCKET_CODES = new Set([
   'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT',
 ])
+
+// EPERM, EPIPE: five letters, and no SQLSTATE.
+const SYSTEM_CODE = /^E[A-Z]+$/
 
 // The certificate of the server is not what `ssl` asks for. OpenSSL's names, as Node reports them.
 const CERTIFICATE_CODES = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA)/
@@ -44,56 +66,111 @@ const CERTIFICATE_CODES = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH
 const POOLER_REFUSED = /unsupported startup parameter/
 const REFUSED_PARAMETER: Meaning = { code: 'CONNECTION', advice: 'a connection pooler takes no such setting from `connection`: give it to the role (`alter role … set statement_timeout = …`), or to the pooler\'s ignore_startup_parameters' }
 
+const CERTIFICATE: Meaning = { code: 'CONNECTION', advice: 'the server\'s certificate was refused: `ssl.ca` has to hold the authority that signed it, and the host has to be one of its names' }
+
 // pg says these only in words.
 const PG_WAITED = /timeout exceeded when trying to connect/
 const PG_NO_ANSWER = /Query read timeout/
 const PG_DROPPED = /Connection terminated|connection error and is not queryable|client was closed/i
-const PG_REFUSED = /SSL|password|SASL/i
+const PG_REFUSED = /does not support SSL|Password must be a string|^SASL/i
+const PG_ENDED = /after calling end on the pool/
+const CREDENTIALS: Meaning = { code: 'CONNECTION', advice: 'check the user, the password and `ssl`' }
+const POOL_ENDED: Meaning = { code: 'CONNECTION', advice: 'whoever owns the pool has ended it' }
 
 /** Turns whatever a driver threw into the StoreError that explains it. */
 export function toStoreError(error: unknown, context?: string): StoreError {
   if (error instanceof StoreError) return error
   const sqlState = sqlStateOf(error)
-  const known = sqlState === undefined ? undefined : bySqlState(sqlState, messageOf(error))
-  const kind = known ?? (sqlState === undefined ? byTransport(error) : { code: 'DATABASE' as const })
+  return explained(error, sqlState === undefined ? byTransport(error) : bySqlState(sqlState, error as ServerError), context)
+}
+
+/** Why there is no connection: whatever it is, it is about the connection. */
+export function toConnectError(error: unknown): StoreError {
+  return error instanceof StoreError ? error : explained(error, refusalOf(error) ?? GONE)
+}
+
+/** Why a statement has no answer, when its connection broke. */
+export function toLossError(error: unknown): StoreError {
+  const known = toStoreError(error)
+  return known.code === 'DATABASE' && sqlStateOf(error) === undefined ? explained(error, GONE) : known
+}
+
+function explained(error: unknown, { code, retryable = false, advice }: Meaning, context?: string): StoreError {
+  const sqlState = sqlStateOf(error)
   const message = [context, messageOf(error)].filter(Boolean).join(': ')
-  return new StoreError(kind.code, kind.advice ? `${message} (${kind.advice})` : message, {
+  return new StoreError(code, advice ? `${message} (${advice})` : message, {
     cause: error,
-    retryable: kind.retryable ?? false,
+    retryable,
     details: sqlState === undefined ? {} : { sqlState },
   })
 }
 
-function bySqlState(sqlState: string, message: string): Meaning | undefined {
-  return POOLER_REFUSED.test(message) ? REFUSED_PARAMETER : BY_SQLSTATE[sqlState] ?? BY_SQLSTATE[sqlState.slice(0, 2)]
+interface ServerError {
+  severity?: string
+  /** Where in PostgreSQL it was raised; poolers say nothing of the kind. */
+  routine?: string
 }
+
+function bySqlState(sqlState: string, error: ServerError): Meaning {
+  if (sqlState === OUTDATED_PLAN && error.routine === PLAN_CHANGED) return PLAN
+  if (sqlState === PROTOCOL && error.routine !== undefined && !isFatal(error)) return PARAMETERS
+  const meaning = meaningIn(BY_SQLSTATE, sqlState)
+  if (isFatal(error)) return meaning?.code === 'TIMEOUT' ? meaning : refusalOf(error) ?? GONE
+  // From a place that does not say how bad it is.
+  const refusal = error.severity === undefined ? refusalOf(error) : undefined
+  return meaning ?? refusal ?? { code: 'DATABASE' }
+}
+
+const meaningIn = (meanings: Record<string, Meaning>, sqlState: string): Meaning | undefined =>
+  meanings[sqlState] ?? meanings[sqlState.slice(0, 3)] ?? meanings[sqlState.slice(0, 2)]
+
+function refusalOf(error: unknown): Meaning | undefined {
+  const message = messageOf(error)
+  if (POOLER_REFUSED.test(message)) return REFUSED_PARAMETER
+  const sqlState = sqlStateOf(error)
+  if (sqlState !== undefined) return meaningIn(REFUSALS, sqlState)
+  if (CERTIFICATE_CODES.test(String((error as { code?: unknown } | null | undefined)?.code))) return CERTIFICATE
+  if (PG_ENDED.test(message)) return POOL_ENDED
+  return PG_REFUSED.test(message) ? CREDENTIALS : undefined
+}
+
+/** The server has ended the connection together with the statement. */
+const isFatal = ({ severity }: ServerError): boolean => severity === 'FATAL' || severity === 'PANIC'
 
 /** Whether the connection an error came over is of no further use: it is gone, answers nobody, or leads to a standby. */
 export function isUseless(error: unknown): error is StoreError {
-  return error instanceof StoreError && (error.code === 'CONNECTION' || PG_NO_ANSWER.test(messageOf(error.cause)))
+  return error instanceof StoreError
+    && (error.code === 'CONNECTION' || isFatal((error.cause ?? {}) as ServerError) || PG_NO_ANSWER.test(messageOf(error.cause)))
+}
+
+// Serialization failure, deadlock.
+const ENDED_BY_OTHERS = new Set(['40001', '40P01'])
+
+/** PostgreSQL ended a transaction because of others: nothing of it was kept, and run again it may succeed. */
+export function isEndedByOthers(error: unknown): boolean {
+  return ENDED_BY_OTHERS.has(sqlStateOf(error) ?? '')
+}
+
+/** A statement was prepared before somebody changed the table it reads; nothing of it was carried out. */
+export function isPlanOutdated(error: unknown): boolean {
+  return error instanceof StoreError && sqlStateOf(error) === OUTDATED_PLAN && (error.cause as ServerError).routine === PLAN_CHANGED
 }
 
 export function sqlStateOf(error: unknown): string | undefined {
   const source = error instanceof StoreError ? error.cause : error
   const code = (source as { code?: unknown } | null | undefined)?.code
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !SOCKET_CODES.has(code) ? code : undefined
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !SYSTEM_CODE.test(code) ? code : undefined
 }
 
 function byTransport(error: unknown): Meaning {
   const code = (error as { code?: unknown } | null | undefined)?.code
   const nested = error instanceof AggregateError ? error.errors : []
-  if ([code, ...nested.map(each => (each as { code?: unknown })?.code)].some(each => SOCKET_CODES.has(String(each)))) {
-    return { code: 'CONNECTION', retryable: true }
-  }
-  if (CERTIFICATE_CODES.test(String(code))) {
-    return { code: 'CONNECTION', advice: 'the server\'s certificate was refused: `ssl.ca` has to hold the authority that signed it, and the host has to be one of its names' }
-  }
+  if ([code, ...nested.map(each => (each as { code?: unknown })?.code)].some(each => SOCKET_CODES.has(String(each)))) return GONE
   const message = messageOf(error)
   if (PG_WAITED.test(message)) return { code: 'TIMEOUT', retryable: true, advice: 'all connections are in use: raise `poolSize`' }
   if (PG_NO_ANSWER.test(message)) {
     return { code: 'TIMEOUT', retryable: true, advice: 'no answer came: whether the statement was carried out is not known' }
   }
-  if (PG_DROPPED.test(message)) return { code: 'CONNECTION', retryable: true }
-  if (PG_REFUSED.test(message)) return { code: 'CONNECTION', advice: 'check the user, the password and `ssl`' }
-  return { code: 'DATABASE' }
+  if (PG_DROPPED.test(message)) return GONE
+  return refusalOf(error) ?? { code: 'DATABASE' }
 }

@@ -4,6 +4,7 @@ import { messageOf } from '../errors'
 import type { Logger } from '../options'
 import { quoteIdentifier } from '../sql/identifier'
 import { unref } from '../timer'
+import { copyOf } from './poolConfig'
 
 const HEARTBEAT_MS = 15_000
 const ANSWER_MS = 10_000
@@ -25,7 +26,7 @@ export function listenOn(
   let told = false
 
   async function connect(): Promise<void> {
-    const next = client = new pg.Client({ connectionTimeoutMillis: ANSWER_MS, ...config })
+    const next = client = new pg.Client({ connectionTimeoutMillis: ANSWER_MS, ...copyOf(config) })
     let lost = false
     const lose = (error?: Error) => {
       if (lost) return

@@ -9,6 +9,8 @@ import type { IsolationLevel } from '../types/index'
 import { RELAX } from './durability'
 import { toStoreError } from './errors'
 import { lockDirectory } from './lock'
+import { openScope } from './scope'
+import type { Statements } from './scope'
 import type { Db, Result, Row, Session } from './types'
 
 const SCHEME = 'pglite://'
@@ -67,9 +69,9 @@ async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
 
 function session(database: PGlite, label: string, unlock: () => Promise<void>): Db {
   // One connection: a call on the store itself, made while its own caller holds the transaction, never ends.
-  const open = new AsyncLocalStorage<boolean>()
+  const open = new AsyncLocalStorage<{ ended: boolean }>()
   const guarded = <A extends unknown[], T>(run: (...args: A) => Promise<T>) => async (...args: A): Promise<T> => {
-    if (open.getStore()) {
+    if (open.getStore()?.ended === false) {
       throw new StoreError(
         'INVALID_CALL',
         'a call on the store inside transaction() would wait for ever on the embedded database: use tx.stream, tx.index, tx.kv and tx.query instead',
@@ -88,7 +90,12 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     pooler: async () => 'none',
-    atomic: guarded((work, given) => inTransaction(database, session => open.run(true, () => work(session)), given?.isolation)) as Session['atomic'],
+    atomic: guarded((work, given) => {
+      const transaction = { ended: false }
+      return inTransaction(database, session => open.run(transaction, () => work(session)), given?.isolation).finally(() => {
+        transaction.ended = true
+      })
+    }) as Session['atomic'],
     async listen(channel, onWake, onReconnect) {
       const unlisten = await guarded((): Promise<() => Promise<void>> => database.listen(channel, onWake))()
       onReconnect()
@@ -103,7 +110,7 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
   }
 }
 
-function queryingOf(target: PGlite | Transaction): Pick<Session, 'query' | 'queryLists' | 'raw' | 'script'> {
+function queryingOf(target: PGlite | Transaction): Statements {
   return {
     async query<R extends Row>({ text, values }: Statement): Promise<Result<R>> {
       return counted(await send(() => target.query<R>(text, values, textual)))
@@ -140,12 +147,15 @@ async function inTransaction<T>(database: PGlite, work: (session: Session) => Pr
   let thrown: { error: unknown } | undefined
   try {
     return await database.transaction(async (tx) => {
-      const session: Session = { ...queryingOf(tx), inTransaction: true, atomic: nested => nested(session) }
+      const scope = openScope(queryingOf(tx))
       try {
-        if (isolation) await session.script(`set transaction isolation level ${isolation}`)
-        return await work(session)
+        if (isolation) await scope.session.script(`set transaction isolation level ${isolation}`)
+        const result = await work(scope.session)
+        await scope.finish()
+        return result
       }
       catch (error) {
+        await scope.cut()
         thrown = { error }
         throw error
       }

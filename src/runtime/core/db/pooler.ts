@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Pool, PoolClient } from 'pg'
+import { borrow } from './borrow'
 import { toStoreError } from './errors'
-import { failureOf } from './waits'
 import { isNameLost } from './wire'
 
 interface Backend {
@@ -19,24 +19,16 @@ const namedPid = { ...pid, name: 'nvs_pooler' }
  * other's names. A busy pooler may hide this: then the first statement that fails for it tells.
  */
 export async function losesNames(pool: Pool): Promise<boolean> {
-  const since = performance.now()
-  const one = await pool.connect().catch((error) => {
-    throw failureOf(error, pool, since)
-  })
+  const one = await borrow(pool)
   let broken: Error | undefined
-  const onError = (error: Error) => {
-    broken = error
-  }
-  one.on('error', onError)
   try {
     return !await isServer(one) && !await keepsNames(one, new pg.Client(pool.options))
   }
   catch (error) {
-    broken ??= error as Error
+    broken = error as Error
     throw toStoreError(error)
   }
   finally {
-    one.off('error', onError)
     one.release(broken)
   }
 }

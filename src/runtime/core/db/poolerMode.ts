@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
+import { borrow } from './borrow'
 import { toStoreError } from './errors'
 
 /**
@@ -14,11 +15,11 @@ const PATIENCE_MS = 3_000
 
 /** Finds out by comparing which server process serves whom; needs two connections of the pool at a time. */
 export async function detectPooler(pool: Pool): Promise<Pooler> {
-  return borrow(pool, async (one) => {
+  return withBorrowed(pool, async (one) => {
     const first = await serverProcess(one)
     // A server gives its process id when a connection begins; a pooler gives a number of its own.
     if (announcedProcess(one) === first) return 'none'
-    return borrow(pool, async (two) => {
+    return withBorrowed(pool, async (two) => {
       const second = await Promise.race([serverProcess(two, 'begin'), sleep(PATIENCE_MS, undefined, { ref: false })])
       if (second === undefined) throw new WaitsForOther()
       // While the other one's transaction has a server process, nobody else is served by it.
@@ -35,22 +36,17 @@ export async function detectPooler(pool: Pool): Promise<Pooler> {
 class WaitsForOther extends Error {}
 
 /** Lends a connection of the pool; one that broke, or is in the middle of something, does not go back. */
-async function borrow<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect()
+async function withBorrowed<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+  const client = await borrow(pool)
   let broken: Error | undefined
-  const onError = (error: Error) => {
-    broken = error
-  }
-  client.on('error', onError)
   try {
     return await work(client)
   }
   catch (error) {
-    broken ??= error as Error
+    broken = error as Error
     throw error
   }
   finally {
-    client.off('error', onError)
     client.release(broken)
   }
 }

@@ -14,6 +14,8 @@ export interface Result<R extends Row = Row> {
   rows: R[]
   /** Rows returned or changed. */
   count: number
+  /** What the server says it did, where the driver tells. */
+  command?: string
 }
 
 /** Anything a statement can be sent to: a pool, or one open transaction. */

@@ -1,14 +1,14 @@
 import type { Pool } from 'pg'
 import { StoreError, messageOf } from '../errors'
-import { toStoreError } from './errors'
+import { toConnectError } from './errors'
 
 const POOL_WAITED = 'timeout exceeded when trying to connect'
 const CONNECT_WAITED = 'Connection terminated due to connection timeout'
 
-/** Turns an error of the pool into the StoreError that says what was waited for, and for how long. */
-export function failureOf(error: unknown, pool: Pool, since: number): StoreError {
+/** Turns the reason why a pool gave no connection into the StoreError that says what was waited for, and for how long. */
+export function connectFailure(error: unknown, pool: Pool, since: number): StoreError {
   const message = messageOf(error)
-  if (message !== POOL_WAITED && message !== CONNECT_WAITED) return toStoreError(error)
+  if (message !== POOL_WAITED && message !== CONNECT_WAITED) return toConnectError(error)
   const waitedMs = Math.floor(performance.now() - since)
   const waited = `waited ${waitedMs.toLocaleString('en-US')} ms for`
   if (message === CONNECT_WAITED) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkCount, checkOptions } from '../arguments'
-import { sqlStateOf } from '../db/errors'
+import { isEndedByOthers } from '../db/errors'
 import { invalidValue } from '../errors'
 import type { IsolationLevel, TransactionOptions } from '../types/index'
 
@@ -8,8 +8,6 @@ const LEVELS: IsolationLevel[] = ['read committed', 'repeatable read', 'serializ
 const DEFAULT_RETRIES = 3
 const FIRST_PAUSE_MS = 10
 const MAX_PAUSE_MS = 1_000
-// PostgreSQL ended the transaction because of others: serialization failure, deadlock.
-const ENDED_BY_OTHERS = new Set(['40001', '40P01'])
 
 export function checkTransactionOptions(options: TransactionOptions | undefined): { isolation: IsolationLevel | undefined, retries: number } {
   const { isolation, retries = DEFAULT_RETRIES } = checkOptions('options', options)
@@ -26,7 +24,7 @@ export async function withRetries<T>(retries: number, run: () => Promise<T>): Pr
       return await run()
     }
     catch (error) {
-      if (attempt >= retries || !ENDED_BY_OTHERS.has(sqlStateOf(error) ?? '')) throw error
+      if (attempt >= retries || !isEndedByOthers(error)) throw error
       await sleep(Math.min(FIRST_PAUSE_MS * 2 ** attempt, MAX_PAUSE_MS) * (0.5 + Math.random()))
     }
   }

@@ -15,8 +15,9 @@ export interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | '
   transaction: Pick<TransactionSurfaces, 'query'>
 }
 
-/** The tiers of one transaction: every call is sent alone, in its order. */
-export function transactionTiers(routes: Omit<Scope, 'use' | 'send' | 'sendRead'>, use: Scope['use']): TransactionTiers {
+/** The tiers of one transaction: every call is sent alone, after those before it have ended. */
+export function transactionTiers(routes: Omit<Scope, 'use' | 'send' | 'sendRead'>, within: Scope['use']): TransactionTiers {
+  const use: Scope['use'] = work => within((session, tables) => session.atomic(call => work(call, tables)))
   const send = sendAlone(use)
   const scope: Scope = { ...routes, use, send, sendRead: send }
   return {

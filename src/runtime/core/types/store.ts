@@ -26,7 +26,7 @@ export interface TransactionSurfaces extends Omit<Surfaces, 'stream'> {
 export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
 
 export interface TransactionOptions {
-  /** What the transaction sees of others. Default: what the database has, `read committed` as a rule. */
+  /** What the transaction sees of others. Default: `read committed`, whatever the default of the database is. */
   isolation?: IsolationLevel
   /**
    * How many times the work is run again, after a growing pause, when PostgreSQL ends the transaction because of
@@ -42,7 +42,8 @@ export interface Store extends Surfaces {
    */
   ready(): Promise<StoreInfo>
   /**
-   * Runs `work` in one database transaction. Whatever it throws rolls everything back and is thrown again. When
+   * Runs `work` in one database transaction. Whatever it throws rolls everything back and is thrown again; calls it
+   * has not awaited are waited for, and `tx` is refused once it has ended. When
    * PostgreSQL ends the transaction because of others, the work is run again: it should do nothing outside of `tx`
    * that must happen once only.
    * @example

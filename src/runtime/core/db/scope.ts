@@ -1,0 +1,83 @@
+import { StoreError } from '../errors'
+import type { Session } from './types'
+
+/** Where statements go: a connection that is held for one transaction. */
+export type Statements = Pick<Session, 'query' | 'queryLists' | 'raw' | 'script'>
+
+/** A session that ends. */
+export interface Scope {
+  session: Session
+  /**
+   * Refuses what is called from now on, and waits for what has been called before.
+   * @throws the first error of those calls: the caller of this one is the last who can hear of it
+   */
+  finish(): Promise<void>
+  /** Refuses every further statement, those of calls under way included, and waits for the statements under way. */
+  cut(): Promise<void>
+}
+
+/**
+ * Opens a session on a connection. Its nested sessions (`atomic`) are calls of one or more statements: they run one
+ * after the other in the order they were made, end with their own work, and are waited for as a whole.
+ */
+export function openScope(on: Statements, isCutOutside = () => false): Scope {
+  const underWay = new Set<Promise<unknown>>()
+  let previous: Promise<unknown> = Promise.resolve()
+  let open = true
+  let isCut = false
+  const refuses = () => isCut || isCutOutside()
+
+  function begin<T>(run: () => Promise<T>): Promise<T> {
+    if (!open || refuses()) return Promise.reject(transactionEnded())
+    const call = run()
+    const done = () => void underWay.delete(call)
+    underWay.add(call)
+    call.then(done, done)
+    return call
+  }
+
+  async function nested<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    if (refuses()) throw transactionEnded()
+    const inner = openScope(on, refuses)
+    try {
+      const result = await work(inner.session)
+      await inner.finish()
+      return result
+    }
+    catch (error) {
+      await inner.cut()
+      throw error
+    }
+  }
+
+  return {
+    session: {
+      inTransaction: true,
+      query: statement => begin(() => on.query(statement)),
+      queryLists: statement => begin(() => on.queryLists(statement)),
+      raw: (text, values) => begin(() => on.raw(text, values)),
+      script: text => begin(() => on.script(text)),
+      atomic: <T>(work: (session: Session) => Promise<T>) => begin(() => {
+        const run = () => nested(work)
+        const call = previous.then(run, run)
+        previous = call
+        return call
+      }),
+    },
+    async finish() {
+      open = false
+      const outcomes = await Promise.allSettled(underWay)
+      const failed = outcomes.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
+      if (failed) throw failed.reason
+    },
+    async cut() {
+      open = false
+      isCut = true
+      await Promise.allSettled(underWay)
+    },
+  }
+}
+
+export function transactionEnded(): StoreError {
+  return new StoreError('INVALID_CALL', 'the transaction has ended, so this call was not carried out: await every call inside of it')
+}
