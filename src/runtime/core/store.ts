@@ -115,6 +115,7 @@ export function createStore(options: StoreOptions): Store {
     retention.stop()
     await subscriptions.close()
     await notifier.close()
+    await connector.current()?.value.tables.stop()
     await connector.close()
   }
   const isStarted = () => connector.current() !== undefined

@@ -83,4 +83,6 @@ export interface StreamTables {
   place(session: Session, subjectPrefix: string): Promise<void>
   /** Makes the tables that appends inside transactions would have liked to have. */
   afterTransaction(): Promise<void>
+  /** Makes no more of them; resolves when an attempt under way has ended. */
+  stop(): Promise<void>
 }

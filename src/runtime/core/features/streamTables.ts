@@ -1,43 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db, Queryable, Session, StreamTables } from '../db/types'
-import { messageOf } from '../errors'
+import { isStoreError, messageOf } from '../errors'
 import type { Logger } from '../options'
 import type { Names } from '../sql/identifier'
 import { quoteIdentifier } from '../sql/identifier'
+import { unref } from '../timer'
 import type { StreamTable } from '../types/index'
+import { jobLockKey } from './turn'
 
-const LOCK_TIMEOUT_MS = 2_000
-// Events that came before their table and are moved into it; more of them stay where they are.
-const MAX_MOVED = 10_000
+// A lock that is waited for holds up everybody behind it. All waits together stay below 100 ms.
+const MAKERS_TIMEOUT_MS = 40
+const LOCK_TIMEOUT_MS = 25
+const FIRST_RETRY_MS = 250
+const MAX_RETRY_MS = 60_000
+const DROP_ATTEMPTS = 120
+// Events that came before their table are moved into it under its locks, and the default partition is read for them:
+// with more events, or a larger partition, they stay where they are.
+const MAX_MOVED = 2_000
+const MAX_DEFAULT_BYTES = 32 << 20
+// How long a store that has found as many tables as it may have does not count them again.
+const FULL_MS = 60_000
+// Subject prefixes may come from user input.
+const MAX_REFUSED = 1_000
 const MAX_NAME_BYTES = 63
+
+/** What became of an attempt: `impossible` for this subject prefix, `full` for any. */
+type Outcome = 'made' | 'impossible' | 'full'
 
 /**
  * Makes the table of a subject prefix when the first of its events has landed in the default partition. Statements
  * go through the parent, which is always right: tables may be dropped, detached or made by others at any time.
+ * The append that came first waits for one short attempt. Where that fails, because a transaction holds the parent
+ * (a dump, a long report), it is repeated in the background.
  */
 export function createStreamTables(db: Db, names: Names, options: { create: boolean, max: number, logger: Logger }): StreamTables {
   const making = new Map<string, Promise<void>>()
-  // Not tried again by this process: the cap is reached, or there is no right to make tables.
+  // Not tried again by this process: there is no right to make tables, no name, or too much to move.
   const refused = new Set<string>()
   const wanted = new Set<string>()
+  const retried = new Set<string>()
+  let retrying: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+  let pause = FIRST_RETRY_MS
+  let fullUntil = 0
+  let stopped = false
 
   async function make(subjectPrefix: string): Promise<void> {
     try {
-      if (!await db.atomic(session => makeTable(session, names, subjectPrefix, options.max))) refused.add(subjectPrefix)
+      const outcome = await db.atomic(session => makeTable(session, names, subjectPrefix, options.max))
+      if (outcome === 'full') fullUntil = performance.now() + FULL_MS
+      if (outcome === 'impossible') refuse(subjectPrefix)
+      retried.delete(subjectPrefix)
+      pause = FIRST_RETRY_MS
     }
     catch (error) {
-      refused.add(subjectPrefix)
+      // At the end of those that wait already.
+      const again = retried.delete(subjectPrefix) || retried.size < options.max
+      if (again && isStoreError(error) && error.retryable) return retryLater(subjectPrefix)
+      refuse(subjectPrefix)
       options.logger.warn(`events of ${subjectPrefix}:* stay in ${names.table('events_default')}: ${messageOf(error)}`)
-    }
-    finally {
-      making.delete(subjectPrefix)
     }
   }
 
+  function refuse(subjectPrefix: string): void {
+    if (refused.size >= MAX_REFUSED) refused.clear()
+    refused.add(subjectPrefix)
+  }
+
+  function retryLater(subjectPrefix: string): void {
+    retried.add(subjectPrefix)
+    schedule()
+    pause = Math.min(pause * 2, MAX_RETRY_MS)
+  }
+
+  /** All of them wait for the same lock, so one at a time is tried. */
+  function schedule(): void {
+    const [next] = retried
+    if (next === undefined || stopped || timer) return
+    timer = setTimeout(async () => {
+      await (retrying = make(next))
+      timer = undefined
+      schedule()
+    }, pause * (1 + Math.random() / 2))
+    unref(timer)
+  }
+
   async function place(session: Session, subjectPrefix: string): Promise<void> {
-    if (!options.create || subjectPrefix === '' || refused.has(subjectPrefix)) return
+    if (!options.create || stopped || subjectPrefix === '' || refused.has(subjectPrefix) || retried.has(subjectPrefix)) return
+    if (performance.now() < fullUntil) return
     if (session.inTransaction) return void wanted.add(subjectPrefix)
     let pending = making.get(subjectPrefix)
-    if (!pending) making.set(subjectPrefix, pending = make(subjectPrefix))
+    if (!pending) making.set(subjectPrefix, pending = make(subjectPrefix).finally(() => making.delete(subjectPrefix)))
     await pending
   }
 
@@ -47,6 +100,11 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
       const prefixes = [...wanted]
       wanted.clear()
       for (const subjectPrefix of prefixes) await place(db, subjectPrefix)
+    },
+    async stop() {
+      stopped = true
+      clearTimeout(timer)
+      await retrying
     },
   }
 }
@@ -70,7 +128,11 @@ export async function listTables(db: Queryable, names: Names): Promise<StreamTab
   })
 }
 
-/** Drops the table of a subject prefix with all its events; false when there is none. */
+/**
+ * Drops the table of a subject prefix with all its events; false when there is none. Waits for transactions that hold
+ * the table in short attempts, as everybody else would wait behind it.
+ * @throws {StoreError} TIMEOUT when they hold it for longer than half a minute
+ */
 export async function dropTable(db: Db, names: Names, subjectPrefix: string): Promise<boolean> {
   const table = (await listTables(db, names)).find(each => each.subjectPrefix === subjectPrefix)
   if (!table) return false
@@ -78,32 +140,51 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
   const forgetSubjects = `delete from ${names.table('heads')} head
     using (select distinct tenant_id, subject from ${name}) gone
     where head.tenant_id = gone.tenant_id and head.subject = gone.subject`
-  await db.atomic(async (session) => {
-    // Heads first, as appends take them first; then those that came before the table was locked.
-    await session.script(forgetSubjects)
-    await session.script(`lock table ${name} in access exclusive mode`)
-    await session.script(forgetSubjects)
-    await session.script(`drop table ${name}`)
-  })
-  return true
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await db.atomic(async (session) => {
+        // Heads first, as appends take them first; then those that came before the table was locked.
+        await session.script(forgetSubjects)
+        await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
+        await session.script(`lock table only ${names.table('events')}, ${name} in access exclusive mode`)
+        await session.script(forgetSubjects)
+        await session.script(`drop table ${name}`)
+      })
+      return true
+    }
+    catch (error) {
+      if (!isLockTimeout(error) || attempt === DROP_ATTEMPTS) throw error
+      await sleep(FIRST_RETRY_MS)
+    }
+  }
 }
 
-/** Makes the table of a subject prefix, and moves events into it that came before. False when it gets none. */
-async function makeTable(session: Session, names: Names, subjectPrefix: string, max: number): Promise<boolean> {
-  await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
-  const [parent, rest] = [names.table('events'), names.table('events_default')]
-  // Whoever inserts through the parent has chosen a partition by the time it waits for the lock of that partition:
-  // it has to wait at the parent, where it chooses again.
-  await session.script(`lock table only ${parent} in access exclusive mode`)
-  await session.script(`lock table ${rest} in access exclusive mode`)
+const isLockTimeout = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '55P03'
+
+/** Makes the table of a subject prefix, and moves events into it that came before. */
+async function makeTable(session: Session, names: Names, subjectPrefix: string, max: number): Promise<Outcome> {
+  // One instance at a time, before anything is locked that appends and reads need.
+  await session.script(`set local lock_timeout = ${MAKERS_TIMEOUT_MS}`)
+  await session.query({ text: 'select pg_catalog.pg_advisory_xact_lock($1::bigint)', values: [jobLockKey(names, 'stream tables')] })
   const tables = await listTables(session, names)
-  if (tables.some(table => table.subjectPrefix === subjectPrefix)) return true
-  const name = tables.length < max ? await freeName(session, names, subjectPrefix) : undefined
-  if (name === undefined) return false
+  if (tables.some(table => table.subjectPrefix === subjectPrefix)) return 'made'
+  if (tables.length >= max) return 'full'
+  const name = await freeName(session, names, subjectPrefix)
+  if (name === undefined) return 'impossible'
+
+  const [parent, rest] = [names.table('events'), names.table('events_default')]
+  await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
+  // Inserts through the parent have chosen a partition by the time they wait for the lock of that partition: they
+  // have to wait at the parent, where they choose again.
+  await session.script(`lock table only ${parent}, ${rest} in access exclusive mode`)
+  const { rows: [size] } = await session.query<{ bytes: string }>({
+    text: 'select pg_catalog.pg_relation_size($1::regclass) as bytes', values: [rest],
+  })
+  if (Number(size!.bytes) > MAX_DEFAULT_BYTES) return 'impossible'
   const { rows: earlier } = await session.query({
     text: `select 1 from ${rest} where subject_prefix = $1::text limit ${MAX_MOVED + 1}`, values: [subjectPrefix],
   })
-  if (earlier.length > MAX_MOVED) return false
+  if (earlier.length > MAX_MOVED) return 'impossible'
 
   const table = `${quoteIdentifier(names.schema)}.${quoteIdentifier(name)}`
   await session.script(`create table ${table} (like ${parent} including defaults, primary key (tenant_id, id))`)
@@ -115,7 +196,7 @@ async function makeTable(session: Session, names: Names, subjectPrefix: string, 
   }
   // The subject prefix holds nothing but words and colons (subjectPrefixOf), so it is safe as a literal.
   await session.script(`alter table ${parent} attach partition ${table} for values in ('${subjectPrefix}')`)
-  return true
+  return 'made'
 }
 
 /** `{prefix}_stream_{type}`, or with the whole subject prefix when another one has that type. */

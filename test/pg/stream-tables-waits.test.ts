@@ -1,0 +1,86 @@
+import pg from 'pg'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { dropStreamTable, listStreamTables } from '../../src/runtime/core/migrate/api'
+import type { StoreOptions } from '../../src/runtime/core/options'
+import { freshDatabase, openStore } from '../setup/database'
+import type { Database } from '../setup/database'
+import { openPool, servers } from './servers'
+
+describe.each(servers)('a new subject type beside a transaction that reads all events for long, on $name', ({ server }) => {
+  let database: Database
+
+  beforeEach(async () => {
+    database = await freshDatabase(server)
+  })
+
+  const open = (options?: StoreOptions) => openStore({ connection: database.url, ...options })
+  const tables = async () => (await listStreamTables(database.pool)).map(table => table.subjectPrefix)
+
+  /** Holds what a dump holds until it is told to end. */
+  async function read(): Promise<() => Promise<unknown>> {
+    const reader = new pg.Client({ connectionString: database.url })
+    await reader.connect()
+    onTestFinished(() => reader.end())
+    await reader.query('begin; lock table nvent_events, nvent_events_default in access share mode')
+    return () => reader.query('rollback')
+  }
+
+  it('holds up no append and no read of any process, and gets its table when the reader has ended', async () => {
+    const [store, other] = [open(), open()]
+    await store.stream.append('known:1', { type: 'x' })
+    await other.ready()
+    const end = await read()
+    // All of these end while the reader is still there: none waits for it.
+    for (const type of ['a', 'b', 'c']) await store.stream.append(`${type}:1`, { type: 'x' })
+    await Promise.all(Array.from({ length: 50 }, async (_, at) => {
+      await other.stream.append('known:1', { type: 'x', data: at })
+      await other.stream.read('a:1')
+    }))
+    expect(await tables()).toEqual(['known'])
+    await end()
+    await expect.poll(tables).toEqual(['a', 'b', 'c', 'known'])
+    expect(await store.stream.read('a:1')).toHaveLength(1)
+    expect(await database.sql('select count(*)::int as left from nvent_events_default')).toEqual([{ left: 0 }])
+  })
+
+  it('asks for no lock at all once there are as many tables as there may be', async () => {
+    await open({ maxStreamTables: 1 }).stream.append('first:1', { type: 'x' })
+    const sent: string[] = []
+    const pool = openPool(database.url)
+    onTestFinished(() => pool.end())
+    pool.on('connect', (client) => {
+      const query = client.query.bind(client) as (...given: unknown[]) => unknown
+      client.query = ((...given: [{ text: string }]) => {
+        sent.push(given[0].text)
+        return query(...given)
+      }) as typeof client.query
+    })
+    const store = open({ pool, connection: undefined, maxStreamTables: 1 })
+    for (let at = 0; at < 20; at++) await store.stream.append(`t${at}:1`, { type: 'x' })
+    expect(sent.filter(text => /pg_inherits/.test(text))).toHaveLength(1)
+    expect(sent.filter(text => /lock table/.test(text))).toEqual([])
+    expect(await tables()).toEqual(['first'])
+  })
+
+  it('is dropped when the reader has ended, and holds nobody up before that', async () => {
+    const store = open()
+    await store.stream.append('gone:1', { type: 'x' })
+    const end = await read()
+    const dropping = dropStreamTable(database.pool, 'nvent', 'gone')
+    for (let at = 0; at < 20; at++) await store.stream.append('other:1', { type: 'x' })
+    expect(await tables()).toEqual(['gone'])
+    await end()
+    expect(await dropping).toBe(true)
+    expect(await store.stream.read('gone:1')).toEqual([])
+  })
+
+  it('is given up with the store', async () => {
+    const store = open()
+    await store.ready()
+    const end = await read()
+    await store.stream.append('late:1', { type: 'x' })
+    await store.close()
+    await end()
+    expect(await tables()).toEqual([])
+  })
+})
