@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { ModuleOptions } from './moduleOptions'
 import type { ConfiguredSource, NventConfig, StoreRuntimeConfig } from './runtime/config'
 import { isGiven, isOtherAdapter } from './runtime/connection'
+import { pgliteUrl } from './runtime/core/pgliteUrl'
 import { dropReferences, isPlain, keepReferences } from './runtime/references'
 import type { Env } from './runtime/references'
 import { refuseSecrets } from './secrets'
@@ -70,7 +71,7 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
     notify: options.notify ?? true,
     sources: sourcesOf(options, build),
     adapter: nvent.store?.adapter ?? '',
-    embedded: build.dev ? `pglite://${encodeURI(join(build.rootDir, '.data/nvent-store'))}` : '',
+    embedded: build.dev ? pgliteUrl(join(build.rootDir, '.data/nvent-store')) : '',
   }
 }
 

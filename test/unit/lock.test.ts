@@ -3,13 +3,14 @@ import { hostname, tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { LOCK_FOLDER } from '../../src/runtime/core/db/lock'
 import { createStore } from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types/index'
 import { startProcess, startThread } from './peers'
 import type { Peer } from './peers'
 
 // Every test opens a database of its own several times over.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const root = mkdtempSync(join(tmpdir(), 'nvent-store-lock-'))
@@ -109,10 +110,24 @@ describe('two processes on one embedded directory', () => {
     expect(await found).toBe(2)
   })
 
-  it('are told apart by host: one that can\'t be asked is taken for alive', async () => {
-    const { directory, lock } = freshDirectory()
-    writeLock(lock, { pid: await deadPid(), threadId: 0, host: `not-${hostname()}` }, 60_000)
-    await expect(open(directory).ready()).rejects.toMatchObject({ code: 'DATABASE_LOCKED' })
+  it('are refused while the one that has it is too busy to say anything', async () => {
+    const { directory } = freshDirectory()
+    const peer = await started(startProcess())
+    await peer.ask('open', at(directory))
+    const isBlocked = new Promise(resolve => peer.onSaid(resolve))
+    const unblocked = peer.ask('block', 8_000)
+    await isBlocked
+    await expect(open(directory, 1_000).ready()).rejects.toMatchObject({ code: 'DATABASE_LOCKED', details: { pid: peer.pid } })
+    await unblocked
+    await peer.ask('set', 'a', 'still here')
+  })
+
+  it('are refused where the path is longer than that of a socket may be', async () => {
+    const directory = join(root, 'long'.repeat(40), 'data')
+    cpSync(template, directory, { recursive: true })
+    const peer = await started(startProcess())
+    await peer.ask('open', at(directory))
+    await expect(open(directory).ready()).rejects.toMatchObject({ code: 'DATABASE_LOCKED', details: { pid: peer.pid } })
   })
 
   it.each([
@@ -178,37 +193,117 @@ describe('a lock that nobody holds any more', () => {
   })
 })
 
+describe('a lock file of an earlier version', () => {
+  const alive = process.ppid
+  it.each<[string, (owner: { pid: number, threadId: number, host: string }) => object, number]>([
+    ['another host', owner => ({ ...owner, host: `not-${hostname()}` }), 60_000],
+    ['another host, a moment ago', owner => ({ ...owner, host: `not-${hostname()}` }), 0],
+    ['a time to come', owner => owner, -3_600_000],
+    ['a process id that lives again as another process', owner => ({ ...owner, pid: alive }), 60_000],
+    ['the first process of a container', owner => ({ ...owner, pid: 1 }), 60_000],
+    ['our own process id', owner => ({ ...owner, pid: process.pid }), 60_000],
+    ['our own process id and a time to come', owner => ({ ...owner, pid: process.pid, threadId: 7 }), -3_600_000],
+  ])('that nobody keeps fresh is taken over: %s', async (_kind, change, age) => {
+    const { directory, lock } = freshDirectory()
+    writeLock(lock, change({ pid: alive, threadId: 0, host: hostname() }), age)
+    const store = open(directory, 60_000)
+    await store.kv.set('a', 1)
+    expect(await store.kv.get('a')).toBe(1)
+  })
+
+  it('that is kept fresh is respected, and waited for no longer than `connectTimeout`', async () => {
+    const { directory, lock } = freshDirectory()
+    writeLock(lock, { pid: process.ppid, threadId: 0, host: hostname() })
+    const beat = setInterval(() => setAge(lock, 0), 200)
+    await expect(open(directory).ready()).rejects.toMatchObject({ code: 'DATABASE_LOCKED', details: { pid: process.ppid } })
+    const found = open(directory, 60_000).kv.get('a')
+    await sleep(500)
+    clearInterval(beat)
+    rmSync(lock)
+    expect(await found).toBe(null)
+  })
+})
+
 describe('two threads of one process', () => {
   it('come one after the other: the second waits until the first has closed', async () => {
     const { directory } = freshDirectory()
     const peer = await started(startThread())
     await peer.ask('open', at(directory))
-    const store = open(directory)
+    const store = open(directory, 60_000)
     const found = store.kv.get('a')
     for (let value = 1; value <= 20; value++) await peer.ask('set', 'a', value)
     await peer.ask('close')
     expect(await found).toBe(20)
   })
 
-  it('leave a lock in peace while its thread lives, for its heartbeat keeps it fresh', async () => {
-    const { directory, lock } = freshDirectory()
+  it('wait for each other no longer than `connectTimeout`, and not when they are closed', async () => {
+    const { directory } = freshDirectory()
     const peer = await started(startThread())
     await peer.ask('open', at(directory))
-    setAge(lock, 60_000)
-    while (Date.now() - statSync(lock).mtimeMs > 30_000) await sleep(20)
-    const found = open(directory).kv.get('a')
-    await peer.ask('set', 'a', 'still here')
+    await expect(open(directory, 300).ready()).rejects.toMatchObject({
+      code: 'DATABASE_LOCKED', message: expect.stringMatching(/\(thread \d+\)/) as string, details: { pid: process.pid, threadId: expect.any(Number) as number },
+    })
+    const waiting = open(directory, 600_000)
+    const found = waiting.ready()
+    found.catch(() => undefined)
+    await sleep(100)
+    await waiting.close()
+    await expect(found).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  it('lose nothing when the one that writes blocks its event loop for long', async () => {
+    const { directory } = freshDirectory()
+    const peer = await started(startThread())
+    await peer.ask('open', at(directory))
+    const written = peer.ask('writeBlocked', 20, 8_000)
+    const store = open(directory, 60_000)
+    const first = store.stream.append('written:all', { type: 'written', data: 'later' })
+    expect(await written).toBe(20)
     await peer.ask('close')
-    expect(await found).toBe('still here')
+    await first
+    expect((await store.stream.read('written:all')).map(({ data }) => data)).toEqual([...Array.from({ length: 20 }, (_, at) => at + 1), 'later'])
   })
 
   it('take over from a thread that was terminated', async () => {
-    const { directory, lock } = freshDirectory()
+    const { directory } = freshDirectory()
     const peer = await started(startThread())
     await peer.ask('open', at(directory))
     await peer.ask('set', 'a', 'acknowledged')
     await peer.kill()
-    expect(statSync(lock).isFile()).toBe(true)
-    expect(await open(directory).kv.get('a')).toBe('acknowledged')
+    expect(await open(directory, 60_000).kv.get('a')).toBe('acknowledged')
+  })
+})
+
+describe('a writer that lost its lock', () => {
+  const takeAway = (directory: string) => rmSync(join(directory, LOCK_FOLDER), { recursive: true })
+
+  it('never writes again, and closes without writing', async () => {
+    const { directory } = freshDirectory()
+    const first = open(directory)
+    await first.kv.set('a', 'acknowledged')
+    takeAway(directory)
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await expect(first.kv.set('a', 'lost')).rejects.toMatchObject({ code: 'DATABASE_LOCKED', retryable: false })
+      await expect(first.kv.get('a')).rejects.toMatchObject({ code: 'DATABASE_LOCKED' })
+    }
+    const peer = await started(startProcess())
+    await peer.ask('open', { ...at(directory), connectTimeout: 60_000 })
+    await first.close()
+    expect(await peer.ask('get', 'a')).toBe('acknowledged')
+    await peer.ask('set', 'a', 'next')
+    await peer.ask('close')
+    expect(await open(directory).kv.get('a')).toBe('next')
+  })
+
+  it('commits no transaction that is open', async () => {
+    const { directory } = freshDirectory()
+    const first = open(directory)
+    await expect(first.transaction(async (tx) => {
+      await tx.kv.set('a', 'uncommitted')
+      takeAway(directory)
+    })).rejects.toMatchObject({ code: 'DATABASE_LOCKED' })
+    const peer = await started(startProcess())
+    await peer.ask('open', { ...at(directory), connectTimeout: 60_000 })
+    expect(await peer.ask('get', 'a')).toBe(null)
   })
 })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,14 +23,15 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 /** How many of `takers` ever held the lock of a directory at the same time. */
 async function mostAtOnce(directory: string, takers: number): Promise<number> {
+  mkdirSync(directory)
   let holding = 0
   let most = 0
   await Promise.all(Array.from({ length: takers }, async () => {
-    const release = await lockDirectory(directory)
+    const lock = await lockDirectory(directory, { patience: 60_000 })
     most = Math.max(most, ++holding)
     await sleep(20)
     holding--
-    await release()
+    await lock.release()
   }))
   return most
 }

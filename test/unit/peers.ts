@@ -37,6 +37,18 @@ const SCRIPT = `
     warned: () => warned,
     // Those of its store: a peer has no others.
     sockets: () => process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length,
+    // Writes, with its event loop blocked for so long in the middle.
+    async writeBlocked(count, ms) {
+      for (let number = 1; number <= count; number++) {
+        await store.stream.append('written:all', { type: 'written', data: number })
+        if (number === count / 2) for (const end = Date.now() + ms; Date.now() < end;);
+      }
+      return count
+    },
+    block(ms) {
+      post({ said: 'blocked' })
+      for (const end = Date.now() + ms; Date.now() < end;);
+    },
     pause: ms => new Promise(resolve => setTimeout(resolve, ms)),
     set: (key, value) => store.kv.set(key, value),
     get: key => store.kv.get(key),

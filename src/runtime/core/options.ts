@@ -1,6 +1,7 @@
 import type { Pool, PoolConfig } from 'pg'
 import { invalidOption } from './errors'
 import { flag, identifier, integer, segment, tablePrefix } from './optionChecks'
+import { isPgliteUrl, pglitePath } from './pgliteUrl'
 import type { RetentionRule } from './types/index'
 
 /** Where the store writes what it has to say. `console` and consola fit. */
@@ -181,6 +182,7 @@ function another(option: string, value: StoreOptions['connection']): string | Po
 }
 
 function connection(option: string, value: StoreOptions['connection']): string | PoolConfig {
+  if (isPgliteUrl(value)) pglitePath(value, option)
   if (typeof value === 'string' && value !== '') return value
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   throw invalidOption(option, 'must be a URL or a pg pool configuration; `pglite://memory` needs no server')

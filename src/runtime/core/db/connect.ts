@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError, closedError } from '../errors'
 import { toStoreError } from './errors'
 import { openPostgres } from './pg'
-import { isPgliteUrl, openPglite } from './pglite'
+import { isPgliteUrl } from '../pgliteUrl'
+import { openPglite } from './pglite'
 import type { Db, DbOptions } from './types'
 import { unref } from '../timer'
 
@@ -10,7 +11,7 @@ const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
 
 export const openDb = async (options: DbOptions): Promise<Db> =>
-  isPgliteUrl(options.connection) ? openPglite(options.connection, options.durability) : openPostgres(options)
+  isPgliteUrl(options.connection) ? openPglite(options.connection, options) : openPostgres(options)
 
 /** Runs `work` on a database that is opened for it alone. */
 export async function onDatabase<T>(options: DbOptions, work: (db: Db) => Promise<T>): Promise<T> {
@@ -75,7 +76,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
   const abort = new AbortController()
 
   async function attempt(): Promise<Started<T>> {
-    const db = await openDb(options)
+    const db = await openDb({ ...options, signal: abort.signal })
     try {
       await db.inspect()
       return { db, value: await prepare(db) }

@@ -1,20 +1,15 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { mkdir } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
 import { StoreError, messageOf } from '../errors'
-import type { Durability } from '../options'
+import { pglitePath } from '../pgliteUrl'
 import type { Statement } from '../sql/statement'
 import type { IsolationLevel } from '../types/index'
-import { RELAX } from './durability'
+import { openDirectory, openMemory, refuseInside } from './embedded'
+import type { Embedded } from './embedded'
 import { toStoreError } from './errors'
-import { lockDirectory } from './lock'
 import { openScope } from './scope'
 import type { Statements } from './scope'
-import type { Db, Result, Row, Session } from './types'
-
-const SCHEME = 'pglite://'
-const MEMORY = 'memory'
+import type { Db, DbOptions, Result, Row, Session } from './types'
 
 const asText = (value: string) => value
 const textual: QueryOptions = { parsers: { 20: asText, 114: asText, 3802: asText } }
@@ -22,34 +17,18 @@ const lists: QueryOptions = { ...textual, rowMode: 'array' }
 // What `pg` gives a caller's own SQL: bigint as text.
 const likePg: QueryOptions = { parsers: { 20: asText } }
 
-export function isPgliteUrl(connection: unknown): connection is string {
-  return typeof connection === 'string' && connection.startsWith(SCHEME)
-}
-
 /**
- * Opens the embedded database: `pglite://memory` or `pglite://path`, relative to the working directory.
- * @throws {StoreError} MISSING_DRIVER when the optional package is not installed, DATABASE_LOCKED when another
- * process has the directory open
+ * Opens the embedded database that a URL names.
+ * @throws {StoreError} MISSING_DRIVER when the optional package is not installed, DATABASE_LOCKED when another thread
+ * or process has the directory open
  */
-export async function openPglite(url: string, durability: Durability = 'full'): Promise<Db> {
-  const location = decodeURIComponent(url.slice(SCHEME.length))
-  const { PGlite } = await loadPglite()
-  const create = async (dataDir?: string) => {
-    const database = await PGlite.create({ dataDir })
-    if (durability === 'relaxed') await database.exec(RELAX)
-    return database
-  }
-  if (location === MEMORY) return session(await create(), MEMORY, async () => {})
-  const directory = resolve(location)
-  await mkdir(dirname(directory), { recursive: true })
-  const unlock = await lockDirectory(directory)
-  try {
-    return session(await create(directory), directory, unlock)
-  }
-  catch (error) {
-    await unlock()
-    throw toStoreError(error, `the embedded database in ${directory} can't be opened`)
-  }
+export async function openPglite(url: string, options: Partial<Pick<DbOptions, 'durability' | 'connectTimeout' | 'signal'>> = {}): Promise<Db> {
+  const { durability = 'full', connectTimeout: patience = 0, signal } = options
+  const path = pglitePath(url)
+  const driver = await loadPglite()
+  if (path === undefined) return session(await openMemory(driver, durability), 'memory')
+  const directory = resolve(path)
+  return session(await openDirectory(driver, directory, { durability, patience, signal }), directory)
 }
 
 async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
@@ -67,16 +46,10 @@ async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
   }
 }
 
-function session(database: PGlite, label: string, unlock: () => Promise<void>): Db {
+function session({ database, inside, close }: Embedded, label: string): Db {
   // One connection: a call on the store itself, made while its own caller holds the transaction, never ends.
-  const open = new AsyncLocalStorage<{ ended: boolean }>()
   const guarded = <A extends unknown[], T>(run: (...args: A) => Promise<T>) => async (...args: A): Promise<T> => {
-    if (open.getStore()?.ended === false) {
-      throw new StoreError(
-        'INVALID_CALL',
-        'a call on the store inside transaction() would wait for ever on the embedded database: use tx.stream, tx.index, tx.kv and tx.query instead',
-      )
-    }
+    refuseInside(inside)
     return run(...args)
   }
   const querying = queryingOf(database)
@@ -90,10 +63,11 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     pooler: async () => 'none',
-    atomic: guarded((work, given) => {
-      const transaction = { ended: false }
-      return inTransaction(database, session => open.run(transaction, () => work(session)), given?.isolation).finally(() => {
-        transaction.ended = true
+    atomic: guarded(async (work, given) => {
+      // What was begun inside and goes on after the end may call the store again.
+      const place = { open: true }
+      return inTransaction(database, session => inside.run(place, () => work(session)), given?.isolation).finally(() => {
+        place.open = false
       })
     }) as Session['atomic'],
     async listen(channel, onWake, onReconnect) {
@@ -103,10 +77,7 @@ function session(database: PGlite, label: string, unlock: () => Promise<void>): 
     },
     inspect: async () => {},
     releaseIdle: async () => {},
-    async close() {
-      await database.close()
-      await unlock()
-    },
+    close,
   }
 }
 

@@ -53,6 +53,8 @@ export interface DriverFlags {
 export interface DbOptions extends ResolvedStoreOptions {
   /** Told of a connection that broke while nobody used it. */
   onConnectionLost?(error: StoreError): void
+  /** Ends waiting for another process. */
+  signal?: AbortSignal
 }
 
 export interface Db extends Session {

@@ -1,0 +1,168 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { PGlite } from '@electric-sql/pglite'
+import { StoreError } from '../errors'
+import type { Durability } from '../options'
+import { RELAX, RESTORE } from './durability'
+import { beginNew, closeToOthers, endNew, explainOpening, identityOf, isClosedToOthers, makeDirectory } from './embeddedDirectory'
+import { lockDirectory } from './lock'
+import type { DirectoryLock } from './lock'
+
+type Driver = typeof import('@electric-sql/pglite')
+
+/** An embedded database that is open: one for all stores of a thread that name its directory. */
+export interface Embedded {
+  database: PGlite
+  /** Set inside a transaction, by whichever store: there is one connection. */
+  inside: AsyncLocalStorage<{ open: boolean }>
+  close(): Promise<void>
+}
+
+export interface EmbeddedOptions {
+  durability: Durability
+  /** How long to wait for another thread or process that has the directory open, in milliseconds. */
+  patience: number
+  signal?: AbortSignal | undefined
+}
+
+interface Shared {
+  opening: Promise<Opened>
+  users: number
+  closing?: Promise<void>
+}
+
+interface Opened {
+  database: PGlite
+  inside: Embedded['inside']
+  lock: DirectoryLock
+  relaxed: boolean
+}
+
+// On the global object: two copies of this module in one bundle have one database, too.
+const KEY = Symbol.for('nvent-store-postgres.embedded')
+const shared = (globalThis as typeof globalThis & { [KEY]?: Map<string, Shared> })[KEY] ??= new Map()
+
+export async function openMemory(driver: Driver, durability: Durability): Promise<Embedded> {
+  const database = await driver.PGlite.create()
+  if (durability === 'relaxed') await database.exec(RELAX)
+  return { database, inside: new AsyncLocalStorage(), close: () => database.close() }
+}
+
+/**
+ * Opens the database of a directory, or joins the one that is open in this thread.
+ * @throws {StoreError} DATABASE_LOCKED when another thread or process has it open for longer than `patience`
+ */
+export async function openDirectory(driver: Driver, directory: string, options: EmbeddedOptions): Promise<Embedded> {
+  try {
+    await makeDirectory(directory)
+    return await join(await identityOf(directory), () => open(driver, directory, options), options.durability)
+  }
+  catch (error) {
+    throw explainOpening(directory, error)
+  }
+}
+
+async function join(identity: string, open: () => Promise<Opened>, durability: Durability): Promise<Embedded> {
+  for (;;) {
+    const found = shared.get(identity)
+    if (found?.closing) {
+      // How it ended is told to the one that closed it.
+      await found.closing.catch(() => undefined)
+    }
+    else if (found) {
+      found.users++
+      // What the first one failed for (its time was up, it was closed) need not be true for this one.
+      const opened = await found.opening.catch(() => undefined)
+      if (opened) return handleOf(identity, found, await restored(opened, durability))
+    }
+    else {
+      const made: Shared = { opening: open(), users: 1 }
+      shared.set(identity, made)
+      made.opening.catch(() => shared.delete(identity))
+      return handleOf(identity, made, await made.opening)
+    }
+  }
+}
+
+async function open({ PGlite }: Driver, directory: string, { durability, patience, signal }: EmbeddedOptions): Promise<Opened> {
+  const lock = await lockDirectory(directory, { patience, signal })
+  /** All that is sent to the database, by whatever call, goes through here. */
+  class LockedPGlite extends PGlite {
+    override execProtocolRawSync(message: Uint8Array): Uint8Array {
+      lock.check()
+      return super.execProtocolRawSync(message)
+    }
+  }
+  try {
+    const isClosed = await isClosedToOthers(directory)
+    const isNew = await beginNew(directory)
+    const database = await started(LockedPGlite, directory)
+    if (isNew || !isClosed) await closeToOthers(directory)
+    if (isNew) await endNew(directory)
+    const relaxed = durability === 'relaxed'
+    if (relaxed) await database.exec(RELAX)
+    return { database, inside: new AsyncLocalStorage(), lock, relaxed }
+  }
+  catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** A database that can't start says why on its way; then it fails with nothing to say, or stands still. */
+async function started(PGlite: Driver['PGlite'], dataDir: string): Promise<PGlite> {
+  const said: string[] = []
+  let stop: () => void
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve
+  })
+  const onStderr = (line: string) => {
+    if (said.length > 0 || /\b(?:FATAL|PANIC):/.test(line)) said.push(line)
+    // Details come with the next lines.
+    if (said.length > 0) setImmediate(stop)
+    return false
+  }
+  const database = new PGlite({ dataDir, onStderr })
+  const failure = await Promise.race([database.waitReady.then(() => undefined, (error: unknown) => ({ error })), stopped])
+  if (said.length > 0) throw new Error(said.join(' '), { cause: failure?.error })
+  if (failure) throw failure.error
+  return database
+}
+
+/** The one connection waits for its commits as soon as one of its stores wants that. */
+async function restored(opened: Opened, durability: Durability): Promise<Opened> {
+  if (opened.relaxed && durability === 'full') {
+    refuseInside(opened.inside)
+    await opened.database.exec(RESTORE)
+    opened.relaxed = false
+  }
+  return opened
+}
+
+function handleOf(identity: string, of: Shared, { database, inside, lock }: Opened): Embedded {
+  let closing: Promise<void> | undefined
+  const close = async () => {
+    if (--of.users > 0) return
+    of.closing = shutDown(database, lock).finally(() => shared.delete(identity))
+    return of.closing
+  }
+  return { database, inside, close: () => closing ??= close() }
+}
+
+async function shutDown(database: PGlite, lock: DirectoryLock): Promise<void> {
+  try {
+    // Closing writes, too.
+    if (lock.isHeld()) await database.close()
+  }
+  finally {
+    await lock.release()
+  }
+}
+
+/** @throws {StoreError} INVALID_CALL inside a transaction: there is one connection, and the call would wait for its end */
+export function refuseInside(inside: Embedded['inside']): void {
+  if (!inside.getStore()?.open) return
+  throw new StoreError(
+    'INVALID_CALL',
+    'a call on the store inside transaction() would wait for ever on the embedded database: use tx.stream, tx.index, tx.kv and tx.query instead',
+  )
+}

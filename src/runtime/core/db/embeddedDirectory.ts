@@ -1,0 +1,96 @@
+import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { StoreError, messageOf } from '../errors'
+import { toStoreError } from './errors'
+import { LOCK_FOLDER } from './lock'
+
+// There while a new database is written: what was begun and not finished holds nothing anybody was told of.
+const BEGUN = 'nvent_store.begun'
+const NO_DATA = new Set([LOCK_FOLDER, 'lost+found', '.DS_Store', '.gitkeep'])
+// What is wrong with the place itself, so that trying again would not help.
+const MISPLACED = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT', 'ENAMETOOLONG', 'ELOOP', 'EINVAL'])
+
+/** Makes the directory when it is missing: for the user of the process alone. */
+export async function makeDirectory(directory: string): Promise<void> {
+  await mkdir(dirname(directory), { recursive: true })
+  await mkdir(directory, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+    if (!(await stat(directory)).isDirectory()) throw misplaced(directory, 'it is a file, and a directory is needed')
+  })
+}
+
+/** The same for every name of a directory: through links, relative, in whatever case. */
+export async function identityOf(directory: string): Promise<string> {
+  const { dev, ino } = await stat(directory, { bigint: true })
+  return `${dev}:${ino}`
+}
+
+/** Whether there is a database in a directory, which need not exist. */
+export const holdsDatabase = (directory: string): Promise<boolean> => stat(join(directory, 'PG_VERSION')).then(() => true, () => false)
+
+/**
+ * Prepares what the lock was taken for. What begins a new database has to be ended by `endNew`.
+ * @returns whether a new database is to be made
+ */
+export async function beginNew(directory: string): Promise<boolean> {
+  const names = (await readdir(directory)).filter(name => !NO_DATA.has(name))
+  if (names.includes(BEGUN)) for (const name of names) await rm(join(directory, name), { recursive: true })
+  else if (names.includes('PG_VERSION')) return false
+  else if (names.length > 0) throw misplaced(directory, 'it holds other files and no database (no PG_VERSION): name an empty or new directory')
+  await writeFile(join(directory, BEGUN), '', { mode: 0o600 })
+  return true
+}
+
+export const endNew = (directory: string): Promise<void> => rm(join(directory, BEGUN), { force: true })
+
+/** Whether a directory was for its user alone. Earlier versions left it open to the others of the machine. */
+export async function isClosedToOthers(directory: string): Promise<boolean> {
+  const { mode } = await stat(directory)
+  await setMode(directory, 0o700)
+  return (mode & 0o077) === 0
+}
+
+/** What is in it, too, though nobody else gets this far. */
+export async function closeToOthers(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() || entry.isDirectory()) await setMode(join(entry.parentPath ?? entry.path, entry.name), entry.isFile() ? 0o600 : 0o700)
+  }
+}
+
+async function setMode(path: string, mode: number): Promise<void> {
+  if (process.platform === 'win32') return
+  await chmod(path, mode).catch((error: NodeJS.ErrnoException) => {
+    // Somebody else's directory (a volume, a network share) has its own rules, and its owner keeps them.
+    if (error.code !== 'EPERM' && error.code !== 'ENOTSUP' && error.code !== 'ENOENT') throw error
+  })
+}
+
+function misplaced(directory: string, problem: string, cause?: unknown): StoreError {
+  return new StoreError('INVALID_OPTION', `the embedded database can't be in ${directory}: ${problem}`, {
+    details: { option: 'connection', directory }, cause,
+  })
+}
+
+/** Why a directory can't be opened, and what to do. */
+export function explainOpening(directory: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error
+  const message = messageOf(error)
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (syscall !== undefined && MISPLACED.has(code ?? '')) {
+    return misplaced(directory, `${message}. Name a directory that this user may write to`, error)
+  }
+  const [, found, supported] = /initialized by PostgreSQL version (\S+), which is not compatible with this version (\d+)/.exec(message) ?? []
+  if (found !== undefined) {
+    return new StoreError(
+      'DATABASE',
+      `the embedded database in ${directory} was made by PostgreSQL ${found}, and the @electric-sql/pglite that is installed holds PostgreSQL ${supported}: install the version it was made with again, or move the data: dump it with that version (pg_dump of @electric-sql/pglite-tools), and load the dump into a new directory`,
+      { details: { directory, found, supported }, cause: error },
+    )
+  }
+  if (/\b(?:FATAL|PANIC):/.test(message)) {
+    return new StoreError('DATABASE', `the embedded database in ${directory} can't be opened: ${message}. It is damaged, or a copy that was made while it was open: restore it, or remove the directory to begin with an empty one`, {
+      details: { directory }, cause: error,
+    })
+  }
+  return toStoreError(error, `the embedded database in ${directory} can't be opened`)
+}

@@ -1,0 +1,187 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { chmod, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { Server, Socket } from 'node:net'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { threadId } from 'node:worker_threads'
+import type { Owner } from './lockErrors'
+import { dial, listenAt } from './lockSocket'
+
+const BEAT_MS = 500
+const SILENT_MS = 5_000
+const LOOK_MS = 100
+const ANSWER_MS = 1_000
+
+/** The kernel that sees a socket: other machines on a network file system find its file, and nobody behind it. */
+const machine = createHash('sha256').update(kernel()).digest('hex').slice(0, 8)
+
+function kernel(): string {
+  try {
+    // Containers of one machine share it.
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')
+  }
+  catch {
+    return hostname()
+  }
+}
+
+/** A claim is a file; its name says whose it is, never comes again, and sorts by the time at which it was made. */
+export interface Claim {
+  path: string
+  stamp: string
+  machine: string
+  pid: number
+  threadId: number
+  /** The file is a socket, or stands for a pipe: the system itself says whether its process is there. */
+  answers: boolean
+}
+
+/** Who made a claim, and is still there. */
+export interface Holder {
+  claim: Claim
+  owner(): Promise<Owner>
+  /** Whether it has gone within so many milliseconds. */
+  gone(withinMs: number, signal?: AbortSignal | undefined): Promise<boolean>
+  end(): void
+}
+
+/** How long to wait for another to let go of a directory. */
+export interface Wait {
+  directory: string
+  /** On the clock of `performance.now()`. */
+  deadline: number
+  signal?: AbortSignal | undefined
+}
+
+export interface OwnClaim {
+  path: string
+  withdraw(): Promise<void>
+}
+
+const abortedBy = (signal: AbortSignal | undefined) => signal ? { signal } : {}
+
+const NAME = /^([0-9a-z]+)-([0-9a-f]{8})-(\d+)-(\d+)\.(sock|file)$/
+
+export async function readClaims(folder: string): Promise<Claim[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  return names.sort().flatMap((name) => {
+    const [, stamp, machine, pid, threadId, kind] = NAME.exec(name) ?? []
+    return stamp === undefined ? [] : [{ path: join(folder, name), stamp, machine: machine!, pid: Number(pid), threadId: Number(threadId), answers: kind === 'sock' }]
+  })
+}
+
+/** Makes a claim, which lasts until it is withdrawn, its thread or process ends, or somebody removes its file. */
+export async function makeClaim(folder: string, onConnection: (socket: Socket) => void): Promise<OwnClaim> {
+  const stamp = `${Date.now().toString(36).padStart(9, '0')}${randomBytes(2).toString('hex')}`
+  const open = new Set<Socket>()
+  const self: Owner = { pid: process.pid, threadId, host: hostname(), since: new Date().toISOString() }
+  const server = createServer((socket) => {
+    open.add(socket)
+    socket.unref().on('error', () => socket.destroy()).on('close', () => open.delete(socket))
+    socket.write(`${JSON.stringify(self)}\n`)
+    onConnection(socket)
+  })
+  // A connection that could not be accepted: its other end sees the heartbeat instead.
+  server.on('error', () => undefined)
+  const path = await publish(folder, stamp, server).catch((error) => {
+    server.close()
+    throw error
+  })
+  const stopBeat = startBeat(path)
+  return {
+    path,
+    async withdraw() {
+      stopBeat()
+      await rm(path, { force: true })
+      for (const socket of open) socket.destroy()
+      server.close()
+    },
+  }
+}
+
+async function publish(folder: string, stamp: string, server: Server): Promise<string> {
+  // Under another name until somebody answers at it: a claim that nobody answers at is taken for abandoned.
+  const draft = join(folder, `.${stamp}`)
+  const place = await listenAt(server, draft, stamp)
+  if (place !== 'path') await writeFile(draft, '', { mode: 0o600 })
+  await chmod(draft, 0o600)
+  const path = join(folder, `${stamp}-${machine}-${process.pid}-${threadId}.${place === 'nowhere' ? 'file' : 'sock'}`)
+  await rename(draft, path)
+  return path
+}
+
+/** Says by the time of a file that its owner lives, to those who have no better way to know. */
+export function startBeat(path: string): () => void {
+  const beat = setInterval(() => {
+    const now = new Date()
+    // The file was removed: whoever owned it finds that out by itself.
+    utimes(path, now, now).catch(() => clearInterval(beat))
+  }, BEAT_MS)
+  beat.unref()
+  return () => clearInterval(beat)
+}
+
+/** Whether the file's time moves. Clocks are not compared: they differ between machines, and jump. */
+export async function beats(path: string, signal?: AbortSignal | undefined): Promise<boolean> {
+  const before = await timeOf(path)
+  for (let waited = 0; waited < SILENT_MS && before !== undefined; waited += LOOK_MS) {
+    await sleep(LOOK_MS, undefined, abortedBy(signal))
+    const now = await timeOf(path)
+    if (now !== before) return now !== undefined
+  }
+  return false
+}
+
+export async function timeOf(path: string): Promise<number | undefined> {
+  return stat(path).then(({ mtimeMs }) => mtimeMs, (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+}
+
+/** Who stands behind a claim; undefined when it is abandoned. */
+export async function holderOf(claim: Claim, signal?: AbortSignal | undefined): Promise<Holder | undefined> {
+  const { pid, threadId } = claim
+  const unheard: Holder = {
+    claim,
+    owner: async () => ({ pid, threadId }),
+    async gone(withinMs, signal) {
+      await sleep(Math.min(withinMs, LOOK_MS), undefined, abortedBy(signal))
+      return true
+    },
+    end: () => {},
+  }
+  if (claim.answers && claim.machine === machine) {
+    const socket = await dial(claim.path, claim.stamp)
+    if (typeof socket !== 'string') return heard(claim, socket)
+    if (socket === 'ECONNREFUSED' || socket === 'ENOENT') return undefined
+    // Its queue of connections is full: it is busy.
+    if (socket === 'EAGAIN') return unheard
+  }
+  return await beats(claim.path, signal) ? unheard : undefined
+}
+
+function heard(claim: Claim, socket: Socket): Holder {
+  const closed = new Promise<true>(resolve => socket.once('close', () => resolve(true)))
+  let text = ''
+  const answered = new Promise<void>(resolve => socket.setEncoding('utf8').on('data', (part: string) => {
+    text += part
+    if (text.includes('\n')) resolve()
+  }))
+  return {
+    claim,
+    async owner() {
+      // A process that is busy answers late; that the connection was taken says that it is there.
+      await Promise.race([answered, closed, sleep(ANSWER_MS, undefined, { ref: false })])
+      return text.includes('\n') ? JSON.parse(text.split('\n')[0]!) as Owner : { pid: claim.pid, threadId: claim.threadId }
+    },
+    gone: (withinMs, signal) => Promise.race([closed, sleep(withinMs, false, { ...abortedBy(signal), ref: false })]),
+    end: () => void socket.destroy(),
+  }
+}

@@ -1,0 +1,24 @@
+import { StoreError } from '../errors'
+
+/** The process and thread that has a directory open. */
+export interface Owner {
+  pid: number
+  threadId: number
+  host?: string
+  since?: string
+}
+
+export function lockedBy(directory: string, { pid, threadId, host, since }: Owner): StoreError {
+  const where = [`process ${pid}`, threadId > 0 && `(thread ${threadId})`, host && `on ${host}`, since && `since ${since}`].filter(Boolean).join(' ')
+  return new StoreError('DATABASE_LOCKED', `the embedded database in ${directory} is open in ${where}: stop that process, or use another directory`, {
+    details: { directory, pid, threadId, ...host !== undefined && { host } }, retryable: true,
+  })
+}
+
+export function lockLost(directory: string): StoreError {
+  return new StoreError(
+    'DATABASE_LOCKED',
+    `the lock of the embedded database in ${directory} was removed, or taken over by another machine that saw no sign of life: nothing is written any more; make a new store`,
+    { details: { directory } },
+  )
+}

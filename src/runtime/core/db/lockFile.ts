@@ -1,0 +1,77 @@
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { threadId } from 'node:worker_threads'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { beats, startBeat, timeOf } from './lockClaim'
+import type { Wait } from './lockClaim'
+import { lockedBy } from './lockErrors'
+import type { Owner } from './lockErrors'
+
+/** What earlier versions write into `{directory}.lock`, and look for there; `claims` says that it is not one of them. */
+interface LockFile extends Owner {
+  claims?: true
+}
+
+const RETRY_MS = 100
+const FRESH_MS = 5_000
+
+/**
+ * Earlier versions know nothing of claims. Waits for one that has the directory open, and keeps those out that come.
+ * Called by the one that holds the claim.
+ * @returns removes the file, if it is still ours
+ */
+export async function replaceLockFile({ directory, deadline, signal }: Wait): Promise<(isOurs: boolean) => Promise<void>> {
+  const path = `${directory}.lock`
+  for (;;) {
+    const outcome = await create(path)
+    if (outcome === 'created') {
+      const stopBeat = startBeat(path)
+      return async (isOurs) => {
+        stopBeat()
+        if (isOurs) await rm(path, { force: true })
+      }
+    }
+    // Where nothing can be written, no earlier version could lock anything.
+    if (outcome === 'impossible') return async () => {}
+    const owner = await livingOwner(path, signal)
+    if (!owner) await rm(path, { force: true })
+    else if (performance.now() > deadline) throw lockedBy(directory, owner)
+    else await sleep(RETRY_MS, undefined, signal ? { signal } : {})
+  }
+}
+
+async function create(path: string): Promise<'created' | 'exists' | 'impossible'> {
+  const file: LockFile = { pid: process.pid, threadId, host: hostname(), claims: true }
+  return writeFile(path, JSON.stringify(file), { flag: 'wx', mode: 0o600 }).then(() => 'created', async (error: NodeJS.ErrnoException) =>
+    error.code === 'EEXIST' && await stat(path).then(found => found.isFile(), () => true) ? 'exists' : 'impossible')
+}
+
+/** Earlier versions set the file's time twice a second for as long as they have the directory open. */
+async function livingOwner(path: string, signal?: AbortSignal | undefined): Promise<Owner | undefined> {
+  const owner = await read(path)
+  if (owner?.claims) return undefined
+  const isHere = owner?.host === hostname()
+  if (owner && isHere && !isAlive(owner.pid)) return undefined
+  // On one machine there is one clock.
+  if (isHere && Date.now() - (await timeOf(path) ?? 0) > FRESH_MS) return undefined
+  return await beats(path, signal) ? owner ?? await read(path) : undefined
+}
+
+async function read(path: string): Promise<LockFile | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as LockFile
+  }
+  catch (error) {
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  }
+  catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
