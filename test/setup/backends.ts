@@ -5,6 +5,7 @@ import type { StoreOptions } from '../../src/runtime/core/options'
 import type { Store } from '../../src/runtime/core/types/index'
 import type { Opened } from '../contract/suite'
 import { freshDatabase, hasServer, onFileEnd, openStore } from './database'
+import { hostileTemplate, onHostilePath } from './hostile'
 import { temporaryDirectory } from './postgres'
 import type { DatabaseOptions, Row, ServerName } from './database'
 
@@ -58,18 +59,20 @@ async function directoryForFile(): Promise<string> {
   return directory
 }
 
-interface ServerBackendOptions extends DatabaseOptions {
+interface ServerBackendOptions extends Omit<DatabaseOptions, 'template'> {
+  /** Makes the database that each one is a copy of. */
+  template?: (server: ServerName) => Promise<string>
   store?: StoreOptions
   /** What the store's URL is made of the server's, when something stands between them. */
   through?: (url: string) => string
 }
 
-export function onServer(name: string, server: ServerName, { store: own, through = url => url, ...database }: ServerBackendOptions = {}): Backend {
+export function onServer(name: string, server: ServerName, { store: own, through = url => url, template, ...database }: ServerBackendOptions = {}): Backend {
   return {
     name,
     available: () => hasServer(server),
     async open(options) {
-      const { url, sql, pool } = await freshDatabase(server, database)
+      const { url, sql, pool } = await freshDatabase(server, { ...database, ...template && { template: await template(server) } })
       const on = (options?: StoreOptions): Opened => {
         const store = openStore({ connection: through(url), ...own, ...options })
         return {
@@ -96,6 +99,11 @@ export const awkwardNames = onServer('PostgreSQL 18 with awkward names', 'pg18',
     bytea_output: 'escape',
   },
   store: { schema: 'My "Schema"', prefix: 'nq-Test', subjectPrefix: 'my.app*' },
+})
+
+/** A search path on which functions and operators of somebody else fit better than the server's own. */
+export const hostile: Backend = onServer('PostgreSQL 18 with a hostile search path', 'pg18', {
+  template: hostileTemplate, through: onHostilePath,
 })
 
 export const backends: Backend[] = [pglite, postgres18, postgres15, awkwardNames]

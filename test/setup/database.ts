@@ -21,6 +21,8 @@ export interface DatabaseOptions {
   name?: string
   /** Settings that every session of the database starts with. */
   settings?: Record<string, string>
+  /** The database it is a copy of; nobody may be connected to it. */
+  template?: string
 }
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -50,7 +52,7 @@ export async function freshDatabase(server: ServerName, options: DatabaseOptions
   const name = `${options.name ?? 'test'}_${randomBytes(6).toString('hex')}`
   const quoted = pg.escapeIdentifier(name)
   await administer(server, [
-    `create database ${quoted}`,
+    `create database ${quoted}${options.template === undefined ? '' : ` template ${pg.escapeIdentifier(options.template)}`}`,
     ...Object.entries(options.settings ?? {}).map(([setting, value]) => `alter database ${quoted} set ${setting} = ${pg.escapeLiteral(value)}`),
   ])
   const url = serverUrl(server, { database: name })

@@ -4,6 +4,7 @@ import { toStoreError } from './errors'
 import { openPostgres } from './pg'
 import { isPgliteUrl } from '../pgliteUrl'
 import { openPglite } from './pglite'
+import { requireSafePath } from './searchPath'
 import type { Db, DbOptions } from './types'
 import { unref } from '../timer'
 
@@ -17,6 +18,7 @@ export const openDb = async (options: DbOptions): Promise<Db> =>
 export async function onDatabase<T>(options: DbOptions, work: (db: Db) => Promise<T>): Promise<T> {
   const db = await openDb(options)
   try {
+    await requireSafePath(db)
     return await work(db)
   }
   finally {
@@ -78,6 +80,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
   async function attempt(): Promise<Started<T>> {
     const db = await openDb({ ...options, signal: abort.signal })
     try {
+      await requireSafePath(db)
       await db.inspect()
       return { db, value: await prepare(db) }
     }

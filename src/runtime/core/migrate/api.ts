@@ -1,5 +1,6 @@
 import type { Pool } from 'pg'
 import { fromPool } from '../db/pg'
+import { requireSafePath } from '../db/searchPath'
 import { dropTable, listTables } from '../features/streamTables'
 import { identifier, tablePrefix } from '../optionChecks'
 import { namesOf } from '../sql/identifier'
@@ -19,10 +20,12 @@ const checked = (prefix: string, schema: string) => namesOf(identifier('schema',
  * Brings the schema up to date; safe to run from several places at once. Tables of the published adapter are
  * adopted with all their rows; their subjects begin with the prefix.
  * @returns the version of the schema, and how many migrations this call applied
- * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
+ * @throws {StoreError} INVALID_OPTION, MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
  */
 export async function runMigrations(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<{ version: number, applied: number }> {
-  return migrate(fromPool(pool), checked(prefix, schema))
+  const [db, names] = [fromPool(pool), checked(prefix, schema)]
+  await requireSafePath(db)
+  return migrate(db, names)
 }
 
 /**

@@ -5,6 +5,7 @@ import type { SchemaNames } from './types'
 
 const FIRST_PAUSE_MS = 20
 const MAX_PAUSE_MS = 1_000
+const FIX_SEARCH_PATH = 'set local search_path = pg_catalog, pg_temp'
 
 /**
  * Runs `work` in a transaction that holds the migration lock of the schema; whoever comes meanwhile looks again and
@@ -18,11 +19,20 @@ export async function locked<T>(db: Db, names: SchemaNames, work: (session: Sess
       // Whatever the database's default is: what others did before the lock was free has to be seen, and between
       // two statements no snapshot may be held that an index would wait for.
       await session.script('set transaction isolation level read committed')
+      await fixSearchPath(session)
       return await tryLock(session, names) ? { result: await work(session) } : undefined
     }, { patient: true })
     if (outcome) return outcome.result
     await sleep(pause * (0.5 + Math.random()))
   }
+}
+
+/**
+ * Lets the names in migrations mean the server's own functions, operators and types, whoever else has made some of the
+ * same name on the search path. For the rest of the transaction, so that it holds behind a pooler, too.
+ */
+export function fixSearchPath(transaction: Session): Promise<void> {
+  return transaction.script(FIX_SEARCH_PATH)
 }
 
 /** Keeps the server from ending a transaction that only holds the lock while other connections work. */

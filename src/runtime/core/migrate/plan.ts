@@ -37,8 +37,11 @@ export async function plan(db: Queryable, names: SchemaNames, migrations: Migrat
 export function migrationSql(names: SchemaNames, version = 0, done = 0, migrations: Migration[] = released): string {
   const parts = migrations.slice(version).map((migration, at) => section(migration, names, at === 0 ? done : 0))
   if (version === 0 && done === 0 && parts.length > 0) parts.unshift(start(names))
+  if (parts.length > 0) parts.unshift(SEARCH_PATH)
   return parts.join('\n\n')
 }
+
+const SEARCH_PATH = '-- Where others may create functions on the search path, begin with: set search_path = pg_catalog, pg_temp'
 
 function start(names: SchemaNames): string {
   // Everybody has it, and not everybody may create schemas.

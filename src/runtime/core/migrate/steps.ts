@@ -1,7 +1,7 @@
 import type { Db, Session } from '../db/types'
 import { StoreError } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
-import { locked, neverIdleOut } from './lock'
+import { fixSearchPath, locked, neverIdleOut } from './lock'
 import type { MigrationStatement } from './statements'
 import { statementsOf } from './statements'
 import type { Migration, MigrationProgress, SchemaNames } from './types'
@@ -79,6 +79,7 @@ type Runner = (run: Run, statement: MigrationStatement, finish: (session: Sessio
 const runners: Record<MigrationStatement['kind'], Runner> = {
   async plain({ db }, { text }, finish) {
     await db.atomic(async (session) => {
+      await fixSearchPath(session)
       await session.script(text)
       await finish(session)
     })
@@ -88,6 +89,7 @@ const runners: Record<MigrationStatement['kind'], Runner> = {
     for (let rows = 1; rows > 0;) {
       await stillLocked()
       rows = await db.atomic(async (session) => {
+        await fixSearchPath(session)
         const { count } = await session.query({ text, values: [] })
         if (count === 0) await finish(session)
         return count
