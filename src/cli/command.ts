@@ -4,7 +4,7 @@ import { createConnector, openDb } from '../runtime/core/db/connect'
 import type { Db } from '../runtime/core/db/types'
 import type { StoreOptions } from '../runtime/core/options'
 import { resolveOptions } from '../runtime/core/options'
-import { createStore } from '../runtime/core/store'
+import { createStoreOn } from '../runtime/core/store'
 import type { Store } from '../runtime/core/types/index'
 import { describe } from '../runtime/target'
 import type { Output } from './output'
@@ -16,16 +16,21 @@ import { EXIT, UsageError } from './usage'
 
 type Args<A extends ArgsDef> = ParsedArgs<A & typeof targetFlags>
 
+/** Where to work, and whether nothing may be changed there. */
+type CommandSettings = Settings & { onlyLook: boolean }
+
 export interface CommandContext<A extends ArgsDef> {
   args: Args<A>
   output: Output
-  settings: Settings
+  settings: CommandSettings
 }
 
 interface CommandDefinition<A extends ArgsDef> {
   name: string
   description: string
   args: A
+  /** It changes nothing: it makes no database, and looks at one that an app has open. */
+  onlyLooks?: boolean
   /** Nothing is `EXIT.done`. */
   run(context: CommandContext<A>): Promise<ExitCode> | Promise<void>
 }
@@ -39,7 +44,7 @@ export function storeCommand<const A extends ArgsDef>(definition: CommandDefinit
     async run({ args: given }) {
       refuseUnknown(args, given)
       const target = given as Args<Record<never, never>>
-      const settings = await readSettings(target, log)
+      const settings: CommandSettings = { ...await readSettings(target, log), onlyLook: definition.onlyLooks ?? false }
       process.exitCode = await definition.run({ args: given as unknown as Args<A>, output: createOutput(target.json ?? false), settings }) ?? EXIT.done
     },
   })
@@ -73,9 +78,9 @@ export interface Target {
 }
 
 /** Opens the database for `work`, which has to be reachable within `patience` milliseconds, and says which it is. */
-export async function withDatabase<T>(settings: Settings, work: (db: Db, target: Target) => Promise<T>, patience = 0): Promise<T> {
+export async function withDatabase<T>(settings: CommandSettings, work: (db: Db, target: Target) => Promise<T>, patience = 0): Promise<T> {
   const { options, targetOf } = announce(settings)
-  const connector = createConnector(resolveOptions({ ...options, connectTimeout: patience }), async (db) => {
+  const connector = createConnector({ ...resolveOptions({ ...options, connectTimeout: patience }), onlyLook: settings.onlyLook }, async (db) => {
     await db.query({ text: 'select 1', values: [] })
   })
   try {
@@ -87,9 +92,9 @@ export async function withDatabase<T>(settings: Settings, work: (db: Db, target:
 }
 
 /** The database as it is, reachable or not. */
-export async function withUncheckedDatabase<T>(settings: Settings, work: (db: Db, target: Target) => Promise<T>): Promise<T> {
+export async function withUncheckedDatabase<T>(settings: CommandSettings, work: (db: Db, target: Target) => Promise<T>): Promise<T> {
   const { options, targetOf } = announce(settings)
-  const db = await openDb(resolveOptions(options))
+  const db = await openDb({ ...resolveOptions(options), onlyLook: settings.onlyLook })
   try {
     return await work(db, targetOf(db.label))
   }
@@ -99,8 +104,8 @@ export async function withUncheckedDatabase<T>(settings: Settings, work: (db: Db
 }
 
 /** A store that never changes the schema. */
-export async function withStore<T>(settings: Settings, work: (store: Store) => Promise<T>, more: StoreOptions = {}): Promise<T> {
-  const store = createStore({ ...announce(settings).options, ...more })
+export async function withStore<T>(settings: CommandSettings, work: (store: Store) => Promise<T>, more: StoreOptions = {}): Promise<T> {
+  const store = createStoreOn({ ...announce(settings).options, ...more }, { onlyLook: settings.onlyLook })
   try {
     await store.ready()
     return await work(store)

@@ -8,6 +8,7 @@ const signs = { ok: '✔', warn: '⚠', fail: '✖' }
 export const doctorCommand = storeCommand({
   name: 'doctor',
   description: 'Check everything the store needs of its database; exit code 3 when something fails',
+  onlyLooks: true,
   args: {},
   run: ({ output, settings }) => withUncheckedDatabase(settings, async (db, target) => {
     const findings = await doctor(db, settings.names, { autoMigrate: settings.autoMigrate, prepare: settings.prepare })

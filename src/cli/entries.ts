@@ -6,6 +6,7 @@ import { EXIT, wholeNumber } from './usage'
 const get = storeCommand({
   name: 'get',
   description: 'Print an entry; exit code 1 when there is none',
+  onlyLooks: true,
   args: {
     key: { type: 'positional', required: true, description: 'The index' },
     id: { type: 'positional', required: true, description: 'The entry' },
@@ -24,6 +25,7 @@ const get = storeCommand({
 const read = storeCommand({
   name: 'read',
   description: 'List entries, highest score first',
+  onlyLooks: true,
   args: {
     key: { type: 'positional', required: true, description: 'The index' },
     limit: { type: 'string', default: '50', description: 'At most this many', valueHint: 'n' },

@@ -6,6 +6,7 @@ import { EXIT, wholeNumber } from './usage'
 const get = storeCommand({
   name: 'get',
   description: 'Print the value of a key as JSON; exit code 1 when there is none',
+  onlyLooks: true,
   args: {
     key: { type: 'positional', required: true, description: 'The key' },
   },
@@ -24,6 +25,7 @@ const get = storeCommand({
 const list = storeCommand({
   name: 'list',
   description: 'List keys with their values',
+  onlyLooks: true,
   args: {
     glob: { type: 'positional', required: false, default: '*', description: 'Which keys: * any run, ? one character' },
     limit: { type: 'string', default: '100', description: 'At most this many', valueHint: 'n' },

@@ -15,7 +15,7 @@ export const migrateCommand = storeCommand({
   args: {
     'dry-run': { type: 'boolean', description: 'Only say what would be done' },
   },
-  run: ({ args, output, settings }) => withDatabase({ ...settings, database: settings.migrationDatabase }, async (db, target) => {
+  run: ({ args, output, settings }) => withDatabase({ ...settings, database: settings.migrationDatabase, onlyLook: args['dry-run'] ?? false }, async (db, target) => {
     if (args['dry-run']) {
       const found = await plan(db, settings.names)
       return output.result({ ...target, ...found }, describePlan(found))

@@ -5,6 +5,7 @@ import { storeCommand, withDatabase } from './command'
 export const sqlCommand = storeCommand({
   name: 'sql',
   description: 'Print the SQL of the migrations, for reviews and other migration tools',
+  onlyLooks: true,
   args: {
     pending: { type: 'boolean', description: 'Only what is pending on the database' },
   },

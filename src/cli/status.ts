@@ -7,6 +7,7 @@ import { EXIT } from './usage'
 export const statusCommand = storeCommand({
   name: 'status',
   description: 'Version of the schema, pending migrations, and drift; exit code 3 when there is any',
+  onlyLooks: true,
   args: {},
   run: ({ output, settings }) => withDatabase(settings, async (db, target) => {
     const found = await plan(db, settings.names)

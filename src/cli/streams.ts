@@ -7,6 +7,7 @@ import { wholeNumber } from './usage'
 export const streamsCommand = storeCommand({
   name: 'streams',
   description: 'List subjects, or the tables of generic streams',
+  onlyLooks: true,
   args: {
     glob: { type: 'positional', required: false, default: '*', description: 'Which subjects: * any run, ? one character' },
     tables: { type: 'boolean', description: 'List tables instead' },

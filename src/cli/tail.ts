@@ -8,6 +8,7 @@ const PAGE = 500
 export const tailCommand = storeCommand({
   name: 'tail',
   description: 'Print the events of a subject, and those that come, until Ctrl-C',
+  onlyLooks: true,
   args: {
     subject: { type: 'positional', required: true, description: 'The subject' },
     from: { type: 'string', default: 'start', description: 'start, now, an event id (exclusive), or an ISO time (inclusive)', valueHint: 'position' },

@@ -7,7 +7,7 @@ import type { Batching } from './batch/batcher'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
-import type { StreamTables } from './db/types'
+import type { DbOptions, StreamTables } from './db/types'
 import { checkFunction } from './arguments'
 import { StoreError, messageOf } from './errors'
 import { createRetention } from './features/retention/run'
@@ -54,7 +54,10 @@ interface Prepared {
  * const store = createStore({ connection: 'postgres://localhost/app' })
  * await store.kv.set('greeting', 'hello', 60)
  */
-export function createStore(options: StoreOptions): Store {
+export const createStore = (options: StoreOptions): Store => createStoreOn(options)
+
+/** The same, with what only the command line asks of a database. */
+export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'onlyLook'> = {}): Store {
   const resolved = resolveOptions(options)
   const names = namesOf(resolved.schema, resolved.prefix)
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
@@ -77,7 +80,7 @@ export function createStore(options: StoreOptions): Store {
       transaction: () => undefined,
     },
   })
-  const database = { ...resolved, onConnectionLost: watch.connectionLost }
+  const database = { ...resolved, ...access, onConnectionLost: watch.connectionLost }
   const connector = createConnector<Prepared>(database, async (db) => {
     const schema = await schemaOf(db, names, database)
     const tables = createStreamTables(db, names, {

@@ -6,6 +6,7 @@ import { RELAX, RESTORE } from './durability'
 import { beginNew, closeToOthers, endNew, explainOpening, identityOf, isClosedToOthers, makeDirectory } from './embeddedDirectory'
 import { lockDirectory } from './lock'
 import type { DirectoryLock } from './lock'
+import { answerReaders } from './pgliteReader'
 
 type Driver = typeof import('@electric-sql/pglite')
 
@@ -84,7 +85,10 @@ async function join(identity: string, open: () => Promise<Opened>, durability: D
 }
 
 async function open({ PGlite }: Driver, directory: string, { durability, patience, signal }: EmbeddedOptions): Promise<Opened> {
-  const lock = await lockDirectory(directory, { patience, signal })
+  let ready: Promise<PGlite> | undefined
+  const lock = await lockDirectory(directory, {
+    patience, signal, onConnection: socket => answerReaders(socket, async () => ready ?? Promise.reject(notReady(directory))),
+  })
   /** All that is sent to the database, by whatever call, goes through here. */
   class LockedPGlite extends PGlite {
     override execProtocolRawSync(message: Uint8Array): Uint8Array {
@@ -95,7 +99,8 @@ async function open({ PGlite }: Driver, directory: string, { durability, patienc
   try {
     const isClosed = await isClosedToOthers(directory)
     const isNew = await beginNew(directory)
-    const database = await started(LockedPGlite, directory)
+    ready = started(LockedPGlite, directory)
+    const database = await ready
     if (isNew || !isClosed) await closeToOthers(directory)
     if (isNew) await endNew(directory)
     const relaxed = durability === 'relaxed'
@@ -106,6 +111,10 @@ async function open({ PGlite }: Driver, directory: string, { durability, patienc
     await lock.release()
     throw error
   }
+}
+
+function notReady(directory: string): StoreError {
+  return new StoreError('DATABASE_LOCKED', `the embedded database in ${directory} is being opened: ask again`, { details: { directory }, retryable: true })
 }
 
 /** A database that can't start says why on its way; then it fails with nothing to say, or stands still. */

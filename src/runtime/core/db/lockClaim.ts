@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
 import type { Owner } from './lockErrors'
@@ -16,7 +17,8 @@ const LOOK_MS = 100
 const ANSWER_MS = 1_000
 
 /** The kernel that sees a socket: other machines on a network file system find its file, and nobody behind it. */
-const machine = createHash('sha256').update(kernel()).digest('hex').slice(0, 8)
+const thisMachine = () => machine ??= createHash('sha256').update(kernel()).digest('hex').slice(0, 8)
+let machine: string | undefined
 
 function kernel(): string {
   try {
@@ -45,8 +47,13 @@ export interface Holder {
   owner(): Promise<Owner>
   /** Whether it has gone within so many milliseconds. */
   gone(withinMs: number, signal?: AbortSignal | undefined): Promise<boolean>
+  /** Speaks with it, where it can be asked. */
+  talk?: Talk
   end(): void
 }
+
+/** Line by line; what it returns sends a line, and returns false when the other end has gone. */
+export type Talk = (onLine: (line: string) => void, onEnd: () => void) => (line: string) => boolean
 
 /** How long to wait for another to let go of a directory. */
 export interface Wait {
@@ -111,7 +118,7 @@ async function publish(folder: string, stamp: string, server: Server): Promise<s
   const place = await listenAt(server, draft, stamp)
   if (place !== 'path') await writeFile(draft, '', { mode: 0o600 })
   await chmod(draft, 0o600)
-  const path = join(folder, `${stamp}-${machine}-${process.pid}-${threadId}.${place === 'nowhere' ? 'file' : 'sock'}`)
+  const path = join(folder, `${stamp}-${thisMachine()}-${process.pid}-${threadId}.${place === 'nowhere' ? 'file' : 'sock'}`)
   await rename(draft, path)
   return path
 }
@@ -157,7 +164,7 @@ export async function holderOf(claim: Claim, signal?: AbortSignal | undefined): 
     },
     end: () => {},
   }
-  if (claim.answers && claim.machine === machine) {
+  if (claim.answers && claim.machine === thisMachine()) {
     const socket = await dial(claim.path, claim.stamp)
     if (typeof socket !== 'string') return heard(claim, socket)
     if (socket === 'ECONNREFUSED' || socket === 'ENOENT') return undefined
@@ -169,17 +176,24 @@ export async function holderOf(claim: Claim, signal?: AbortSignal | undefined): 
 
 function heard(claim: Claim, socket: Socket): Holder {
   const closed = new Promise<true>(resolve => socket.once('close', () => resolve(true)))
-  let text = ''
-  const answered = new Promise<void>(resolve => socket.setEncoding('utf8').on('data', (part: string) => {
-    text += part
-    if (text.includes('\n')) resolve()
+  const lines = createInterface({ input: socket })
+  // The first line says who it is, and may come together with the next.
+  let hear: (line: string) => void = () => {}
+  const answered = new Promise<string>(resolve => lines.once('line', (line) => {
+    lines.on('line', next => hear(next))
+    resolve(line)
   }))
   return {
     claim,
     async owner() {
       // A process that is busy answers late; that the connection was taken says that it is there.
-      await Promise.race([answered, closed, sleep(ANSWER_MS, undefined, { ref: false })])
-      return text.includes('\n') ? JSON.parse(text.split('\n')[0]!) as Owner : { pid: claim.pid, threadId: claim.threadId }
+      const line = await Promise.race([answered, closed, sleep(ANSWER_MS, undefined, { ref: false })])
+      return typeof line === 'string' ? JSON.parse(line) as Owner : { pid: claim.pid, threadId: claim.threadId }
+    },
+    talk(onLine, onEnd) {
+      hear = onLine
+      void closed.then(onEnd)
+      return line => socket.writable && (socket.write(line), true)
     },
     gone: (withinMs, signal) => Promise.race([closed, sleep(withinMs, false, { ...abortedBy(signal), ref: false })]),
     end: () => void socket.destroy(),

@@ -1,33 +1,29 @@
 import { resolve } from 'node:path'
-import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { StoreError, messageOf } from '../errors'
 import { pglitePath } from '../pgliteUrl'
-import type { Statement } from '../sql/statement'
 import type { IsolationLevel } from '../types/index'
 import { openDirectory, openMemory, refuseInside } from './embedded'
 import type { Embedded } from './embedded'
 import { toStoreError } from './errors'
+import { statementsOn } from './pgliteStatements'
+import { openReader } from './pgliteReader'
 import { openScope } from './scope'
-import type { Statements } from './scope'
-import type { Db, DbOptions, Result, Row, Session } from './types'
-
-const asText = (value: string) => value
-const textual: QueryOptions = { parsers: { 20: asText, 114: asText, 3802: asText } }
-const lists: QueryOptions = { ...textual, rowMode: 'array' }
-// What `pg` gives a caller's own SQL: bigint as text.
-const likePg: QueryOptions = { parsers: { 20: asText } }
+import type { Db, DbOptions, Session } from './types'
 
 /**
  * Opens the embedded database that a URL names.
  * @throws {StoreError} MISSING_DRIVER when the optional package is not installed, DATABASE_LOCKED when another thread
  * or process has the directory open
  */
-export async function openPglite(url: string, options: Partial<Pick<DbOptions, 'durability' | 'connectTimeout' | 'signal'>> = {}): Promise<Db> {
-  const { durability = 'full', connectTimeout: patience = 0, signal } = options
+export async function openPglite(url: string, options: Partial<Pick<DbOptions, 'durability' | 'connectTimeout' | 'signal' | 'onlyLook'>> = {}): Promise<Db> {
+  const { durability = 'full', connectTimeout: patience = 0, signal, onlyLook = false } = options
   const path = pglitePath(url)
   const driver = await loadPglite()
   if (path === undefined) return session(await openMemory(driver, durability), 'memory')
   const directory = resolve(path)
+  const reader = onlyLook ? await openReader(directory) : undefined
+  if (reader) return reader
   return session(await openDirectory(driver, directory, { durability, patience, signal }), directory)
 }
 
@@ -52,7 +48,7 @@ function session({ database, inside, close }: Embedded, label: string): Db {
     refuseInside(inside)
     return run(...args)
   }
-  const querying = queryingOf(database)
+  const querying = statementsOn(database)
   return {
     driver: 'pglite',
     flags: { connections: 'one', shared: false },
@@ -81,44 +77,12 @@ function session({ database, inside, close }: Embedded, label: string): Db {
   }
 }
 
-function queryingOf(target: PGlite | Transaction): Statements {
-  return {
-    async query<R extends Row>({ text, values }: Statement): Promise<Result<R>> {
-      return counted(await send(() => target.query<R>(text, values, textual)))
-    },
-    async queryLists({ text, values }) {
-      return (await send(() => target.query<unknown[]>(text, values, lists))).rows
-    },
-    async raw(text, values) {
-      return counted(await send(() => target.query<Row>(text, values, likePg)))
-    },
-    async script(text) {
-      await send(() => target.exec(text))
-    },
-  }
-}
-
-function counted<R extends Row>(result: Results<R>): Result<R> {
-  return { rows: result.rows, count: result.rows.length || (result.affectedRows ?? 0) }
-}
-
-async function send<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  }
-  catch (error) {
-    // PGlite hangs the values of the statement on its errors; whoever logs one must not log user data.
-    if (error instanceof Error && 'params' in error) delete error.params
-    throw toStoreError(error)
-  }
-}
-
 async function inTransaction<T>(database: PGlite, work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T> {
   // PGlite's own errors (a failing commit) come back unchanged, the caller's as they were thrown.
   let thrown: { error: unknown } | undefined
   try {
     return await database.transaction(async (tx) => {
-      const scope = openScope(queryingOf(tx))
+      const scope = openScope(statementsOn(tx))
       try {
         if (isolation) await scope.session.script(`set transaction isolation level ${isolation}`)
         const result = await work(scope.session)
