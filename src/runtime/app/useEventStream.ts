@@ -1,6 +1,7 @@
 import { getCurrentInstance, getCurrentScope, onMounted, onScopeDispose, ref, shallowRef, toValue, watch } from 'vue'
 import type { MaybeRefOrGetter, Ref, ShallowRef } from 'vue'
 import type { EventRecord } from '../core/types/index'
+import type { Members } from '../core/types/members'
 import { createLine } from './line'
 import type { LineStatus } from './line'
 
@@ -12,6 +13,8 @@ export interface EventStreamOptions<Event> {
   /** Send cookies to another origin. Default: false; the own origin gets them anyway. */
   withCredentials?: boolean
 }
+
+const EVENT_STREAM_OPTIONS: Members<EventStreamOptions<unknown>> = { onEvent: true, keep: true, withCredentials: true }
 
 export interface EventStream<Event> {
   /** The latest events, oldest first. */
@@ -42,10 +45,11 @@ export function useEventStream<Event = EventRecord>(
   const status = ref<LineStatus>('closed')
   const error = ref<Error | null>(null)
   const lastEventId = ref<string | null>(null)
-  const { keep = 100 } = options
+  checkNames(options)
+  const { keep = 100, onEvent, withCredentials = false } = options
 
   const line = createLine({
-    connect: address => new EventSource(address, { withCredentials: options.withCredentials ?? false }),
+    connect: address => new EventSource(address, { withCredentials }),
     onStatus(now, reason) {
       status.value = now
       error.value = reason
@@ -54,7 +58,7 @@ export function useEventStream<Event = EventRecord>(
       const event = JSON.parse(data) as Event
       events.value = [...events.value, event].slice(-keep)
       lastEventId.value = id
-      options.onEvent?.(event)
+      onEvent?.(event)
     },
   })
 
@@ -73,4 +77,11 @@ export function useEventStream<Event = EventRecord>(
     if (getCurrentScope()) onScopeDispose(line.close)
   }
   return { events, status, error, lastEventId, close: line.close, open: line.open }
+}
+
+/** A mistyped name would count for nothing. The checks of the store stay on the server. */
+function checkNames(options: object): void {
+  const unknown = Object.keys(options).find(name => !Object.hasOwn(EVENT_STREAM_OPTIONS, name))
+  if (unknown === undefined) return
+  throw new TypeError(`useEventStream has no option ${JSON.stringify(unknown)}: there are ${Object.keys(EVENT_STREAM_OPTIONS).join(', ')}`)
 }

@@ -1,11 +1,16 @@
 import { invalidValue } from './errors'
-import { isObject, startsWithMark, textProblem } from './json'
+import type { StoreError } from './errors'
+import { copyOf, describe, isPlainObject, itemsOf, namesIn, readMember, symbolIn, tagOf } from './given'
+import { startsWithMark, textProblem, toJson } from './json'
+import { nearest } from './nearest'
+import type { Members } from './types/members'
 
 /** Three of them fit the widest key of an index (2,704 bytes): tenant, key and entry id. */
 export const MAX_NAME_BYTES = 1024
 const MAX_TYPE_BYTES = 512
 // Not a literal: bundlers that aim at older targets warn about those.
 const MAX_BIGINT = BigInt('9223372036854775807')
+const MAX_SHOWN_NAME = 60
 // More digits than a bigint has: a number that long is cut off before it is read.
 const MAX_DIGITS = 30
 
@@ -50,22 +55,73 @@ export function checkCount(argument: string, value: unknown): number {
   return value as number
 }
 
-/** A plain object; arrays, Dates, Maps and the like hold nothing a table could keep. */
+/** An object; arrays, Dates, Maps and the like hold nothing a table could keep. */
 export function checkObject(argument: string, value: unknown): Record<string, unknown> {
-  if (!isObject(value) || Object.prototype.toString.call(value) !== '[object Object]') {
-    throw invalidValue(argument, `must be a plain object, not ${describe(value)}`)
+  if (tagOf(value) !== 'Object') throw invalidValue(argument, `must be a plain object, not ${describe(value)}`)
+  return value as Record<string, unknown>
+}
+
+/** An object of a caller's data as JSON sees it: by its `toJSON`, and not when all it has is hidden in its class. */
+export function checkData(argument: string, value: unknown): Record<string, unknown> {
+  const given = checkObject(argument, value)
+  if (typeof readMember(given, 'toJSON', argument) === 'function') return checkObject(argument, toJson(given, argument))
+  if (!isPlainObject(given) && namesIn(given, argument).length === 0) {
+    throw invalidValue(argument, `must be a plain object, not ${describe(given)} without members of its own`)
   }
-  return value
+  return given
 }
 
-/** Options that may be left out. */
-export function checkOptions<T extends object>(argument: string, value: T | undefined | null): Partial<T> {
-  return value === undefined || value === null ? {} : checkObject(argument, value) as Partial<T>
+/** A copy of data that may be left out: a filter. */
+export function checkRecord(argument: string, value: unknown): Record<string, unknown> {
+  return value === undefined || value === null ? {} : copyOf(checkData(argument, value), argument)
 }
 
+const NOTHING: object = Object.freeze(Object.create(null))
+
+/** Options that may be left out, as a copy. Members of a name that is not `known` are refused. */
+export function checkOptions<T extends object>(argument: string, value: T | undefined | null, known: Members<T>): Partial<T> {
+  return value === undefined || value === null ? NOTHING as Partial<T> : checkMembers(argument, value, known)
+}
+
+/**
+ * A copy of an object that has no members but those that are `known`: a mistyped name must not count for nothing. What
+ * is undefined counts as not given.
+ */
+export function checkMembers<T extends object>(argument: string, value: unknown, known: Members<T>): Partial<T> {
+  const object = checkObject(argument, value)
+  // What a class inherits would be there, and what it hides would not: neither is checked by name.
+  if (!isPlainObject(object)) throw invalidValue(argument, `must be a plain object, not ${describe(object)}: give { ...it }`)
+  const copy = copyOf(object, argument)
+  for (const name of Object.keys(copy)) {
+    if (!Object.hasOwn(known, name) && copy[name] !== undefined) throw unknownMember(argument, name, Object.keys(known))
+  }
+  const symbol = symbolIn(object, argument)
+  if (symbol) throw invalidValue(argument, `has a member that is no name but ${String(symbol)}`)
+  return copy as Partial<T>
+}
+
+/** What to say of a member that nothing knows: the one that was meant, or all there are. */
+export function unknownMember(argument: string, name: string, known: string[]): StoreError {
+  const meant = nearest(name, known)
+  return invalidValue(
+    `${argument}.${name.slice(0, MAX_SHOWN_NAME)}`,
+    meant === undefined ? `is not known; there are ${known.join(', ')}` : `is not known: did you mean ${meant}?`,
+    meant === undefined ? {} : { nearest: meant },
+  )
+}
+
+/** The items of an array without holes, as a copy. */
 export function checkArray(argument: string, value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw invalidValue(argument, `must be an array, not ${describe(value)}`)
-  return value
+  if (tagOf(value) !== 'Array' || !Array.isArray(value)) throw invalidValue(argument, `must be an array, not ${describe(value)}`)
+  return itemsOf(value, argument)
+}
+
+/** One of a few words. */
+export function checkWord<const T extends string>(argument: string, value: unknown, words: readonly T[]): T {
+  if (!words.includes(value as T)) {
+    throw invalidValue(argument, `must be one of ${words.map(word => `'${word}'`).join(', ')}, not ${describe(value)}`)
+  }
+  return value as T
 }
 
 export function checkFunction(argument: string, value: unknown): void {
@@ -81,11 +137,4 @@ export function checkPosition(argument: string, value: unknown): string {
   const position = BigInt(text.length > MAX_DIGITS ? text.replace(/^(-?)0+/, '$1').slice(0, MAX_DIGITS) || '0' : text)
   if (position > MAX_BIGINT) return String(MAX_BIGINT)
   return String(position < -MAX_BIGINT ? -MAX_BIGINT : position)
-}
-
-function describe(value: unknown): string {
-  if (value === null) return 'null'
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
-  if (typeof value === 'number' || typeof value === 'boolean' || value === undefined) return String(value)
-  return Array.isArray(value) ? 'an array' : `a ${typeof value === 'object' ? Object.prototype.toString.call(value).slice(8, -1) : typeof value}`
 }

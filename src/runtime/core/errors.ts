@@ -45,8 +45,8 @@ export function isStoreError(error: unknown): error is StoreError {
 }
 
 /** The argument `name` was refused: `problem` says why, in words that follow the name. */
-export function invalidValue(name: string, problem: string, details: Record<string, unknown> = {}): StoreError {
-  return new StoreError('INVALID_VALUE', `${name} ${problem}`, { details: { argument: name, ...details } })
+export function invalidValue(name: string, problem: string, details: Record<string, unknown> = {}, cause?: unknown): StoreError {
+  return new StoreError('INVALID_VALUE', `${name} ${problem}`, { details: { argument: name, ...details }, cause })
 }
 
 export function invalidOption(name: string, problem: string): StoreError {
@@ -58,6 +58,12 @@ export function closedError(): StoreError {
 }
 
 export function messageOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ')
-  return error instanceof Error ? error.message || error.name : String(error)
+  try {
+    if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ')
+    return error instanceof Error ? error.message || error.name : String(error)
+  }
+  catch {
+    // Anything can be thrown, also what has no text.
+    return `a value of type ${typeof error}`
+  }
 }

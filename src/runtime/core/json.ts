@@ -1,13 +1,18 @@
-import { StoreError, invalidValue, messageOf } from './errors'
+import { invalidValue, messageOf } from './errors'
+import { describe, isPlainObject, tagOf, unreadable } from './given'
 
 export type JsonObject = { [member: string]: Json }
 export type Json = string | number | boolean | null | Json[] | JsonObject
 
 const MAX_DEPTH = 500
 // What a text that JSON.stringify made holds when the value may be something else than it looks like: escapes
-// PostgreSQL can't store, and null where NaN or Infinity may have been. Depth needs length.
+// PostgreSQL can't store, and null where NaN or Infinity may have been.
 const SUSPICIOUS = /\\u0000|\\ud[89a-f]|null/
-const SUSPICIOUS_LENGTH = MAX_DEPTH * 2
+// Their contents are no members: JSON.stringify writes {}, or what else was hung on them.
+const WITHOUT_MEMBERS = new Set([
+  'Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'RegExp', 'Error', 'ArrayBuffer', 'SharedArrayBuffer', 'Arguments', 'Generator',
+  'AsyncGenerator',
+])
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -34,19 +39,7 @@ export function member(target: JsonObject, name: string): Json | undefined {
  * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be kept
  */
 export function encodeJson(value: unknown, path: string, name?: string): string {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value)
-  }
-  catch (cause) {
-    // Cycles, BigInt and a toJSON that throws: the walk knows where.
-    toJson(value, path, name)
-    const argument = rootOf({ path, name })
-    throw new StoreError('INVALID_VALUE', `${argument} can't be kept as JSON: ${messageOf(cause)}`, { cause, details: { argument } })
-  }
-  if (text === undefined) throw notJson(value, { path, name })
-  if (text.length > SUSPICIOUS_LENGTH || SUSPICIOUS.test(text)) toJson(value, path, name)
-  return text
+  return plainText(value, { path, name }) ?? JSON.stringify(toJson(value, path, name))
 }
 
 /**
@@ -56,8 +49,36 @@ export function encodeJson(value: unknown, path: string, name?: string): string 
  */
 export function toJson(value: unknown, path: string, name?: string): Json {
   const copy = walk(value, '', { path, name, objects: [], names: [] })
-  if (copy === undefined) throw notJson(value, { path, name })
+  if (copy === undefined) throw invalidValue(rootOf({ path, name }), `can't be kept as JSON: it is ${describe(value)}`)
   return copy
+}
+
+/** What JSON.stringify writes, where that is all there is to it; undefined when the walk has to look, or to say where. */
+function plainText(value: unknown, root: Root): string | undefined {
+  try {
+    if (!isPlain(value, 0)) return undefined
+    const text = JSON.stringify(value)
+    return text === undefined || SUSPICIOUS.test(text) ? undefined : text
+  }
+  catch (cause) {
+    // To copy it would take as much room again.
+    if (messageOf(cause) === 'Invalid string length') throw invalidValue(rootOf(root), 'is too long for a JSON text', {}, cause)
+    return undefined
+  }
+}
+
+/** Nothing but plain objects, arrays and values that JSON has: what is written is what is there. */
+function isPlain(value: unknown, depth: number): boolean {
+  if (typeof value === 'function' || typeof value === 'bigint') return false
+  if (typeof value !== 'object' || value === null) return true
+  if (depth >= MAX_DEPTH) return false
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) if (value[at] === undefined || !isPlain(value[at], depth + 1)) return false
+    return Object.getPrototypeOf(value) === Array.prototype
+  }
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false
+  for (const name in value) if (!isPlain((value as Record<string, unknown>)[name], depth + 1)) return false
+  return true
 }
 
 interface Root {
@@ -77,12 +98,8 @@ function pathOf(trail: Trail, name: string): string {
   return trail.objects.length === 0 ? rootOf(trail) : [rootOf(trail), ...trail.names.slice(1), name].join('.')
 }
 
-function notJson(value: unknown, root: Root): StoreError {
-  return invalidValue(rootOf(root), `can't be kept as JSON: it is a ${typeof value}`)
-}
-
 function walk(input: unknown, name: string, trail: Trail): Json | undefined {
-  const value = typeof input === 'object' && input !== null ? unbox(input, name, trail) : input
+  const value = (typeof input === 'object' && input !== null) || typeof input === 'bigint' ? unbox(input, name, trail) : input
   switch (typeof value) {
     case 'string': {
       const problem = textProblem(value)
@@ -103,24 +120,48 @@ function walkObject(value: object, name: string, trail: Trail): Json {
   const { objects, names } = trail
   if (objects.includes(value)) throw invalidValue(pathOf(trail, name), 'refers to itself, which JSON can\'t hold')
   if (objects.length >= MAX_DEPTH) throw invalidValue(pathOf(trail, name).slice(0, 60), `is nested more than ${MAX_DEPTH} levels deep`)
+  const kept = keptNames(value, name, trail)
   objects.push(value)
   names.push(name)
-  const copy = Array.isArray(value) ? walkItems(value, trail) : walkMembers(value as Record<string, unknown>, trail)
+  const copy = kept === undefined ? walkItems(value as unknown[], trail) : walkMembers(value, kept, trail)
   objects.pop()
   names.pop()
   return copy
 }
 
+/** The names of what JSON keeps of an object; undefined for an array. */
+function keptNames(value: object, name: string, trail: Trail): string[] | undefined {
+  let names: string[]
+  try {
+    if (Array.isArray(value)) return undefined
+    names = Object.keys(value)
+    if (isPlainObject(value)) return names
+  }
+  catch (cause) {
+    throw unreadable(pathOf(trail, name), cause)
+  }
+  if (names.length === 0 || WITHOUT_MEMBERS.has(tagOf(value)) || ArrayBuffer.isView(value)) {
+    throw invalidValue(pathOf(trail, name), `is ${describe(value)}, and JSON would not keep what is in it: give a plain object, an array or a string made of it`)
+  }
+  return names
+}
+
 function walkItems(items: unknown[], trail: Trail): Json[] {
   const copy: Json[] = []
-  for (let at = 0; at < items.length; at++) copy.push(walk(items[at], String(at), trail) ?? null)
+  const length = read(items, 'length', trail) as number
+  for (let at = 0; at < length; at++) {
+    const item = read(items, String(at), trail)
+    // An array may be as long as 2³² without an item in it.
+    if (item === undefined && !Object.hasOwn(items, at)) throw invalidValue(pathOf(trail, String(at)), 'is a hole in the array')
+    copy.push(walk(item, String(at), trail) ?? null)
+  }
   return copy
 }
 
-function walkMembers(value: Record<string, unknown>, trail: Trail): JsonObject {
+function walkMembers(value: object, names: string[], trail: Trail): JsonObject {
   const copy: JsonObject = {}
-  for (const name of Object.keys(value)) {
-    const item = walk(value[name], name, trail)
+  for (const name of names) {
+    const item = walk(read(value, name, trail), name, trail)
     if (item === undefined) continue
     const problem = textProblem(name)
     if (problem) throw invalidValue(`the name of ${pathOf(trail, '*')}`, problem)
@@ -129,19 +170,28 @@ function walkMembers(value: Record<string, unknown>, trail: Trail): JsonObject {
   return copy
 }
 
-/** What JSON.stringify does first: `toJSON`, then boxed primitives. */
-function unbox(value: object, name: string, trail: Trail): unknown {
-  let result: unknown = value
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
-    try {
-      result = (value as { toJSON(name: string): unknown }).toJSON(name)
-    }
-    catch (cause) {
-      const path = pathOf(trail, name)
-      throw new StoreError('INVALID_VALUE', `${path} can't be kept as JSON: its toJSON failed (${messageOf(cause)})`, { cause, details: { argument: path } })
-    }
+function read(value: object, name: string, trail: Trail): unknown {
+  try {
+    return (value as Record<string, unknown>)[name]
   }
-  return result instanceof Number || result instanceof String || result instanceof Boolean ? result.valueOf() : result
+  catch (cause) {
+    throw unreadable(pathOf(trail, name), cause)
+  }
+}
+
+/** What JSON.stringify does first: `toJSON`, then boxed primitives. */
+function unbox(value: object | bigint, name: string, trail: Trail): unknown {
+  let result: unknown = value
+  try {
+    const { toJSON } = value as { toJSON?: unknown }
+    if (typeof toJSON === 'function') result = (value as { toJSON(name: string): unknown }).toJSON(name)
+    if (result instanceof Number || result instanceof String || result instanceof Boolean) result = result.valueOf()
+  }
+  catch (cause) {
+    throw unreadable(pathOf(trail, name), cause)
+  }
+  if (result === null && tagOf(value) === 'Date') throw invalidValue(pathOf(trail, name), 'is an invalid Date, which JSON can\'t hold')
+  return result
 }
 
 /** Why PostgreSQL can't hold a text; undefined when it can. */

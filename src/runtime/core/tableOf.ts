@@ -1,21 +1,31 @@
 import { indexSpecs, streamSpecs } from './spec/builtin'
 import { createRouter } from './spec/route'
-import { tablePrefix } from './optionChecks'
+import { checkName, checkOptions, checkWord } from './arguments'
+import { segment, tablePrefix } from './optionChecks'
+import type { Members } from './types/members'
 
 const routers = {
   stream: (subjectPrefix: string) => createRouter(streamSpecs, subjectPrefix),
   index: (subjectPrefix: string) => createRouter(indexSpecs, subjectPrefix),
 }
 
+interface TableOfOptions {
+  prefix?: string
+  subjectPrefix?: string
+}
+
+const TABLE_OF_OPTIONS: Members<TableOfOptions> = { prefix: true, subjectPrefix: true }
+
 /**
  * The table a subject or key is kept in, for display and for SQL of your own. Generic streams are all readable
  * through `{prefix}_events`, whichever table of their own they have.
  * @example tableOf('index', 'nvent:flows') // 'nvent_flows'
  */
-export function tableOf(
-  tier: 'stream' | 'index' | 'kv', subject: string, options: { prefix?: string, subjectPrefix?: string } = {},
-): string {
-  const prefix = tablePrefix(options.prefix ?? 'nvent')
+export function tableOf(tier: 'stream' | 'index' | 'kv', subject: string, options?: TableOfOptions): string {
+  checkWord('tier', tier, ['stream', 'index', 'kv'])
+  checkName('subject', subject)
+  const given = checkOptions('options', options, TABLE_OF_OPTIONS)
+  const prefix = tablePrefix(given.prefix ?? 'nvent')
   if (tier === 'kv') return `${prefix}_kv`
-  return `${prefix}_${routers[tier](options.subjectPrefix ?? prefix)(subject).spec.table}`
+  return `${prefix}_${routers[tier](segment('subjectPrefix', given.subjectPrefix ?? prefix))(subject).spec.table}`
 }

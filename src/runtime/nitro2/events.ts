@@ -1,8 +1,10 @@
 import { createError, getQuery, getRequestHeader } from 'h3'
 import type { H3Event } from 'h3'
+import { checkOptions } from '../core/arguments'
 import { messageOf } from '../core/errors'
 import { isGlob } from '../core/sql/glob'
 import type { EventRecord, StreamSurface } from '../core/types/index'
+import type { Members } from '../core/types/members'
 import { logger } from '../logger'
 import { openEventResponse } from './eventResponse'
 import { useStore } from './store'
@@ -26,6 +28,8 @@ export interface SendEventsOptions {
   heartbeat?: number
 }
 
+const SEND_EVENTS_OPTIONS: Members<SendEventsOptions> = { from: true, map: true, heartbeat: true }
+
 const RETRY_MS = 2_000
 
 /**
@@ -41,7 +45,7 @@ const RETRY_MS = 2_000
 export async function sendEvents(event: H3Event, subject: string, options: SendEventsOptions = {}): Promise<void> {
   const { stream } = useStore()
   if (isGlob(subject)) throw createError({ statusCode: 400, message: 'The subject must be one subject: it holds * or ?.' })
-  const { from = 'now', map = (record: EventRecord) => record as unknown, heartbeat = 15_000 } = options
+  const { from = 'now', map = (record: EventRecord) => record as unknown, heartbeat = 15_000 } = checkOptions('options', options, SEND_EVENTS_OPTIONS)
   // Before the answer begins: what fails here still gets a status of its own.
   const after = await positionOf(stream, subject, lastEventId(event) ?? from)
   const response = openEventResponse(event)

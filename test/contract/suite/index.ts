@@ -9,6 +9,7 @@ import { indexIncrementSuite } from './indexIncrement'
 import { indexReadSuite } from './indexRead'
 import { indexUpdateSuite } from './indexUpdate'
 import { kvSuite } from './kv'
+import { knownMembersSuite } from './knownMembers'
 import { lifecycleSuite } from './lifecycle'
 import { namesSuite } from './names'
 import { nventSuite } from './nvent'
@@ -66,5 +67,5 @@ export function durableContractSuite(name: string, openers: Openers): void {
 
 /** Input that nobody should give: refused by name, or kept without a loss. */
 export function oddInputContractSuite(name: string, openers: Openers): void {
-  describe(name, () => withStore(openers, [oddInputSuite]))
+  describe(name, () => withStore(openers, [oddInputSuite, use => describe('known members', () => knownMembersSuite(use))]))
 }

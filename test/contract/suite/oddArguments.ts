@@ -1,5 +1,5 @@
 import type { Store } from '../../../src/runtime/core/index'
-import { collect, wrong } from './context'
+import { collect } from './context'
 
 /** A call with one argument left open, and values of a type it does not take. */
 export interface OddArgument {
@@ -14,7 +14,37 @@ const notObjects: unknown[] = [null, 'text', 5, true, 1n, Symbol('s'), () => 1, 
 const notOptions = notObjects.filter(value => value !== null)
 const notNumbers: unknown[] = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, '1', '', null, true, 1n, Symbol('s'), () => 1, {}, [], [1], new Date(), Object(1)]
 const notCounts: unknown[] = [...notNumbers.filter(value => value !== null), -1, 0.5, 2 ** 53]
+const notArrays: unknown[] = [null, 'text', 5, {}, new Set(['a']), new Map()]
 const notFunctions: unknown[] = [undefined, null, 'text', 5, {}, [], Symbol('s')]
+
+/** What can't be looked at, or has no end; made for each call. */
+export const unreadable: (() => unknown)[] = [
+  () => {
+    const cycle: Record<string, unknown> = {}
+    return Object.assign(cycle, { self: cycle })
+  },
+  () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    return proxy
+  },
+  () => {
+    const { proxy, revoke } = Proxy.revocable([], {})
+    revoke()
+    return proxy
+  },
+  () => new Proxy({}, { get: fail, getPrototypeOf: fail, ownKeys: fail, has: fail, getOwnPropertyDescriptor: fail }),
+  () => new Proxy([1], { get: fail, getPrototypeOf: fail, ownKeys: fail, has: fail, getOwnPropertyDescriptor: fail }),
+  () => Object.defineProperty({ type: 'a' }, Symbol.toStringTag, { get: fail }),
+  () => Object.defineProperty({ type: 'a' }, 'toJSON', { get: fail, enumerable: true }),
+  () => Object.defineProperty({ type: 'a' }, 'data', { get: fail, enumerable: true }),
+  () => Array(3),
+  () => Object.create(AbortSignal.prototype),
+]
+
+function fail(): never {
+  throw new TypeError('boom')
+}
 
 const ignore = () => {}
 
@@ -92,6 +122,27 @@ export const oddArguments: OddArgument[] = [
   { call: 'kv.set', argument: 'ttlSeconds', values: [...notNumbers.filter(value => value !== null), -1, 1e12], run: (store, ttl) => store.kv.set('odd', 2, ttl) },
   { call: 'kv.increment', argument: 'by', values: notNumbers, run: (store, by) => store.kv.increment('odd', by) },
   { call: 'kv.increment', argument: 'key', values: ['odd text', 'odd object'], run: (store, key) => store.kv.increment(key) },
+  { call: 'kv.getMany', argument: 'keys', values: [undefined, ...notArrays], run: (store, keys) => store.kv.getMany(keys) },
+  { call: 'kv.setMany', argument: 'entries', values: [undefined, ...notArrays], run: (store, entries) => store.kv.setMany(entries) },
+  { call: 'kv.setMany', argument: 'entries.0', values: notObjects, run: (store, entry) => store.kv.setMany([entry]) },
+  { call: 'index.getMany', argument: 'ids', values: [undefined, ...notArrays], run: (store, ids) => store.index.getMany('odd', ids) },
+  { call: 'index.count', argument: 'filter', values: notOptions, run: (store, filter) => store.index.count('odd', filter) },
+  { call: 'index.readPage', argument: 'order', values: ['up', null, {}, 1n], run: (store, order) => store.index.readPage('odd', { order }) },
+  { call: 'index.readPage', argument: 'cursor', values: ['abc', 5, {}], run: (store, cursor) => store.index.readPage('odd', { cursor }) },
+  { call: 'stream.appendMany', argument: 'events', values: [undefined, ...notArrays], run: (store, events) => store.stream.appendMany('odd:1', events) },
+  { call: 'stream.subscribe', argument: 'signal', values: [null, 'text', 5, {}, []], run: (store, signal) => store.stream.subscribe('odd:1', ignore, { signal }) },
+  { call: 'stream.subscribe', argument: 'from', values: [null, '', 'abc', {}, 1n], run: (store, from) => store.stream.subscribe('odd:1', ignore, { from }) },
+  { call: 'stream.readAll', argument: 'after', values: [null, 'abc', {}, 1n], run: (store, after) => collect(store.stream.readAll({ after })) },
+  { call: 'stream.readAll', argument: 'subjects', values: ['a', 5, {}, new Set(['a'])], run: (store, subjects) => collect(store.stream.readAll({ subjects })) },
+  { call: 'stream.of', argument: 'codec', values: [undefined, ...notObjects], run: async (store, codec) => store.stream.of(codec) },
+  { call: 'stream.of', argument: 'unknown', values: [null, 'no', 1n, {}], run: async (store, unknown) => store.stream.of({}, { unknown }) },
+  { call: 'admin.health', argument: 'options', values: notOptions, run: (store, options) => store.admin.health(options) },
+  { call: 'admin.on', argument: 'event', values: [undefined, null, 'slower', 5, {}, 1n, Symbol('s')], run: async (store, event) => store.admin.on(event, ignore) },
+  { call: 'admin.on', argument: 'listener', values: notFunctions, run: async (store, listener) => store.admin.on('slow', listener) },
+  { call: 'admin.rollbackTo', argument: 'version', values: [undefined, null, ...notCounts], run: (store, version) => store.admin.rollbackTo(version) },
+  { call: 'admin.dropStreamTable', argument: 'subjectPrefix', values: [undefined, null, '', 5, {}, 'a\0'], run: (store, prefix) => store.admin.dropStreamTable(prefix) },
+  { call: 'transaction', argument: 'isolation', values: [null, 'none', 1n, {}], run: (store, isolation) => store.transaction(async () => {}, { isolation }) },
+  { call: 'transaction', argument: 'retries', values: notCounts, run: (store, retries) => store.transaction(async () => {}, { retries }) },
   { call: 'transaction', argument: 'work', values: notFunctions, run: (store, work) => store.transaction(work) },
   { call: 'tx.query', argument: 'text', values: [undefined, null, 5, {}, [], '', 'select 1 \0'], run: (store, text) => store.transaction(tx => tx.query(text)) },
   { call: 'tx.query', argument: 'values', values: ['text', 5, {}, true], run: (store, values) => store.transaction(tx => tx.query('select 1', values)) },
@@ -104,5 +155,4 @@ export const lenientArguments: OddArgument[] = [
   { call: 'index.read', argument: 'options', values: [null], run: (store, options) => store.index.read('odd', options) },
   { call: 'index.read', argument: 'limit', values: [null], run: (store, limit) => store.index.read('odd', { limit }) },
   { call: 'index.read', argument: 'filter', values: [null], run: (store, filter) => store.index.read('odd', { filter }) },
-  { call: 'stream.read', argument: 'unknown', values: [1, 'text'], run: (store, unknown) => store.stream.read('odd:1', wrong({ unknown })) },
 ]

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isStoreError } from '../../../src/runtime/core/index'
 import { textArguments, wrongNames } from './calls'
-import { expectRefused, unique, wrong } from './context'
+import { expectCode, expectRefused, unique, wrong } from './context'
 import type { Context, Use } from './context'
-import { lenientArguments, oddArguments } from './oddArguments'
+import { lenientArguments, oddArguments, unreadable } from './oddArguments'
 import { megabyte, oddTexts } from './oddTexts'
 import { oddValuesSuite } from './oddValues'
 
@@ -22,6 +22,10 @@ async function fill({ store, P }: Context): Promise<void> {
   for (const subject of ['odd:1', 'single', `${P}:flow:run:1`, `${P}:trigger:event:1`]) await store.stream.append(subject, { type: 'sentinel', data: subject })
   for (const key of ['odd', `${P}:flow:runs:1`, `${P}:flows`, `${P}:triggers`, `${P}:scheduler:jobs`]) await store.index.add(key, 'sentinel', 1, metadata)
   for (const [key, value] of Object.entries({ 'odd': 1, 'odd text': 'x', 'odd object': {} })) await store.kv.set(key, value)
+}
+
+function failing(): never {
+  throw new TypeError('boom')
 }
 
 export function oddInputSuite(use: Use): void {
@@ -67,6 +71,35 @@ export function oddInputSuite(use: Use): void {
   describe('wrong types', () => {
     it.each(oddArguments)('$call refuses a wrong $argument by name, and changes nothing', async ({ argument, values, run }) => {
       for (const value of values) await expectRefused(() => run(use().store, wrong(value)), argument)
+      await untouched()
+    })
+
+    // An object in place of a callback is taken for options; of a value JSON asks less than all this.
+    it.each(oddArguments.filter(({ argument }) => argument !== 'onEvent' && argument !== 'value'))('$call refuses what can\'t be looked at as $argument, and changes nothing', async ({ run }) => {
+      for (const odd of unreadable) await expectCode(() => run(use().store, wrong(odd())), 'INVALID_VALUE')
+      await untouched()
+    })
+
+    it('arrays with holes are refused at the first one', async () => {
+      const { store } = use()
+      // As long as an array can be: nobody may go through all of it.
+      const hollow = wrong(Array(2 ** 32 - 1))
+      for (const [call, path] of [
+        [() => store.kv.getMany(hollow), 'keys.0'], [() => store.kv.setMany(hollow), 'entries.0'], [() => store.index.getMany('odd', hollow), 'ids.0'],
+        [() => store.stream.appendMany('odd:1', hollow), 'events.0'], [() => store.stream.appendAll(hollow), 'entries.0'],
+        [() => store.stream.appendMany('odd:1', [], { eventIds: hollow }), 'options.eventIds.0'], [() => store.stream.read('odd:1', { types: hollow }), 'options.types.0'],
+        [() => store.index.read('odd', { filter: { status: hollow } }), 'filter.status.0'],
+      ] as const) await expectRefused(call, path)
+      await untouched()
+    })
+
+    it('the values of a query of one\'s own are sent, or refused by name', async () => {
+      const { store } = use()
+      const values = [...unreadable.map(make => make()), Symbol('s'), () => 1, 1n, new Map(), { toJSON: failing }]
+      for (const value of values) {
+        const outcome = await store.transaction(tx => tx.query('select $1::text', [value])).catch((error: unknown) => error)
+        if (outcome instanceof Error) expect(isStoreError(outcome), `${outcome.name}: ${outcome.message}`).toBe(true)
+      }
       await untouched()
     })
 

@@ -1,14 +1,14 @@
-import { checkCount, checkOptions, checkText } from '../arguments'
+import { checkCount, checkFunction, checkOptions, checkText, checkWord } from '../arguments'
 import { migrationDatabase, onDatabase } from '../db/connect'
 import type { Connector } from '../db/connect'
 import type { Db, DbOptions } from '../db/types'
-import { invalidValue } from '../errors'
 import { dropTable, listTables } from '../features/streamTables'
 import { drift } from '../migrate/drift'
 import { plan } from '../migrate/plan'
 import { currentVersion, migrate, rollback } from '../migrate/run'
 import { migrations } from '../migrate/sql.gen'
 import type { Names } from '../sql/identifier'
+import { HEALTH_OPTIONS } from '../types/admin'
 import type { RetentionAdmin, StoreAdmin, StoreEvents } from '../types/index'
 import { checkHealth, isSchemaError } from './health'
 import type { Metrics } from './metrics'
@@ -60,7 +60,7 @@ export function createAdmin({ connector, database, names, metrics, retention, on
     },
     retention,
     async health(options) {
-      const { timeoutMs } = checkOptions('options', options)
+      const { timeoutMs } = checkOptions('options', options, HEALTH_OPTIONS)
       if (timeoutMs !== undefined) checkCount('options.timeoutMs', timeoutMs)
       return checkHealth({
         // Not over a connection of its own: what is asked is whether calls work.
@@ -72,8 +72,8 @@ export function createAdmin({ connector, database, names, metrics, retention, on
     },
     metrics: metrics.snapshot,
     on(event, listener) {
-      if (!Object.hasOwn(EVENTS, event)) throw invalidValue('event', `must be one of ${Object.keys(EVENTS).join(', ')}`)
-      if (typeof listener !== 'function') throw invalidValue('listener', 'must be a function')
+      checkWord('event', event, Object.keys(EVENTS))
+      checkFunction('listener', listener)
       return on(event, listener)
     },
   }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
 import { StoreError } from '../errors'
 import type { GlobalReader } from '../surfaces/global'
+import { READ_ALL_OPTIONS } from '../types/global'
 import type { GlobalEvent, Mark, ReadAllOptions } from '../types/index'
 
 const PAGE = 1_000
@@ -50,7 +51,7 @@ async function settledBehind(reader: GlobalReader, position: bigint, timeout: nu
 }
 
 function checked(given?: ReadAllOptions) {
-  const { after, subjects, types, correlationId, since, limit, settleTimeout } = checkOptions('options', given)
+  const { after, subjects, types, correlationId, since, limit, settleTimeout } = checkOptions('options', given, READ_ALL_OPTIONS)
   return {
     after: after === undefined ? BigInt(0) : BigInt(checkPosition('options.after', after)),
     subjects: subjects === undefined ? undefined : checkArray('options.subjects', subjects).map((each, at) => checkName(`options.subjects.${at}`, each)),

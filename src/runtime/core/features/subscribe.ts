@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { checkFunction, checkName, checkOptions, checkPosition } from '../arguments'
 import { closedError, invalidValue, isStoreError, messageOf } from '../errors'
-import { isObject } from '../json'
+import { describe, tagOf } from '../given'
 import type { Logger } from '../options'
 import { isGlob } from '../sql/glob'
 import type { GlobalReader } from '../surfaces/global'
 import type { GlobalEvent, StreamSubscription, StreamSurface, SubscribeOptions } from '../types/index'
+import { SUBSCRIBE_OPTIONS } from '../types/stream'
 import { CALLBACK_GRACE_MS, follow, releaseCallback } from './follower'
 import type { Follower } from './follower'
 import { createHandoff } from './handoff'
@@ -41,6 +42,7 @@ interface Checked {
   subject: string
   from: string
   signal: AbortSignal | undefined
+  onError: SubscribeOptions['onError']
 }
 
 /** Subscriptions to subjects and globs. All of them share the tail of the global order. */
@@ -96,9 +98,8 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 
   async function call(subject: unknown, onEvent: unknown, given?: SubscribeOptions): Promise<StreamSubscription> {
     const checked = check(subject, given)
+    const { onError } = checked
     checkFunction('onEvent', onEvent)
-    const { onError } = given ?? {}
-    if (onError !== undefined) checkFunction('options.onError', onError)
     const follower = await start(checked, {
       onEvent: ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject),
       onEnd(error) {
@@ -145,7 +146,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
   function subscribe(...parameters: unknown[]) {
     const [subject, onEvent, options] = parameters
     // A callback that was forgotten is refused, not taken for options that were left out.
-    return isObject(onEvent) || parameters.length === 1
+    return tagOf(onEvent) === 'Object' || parameters.length === 1
       ? iterate(subject, onEvent as SubscribeOptions | undefined)
       : call(subject, onEvent, options as SubscribeOptions | undefined)
   }
@@ -167,12 +168,23 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 }
 
 function check(subject: unknown, given?: SubscribeOptions): Checked {
-  const { from = 'now', signal } = checkOptions('options', given)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidValue('options.signal', 'must be an AbortSignal')
+  const { from = 'now', signal, onError } = checkOptions('options', given, SUBSCRIBE_OPTIONS)
+  if (signal !== undefined && !isSignal(signal)) throw invalidValue('options.signal', `must be an AbortSignal, not ${describe(signal)}`)
+  if (onError !== undefined) checkFunction('options.onError', onError)
   return {
     subject: checkName('subject', subject),
     from: from === 'now' || from === 'start' ? from : checkPosition('options.from', from),
     signal,
+    onError,
+  }
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean'
+  }
+  catch {
+    return false
   }
 }
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkCount, checkOptions } from '../arguments'
+import { checkCount, checkOptions, checkWord } from '../arguments'
 import { isEndedByOthers } from '../db/errors'
-import { invalidValue } from '../errors'
 import type { IsolationLevel, TransactionOptions } from '../types/index'
+import { TRANSACTION_OPTIONS } from '../types/store'
 
 const LEVELS: IsolationLevel[] = ['read committed', 'repeatable read', 'serializable']
 const DEFAULT_RETRIES = 3
@@ -10,10 +10,8 @@ const FIRST_PAUSE_MS = 10
 const MAX_PAUSE_MS = 1_000
 
 export function checkTransactionOptions(options: TransactionOptions | undefined): { isolation: IsolationLevel | undefined, retries: number } {
-  const { isolation, retries = DEFAULT_RETRIES } = checkOptions('options', options)
-  if (isolation !== undefined && !LEVELS.includes(isolation)) {
-    throw invalidValue('options.isolation', `must be one of ${LEVELS.map(level => `'${level}'`).join(', ')}, not ${JSON.stringify(isolation) ?? typeof isolation}`)
-  }
+  const { isolation, retries = DEFAULT_RETRIES } = checkOptions('options', options, TRANSACTION_OPTIONS)
+  if (isolation !== undefined) checkWord('options.isolation', isolation, LEVELS)
   return { isolation, retries: checkCount('options.retries', retries) }
 }
 

@@ -1,6 +1,5 @@
-import { checkText } from '../arguments'
+import { checkArray, checkText } from '../arguments'
 import type { Row } from '../db/types'
-import { invalidValue } from '../errors'
 import { sendAlone } from '../surfaces/alone'
 import { createIndexSurface } from '../surfaces/index'
 import { createKvSurface } from '../surfaces/kv'
@@ -27,8 +26,8 @@ export function transactionTiers(routes: Omit<Scope, 'use' | 'send' | 'sendRead'
     transaction: {
       async query<R extends Row>(text: string, values: unknown[] = []) {
         checkText('text', text, Number.MAX_SAFE_INTEGER)
-        if (!Array.isArray(values)) throw invalidValue('values', 'must be an array, one value for each of $1, $2 …')
-        const { rows, count } = await use(session => session.raw(text, values))
+        const parameters = checkArray('values', values)
+        const { rows, count } = await use(session => session.raw(text, parameters))
         return { rows: rows as R[], rowCount: count }
       },
     },

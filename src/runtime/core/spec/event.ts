@@ -1,6 +1,7 @@
-import { checkObject, checkType } from '../arguments'
+import { checkData, checkType } from '../arguments'
 import type { Row } from '../db/types'
 import { invalidValue } from '../errors'
+import { namesIn, readMember } from '../given'
 import type { JsonObject } from '../json'
 import { encodeJson, put, textProblem, toJson } from '../json'
 import type { EventRecord } from '../types/index'
@@ -59,14 +60,14 @@ export const valueFields = (spec: StreamSpec): Field[] => layoutOf(spec).values
 
 /** `path` names the event in errors. */
 export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'event'): EncodedEvent {
-  const event = checkObject(path, input)
-  const type = checkType(`${path}.type`, event.type)
+  const event = checkData(path, input)
+  const type = checkType(`${path}.type`, readMember(event, 'type', path))
   const { values, places, key } = layoutOf(route.spec)
   const columns: unknown[] = values.map(() => null)
   const rest: JsonObject = {}
   let keyed = key === undefined
-  for (const name of Object.keys(event)) {
-    const value = event[name]
+  for (const name of namesIn(event, path)) {
+    const value = readMember(event, name, path)
     const place = places.get(name)
     if (value === undefined || place === IGNORED) continue
     const field = place === undefined ? undefined : values[place]

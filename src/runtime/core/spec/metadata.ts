@@ -1,5 +1,6 @@
-import { checkObject } from '../arguments'
+import { checkData } from '../arguments'
 import { invalidValue } from '../errors'
+import { namesIn, readMember } from '../given'
 import type { Json, JsonObject } from '../json'
 import { isObject, member, overlay, put, textProblem, toJson } from '../json'
 import type { Row } from '../db/types'
@@ -27,10 +28,10 @@ const CLEAR: Change = { action: 'assign', value: null }
  * `version` left out because it is the store's.
  */
 export function readMetadata(argument: string, metadata: unknown): JsonObject {
-  const given = checkObject(argument, metadata)
+  const given = checkData(argument, metadata)
   const tree: JsonObject = {}
-  for (const name of Object.keys(given)) {
-    const value = given[name]
+  for (const name of namesIn(given, argument)) {
+    const value = readMember(given, name, argument)
     if (value === undefined || typeof value === 'function' || typeof value === 'symbol') continue
     const problem = textProblem(name)
     if (problem) throw invalidValue(`the name of ${argument}.*`, problem)

@@ -1,4 +1,6 @@
+import { checkArray } from '../arguments'
 import { invalidValue } from '../errors'
+import { tagOf } from '../given'
 import type { Json, JsonObject } from '../json'
 import { put, textProblem } from '../json'
 import { codecOf } from '../spec/columns'
@@ -58,7 +60,7 @@ export function conditionSql(spec: IndexSpec, condition: Condition, first: numbe
 function valuesOf(name: string, given: unknown): Json[] {
   const problem = textProblem(name)
   if (problem) throw invalidValue('the name of filter.*', problem)
-  return (Array.isArray(given) ? given : [given]).map((value: unknown) => {
+  return (tagOf(given) === 'Array' ? checkArray(`filter.${name}`, given) : [given]).map((value: unknown) => {
     const isScalar = value === null || typeof value === 'string' || typeof value === 'boolean'
       || (typeof value === 'number' && Number.isFinite(value))
     if (!isScalar) throw invalidValue(`filter.${name}`, 'must be a text, a finite number, a boolean, null, or an array of them')

@@ -1,6 +1,7 @@
-import { checkArray, checkCount, checkName, checkObject, checkText } from '../arguments'
+import { checkArray, checkCount, checkData, checkName, checkText } from '../arguments'
 import { invalidValue } from '../errors'
-import { isObject, toJson } from '../json'
+import { copyOf, describe } from '../given'
+import { toJson } from '../json'
 import { encodeEvent } from '../spec/event'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
@@ -43,7 +44,7 @@ export function checkExpectation(argument: string, value: unknown): Expectation 
   if (value === undefined || value === 'any') return ANY
   if (value === 'no-stream' || value === 0) return { mode: 'absent', given: value }
   if (value === 'exists') return { mode: 'present', given: value }
-  if (typeof value !== 'number') throw invalidValue(argument, `must be 'any', 'no-stream', 'exists' or a version, not ${JSON.stringify(value) ?? typeof value}`)
+  if (typeof value !== 'number') throw invalidValue(argument, `must be 'any', 'no-stream', 'exists' or a version, not ${describe(value)}`)
   return { mode: 'present', version: checkCount(argument, value), given: value }
 }
 
@@ -62,7 +63,7 @@ function checkIds(argument: string, value: unknown, length: number): string[] | 
 
 function checkMeta(argument: string, value: unknown): EventMeta | undefined {
   if (value === undefined) return undefined
-  const meta = checkObject(argument, value)
+  const meta = copyOf(checkData(argument, value), argument)
   for (const name of ['correlationId', 'causationId']) {
     if (meta[name] !== undefined) checkText(`${argument}.${name}`, meta[name])
   }
@@ -72,8 +73,7 @@ function checkMeta(argument: string, value: unknown): EventMeta | undefined {
 /** What the event says of itself has precedence. */
 function withMeta(path: string, event: unknown, meta: EventMeta | undefined): unknown {
   if (meta === undefined) return event
-  const given = checkObject(path, event)
+  const given = copyOf(checkData(path, event), path)
   if (given.meta === undefined) return { ...given, meta }
-  if (!isObject(given.meta)) throw invalidValue(`${path}.meta`, 'must be an object when the call has `meta`, too: the two are joined')
-  return { ...given, meta: { ...meta, ...given.meta } }
+  return { ...given, meta: { ...meta, ...copyOf(checkData(`${path}.meta`, given.meta), `${path}.meta`) } }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkText } from '../arguments'
+import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkRecord, checkText } from '../arguments'
 import { rejecting } from '../batch/rejecting'
 import type { Call } from '../batch/operation'
 import { invalidValue } from '../errors'
@@ -11,6 +11,7 @@ import { deleteEntry, getEntries, patchGroup } from '../statements/index'
 import type { EntryInput } from '../statements/index'
 import type { EntriesInput } from '../statements/page'
 import { countAllEntries, countEntries, readMatchingEntries, readPage } from '../statements/page'
+import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../types/entries'
 import type { IndexEntry, IndexSurface } from '../types/index'
 import { MAX_SHARED_PAGE, answers } from './answers'
 import { decodeEntry, entryNotFound, indexOperations } from './indexOperations'
@@ -37,7 +38,7 @@ export function createIndexSurface(scope: Scope): IndexSurface {
   const update: IndexSurface['update'] = rejecting((key, id, given, options) => {
     const { route } = entryOf(key, id)
     const patch = splitPatch(route.spec, readMetadata('patch', given))
-    const { expectedVersion } = checkOptions('options', options)
+    const { expectedVersion } = checkOptions('options', options, INDEX_UPDATE_OPTIONS)
     if (expectedVersion !== undefined) checkCount('options.expectedVersion', expectedVersion)
     const kind = `${route.spec.table} ${patchGroup(patch)} ${expectedVersion}`
     return scope.send(operations.update, callOf(kind, { route, id, patch, times: 1, expectedVersion }, PATCH_BYTES))
@@ -71,9 +72,9 @@ export function createIndexSurface(scope: Scope): IndexSurface {
 
     read: rejecting((key, options) => {
       const route = routeOf(key)
-      const { offset: skipped = 0, limit: most = DEFAULT_PAGE, filter = {} } = checkOptions('options', options)
+      const { offset: skipped = 0, limit: most = DEFAULT_PAGE, filter } = checkOptions('options', options, INDEX_READ_OPTIONS)
       const [offset, limit] = [checkCount('options.offset', skipped), checkCount('options.limit', most)]
-      const conditions = readFilter(route.spec, checkOptions('options.filter', filter))
+      const conditions = readFilter(route.spec, checkRecord('options.filter', filter))
       const input = { route, offset, limit }
       if (conditions.length > 0) return readMatching(input, conditions)
       // The rows of the offset are read, too.
@@ -91,7 +92,7 @@ export function createIndexSurface(scope: Scope): IndexSurface {
 
     async readPage(key, options) {
       const route = routeOf(key)
-      const range = pageRange(route.spec, checkOptions('options', options))
+      const range = pageRange(route.spec, checkOptions('options', options, INDEX_PAGE_OPTIONS))
       const { rows } = await scope.use(session => session.query(readPage(context, route, range)))
       const last = rows.at(-1)
       return {
@@ -100,9 +101,9 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       }
     },
 
-    async count(key, filter = {}) {
+    async count(key, filter) {
       const route = routeOf(key)
-      const conditions = readFilter(route.spec, checkOptions('filter', filter))
+      const conditions = readFilter(route.spec, checkRecord('filter', filter))
       const statement = conditions.length === 0 ? countAllEntries(context, route) : countEntries(context, route, conditions)
       const { rows: [row] } = await scope.use(session => session.query(statement))
       return Number(row!.count)

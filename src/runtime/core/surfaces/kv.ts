@@ -1,4 +1,4 @@
-import { checkArray, checkName, checkNumber, checkObject, checkText } from '../arguments'
+import { checkArray, checkMembers, checkName, checkNumber, checkText } from '../arguments'
 import type { Operation } from '../batch/operation'
 import { rejecting } from '../batch/rejecting'
 import { foldSums, runningValues } from '../batch/sum'
@@ -11,6 +11,7 @@ import type { StatementContext } from '../statements/context'
 import type { IncrementInput, SetInput } from '../statements/kv'
 import { clearValues, deleteValues, getValues, incrementValues, setValues } from '../statements/kv'
 import type { KvSurface } from '../types/index'
+import { KV_ENTRY } from '../types/kv'
 import { answers } from './answers'
 import type { Scope } from './scope'
 
@@ -36,7 +37,7 @@ export function createKvSurface(scope: Scope): KvSurface {
 
     async setMany(entries) {
       const last = new Map(checkArray('entries', entries).map((entry, at) => {
-        const { key, value, ttlSeconds } = checkObject(`entries.${at}`, entry)
+        const { key, value, ttlSeconds } = checkMembers(`entries.${at}`, entry, KV_ENTRY)
         const input = setInput(key, value, ttlSeconds, `entries.${at}.`)
         return [input.key, input]
       }))

@@ -1,4 +1,4 @@
-import { checkCount, checkNumber, checkOptions, checkText } from '../arguments'
+import { checkCount, checkNumber, checkRecord, checkText, checkWord } from '../arguments'
 import { invalidValue } from '../errors'
 import type { IndexSpec } from '../spec/types'
 import { readFilter } from '../statements/filter'
@@ -13,15 +13,14 @@ const MAX_CURSOR_BYTES = 200
 const MAX_TEXT_CURSOR_BYTES = 10_000
 
 export function pageRange(spec: IndexSpec, options: IndexPageOptions): PageRange {
-  const { cursor, limit = DEFAULT_PAGE, order = 'desc', min, max, filter = {} } = options
-  if (order !== 'asc' && order !== 'desc') throw invalidValue('options.order', `must be 'asc' or 'desc', not ${JSON.stringify(order)}`)
+  const { cursor, limit = DEFAULT_PAGE, order = 'desc', min, max, filter } = options
   return {
-    order,
+    order: checkWord('options.order', order, ['asc', 'desc']),
     limit: checkCount('options.limit', limit),
     min: min === undefined ? undefined : checkNumber('options.min', min),
     max: max === undefined ? undefined : checkNumber('options.max', max),
     after: cursor === undefined || cursor === null ? undefined : readCursor(cursor),
-    conditions: readFilter(spec, checkOptions('options.filter', filter)),
+    conditions: readFilter(spec, checkRecord('options.filter', filter)),
   }
 }
 

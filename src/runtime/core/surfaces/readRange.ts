@@ -1,5 +1,4 @@
-import { checkCount, checkNumber, checkPosition, checkText } from '../arguments'
-import { invalidValue } from '../errors'
+import { checkArray, checkCount, checkNumber, checkPosition, checkText, checkWord } from '../arguments'
 import type { ReadRange } from '../statements/streamRead'
 import type { StreamReadOptions } from '../types/index'
 
@@ -9,11 +8,9 @@ const LAST_TIME = 2 ** 63 - 1024
 /** The options of `read`, checked. */
 export function readRange(options: StreamReadOptions): ReadRange {
   const { types, after, before, fromVersion, toVersion, from, to, limit, order = 'asc' } = options
-  if (order !== 'asc' && order !== 'desc') throw invalidValue('options.order', `must be 'asc' or 'desc', not ${JSON.stringify(order)}`)
-  if (types !== undefined && !Array.isArray(types)) throw invalidValue('options.types', 'must be an array of event types')
   return {
-    order,
-    types: types?.map((type, at) => checkText(`options.types.${at}`, type)),
+    order: checkWord('options.order', order, ['asc', 'desc']),
+    types: types === undefined ? undefined : checkArray('options.types', types).map((type, at) => checkText(`options.types.${at}`, type)),
     after: after === undefined ? undefined : afterStart(checkPosition('options.after', after)),
     before: before === undefined ? undefined : checkPosition('options.before', before),
     fromVersion: fromVersion === undefined ? undefined : checkCount('options.fromVersion', fromVersion),

@@ -1,9 +1,10 @@
-import { checkArray, checkFunction, checkName, checkObject, checkOptions } from '../arguments'
+import { checkArray, checkFunction, checkMembers, checkName, checkOptions } from '../arguments'
 import type { Call, Operation } from '../batch/operation'
 import { rejecting } from '../batch/rejecting'
 import { invalidValue } from '../errors'
 import type { AppendInput } from '../statements/streamColumns'
-import type { AppendEntry, AppendManyOptions, EventRecord, StreamSurface } from '../types/index'
+import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../types/eventLog'
+import type { AppendManyOptions, EventRecord, StreamSurface } from '../types/index'
 import { ANY, appendInput, appendInputs, checkExpectation } from './appendInput'
 import type { SubjectAppend } from './appendLocked'
 import { MAX_STEP, appendLocked } from './appendLocked'
@@ -27,12 +28,12 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
   return {
     append: rejecting((subject, event, options) => {
       const route = scope.streamRoute(checkName('subject', subject))
-      return scope.send(append, callOf(appendInput(route, event, checkOptions('options', options))))
+      return scope.send(append, callOf(appendInput(route, event, checkOptions('options', options, APPEND_OPTIONS))))
     }),
 
     async appendMany(subject, events, options) {
       const route = scope.streamRoute(checkName('subject', subject))
-      const given = checkOptions('options', options)
+      const given = checkOptions('options', options, APPEND_MANY_OPTIONS)
       const inputs = appendInputs(route, events, given, { events: 'events', options: 'options.' })
       const { onProgress } = given
       if (onProgress !== undefined) checkFunction('options.onProgress', onProgress)
@@ -60,7 +61,7 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
     async appendAll(entries) {
       const subjects = new Set<string>()
       const appends = checkArray('entries', entries).map((given, at): SubjectAppend => {
-        const { subject, events, ...options } = checkObject(`entries.${at}`, given) as unknown as AppendEntry
+        const { subject, events, ...options } = checkMembers(`entries.${at}`, given, APPEND_ENTRY)
         const route = scope.streamRoute(checkName(`entries.${at}.subject`, subject))
         if (subjects.has(subject)) throw invalidValue(`entries.${at}.subject`, `${JSON.stringify(subject)} comes twice: put its events into one entry`)
         subjects.add(subject)

@@ -12,7 +12,9 @@ import { readHead } from '../statements/streamHead'
 import { lastPosition, listHeads } from '../statements/streamHistory'
 import type { ReadInput, ReadRange } from '../statements/streamRead'
 import { rangeKey, rangeShape, readEvents } from '../statements/streamRead'
+import { ITERATE_OPTIONS, STREAM_LIST_OPTIONS } from '../types/eventLog'
 import type { EventRecord, StreamHead, StreamSurface } from '../types/index'
+import { STREAM_READ_OPTIONS } from '../types/stream'
 import { MAX_SHARED_PAGE, byInput } from './answers'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from './page'
 import { readRange } from './readRange'
@@ -39,14 +41,14 @@ export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 
   return {
     read: rejecting((subject, options) => {
       const route = scope.streamRoute(checkName('subject', subject))
-      const given = checkOptions('options', options)
+      const given = checkOptions('options', options, STREAM_READ_OPTIONS)
       const [range, archived] = [readRange(given), checkArchived(given.archived)]
       return archived || !isShared(range) ? readRoute(route, range, archived) : scope.sendRead(page, callOf({ route, range }))
     }),
 
     async* iterate(subject, options) {
       const route = scope.streamRoute(checkName('subject', subject))
-      const { pageSize: wanted = DEFAULT_PAGE_SIZE, ...given } = checkOptions('options', options)
+      const { pageSize: wanted = DEFAULT_PAGE_SIZE, ...given } = checkOptions('options', options, ITERATE_OPTIONS)
       const pageSize = checkCount('options.pageSize', wanted)
       if (pageSize === 0) throw invalidValue('options.pageSize', 'must be at least 1')
       let range: ReadRange | undefined = readRange(given)
@@ -70,7 +72,7 @@ export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 
     },
 
     async list(options) {
-      const { glob = '*', cursor, limit = DEFAULT_PAGE } = checkOptions('options', options)
+      const { glob = '*', cursor, limit = DEFAULT_PAGE } = checkOptions('options', options, STREAM_LIST_OPTIONS)
       const statement = listHeads(context, {
         glob: checkText('options.glob', glob),
         after: cursor === undefined || cursor === null ? '' : readTextCursor(cursor),

@@ -1,4 +1,4 @@
-import { checkCount, checkName, checkObject, checkPosition, checkText } from '../arguments'
+import { checkCount, checkMembers, checkName, checkPosition, checkText } from '../arguments'
 import type { Row, Session } from '../db/types'
 import { decodeArchived, decodeEvent, encodeEvent } from '../spec/event'
 import type { Route } from '../spec/route'
@@ -7,6 +7,7 @@ import type { Statement } from '../sql/statement'
 import { deleteEvents, deleteHead } from '../statements/streamDelete'
 import { archiveEvents, archiveHead, deleteArchived, putBack, takeArchived, unarchiveHead } from '../statements/streamArchive'
 import { dismissEvent, readDismissed, restoreEvent, truncateEvents } from '../statements/streamDismiss'
+import { REASON } from '../types/eventLog'
 import type { Reason, StreamSurface } from '../types/index'
 import type { Scope } from './scope'
 
@@ -100,6 +101,6 @@ function returned(route: Route<StreamSpec>, stored: Row) {
 }
 
 function checkReason(value: unknown): Reason {
-  const { reason, by } = checkObject('reason', value)
+  const { reason, by } = checkMembers('reason', value, REASON)
   return { reason: checkText('reason.reason', reason, Number.MAX_SAFE_INTEGER), by: checkText('reason.by', by) }
 }

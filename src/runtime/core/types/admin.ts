@@ -1,4 +1,5 @@
 import type { StoreError } from '../errors'
+import type { Members } from './members'
 import type { DriftFinding, MigrationPlan } from './schema'
 
 /** Which events go, and when. At least one of `maxAge` and `maxCount`; an event goes when either says so. */
@@ -64,6 +65,8 @@ export interface HealthOptions {
   /** How long to wait for the database, in milliseconds. Default: 5000. */
   timeoutMs?: number
 }
+
+export const HEALTH_OPTIONS: Members<HealthOptions> = { timeoutMs: true }
 
 export interface OperationMetrics {
   /** Calls that have ended, well or not. */

@@ -1,3 +1,5 @@
+import type { Members } from './members'
+
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Metadata = Record<string, any>
 
@@ -20,6 +22,8 @@ export interface IndexReadOptions {
   filter?: IndexFilter
 }
 
+export const INDEX_READ_OPTIONS: Members<IndexReadOptions> = { offset: true, limit: true, filter: true }
+
 export interface IndexPageOptions {
   /** Where the page before ended. */
   cursor?: string | null
@@ -34,6 +38,10 @@ export interface IndexPageOptions {
   filter?: IndexFilter
 }
 
+export const INDEX_PAGE_OPTIONS: Members<IndexPageOptions> = {
+  cursor: true, limit: true, order: true, min: true, max: true, filter: true,
+}
+
 export interface IndexPage {
   entries: IndexEntry[]
   /** Gives the next page; null after the last one. */
@@ -44,6 +52,8 @@ export interface IndexUpdateOptions {
   /** Update only while `metadata.version` is this one; the call returns false otherwise. */
   expectedVersion?: number
 }
+
+export const INDEX_UPDATE_OPTIONS: Members<IndexUpdateOptions> = { expectedVersion: true }
 
 export interface IndexSurface {
   /** Adds an entry, or replaces the score and all metadata of the one that is there; its version starts again at 0. */

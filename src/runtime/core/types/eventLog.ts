@@ -1,4 +1,6 @@
+import type { Members } from './members'
 import type { EventInput, EventRecord, StreamReadOptions } from './stream'
+import { STREAM_READ_OPTIONS } from './stream'
 
 /** What a stream has to be like: anything, without events, with events, or at exactly this version (0: no events). */
 export type ExpectedVersion = 'any' | 'no-stream' | 'exists' | number
@@ -30,11 +32,17 @@ export interface AppendOptions extends CommonAppendOptions {
   eventId?: string
 }
 
+export const APPEND_OPTIONS: Members<AppendOptions> = { expectedVersion: true, meta: true, eventId: true }
+
 export interface AppendManyOptions extends CommonAppendOptions {
   /** One for each event; see `eventId`. */
   eventIds?: string[]
   /** Called after each step of a large import, before it is committed. */
   onProgress?: (progress: { appended: number, total: number }) => void
+}
+
+export const APPEND_MANY_OPTIONS: Members<AppendManyOptions> = {
+  expectedVersion: true, meta: true, eventIds: true, onProgress: true,
 }
 
 export interface AppendEntry extends CommonAppendOptions {
@@ -44,10 +52,16 @@ export interface AppendEntry extends CommonAppendOptions {
   eventIds?: string[]
 }
 
+export const APPEND_ENTRY: Members<AppendEntry> = {
+  subject: true, events: true, expectedVersion: true, meta: true, eventIds: true,
+}
+
 export interface IterateOptions extends StreamReadOptions {
   /** Events in one statement, and at most in memory. Default: 1,000. */
   pageSize?: number
 }
+
+export const ITERATE_OPTIONS: Members<IterateOptions> = { ...STREAM_READ_OPTIONS, pageSize: true }
 
 /** Where a stream ends. */
 export interface StreamHead {
@@ -70,6 +84,8 @@ export interface StreamListOptions {
   limit?: number
 }
 
+export const STREAM_LIST_OPTIONS: Members<StreamListOptions> = { glob: true, cursor: true, limit: true }
+
 export interface StreamList {
   streams: (Omit<StreamHead, 'position'> & { subject: string })[]
   /** Gives the next page; null after the last one. */
@@ -81,6 +97,8 @@ export interface Reason {
   /** Who. */
   by: string
 }
+
+export const REASON: Members<Reason> = { reason: true, by: true }
 
 export interface DismissedEvent extends Reason {
   event: EventRecord

@@ -1,3 +1,4 @@
+import type { Members } from './members'
 import type { EventRecord } from './stream'
 
 /** An event among those of other subjects. */
@@ -24,6 +25,10 @@ export interface ReadAllOptions {
    * @default 30000
    */
   settleTimeout?: number
+}
+
+export const READ_ALL_OPTIONS: Members<ReadAllOptions> = {
+  after: true, subjects: true, types: true, correlationId: true, since: true, limit: true, settleTimeout: true,
 }
 
 /** How far the global order is settled, as ids. */

@@ -1,9 +1,13 @@
+import type { Members } from './members'
+
 export interface KvEntry {
   key: string
   value: unknown
   /** Seconds, fractions allowed; without it the key stays for ever. */
   ttlSeconds?: number
 }
+
+export const KV_ENTRY: Members<KvEntry> = { key: true, value: true, ttlSeconds: true }
 
 export interface KvSurface {
   // nvent's own type: values are read without a guard.

@@ -2,6 +2,7 @@ import type { StoreAdmin } from './admin'
 import type { TransactionClient } from './client'
 import type { IndexSurface } from './entries'
 import type { KvSurface } from './kv'
+import type { Members } from './members'
 import type { StreamSurface, TransactionStreamSurface } from './stream'
 
 /** The three tiers, bound to the pool or to one transaction. */
@@ -34,6 +35,8 @@ export interface TransactionOptions {
    */
   retries?: number
 }
+
+export const TRANSACTION_OPTIONS: Members<TransactionOptions> = { isolation: true, retries: true }
 
 export interface Store extends Surfaces {
   /**

@@ -2,6 +2,7 @@ import type {
   AppendEntry, AppendManyOptions, AppendOptions, DismissedEvent, EventMeta, IterateOptions, Reason, StreamHead, StreamList, StreamListOptions,
 } from './eventLog'
 import type { GlobalEvent, ReadAllOptions } from './global'
+import type { Members } from './members'
 import type { EventCodec, EventSchemas, TypedStream, TypedStreamOptions } from './typed'
 
 /** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */
@@ -55,6 +56,11 @@ export interface StreamReadOptions {
   archived?: boolean
 }
 
+export const STREAM_READ_OPTIONS: Members<StreamReadOptions> = {
+  types: true, after: true, before: true, fromVersion: true, toVersion: true, from: true, to: true, limit: true,
+  order: true, archived: true,
+}
+
 export interface SubscribeOptions {
   /**
    * Where to begin: with what is appended from now on, with the first event, or after a position (an event id).
@@ -66,6 +72,8 @@ export interface SubscribeOptions {
   /** Told when the callback threw or the subject was refused; the subscription has ended by then. */
   onError?: (error: unknown) => void
 }
+
+export const SUBSCRIBE_OPTIONS: Members<SubscribeOptions> = { from: true, signal: true, onError: true }
 
 export interface StreamSubscription {
   id: string

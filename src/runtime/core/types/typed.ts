@@ -1,4 +1,5 @@
 import type { AppendManyOptions, AppendOptions, IterateOptions } from './eventLog'
+import type { Members } from './members'
 import type { EventRecord, StreamReadOptions, StreamSubscription, SubscribeOptions } from './stream'
 
 /** What zod, valibot, arktype and others implement: https://standardschema.dev. The store needs this much of it. */
@@ -21,11 +22,15 @@ export interface StandardIssue {
 }
 
 /** The schema of an event's `data`; a bare one is version 1. */
-export type EventSchema = StandardSchema | {
+export type EventSchema = StandardSchema | VersionedSchema
+
+export interface VersionedSchema {
   /** A whole number from 1 on; raise it when older events do not fit the new schema, and add an upcast. */
   readonly version: number
   readonly schema: StandardSchema
 }
+
+export const VERSIONED_SCHEMA: Members<VersionedSchema> = { version: true, schema: true }
 
 /** Event type → schema of its `data`. */
 export type EventSchemas = Readonly<Record<string, EventSchema>>
@@ -83,6 +88,8 @@ export interface TypedStreamOptions {
    */
   unknown?: 'error' | 'skip'
 }
+
+export const TYPED_STREAM_OPTIONS: Members<TypedStreamOptions> = { unknown: true }
 
 export interface TypedReadOptions<Type extends string> extends Omit<StreamReadOptions, 'types'> {
   /** Only events of these types. */

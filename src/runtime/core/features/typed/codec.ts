@@ -1,6 +1,8 @@
-import { checkFunction, checkObject, checkType } from '../../arguments'
+import { checkFunction, checkMembers, checkObject, checkType } from '../../arguments'
 import { invalidValue } from '../../errors'
-import type { EventCodec, EventSchema, EventSchemas, StandardSchema, Upcast } from '../../types/index'
+import { copyOf, describe, readMember } from '../../given'
+import type { EventCodec, EventSchemas, StandardSchema, Upcast } from '../../types/index'
+import { VERSIONED_SCHEMA } from '../../types/typed'
 
 /** What a codec knows of one type. */
 export interface TypeEntry {
@@ -18,20 +20,20 @@ export interface TypeEntry {
  *   .upcast('order.placed', 1, (data: { total: number }) => ({ cents: data.total * 100 }))
  */
 export function eventCodec<const Schemas extends EventSchemas>(schemas: Schemas): EventCodec<Schemas> {
-  checkObject('codec', schemas)
-  for (const type of Object.keys(schemas)) entryOf(checkType('the type of an event in codec', type), schemas[type]!, {})
+  const given = copyOf(checkObject('codec', schemas), 'codec')
+  for (const type of Object.keys(given)) entryOf(checkType('the type of an event in codec', type), given[type], {})
   return makeCodec(schemas, {})
 }
 
 /** The entries of a codec, or of a plain object of schemas. */
 export function entriesOf(codec: EventSchemas | EventCodec): ReadonlyMap<string, TypeEntry> {
-  checkObject('codec', codec)
-  const { schemas, upcasts } = isCodec(codec) ? codec : eventCodec(codec)
-  return new Map(Object.keys(schemas).map(type => [type, entryOf(type, schemas[type]!, upcasts[type] ?? {})]))
+  const given = copyOf(checkObject('codec', codec), 'codec')
+  const { schemas, upcasts } = isCodec(given) ? given : eventCodec(given as EventSchemas)
+  return new Map(Object.keys(schemas).map(type => [type, entryOf(type, schemas[type], upcasts[type] ?? {})]))
 }
 
-// An object of schemas has two such event types only if somebody means to confuse us.
-const isCodec = (codec: EventSchemas | EventCodec): codec is EventCodec => 'schemas' in codec && 'upcasts' in codec
+// Not by `instanceof`: a bundle may hold this module twice.
+const isCodec = (codec: object): codec is EventCodec => 'schemas' in codec && 'upcasts' in codec && 'upcast' in codec && typeof codec.upcast === 'function'
 
 function makeCodec<Schemas extends EventSchemas>(schemas: Schemas, upcasts: EventCodec['upcasts']): EventCodec<Schemas> {
   return {
@@ -39,11 +41,11 @@ function makeCodec<Schemas extends EventSchemas>(schemas: Schemas, upcasts: Even
     upcasts,
     upcast(type, fromVersion, upgrade) {
       checkFunction('upgrade', upgrade)
-      if (!Object.hasOwn(schemas, type)) throw invalidValue('type', `${JSON.stringify(type)} is no event type of this codec`)
+      if (!Object.hasOwn(schemas, type)) throw invalidValue('type', `${describe(type)} is no event type of this codec`)
       const steps = upcasts[type] ?? {}
       const { version } = entryOf(type, schemas[type]!, steps)
       if (!isVersion(fromVersion) || fromVersion >= version) {
-        throw invalidValue('fromVersion', `must be a version before ${version}, the current one of ${JSON.stringify(type)}, not ${String(fromVersion)}`)
+        throw invalidValue('fromVersion', `must be a version before ${version}, the current one of ${JSON.stringify(type)}, not ${describe(fromVersion)}`)
       }
       if (fromVersion in steps) throw invalidValue('fromVersion', `${fromVersion} of ${JSON.stringify(type)} has an upcast already`)
       return makeCodec(schemas, { ...upcasts, [type]: { ...steps, [fromVersion]: upgrade as Upcast } })
@@ -51,11 +53,11 @@ function makeCodec<Schemas extends EventSchemas>(schemas: Schemas, upcasts: Even
   }
 }
 
-function entryOf(type: string, given: EventSchema, upcasts: TypeEntry['upcasts']): TypeEntry {
+function entryOf(type: string, given: unknown, upcasts: TypeEntry['upcasts']): TypeEntry {
   if (isSchema(given)) return { version: 1, schema: given, upcasts }
   const path = `codec[${JSON.stringify(type)}]`
-  const { version, schema } = checkObject(path, given)
-  if (!isVersion(version)) throw invalidValue(`${path}.version`, `must be a whole number of at least 1, not ${JSON.stringify(version)}`)
+  const { version, schema } = checkMembers(path, given, VERSIONED_SCHEMA)
+  if (!isVersion(version)) throw invalidValue(`${path}.version`, `must be a whole number of at least 1, not ${describe(version)}`)
   if (!isSchema(schema)) throw invalidValue(`${path}.schema`, 'must be a schema of zod, valibot, arktype or another library with Standard Schema')
   return { version, schema, upcasts }
 }
@@ -64,7 +66,7 @@ export const isVersion = (value: unknown): value is number => Number.isSafeInteg
 
 /** Schemas are objects or functions, depending on the library. */
 function isSchema(value: unknown): value is StandardSchema {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null || !('~standard' in value)) return false
-  const standard = value['~standard']
-  return typeof standard === 'object' && standard !== null && 'validate' in standard && typeof standard.validate === 'function'
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
+  const standard = readMember(value, '~standard', 'schema')
+  return typeof standard === 'object' && standard !== null && typeof readMember(standard, 'validate', 'schema.~standard') === 'function'
 }

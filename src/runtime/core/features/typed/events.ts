@@ -1,5 +1,6 @@
-import { checkObject, checkType } from '../../arguments'
+import { checkData, checkType } from '../../arguments'
 import { invalidValue, messageOf } from '../../errors'
+import { copyOf } from '../../given'
 import { toJson } from '../../json'
 import type { EventInput, EventRecord } from '../../types/index'
 import { isVersion } from './codec'
@@ -14,7 +15,7 @@ type Entries = ReadonlyMap<string, TypeEntry>
  * Version 1 is not written down: an untyped reader sees a field more only where the codec has moved on.
  */
 export function encode(entries: Entries, event: unknown, name: string): Eventual<EventInput> {
-  const { schemaVersion: _, ...given } = checkObject(name, event)
+  const { schemaVersion: _, ...given } = copyOf(checkData(name, event), name)
   const type = checkType(`${name}.type`, given.type)
   const entry = entries.get(type)
   if (!entry) throw invalidValue(`${name}.type`, `${JSON.stringify(type)} is not one this codec knows (${listOf(entries)})`, { type })

@@ -1,8 +1,9 @@
-import { checkArray, checkFunction, checkOptions } from '../../arguments'
-import { invalidValue } from '../../errors'
+import { checkArray, checkFunction, checkOptions, checkWord } from '../../arguments'
 import type {
   EventCodec, EventRecord, EventSchemas, StreamReadOptions, StreamSurface, TypedStream, TypedStreamOptions,
 } from '../../types/index'
+import { ITERATE_OPTIONS } from '../../types/eventLog'
+import { TYPED_STREAM_OPTIONS } from '../../types/typed'
 import { entriesOf } from './codec'
 import { decode, encode } from './events'
 import { chain, inOrder } from './parse'
@@ -22,9 +23,8 @@ export function withTypedViews<Surface extends Untyped>(stream: Surface): Surfac
  */
 function typedView(stream: Untyped, codec: EventSchemas | EventCodec, given?: TypedStreamOptions): TypedCalls {
   const entries = entriesOf(codec)
-  const { unknown = 'error' } = checkOptions('options', given)
-  if (unknown !== 'error' && unknown !== 'skip') throw invalidValue('options.unknown', `must be 'error' or 'skip', not ${JSON.stringify(unknown)}`)
-  const skips = unknown === 'skip'
+  const { unknown = 'error' } = checkOptions('options', given, TYPED_STREAM_OPTIONS)
+  const skips = checkWord('options.unknown', unknown, ['error', 'skip']) === 'skip'
 
   const one = (event: unknown) => encode(entries, event, 'event')
   const many = (events: unknown) => inOrder(checkArray('events', events), (event, at) => encode(entries, event, `events.${at}`))
@@ -34,8 +34,11 @@ function typedView(stream: Untyped, codec: EventSchemas | EventCodec, given?: Ty
     for await (const event of events) yield await parsed(event)
   }
   // In the query already, so that `limit` counts known events.
-  const known = (options?: StreamReadOptions) =>
-    skips ? { ...checkOptions('options', options), types: options?.types ?? [...entries.keys()] } : options
+  const known = (options?: StreamReadOptions) => {
+    if (!skips) return options
+    const checked = checkOptions('options', options, ITERATE_OPTIONS)
+    return { ...checked, types: checked.types ?? [...entries.keys()] }
+  }
 
   const calls: Omit<TypedStream<EventSchemas>, 'subscribe'> = {
     append: async (subject, event, ...rest) => parsed(await chain(one(event), input => stream.append(subject, input, ...rest))) as never,

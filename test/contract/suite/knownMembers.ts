@@ -1,0 +1,189 @@
+import { describe, expect, it } from 'vitest'
+import type { Store } from '../../../src/runtime/core/index'
+import { HEALTH_OPTIONS } from '../../../src/runtime/core/types/admin'
+import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../../../src/runtime/core/types/entries'
+import {
+  APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS, ITERATE_OPTIONS, REASON, STREAM_LIST_OPTIONS,
+} from '../../../src/runtime/core/types/eventLog'
+import { READ_ALL_OPTIONS } from '../../../src/runtime/core/types/global'
+import { KV_ENTRY } from '../../../src/runtime/core/types/kv'
+import { TRANSACTION_OPTIONS } from '../../../src/runtime/core/types/store'
+import { STREAM_READ_OPTIONS, SUBSCRIBE_OPTIONS } from '../../../src/runtime/core/types/stream'
+import { TYPED_STREAM_OPTIONS, VERSIONED_SCHEMA } from '../../../src/runtime/core/types/typed'
+import { collect, expectRefused, failureOf, unique, wrong } from './context'
+import type { Use } from './context'
+
+/** An object that a call takes: its members, and the call with it. `right` is what the call needs of it. */
+interface Taken {
+  argument: string
+  known: Readonly<Record<string, true>>
+  right?: object
+  run(store: Store, given: never): unknown
+}
+
+const event = { type: 'odd' }
+const schema = { '~standard': { version: 1 as const, vendor: 'test', validate: (value: unknown) => ({ value }) } }
+const options = (known: Taken['known'], run: Taken['run']): Taken[] => [{ argument: 'options', known, run }]
+const ended = { signal: AbortSignal.abort() }
+const typed = (store: Store) => store.stream.of({ odd: schema })
+const ignore = () => {}
+
+/** Every public call, with the objects whose members the store knows. */
+const calls: Record<string, Taken[]> = {
+  'stream.append': options(APPEND_OPTIONS, (store, given) => store.stream.append('known:1', event, given)),
+  'stream.appendMany': options(APPEND_MANY_OPTIONS, (store, given) => store.stream.appendMany('known:1', [event], given)),
+  'stream.appendAll': [{ argument: 'entries.0', known: APPEND_ENTRY, right: { subject: 'known:1', events: [event] }, run: (store, entry) => store.stream.appendAll([entry]) }],
+  'stream.read': options(STREAM_READ_OPTIONS, (store, given) => store.stream.read('known:1', given)),
+  'stream.iterate': options(ITERATE_OPTIONS, (store, given) => collect(store.stream.iterate('known:1', given))),
+  'stream.current': [],
+  'stream.list': options(STREAM_LIST_OPTIONS, (store, given) => store.stream.list(given)),
+  'stream.subscribe': [
+    ...options(SUBSCRIBE_OPTIONS, (store, given) => store.stream.subscribe('known:1', ignore, given)),
+    {
+      argument: 'options', known: SUBSCRIBE_OPTIONS, right: ended,
+      // What can't be told from a callback that was forgotten is a call that rejects.
+      run: async (store, given) => collect(await wrong(store.stream.subscribe('known:1', given))),
+    },
+  ],
+  'stream.readAll': options(READ_ALL_OPTIONS, (store, given) => collect(store.stream.readAll(given))),
+  'stream.delete': [],
+  'stream.archive': [],
+  'stream.unarchive': [],
+  'stream.truncateBefore': [],
+  'stream.dismiss': [{ argument: 'reason', known: REASON, right: { reason: 'odd', by: 'me' }, run: (store, reason) => store.stream.dismiss('1', reason) }],
+  'stream.restore': [],
+  'stream.dismissed': [],
+  'stream.of': [
+    ...options(TYPED_STREAM_OPTIONS, (store, given) => store.stream.of({ odd: schema }, given)),
+    { argument: 'codec["odd"]', known: VERSIONED_SCHEMA, right: { version: 1, schema }, run: (store, given) => store.stream.of({ odd: given }) },
+  ],
+  'typed.append': options(APPEND_OPTIONS, (store, given) => typed(store).append('known:1', wrong(event), given)),
+  'typed.appendMany': options(APPEND_MANY_OPTIONS, (store, given) => typed(store).appendMany('known:1', [wrong(event)], given)),
+  'typed.read': [
+    ...options(STREAM_READ_OPTIONS, (store, given) => typed(store).read('known:1', given)),
+    ...options(STREAM_READ_OPTIONS, (store, given) => store.stream.of({ odd: schema }, { unknown: 'skip' }).read('known:1', given)),
+  ],
+  'typed.iterate': options(ITERATE_OPTIONS, (store, given) => collect(typed(store).iterate('known:1', given))),
+  'typed.subscribe': options(SUBSCRIBE_OPTIONS, (store, given) => typed(store).subscribe('known:1', ignore, given)),
+  'index.add': [],
+  'index.get': [],
+  'index.read': options(INDEX_READ_OPTIONS, (store, given) => store.index.read('known', given)),
+  'index.getMany': [],
+  'index.readPage': options(INDEX_PAGE_OPTIONS, (store, given) => store.index.readPage('known', given)),
+  'index.count': [],
+  'index.update': options(INDEX_UPDATE_OPTIONS, (store, given) => store.index.update('known', 'none', {}, given)),
+  'index.updateWithRetry': [],
+  'index.increment': [],
+  'index.delete': [],
+  'index.remove': [],
+  'kv.get': [],
+  'kv.set': [],
+  'kv.getMany': [],
+  'kv.setMany': [{ argument: 'entries.0', known: KV_ENTRY, right: { key: 'known', value: 1 }, run: (store, entry) => store.kv.setMany([entry]) }],
+  'kv.delete': [],
+  'kv.clear': [],
+  'kv.increment': [],
+  'admin.migrate': [],
+  'admin.version': [],
+  'admin.plan': [],
+  'admin.drift': [],
+  'admin.rollbackTo': [],
+  'admin.streamTables': [],
+  'admin.dropStreamTable': [],
+  'admin.retention.run': [],
+  'admin.health': options(HEALTH_OPTIONS, (store, given) => store.admin.health(given)),
+  'admin.metrics': [],
+  'admin.on': [],
+  'ready': [],
+  'transaction': options(TRANSACTION_OPTIONS, (store, given) => store.transaction(async () => {}, given)),
+  'with': [],
+  'releaseIdle': [],
+  'close': [],
+}
+
+const taken = Object.entries(calls).flatMap(([call, objects]) => objects.map(each => ({ call, ...each })))
+
+/** The names of all functions in an object and the objects in it. */
+function functionsOf(object: object, path = ''): string[] {
+  return Object.entries(object).flatMap(([name, value]) => {
+    if (typeof value === 'function') return [`${path}${name}`]
+    return typeof value === 'object' && value !== null ? functionsOf(value as object, `${path}${name}.`) : []
+  })
+}
+
+/** Objects whose members the store knows: a name that none of them has is refused, whatever the object is made of. */
+export function knownMembersSuite(use: Use): void {
+  const refuse = (each: Taken, given: unknown, argument: string) =>
+    expectRefused(async () => each.run(use().store, wrong(given)), argument)
+
+  it('every public call says which objects it takes', () => {
+    const { store } = use()
+    const all = [...functionsOf(store), ...functionsOf(typed(store), 'typed.')]
+    expect(all.filter(name => !(name in calls))).toStrictEqual([])
+    expect(Object.keys(calls).filter(name => !all.includes(name))).toStrictEqual([])
+  })
+
+  it('what is wrong is appended by nobody: a mistyped `expectedVersion` is no append without a check', async () => {
+    const { store } = use()
+    const subject = `known:${unique()}`
+    const error = await failureOf(() => store.stream.append(subject, event, wrong({ expectVersion: 5 })))
+    expect(error).toMatchObject({
+      code: 'INVALID_VALUE',
+      message: 'options.expectVersion is not known: did you mean expectedVersion?',
+      details: { argument: 'options.expectVersion', nearest: 'expectedVersion' },
+    })
+    expect(await store.stream.read(subject)).toStrictEqual([])
+  })
+
+  describe.each(taken)('$call: $argument', (each) => {
+    const { argument, known, right } = each
+
+    it.each(Object.keys(known))('refuses %s with a letter too few or too many, and names it', async (name) => {
+      for (const typo of [name.slice(0, -1), `${name}s`, `${name[0]}${name}`]) {
+        if (Object.hasOwn(known, typo)) continue
+        const error = await failureOf(async () => each.run(use().store, wrong({ ...right, [typo]: 1 })))
+        expect(error).toMatchObject({ code: 'INVALID_VALUE', details: { argument: `${argument}.${typo}` } })
+        expect(Object.keys(known)).toContain(error.details.nearest)
+      }
+    })
+
+    it('refuses a name that is like none, and says which there are', async () => {
+      for (const name of ['constructor', 'toString', 'hasOwnProperty', '__proto__', 'quux', '', 'a b', '\u0000']) {
+        const given = Object.defineProperty({ ...right }, name, { value: 1, enumerable: true })
+        const error = await failureOf(async () => each.run(use().store, wrong(given)))
+        expect(error).toMatchObject({ code: 'INVALID_VALUE', details: { argument: `${argument}.${name}` } })
+        expect(error.message).toContain(Object.keys(known)[0])
+      }
+    })
+
+    it('takes its own members only: of no class, no prototype, no symbol', async () => {
+      const last = argument.split('.').at(-1)!.replace(/\W+$/, '').split(/\W+/).at(-1)!
+      await refuse(each, Object.assign(Object.create({}) as object, right), last)
+      await refuse(each, Object.create({ quux: 1 }), last)
+      await refuse(each, { ...right, [Symbol('quux')]: 1 }, last)
+    })
+
+    it('says which member can\'t be read, and that an object can\'t', async () => {
+      const boom = () => {
+        throw new TypeError('boom')
+      }
+      for (const name of Object.keys(known)) {
+        const given = Object.defineProperty({ ...right }, name, { get: boom, enumerable: true })
+        const error = await failureOf(async () => each.run(use().store, wrong(given)))
+        expect(error).toMatchObject({ code: 'INVALID_VALUE', details: { argument: `${argument}.${name}` } })
+        expect(error.message).toContain('boom')
+      }
+      const { proxy, revoke } = Proxy.revocable({}, {})
+      revoke()
+      for (const odd of [proxy, new Proxy({}, { ownKeys: boom }), new Proxy({}, { getPrototypeOf: boom }), new Proxy({ ...right }, { get: boom })]) {
+        expect(await failureOf(async () => each.run(use().store, wrong(odd)))).toMatchObject({ code: 'INVALID_VALUE' })
+      }
+    })
+
+    it('takes members that are undefined for none', async () => {
+      const given = Object.assign(Object.create(null) as object, right, { quux: undefined })
+      const result: unknown = await each.run(use().store, wrong(given))
+      if (typeof result === 'object' && result !== null && 'unsubscribe' in result) await (result.unsubscribe as () => unknown)()
+    })
+  })
+}
