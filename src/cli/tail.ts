@@ -45,9 +45,12 @@ async function follow(store: Store, subject: string, from: Position, print: (eve
   const waiting: EventRecord[] = []
   let last: string | undefined = undefined
   let failure: unknown
-  // What the history has shown may still be on its way to the subscription.
+  // What the history has shown may still be on its way to the subscription. Behind it, every event is new: also one
+  // with a lower id, of a server that took over.
+  let isNew = false
   const printNew = (event: EventRecord) => {
-    if (BigInt(event.id) > BigInt(last!)) print(event)
+    isNew ||= BigInt(event.id) > BigInt(last!)
+    if (isNew) print(event)
   }
   const subscription = await store.stream.subscribe(subject, (event) => {
     if (last === undefined) waiting.push(event)

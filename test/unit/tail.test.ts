@@ -19,12 +19,14 @@ describe('the tail', () => {
     const reader: GlobalReader = {
       async mark() {
         if (head === 1n && failures++ < 3) throw error
-        return { head, settled: head }
+        return { head, settled: head, history: '' }
       },
       async* pages() {
         yield [event]
       },
       versions: async () => new Map(),
+      signs: async ids => ids.map(id => ({ id, subject: 'a', version: 'undefined', ts: '0' })),
+      newest: async () => [],
     }
     const tail = createTail({ reader, pollInterval: 1, logger: quiet, listen: () => async () => {}, onTrouble: each => troubles.push(each) })
     const [seen, ends]: unknown[][] = [[], []]
@@ -52,7 +54,7 @@ describe('the tail', () => {
     const reader: GlobalReader = {
       async mark() {
         const settled = marks.at(-1)!
-        return { head: settled, settled }
+        return { head: settled, settled, history: '' }
       },
       async* pages({ after, upTo, subjects }) {
         for (const event of log) {
@@ -64,6 +66,8 @@ describe('the tail', () => {
         }
       },
       versions: async () => new Map(),
+      signs: async ids => ids.map(id => ({ id, subject: 'a', version: 'undefined', ts: '0' })),
+      newest: async () => [],
     }
     const tail = createTail({ reader, pollInterval: 5, logger: quiet, listen: () => async () => {} })
     const join = (subject: string) => {

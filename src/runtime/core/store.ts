@@ -103,7 +103,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     resolved.logger,
   )
   const subscriptions = createSubscriptions({
-    ...resolved, read: stream.read, reader, listen: resolved.notify ? startListening(connector, context, resolved.logger) : () => async () => {},
+    ...resolved, read: stream.read, reader, onHistoryChange: watch.historyChanged, listen: resolved.notify ? startListening(connector, context, resolved.logger) : () => async () => {},
   })
   const announce = (subject: string) => {
     subscriptions.wake(subject)
@@ -131,7 +131,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   })
 
   const surfaces = watch.surfaces({
-    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options) },
+    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options, resolved.logger) },
     index: createIndexSurface(scopeOf()),
     kv: createKvSurface(scopeOf()),
   })

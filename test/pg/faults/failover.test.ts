@@ -62,6 +62,41 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await load.check(store)
   })
 
+  it('to one that lacks the last events gives subscribers everything that comes after it', async () => {
+    const primary = await startServer(bin!)
+    onTestFinished(() => primary.stop('immediate'))
+    const standby = await startStandby(bin!, primary)
+    onTestFinished(() => standby.stop('immediate'))
+    const address = await startProxy(primary.port)
+    onTestFinished(() => address.close())
+    const store = createStore({ connection: address.urlOf(primary.url), pollInterval: 50, logger: quiet })
+    onTestFinished(() => store.close())
+    const appended = (to: typeof store, name: string, count: number) =>
+      to.stream.appendMany('followed:1', Array.from({ length: count }, (_, at) => ({ type: 'x', data: `${name} ${at + 1}` })))
+    await appended(store, 'shared', 5)
+    const seen: Record<string, unknown[]> = { subject: [], glob: [] }
+    await store.stream.subscribe('followed:1', ({ data }) => seen.subject!.push(data))
+    await store.stream.subscribe('followed:*', ({ data }) => seen.glob!.push(data))
+    const { rows: [reached] } = await query(primary, 'select pg_current_wal_lsn() as lsn')
+    await expect.poll(async () => (await query(standby, `select pg_last_wal_replay_lsn() >= '${reached!.lsn as string}' as ok`)).rows, { timeout: 20_000 }).toEqual([{ ok: true }])
+    await query(standby, 'alter system set primary_conninfo = \'\'')
+    await query(standby, 'select pg_reload_conf()')
+    await expect.poll(async () => (await query(primary, 'select 1 from pg_stat_replication')).rows, { timeout: 20_000 }).toEqual([])
+    // More than the sequence is ahead of its ids in the log of the server.
+    const lost = (await appended(store, 'lost', 100)).map(({ data }) => data as unknown)
+    await expect.poll(() => Object.values(seen), { timeout: 20_000 }).toEqual([lost, lost])
+    address.refuse(true)
+    await primary.halt('immediate')
+    await query(standby, 'select pg_promote()')
+    // Others write before this store has found the new primary.
+    const other = createStore({ connection: standby.url, logger: quiet })
+    const later = (await appended(other, 'later', 150)).map(({ data }) => data as unknown)
+    await other.close()
+    address.lead(standby.port)
+    address.refuse(false)
+    await expect.poll(() => Object.values(seen).map(list => list.slice(-150)), { timeout: 40_000 }).toEqual([later, later])
+  })
+
   it('that comes late is waited for: until then writes fail with the reason, and reads go on', async () => {
     const { primary, standby, address, store } = await pair()
     await store.kv.set('a', 1)

@@ -25,7 +25,7 @@ interface AdminOptions {
 
 // The keys of the map of events: whoever listens to a name that nothing has would wait for ever.
 const EVENTS: Record<keyof StoreEvents, true> = {
-  'connection:lost': true, 'connection:restored': true, 'conflict': true, 'slow': true, 'error': true, 'retention': true,
+  'connection:lost': true, 'connection:restored': true, 'history:changed': true, 'conflict': true, 'slow': true, 'error': true, 'retention': true,
 }
 
 /** What operators do with a store. The schema can be looked at and mended while it keeps the store from starting. */

@@ -2,7 +2,7 @@ import { StoreError, messageOf } from '../errors'
 import type { BackgroundOutcome } from '../features/background'
 import type { SweepOutcome } from '../features/sweep'
 import type { ResolvedStoreOptions } from '../options'
-import type { PoolMetrics, RetentionReport, StoreAdmin } from '../types/index'
+import type { PoolMetrics, RetentionReport, StoreAdmin, StoreEvents } from '../types/index'
 import { watchConnection } from './connection'
 import { createEmitter } from './events'
 import { codeOf, countRun, createMetrics } from './metrics'
@@ -29,6 +29,7 @@ export interface Watch {
   connectionLost(error: StoreError): void
   swept(outcome: SweepOutcome): void
   retained(report: RetentionReport, outcome: BackgroundOutcome): void
+  historyChanged(change: StoreEvents['history:changed']): void
   stop(): void
 }
 
@@ -63,6 +64,7 @@ export function createWatch({ logger, slowCallMs }: ResolvedStoreOptions, option
       if (outcome.error === undefined) emit('retention', report)
       else failed('retention', 'retention could not be carried out', outcome.error)
     },
+    historyChanged: change => emit('history:changed', change),
     stop: connection.stop,
   }
 }

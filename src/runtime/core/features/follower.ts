@@ -38,8 +38,8 @@ export interface Follower {
   offer(event: GlobalEvent): boolean
   /** There is something new the leader can't give yet: reads on its own. */
   nudge(): void
-  /** The database went back to an earlier state: positions after `to` are given out again. */
-  rewind(to: bigint): void
+  /** What lies behind `to` may not be what it was: when it has changed, it is given again. */
+  rewind(to: bigint, isChanged: boolean): void
   fail(error: unknown): void
   /** Gives nothing more from now on; resolves when the callback that is running has returned, or takes too long. */
   stop(): Promise<void>
@@ -71,6 +71,9 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
   const pause = createPause()
   let queue: GlobalEvent[] = []
   let position = after
+  // Of the last event that was read: unlike the position, it is one that has been there.
+  let received = BigInt(0)
+  let rewinds = 0
   let live = false
   let stopped = false
   let failure: { error: unknown } | undefined
@@ -78,10 +81,13 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
   let delivered = Promise.resolve()
 
   async function catchUp(): Promise<void> {
+    const before = rewinds
     const upTo = await leader.position(follower)
     const events = await history(position, upTo, QUEUE)
+    // What was read may be of another history than what went before it.
+    if (rewinds !== before) return
     queue = events
-    if (events.length > 0) position = BigInt(events.at(-1)!.event.id)
+    if (events.length > 0) position = received = BigInt(events.at(-1)!.event.id)
     if (events.length === QUEUE) return
     if (upTo > position) position = upTo
     live = leader.admit(follower, upTo)
@@ -139,7 +145,7 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
       live = queue.length < QUEUE
       if (live) {
         queue.push(event)
-        position = id
+        position = received = id
         pause.wake()
       }
       return live
@@ -148,8 +154,11 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
       live = false
       pause.wake()
     },
-    rewind(to) {
-      if (position > to) position = to
+    rewind(to, isChanged) {
+      if (position <= to) return
+      rewinds++
+      if (isChanged) queue = queue.filter(({ event }) => BigInt(event.id) <= to)
+      position = isChanged || received < to ? to : received
     },
     fail(error) {
       failure ??= { error }

@@ -1,44 +1,68 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
 import { StoreError } from '../errors'
+import type { Logger } from '../options'
 import type { GlobalReader } from '../surfaces/global'
 import { READ_ALL_OPTIONS } from '../types/global'
 import type { GlobalEvent, Mark, ReadAllOptions } from '../types/index'
+import { createHistory } from './history'
 
 const PAGE = 1_000
 const SETTLE_TIMEOUT_MS = 30_000
 const FIRST_LOOK_MS = 1
 const MAX_LOOK_MS = 50
 
-/** Reads what was committed when it started, in global order, over as many statements as it takes. */
-export async function* readAll(reader: GlobalReader, given?: ReadAllOptions): AsyncGenerator<GlobalEvent> {
+/**
+ * Reads what was committed when it started, in global order, over as many statements as it takes. When another server
+ * takes over meanwhile that lacks some of it, it goes back to the last event both have, and reads what that one has.
+ */
+export async function* readAll(reader: GlobalReader, given: ReadAllOptions | undefined, logger: Logger): AsyncGenerator<GlobalEvent> {
   const { after, limit = Infinity, settleTimeout, ...filter } = checked(given)
   if (limit === 0) return
   let mark = await reader.mark()
-  const { head } = mark
+  let { head } = mark
   let position = after
   let left = limit
-  for (;;) {
+  const history = createHistory(reader, mark.history)
+
+  /** Whether to read again behind `position`: another server answers than the one that said what is settled. */
+  async function isOvertaken(now: Mark): Promise<boolean> {
+    if (now.history === mark.history) return false
+    const parting = await history.check(now, position)
+    mark = now
+    if (parting?.isChanged) {
+      logger.warn(`the database has gone back to event ${parting.shared} while all events were read: they are read from there, some may come again`)
+      position = parting.shared > after ? parting.shared : after
+    }
+    if (parting?.isChanged || now.head < head) head = now.head
+    return true
+  }
+
+  reading: for (;;) {
     const upTo = mark.settled < head ? mark.settled : head
     const page = Math.min(PAGE, left)
     for await (const events of reader.pages({ ...filter, after: position, upTo, page })) {
+      if (await isOvertaken(await reader.mark())) continue reading
       for (const event of events) {
         yield event
         if (--left === 0) return
+        history.saw(event)
+        position = BigInt(event.event.id)
       }
     }
     if (upTo > position) position = upTo
     if (position >= head) return
-    mark = await settledBehind(reader, position, settleTimeout)
+    const now = await settledBehind(reader, mark, position, settleTimeout)
+    if (!await isOvertaken(now)) mark = now
   }
 }
 
-/** Waits until the order is settled further than `position`. */
-async function settledBehind(reader: GlobalReader, position: bigint, timeout: number): Promise<Mark> {
+/** Waits until the order is settled further than `position`, or another server answers than that of `last`. */
+async function settledBehind(reader: GlobalReader, last: Mark, position: bigint, timeout: number): Promise<Mark> {
   const deadline = performance.now() + timeout
   for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, MAX_LOOK_MS)) {
     const mark = await reader.mark()
-    if (mark.settled > position) return mark
+    if (mark.settled > position || mark.history !== last.history) return mark
     if (performance.now() > deadline) {
       throw new StoreError(
         'TIMEOUT',

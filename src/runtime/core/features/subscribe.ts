@@ -12,6 +12,7 @@ import type { Follower } from './follower'
 import { createHandoff } from './handoff'
 import { inTime } from './inTime'
 import { createTail } from './tail'
+import type { HistoryChange } from './tail'
 
 export interface Subscriptions {
   subscribe: StreamSurface['subscribe']
@@ -29,6 +30,7 @@ export interface SubscriptionOptions {
   logger: Logger
   /** Begins to listen for wakes of other processes; the result ends it. */
   listen(onWake: () => void): () => Promise<void>
+  onHistoryChange?(change: HistoryChange): void
 }
 
 /** What a subscription tells whoever it is for. */
@@ -46,10 +48,10 @@ interface Checked {
 }
 
 /** Subscriptions to subjects and globs. All of them share the tail of the global order. */
-export function createSubscriptions({ read, reader, pollInterval, logger, listen }: SubscriptionOptions): Subscriptions {
+export function createSubscriptions({ read, reader, pollInterval, logger, listen, onHistoryChange }: SubscriptionOptions): Subscriptions {
   const open = new Set<Follower>()
   let closed = false
-  const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake), onTrouble: error => told(error, logger) })
+  const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake), onTrouble: error => told(error, logger), onHistoryChange })
 
   const historyOf = (subject: string) => isGlob(subject)
     ? (after: bigint, upTo: bigint, limit: number) => take(reader.pages({ after, upTo, subjects: [subject], page: limit }), limit)
@@ -58,7 +60,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 
   async function startOf({ subject, from }: Checked): Promise<bigint> {
     if (from === 'start') return BigInt(0)
-    if (from !== 'now') return BigInt(from)
+    if (from !== 'now') return tail.resume(BigInt(from))
     if (isGlob(subject)) return (await reader.mark()).head
     const [last] = await read(subject, { order: 'desc', limit: 1 })
     return BigInt(last?.id ?? 0)

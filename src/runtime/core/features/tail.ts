@@ -7,6 +7,8 @@ import { createAudience } from './audience'
 import { createBacklog } from './backlog'
 import type { Follower, Leader } from './follower'
 import { QUEUE, isHopeless } from './follower'
+import { createHistory } from './history'
+import type { Parting } from './history'
 import { createPause } from './pause'
 import { createStallWatch } from './stall'
 
@@ -18,6 +20,8 @@ const MAX_LOOK_MS = 50
 const MAX_ERROR_PAUSE_MS = 10_000
 // A list of more subjects costs more than the rows it would leave out.
 const MAX_LISTED = 1_000
+// Changes of the history that are remembered, for readers that come back.
+const MAX_GONE = 16
 
 export interface Tail extends Leader {
   /** Follows from now on; resolves with how far the tail is when it does. */
@@ -29,6 +33,14 @@ export interface Tail extends Leader {
   wake(): void
   /** Whether somebody follows this subject. */
   serves(subject: string): boolean
+  /** The position to go on from for who was at this one: a lower one when it is of a history that has gone. */
+  resume(position: bigint): Promise<bigint>
+}
+
+/** The database has gone on from an earlier state: what was given of `(shared, position]` is gone. */
+export interface HistoryChange {
+  position: string
+  shared: string
 }
 
 interface TailOptions {
@@ -39,16 +51,20 @@ interface TailOptions {
   listen(): () => Promise<void>
   /** Told of reading that fails, once until it works again. */
   onTrouble?(error: unknown): void
+  onHistoryChange?(change: HistoryChange): void
 }
 
 /** The end of the global order: read once for all followers of this process, while there are any. */
-export function createTail({ reader, pollInterval, logger, listen, onTrouble = () => {} }: TailOptions): Tail {
+export function createTail({ reader, pollInterval, logger, listen, onTrouble = () => {}, onHistoryChange = () => {} }: TailOptions): Tail {
   const followers = new Set<Follower>()
   const all = createAudience()
   const live = createAudience()
   const backlog = createBacklog()
   const pause = createPause()
+  const history = createHistory(reader)
+  const gone: { shared: bigint, position: bigint }[] = []
   let position = BigInt(0)
+  let seenOn: string | undefined
   let running = false
   let ended = Promise.resolve()
   let starting: Promise<bigint> | undefined
@@ -80,8 +96,12 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
     await stopListening()
   }
 
-  async function advance({ head, settled }: Mark): Promise<void> {
-    if (head < position) rewind(head)
+  async function advance(mark: Mark): Promise<void> {
+    const { settled } = mark
+    // Most looks find nothing new, and the server that answered before.
+    const parting = settled === position && mark.history === seenOn ? undefined : await history.check(mark, position)
+    seenOn = mark.history
+    if (parting) rewind(parting)
     if (settled <= position) return
     let finish = () => {}
     scan = { included: new Set(followers), done: new Promise((resolve) => {
@@ -92,6 +112,7 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
       for await (const events of reader.pages({ after: position, upTo: settled, subjects: listed(all.subjects()), page: PAGE })) {
         for (const event of events) {
           give(event)
+          history.saw(event)
           position = BigInt(event.event.id)
           if (++given % (QUEUE / 2) === 0) await backlog.drained(GRACE_MS)
         }
@@ -132,20 +153,31 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
   }
 
   /** A server that took over may not have the last events of the one before it, and gives out their ids again. */
-  function rewind(head: bigint): void {
-    logger.warn(`the database has gone back from event ${position} to ${head}: subscriptions go on from there`)
-    position = head
-    followers.forEach(follower => follower.rewind(head))
+  function rewind({ shared, isChanged }: Parting): void {
+    if (isChanged) {
+      const change = { position: String(position), shared: String(shared) }
+      logger.warn(`the database has gone back from event ${change.position} to ${change.shared}: subscriptions go on from there, some events may come again`)
+      gone.push({ shared, position })
+      if (gone.length > MAX_GONE) gone.shift()
+      onHistoryChange(change)
+    }
+    position = shared
+    followers.forEach(follower => follower.rewind(shared, isChanged))
+  }
+
+  async function begin(): Promise<bigint> {
+    const mark = await reader.mark()
+    // Another start may have been first, and be further.
+    if (running) return position
+    await history.begin(mark, mark.settled)
+    seenOn = mark.history
+    return position = mark.settled
   }
 
   return {
     start() {
-      if (running) return Promise.resolve(position)
-      return starting ??= reader.mark().then((mark) => {
-        // Somebody else may have begun meanwhile, and be further.
-        if (!running) position = mark.settled
-        return position
-      }).finally(() => {
+      if (running) return history.anchor(position).then(() => position)
+      return starting ??= begin().finally(() => {
         starting = undefined
       })
     },
@@ -176,6 +208,12 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
       return position
     },
     drained: backlog.delete,
+    async resume(from) {
+      const start = gone.reduce((at, { shared, position }) => at > shared && at <= position ? shared : at, from)
+      if (start <= position) return start
+      const { head } = await reader.mark()
+      return start < head ? start : head
+    },
   }
 }
 

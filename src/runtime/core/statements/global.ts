@@ -55,6 +55,25 @@ limit ${parameter(range.limit)}::bigint`,
   }
 }
 
+/** Signs of events: of those with these ids, or of so many newest ones up to each of them. */
+export function readSigns(context: StatementContext, { spec, subject, wanted }: Selection, ids: string[], newest?: number): Statement {
+  const values: unknown[] = []
+  const parameter = (value: unknown) => `$${values.push(value)}`
+  const select = `select id, version, ts, ${keyColumns(spec).map(column => `"${column}"`).join(', ')}
+from ${context.names.table(spec.table)}
+where tenant_id = ${parameter(context.tenant)}::text`
+  const bounds = `${parameter(ids)}::bigint[]`
+  const text = newest === undefined
+    ? `
+${select} and id = any(${bounds})${wanted ? ` and (${subjectConditions(spec, subject, wanted, parameter).join(' or ')})` : ''}`
+    : `
+select newest.* from pg_catalog.unnest(${bounds}) as bound (id) cross join lateral (
+${select} and id <= bound.id
+order by id desc
+limit ${parameter(newest)}::bigint) as newest`
+  return { text, values }
+}
+
 export function readVersions(context: StatementContext, subjects: string[]): Statement {
   return {
     ...context.cache.compile('versions', () => `

@@ -22,9 +22,11 @@ export function enterOrder(context: StatementContext): string {
  * How far the order is settled: `head` is the newest id given out, `settled` the newest one behind which nothing is
  * under way. Whoever may still commit an id up to `head` took it before the sequence is read here, and its lock
  * before that: it is among the locks, which are listed afterwards (the list needs the row of the sequence).
+ * `history` is another one after a restart, when another server answers, and for another database of the same name.
  */
 export function readMark(context: StatementContext): Statement {
   const { lock } = orderKey(context.names)
+  const database = '(select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())'
   const behind = `(mark.head - l.objid::bigint + ${ID_RANGE}) % ${ID_RANGE}`
   return {
     ...context.cache.compile('mark', () => `
@@ -32,8 +34,8 @@ select mark.head, least(mark.head, (
   select pg_catalog.min(mark.head - ${behind})
   from pg_catalog.pg_locks l
   where l.locktype = 'advisory' and l.classid = ${lock}::oid and l.objsubid = 2 and ${behind} < ${ID_RANGE / 2}
-    and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
-)) as settled
+    and l.database = ${database}
+)) as settled, extract(epoch from pg_catalog.pg_postmaster_start_time())::text || ' '::text || ${database}::text as history
 from (select last_value - (not is_called)::int as head from ${context.names.table('events_id_seq')}) as mark`),
     values: [],
   }

@@ -2,7 +2,7 @@ import type { Row } from '../db/types'
 import { decodeEvent } from '../spec/event'
 import type { Select, Selection } from '../spec/select'
 import type { GlobalRange } from '../statements/global'
-import { readGlobal, readVersions } from '../statements/global'
+import { readGlobal, readSigns, readVersions } from '../statements/global'
 import { readMark } from '../statements/order'
 import type { GlobalEvent, Mark } from '../types/index'
 import type { Scope } from './scope'
@@ -16,10 +16,22 @@ export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId'
   page: number
 }
 
+/** What tells an event from another one that has its id. */
+export interface Sign {
+  id: bigint
+  subject: string
+  version: string
+  ts: string
+}
+
 /** Reads the events of all tables in the order of their ids. */
 export interface GlobalReader {
   mark(): Promise<Mark>
   pages(query: GlobalQuery): AsyncGenerator<GlobalEvent[]>
+  /** Signs of the events with these ids that are in the log, of one subject or of all. */
+  signs(ids: bigint[], subject?: string): Promise<Sign[]>
+  /** Signs of the newest events of each table up to each of these positions, oldest first. */
+  newest(upTo: bigint[], limit?: number): Promise<Sign[]>
   /** The versions of subjects, of those that have events. */
   versions(subjects: string[]): Promise<Map<string, string>>
 }
@@ -43,11 +55,22 @@ export function createGlobalReader({ context, use }: Pick<Scope, 'context' | 'us
     source.more = rows.length === page
   }
 
+  async function signsOf(selections: Selection[], ids: bigint[], newest?: number): Promise<Sign[]> {
+    const found = await Promise.all(selections.map(async (selection) => {
+      const { rows } = await use(session => session.query(readSigns(context, selection, ids.map(String), newest)))
+      return rows.map(row => toSign(selection, row))
+    }))
+    return found.flat().sort((a, b) => a.id < b.id ? -1 : 1)
+  }
+
   return {
     async mark() {
-      const { rows: [row] } = await use(session => session.query<{ head: string, settled: string }>(readMark(context)))
-      return { head: BigInt(row!.head), settled: BigInt(row!.settled) }
+      const { rows: [row] } = await use(session => session.query<{ head: string, settled: string, history: string }>(readMark(context)))
+      return { head: BigInt(row!.head), settled: BigInt(row!.settled), history: row!.history }
     },
+
+    signs: (ids, subject) => signsOf(select(subject === undefined ? undefined : [subject]), ids),
+    newest: (upTo, limit = 1) => signsOf(select(), upTo, limit),
 
     async versions(subjects) {
       const { rows } = await use(session => session.query<{ subject: string, version: string }>(readVersions(context, subjects)))
@@ -81,9 +104,10 @@ function merge(sources: Source[]): GlobalEvent[] {
   }
 }
 
-function toGlobal({ spec, subject }: Selection, row: Row): GlobalEvent {
-  return {
-    subject: subject.map(part => 'text' in part ? part.text : row[part.column] as string).join(''),
-    event: decodeEvent(spec, row),
-  }
-}
+const toGlobal = ({ spec, subject }: Selection, row: Row): GlobalEvent => ({ subject: subjectOf(subject, row), event: decodeEvent(spec, row) })
+
+const toSign = ({ subject }: Selection, { id, version, ts, ...keys }: Row): Sign =>
+  ({ id: BigInt(id as string), subject: subjectOf(subject, keys), version: String(version), ts: String(ts) })
+
+const subjectOf = (parts: Selection['subject'], row: Row): string =>
+  parts.map(part => 'text' in part ? part.text : row[part.column] as string).join('')

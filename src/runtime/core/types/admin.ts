@@ -144,6 +144,8 @@ export interface StoreEvents {
   /** The database has answered again. */
   'connection:restored': { downMs: number }
   /** Somebody else was first: another version, or a transaction that PostgreSQL ended. */
+  /** The database has gone on from an earlier state: what was given of `(shared, position]` is gone. */
+  'history:changed': { position: string, shared: string }
   'conflict': CallInfo & { code: string }
   /** A call took longer than `slowCallMs`. */
   'slow': CallInfo & { durationMs: number }

@@ -37,4 +37,6 @@ export interface Mark {
   head: bigint
   /** No event up to this id can come any more. */
   settled: bigint
+  /** Changes whenever the server may be another one, or have been set back. */
+  history: string
 }
