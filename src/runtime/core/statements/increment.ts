@@ -9,7 +9,8 @@ import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { EntryInput } from './index'
 import { entryColumns } from './index'
-import type { InputRows } from './rows'
+import { inputsLocked } from './locking'
+import type { InputColumn, InputRows } from './rows'
 import { sameAsInput } from './rows'
 
 /** Where a path leads: a number column, or a path inside a jsonb column. */
@@ -60,13 +61,13 @@ export function incrementEntries(context: StatementContext, inputs: IncrementInp
         { name: 'path', cast: 'text[]', shared: true, of: pathOf },
         { name: 'around', cast: 'jsonb', shared: true, of: input => JSON.stringify(objectsAround(pathOf(input))) },
       ],
-      sql: rows => incrementSql(context, spec, target, rows, sameAsInput(keys, rows, 't.')),
+      sql: rows => incrementSql(context, spec, target, rows, keys),
     }
   })
 }
 
 function incrementSql(
-  context: StatementContext, spec: IndexSpec, target: Target, rows: InputRows<IncrementInput>, where: string,
+  context: StatementContext, spec: IndexSpec, target: Target, rows: InputRows<IncrementInput>, keys: InputColumn<IncrementInput>[],
 ): string {
   const [path, around, by] = [rows.ref('path'), rows.ref('around'), rows.ref('by')]
   const column = `t."${target.column}"`
@@ -90,18 +91,19 @@ function incrementSql(
     : [`"${target.column}" = ${written}`]
   if (target.column !== spec.rest) assignments.push(`"${spec.rest}" = coalesce(t."${spec.rest}", '{}')`)
   const conditions = [
-    where,
+    sameAsInput(keys, rows, 't.'),
     `coalesce(pg_catalog.jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
     ...target.blockers.map(field => `t.${field.sql} is null`),
     ...throughObjects(column, path, target.path.length),
     ...(target.column === spec.rest ? [] : [noneInRest(spec, target)]),
   ]
   const result = target.number ? `coalesce(${stored}, t.${target.number.sql}::double precision)` : stored
+  const table = context.names.table(spec.table)
   return `
-update ${context.names.table(spec.table)} t set
+update ${table} t set
   ${assignments.join(',\n  ')},
   version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${rows.from}
-where ${conditions.join('\n  and ')}
+where ${conditions.join('\n  and ')}${inputsLocked(table, keys, rows)}
 returning ${rows.ord} as ord, ${result} as value`
 }
 

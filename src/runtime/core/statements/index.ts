@@ -5,9 +5,11 @@ import { castOf, fieldsOf } from '../spec/fields'
 import type { Route } from '../spec/route'
 import { keyColumns } from '../spec/route'
 import type { IndexSpec } from '../spec/types'
+import { quoteIdentifier } from '../sql/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
+import { inputsLocked, lockOrder } from './locking'
 import type { InputColumn, InputRows } from './rows'
 import { lookUp, sameAsInput, selectColumns } from './rows'
 
@@ -62,7 +64,7 @@ export function addEntries(context: StatementContext, inputs: AddInput[]): State
       })),
       { name: spec.rest, cast: 'jsonb', of: input => input.rest },
     ]
-    const keys = [...keyColumns(spec), spec.id].map(key => `"${key}"`).join(', ')
+    const keys = [...keyColumns(spec), spec.id].map(quoteIdentifier)
     const replaced = ['score', ...fields.map(field => field.column), spec.rest]
     const names = columns.map(column => `"${column.name}"`).join(', ')
     const seq = `pg_catalog.nextval(${context.names.literal('entries_seq')})`
@@ -73,8 +75,8 @@ export function addEntries(context: StatementContext, inputs: AddInput[]): State
         return `
 insert into ${context.names.table(spec.table)} (tenant_id, ${names}, seq)
 select $1::text, ${names}, seq from (select ${values}, ${seq} as seq${rows.from}${rows.from && ' order by ord'}) as entry
-${rows.from && `order by ${keys}`}
-on conflict (tenant_id, ${keys}) do update set
+${rows.from && lockOrder(keys)}
+on conflict (tenant_id, ${keys.join(', ')}) do update set
   ${replaced.map(column => `"${column}" = excluded."${column}"`).join(', ')},
   version = 0, updated_at = pg_catalog.statement_timestamp()`
       },
@@ -130,15 +132,15 @@ export function updateEntries(context: StatementContext, inputs: UpdateInput[]):
     return {
       columns: [...keys, ...changed.map(({ column }) => column), ...rest, times, ...expected],
       sql: (rows) => {
-        const merge = context.names.table('merge_patch')
+        const [table, merge] = [context.names.table(spec.table), context.names.table('merge_patch')]
         const assignments = changed.map(({ field, action, column }) => action === 'merge'
           ? `${field.sql} = ${merge}(coalesce(t.${field.sql}, '{}'), ${rows.ref(column.name)})`
           : `${field.sql} = ${rows.ref(column.name)}`)
         return `
-update ${context.names.table(spec.table)} t set
+update ${table} t set
   ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${writtenRest(form, `t."${spec.rest}"`, merge, rows)},
   version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${rows.from}
-where ${sameAsInput(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
+where ${sameAsInput(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}${inputsLocked(table, keys, rows)}
 returning ${rows.ord} as ord`
       },
     }

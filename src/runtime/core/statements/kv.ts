@@ -2,8 +2,9 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
 import { likeOf } from './glob'
+import { allLocked, inputsLocked, lockOrder } from './locking'
 import type { InputColumn } from './rows'
-import { lookUp } from './rows'
+import { lookUp, sameAsInput } from './rows'
 
 // now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
 const LIVE = '(expires_at is null or expires_at > pg_catalog.statement_timestamp())'
@@ -42,6 +43,7 @@ export function setValues(context: StatementContext, inputs: SetInput[]): Statem
     sql: rows => `
 insert into ${context.names.table('kv')} (tenant_id, key, value, expires_at)
 select $1::text, ${rows.ref('key')}, ${rows.ref('value')}, pg_catalog.statement_timestamp() + ${rows.ref('ttl')} * interval '1 second'${rows.from}
+${rows.from && lockOrder(['key'])}
 on conflict (tenant_id, key) do update
   set value = excluded.value, expires_at = excluded.expires_at, updated_at = pg_catalog.statement_timestamp()`,
   }))
@@ -50,9 +52,12 @@ on conflict (tenant_id, key) do update
 export function deleteValues(context: StatementContext, keys: string[]): Statement {
   return statementFor(context, 'kv delete', keys, () => ({
     columns: keyColumns,
-    sql: rows => `
-delete from ${context.names.table('kv')} kv${rows.from.replace(' from ', ' using ')}
-where kv.tenant_id = $1::text and kv.key = ${rows.ref('key')}`,
+    sql: (rows) => {
+      const table = context.names.table('kv')
+      return `
+delete from ${table} kv${rows.from.replace(' from ', ' using ')}
+where ${sameAsInput(keyColumns, rows, 'kv.')}${inputsLocked(table, keyColumns, rows)}`
+    },
   }))
 }
 
@@ -69,6 +74,7 @@ export function incrementValues(context: StatementContext, inputs: IncrementInpu
     sql: rows => `
 insert into ${context.names.table('kv')} as kv (tenant_id, key, value)
 select $1::text, ${rows.ref('key')}, pg_catalog.to_jsonb(${rows.ref('by')})${rows.from}
+${rows.from && lockOrder(['key'])}
 on conflict (tenant_id, key) do update set
   value = case when ${dead} then excluded.value
     else pg_catalog.to_jsonb((kv.value #>> '{}'::text[])::double precision + (excluded.value #>> '{}'::text[])::double precision) end,
@@ -82,12 +88,15 @@ returning key, (value #>> '{}'::text[])::double precision as value`,
 /** The live keys among those deleted are counted. The bounds let the primary key serve a literal start. */
 export function clearValues(context: StatementContext, glob: string): Statement {
   const { pattern, from, to } = likeOf(glob)
+  const table = context.names.table('kv')
+  const meant = `tenant_id = $1::text and key >= $2::text and ($3::text is null or key < $3::text)
+    and key like $4::text escape '\\'`
   return {
     ...context.cache.compile('kv clear', () => `
 with gone as (
-  delete from ${context.names.table('kv')}
-  where tenant_id = $1::text and key >= $2::text and ($3::text is null or key < $3::text)
-    and key like $4::text escape '\\'
+  delete from ${table}
+  where ${meant}
+    and ${allLocked(`${table} t`, meant, lockOrder(['key']))}
   returning ${LIVE} as live
 )
 select pg_catalog.count(*) filter (where live) as count from gone`),

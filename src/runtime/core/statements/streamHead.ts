@@ -2,6 +2,7 @@ import type { Statement } from '../sql/statement'
 import type { ExpectedVersion } from '../types/index'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
+import { lockOrder } from './locking'
 import { enterOrder } from './order'
 
 /** What an append expects of its stream: nothing, that there is none yet, or that there is one (of a version). */
@@ -40,7 +41,7 @@ export function claimHeads(context: StatementContext, mode: HeadMode, claims: st
   const now = `(select ${NOW_MS})`
   if (mode !== 'present') {
     return `head as (
-  ${upsertHead(context, mode, 'select $1::text, subject, events, ', ` from ${claims} as i(subject, events) order by subject collate "C"`, now)}
+  ${upsertHead(context, mode, 'select $1::text, subject, events, ', ` from ${claims} as i(subject, events) ${lockOrder(['subject'])}`, now)}
   returning subject, version, last_ts
 )`
   }
@@ -78,7 +79,7 @@ export function lockHeads(context: StatementContext, subjects: string[]): Statem
     ...context.cache.compile('lock heads', () => `
 insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
 select $1::text, subject, 0, ${enterOrder(context)}, 0
-from pg_catalog.unnest($2::text[]) as subject order by subject collate "C"
+from pg_catalog.unnest($2::text[]) as subject ${lockOrder(['subject'])}
 on conflict (tenant_id, subject) do update set version = head.version
 returning subject, version, archived_version is not null as archived`),
     values: [context.tenant, subjects],

@@ -1,11 +1,10 @@
-import type { Group, Operation } from '../batch/operation'
+import type { Operation } from '../batch/operation'
 import { canComposePatches, composePatches } from '../batch/fold'
 import { foldSums, runningValues } from '../batch/sum'
-import type { Row, Session } from '../db/types'
+import type { Row } from '../db/types'
 import { StoreError, invalidValue } from '../errors'
 import { decodeMetadata } from '../spec/metadata'
 import type { IndexSpec } from '../spec/types'
-import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../statements/context'
 import type { IncrementInput } from '../statements/increment'
 import { incrementEntries } from '../statements/increment'
@@ -15,6 +14,10 @@ import type { EntriesInput } from '../statements/page'
 import { readEntries } from '../statements/page'
 import type { IndexEntry } from '../types/index'
 import { answers, byInput } from './answers'
+
+interface ValueRow extends Row {
+  value: number
+}
 
 /** What the index can do alone and in batches. */
 export function indexOperations(context: StatementContext) {
@@ -50,10 +53,10 @@ export function indexOperations(context: StatementContext) {
       return (await session.query(updateEntries(context, [input]))).count > 0
     },
     async many(session, _, groups) {
-      const rows = await sortedAnswers(session, groups, inputs => updateEntries(context, inputs))
-      return groups.map((group) => {
-        const found = rows.get(group) !== undefined
-        return group.calls.map(() => found)
+      const rows = await answers(session, updateEntries(context, groups.map(({ folded }) => folded)), groups.length)
+      return groups.map(({ calls }, at) => {
+        const found = rows[at] !== undefined
+        return calls.map(() => found)
       })
     },
     fold: (first, second) => first.expectedVersion === undefined && canComposePatches(first.patch, second.patch)
@@ -63,16 +66,16 @@ export function indexOperations(context: StatementContext) {
 
   const increment: Operation<IncrementInput, number> = {
     async one(session, _, input) {
-      const { rows: [row] } = await session.query<{ value: number }>(incrementEntries(context, [input]))
+      const { rows: [row] } = await session.query<ValueRow>(incrementEntries(context, [input]))
       if (row) return row.value
       const { rows: [entry] } = await session.query(entryExists(context, input))
       throw entry ? notANumber(input) : entryNotFound(input.route.subject, input.id)
     },
     async many(session, _, groups) {
-      const rows = await sortedAnswers(session, groups, inputs => incrementEntries(context, inputs))
-      return groups.map((group) => {
-        const row = rows.get(group)
-        return row && runningValues(row.value as number, group.calls)
+      const rows = await answers<ValueRow>(session, incrementEntries(context, groups.map(({ folded }) => folded)), groups.length)
+      return groups.map(({ calls }, at) => {
+        const row = rows[at]
+        return row && runningValues(row.value, calls)
       })
     },
     fold(first, second) {
@@ -112,19 +115,3 @@ export function decodeEntry(spec: IndexSpec, row: Row): IndexEntry {
   const [id, score] = [row[spec.id] as string, row.score as number]
   return metadata === undefined ? { id, score } : { id, score, metadata }
 }
-
-/** Sends groups in order of entry: two instances that change the same entries must not wait for each other. */
-async function sortedAnswers<I extends EntryInput>(
-  session: Session, groups: Group<I>[], statement: (inputs: I[]) => Statement,
-): Promise<Map<Group<I>, Row>> {
-  const sorted = groups.length === 1
-    ? groups
-    : groups.toSorted(({ folded: a }, { folded: b }) =>
-        a.id === b.id ? compare(a.route.subject, b.route.subject) : compare(a.id, b.id))
-  const rows = await answers(session, statement(sorted.map(({ folded }) => folded)), sorted.length)
-  const answered = new Map<Group<I>, Row>()
-  for (const [at, group] of sorted.entries()) if (rows[at]) answered.set(group, rows[at])
-  return answered
-}
-
-const compare = (a: string, b: string) => a < b ? -1 : 1

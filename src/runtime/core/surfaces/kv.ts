@@ -42,7 +42,7 @@ export function createKvSurface(scope: Scope): KvSurface {
         return [input.key, input]
       }))
       if (last.size === 0) return
-      await scope.use(session => session.query(setValues(context, [...last.values()].sort(byKey))))
+      await scope.use(session => session.query(setValues(context, [...last.values()])))
     },
 
     delete: rejecting(key => scope.send(remove, { kind: 'delete', key: checkName('key', key), input: key, bytes: key.length })),
@@ -97,8 +97,7 @@ function setOperation(context: StatementContext): Operation<SetInput, void> {
       await session.query(setValues(context, [input]))
     },
     async many(session, _, groups) {
-      // In order of key: two instances that set the same keys must not wait for each other.
-      await session.query(setValues(context, groups.map(({ folded }) => folded).sort(byKey)))
+      await session.query(setValues(context, groups.map(({ folded }) => folded)))
       return groups.map(({ calls }) => calls.map(() => undefined))
     },
     fold: (_, last) => last,
@@ -111,7 +110,7 @@ function deleteOperation(context: StatementContext): Operation<string, void> {
       await session.query(deleteValues(context, [key]))
     },
     async many(session, _, groups) {
-      await session.query(deleteValues(context, groups.map(({ folded }) => folded).sort()))
+      await session.query(deleteValues(context, groups.map(({ folded }) => folded)))
       return groups.map(({ calls }) => calls.map(() => undefined))
     },
     fold: key => key,
@@ -126,7 +125,7 @@ function incrementOperation(context: StatementContext): Operation<IncrementInput
       return row.value
     },
     async many(session, _, groups) {
-      const sums = groups.map(({ folded }) => folded).sort(byKey)
+      const sums = groups.map(({ folded }) => folded)
       const { rows } = await session.query<{ key: string, value: number }>(incrementValues(context, sums))
       const values = new Map(rows.map(row => [row.key, row.value]))
       return groups.map(({ calls, folded }) => {
@@ -137,8 +136,6 @@ function incrementOperation(context: StatementContext): Operation<IncrementInput
     fold: foldSums,
   }
 }
-
-const byKey = (a: { key: string }, b: { key: string }) => a.key < b.key ? -1 : 1
 
 function notANumber(key: string): StoreError {
   return invalidValue('key', `${JSON.stringify(key)} does not hold a number, so it can't be incremented; its value was left as it is`, { key })
