@@ -9,7 +9,7 @@ import { servers } from './servers'
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at)
 
 // What each of the callers of a store does; `DEADLOCK_CALLS=2000` looks for much longer.
-const CALLS = Number(process.env.DEADLOCK_CALLS ?? 40)
+const CALLS = Number(process.env.DEADLOCK_CALLS ?? 30)
 const CALLERS = 40
 const TIMEOUT = 60_000 + CALLS * 5_000
 

@@ -18,6 +18,9 @@ export function allLocked(from: string, conditions: string, order: string): stri
   return `(select pg_catalog.count(*) from (select from ${from} where ${conditions} ${order} for update of t) as locked) >= 0::bigint`
 }
 
+/** The same for events, of the log or its archive, in their order. */
+export const eventsLocked = (table: string, conditions: string): string => allLocked(`${table} t`, conditions, 'order by version')
+
 /** The same for the rows of several inputs, whose keys are the first columns of the statement; empty for a single one. */
 export function inputsLocked<I>(table: string, keys: InputColumn<I>[], { from }: InputRows<I>): string {
   if (!from) return ''

@@ -7,6 +7,7 @@ import { quoteLiteral } from '../sql/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
+import { eventsLocked } from './locking'
 import { inputRows } from './rows'
 import type { AppendInput } from './streamColumns'
 import type { ReadRange } from './streamRead'
@@ -40,13 +41,16 @@ export function archiveEvents(context: StatementContext, route: Route<StreamSpec
   const compile = spec.partition ? context.cache.unprepared : context.cache.compile
   const subject = `$${route.keys.length + 2}::text`
   return {
-    ...compile(`archive ${table}`, () => `
+    ...compile(`archive ${table}`, () => {
+      const own = keyCondition(['tenant_id', ...keyColumns(spec)])
+      return `
 with gone as (
-  delete from ${table} where ${keyCondition(['tenant_id', ...keyColumns(spec)])}
+  delete from ${table} where ${own} and ${eventsLocked(table, own)}
   returning id, version, ts, type, ${recordOf(spec)} as record, event_id, dismissed
 )
 insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed)
-select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed from gone`),
+select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed from gone`
+    }),
     values: [context.tenant, ...route.keys, route.subject],
   }
 }
@@ -91,7 +95,7 @@ export function takeArchived(context: StatementContext, subject: string, limit: 
   return {
     ...context.cache.compile('take archived', () => `
 delete from ${table} where (tenant_id, id) in (
-  select tenant_id, id from ${table} where tenant_id = $1::text and subject = $2::text order by version limit $3::bigint
+  select tenant_id, id from ${table} where tenant_id = $1::text and subject = $2::text order by version limit $3::bigint for update
 )
 returning ${ARCHIVED_COLUMNS}, event_id, dismissed::text as dismissed`),
     values: [context.tenant, subject, limit],
@@ -127,10 +131,11 @@ select $1::text, ${columns.map(({ name }) => rows.ref(name)).join(', ')}${rows.f
 
 /** Deletes archived events of a subject: all of them, or those before a version. */
 export function deleteArchived(context: StatementContext, subject: string, before: number | null = null): Statement {
+  const table = context.names.table('events_archive')
+  const meant = 'tenant_id = $1::text and subject = $2::text and ($3::bigint is null or version < $3::bigint)'
   return {
     ...context.cache.compile('delete archived', () => `
-delete from ${context.names.table('events_archive')}
-where tenant_id = $1::text and subject = $2::text and ($3::bigint is null or version < $3::bigint)`),
+delete from ${table} where ${meant} and ${eventsLocked(table, meant)}`),
     values: [context.tenant, subject, before],
   }
 }

@@ -4,6 +4,7 @@ import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
+import { eventsLocked } from './locking'
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */
 export function deleteHead(context: StatementContext, subject: string): Statement {
@@ -18,8 +19,11 @@ export function deleteEvents(context: StatementContext, route: Route<StreamSpec>
   const table = context.names.table(route.spec.table)
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
   return {
-    ...compile(`delete events ${table}`, () => `
-delete from ${table} where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])}`),
+    ...compile(`delete events ${table}`, () => {
+      const own = keyCondition(['tenant_id', ...keyColumns(route.spec)])
+      return `
+delete from ${table} where ${own} and ${eventsLocked(table, own)}`
+    }),
     values: [context.tenant, ...route.keys],
   }
 }

@@ -4,6 +4,7 @@ import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition } from './context'
+import { eventsLocked } from './locking'
 import { eventColumns } from './streamRead'
 
 export function dismissEvent(context: StatementContext, tableName: string, given: { id: string, reason: string, by: string }): Statement {
@@ -44,8 +45,11 @@ export function truncateEvents(context: StatementContext, route: Route<StreamSpe
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
   const keys = ['tenant_id', ...keyColumns(route.spec)]
   return {
-    ...compile(`truncate ${table}`, () => `
-delete from ${table} where ${keyCondition(keys)} and version < $${keys.length + 1}::bigint`),
+    ...compile(`truncate ${table}`, () => {
+      const first = `${keyCondition(keys)} and version < $${keys.length + 1}::bigint`
+      return `
+delete from ${table} where ${first} and ${eventsLocked(table, first)}`
+    }),
     values: [context.tenant, ...route.keys, version],
   }
 }

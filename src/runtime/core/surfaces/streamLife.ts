@@ -33,11 +33,11 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
     async delete(subject) {
       const route = routeOf(subject)
       return atomic(async (transaction) => {
+        // First the head, then the log, then the archive: all calls take locks in this order.
         const head = await transaction.query(deleteHead(context, route.subject))
-        const archived = await transaction.query(deleteArchived(context, route.subject))
-        if (head.count === 0) return archived.count > 0
-        const events = await transaction.query(deleteEvents(context, route))
-        return events.count + archived.count > 0
+        const events = head.count > 0 ? (await transaction.query(deleteEvents(context, route))).count : 0
+        const archived = (await transaction.query(deleteArchived(context, route.subject))).count
+        return events + archived > 0
       })
     },
 
