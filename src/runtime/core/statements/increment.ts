@@ -32,6 +32,10 @@ function targetOf(spec: IndexSpec, path: string[]): Target {
   return { number: undefined, column: spec.rest, path, blockers }
 }
 
+/** Paths of one shape have the same SQL. */
+const targetShape = ({ number, column, path, blockers }: Target): string =>
+  `${number?.name ?? column} ${path.length} ${blockers.map(field => field.column).join(',')}`
+
 export interface IncrementInput extends EntryInput {
   /** As the caller wrote it. */
   field: string
@@ -49,8 +53,7 @@ export interface IncrementInput extends EntryInput {
 export function incrementEntries(context: StatementContext, inputs: IncrementInput[]): Statement {
   const [{ route: { spec }, path }] = inputs as [IncrementInput]
   const target = targetOf(spec, path)
-  const shape = `${target.number?.name ?? target.column} ${target.path.length} ${target.blockers.map(field => field.column).join(',')}`
-  return statementFor(context, `increment ${spec.table} ${shape}`, inputs, () => {
+  return statementFor(context, `increment ${spec.table} ${targetShape(target)}`, inputs, () => {
     const keys = entryColumns<IncrementInput>(spec)
     const pathOf = (input: IncrementInput) => targetOf(spec, input.path).path
     return {
@@ -64,6 +67,32 @@ export function incrementEntries(context: StatementContext, inputs: IncrementInp
       sql: rows => incrementSql(context, spec, target, rows, keys),
     }
   })
+}
+
+/** Whether an entry holds what can be incremented, as `incrementEntries` has it; no row where there is no entry. */
+export function readCountable(context: StatementContext, input: IncrementInput): Statement {
+  const { route: { spec } } = input
+  const target = targetOf(spec, input.path)
+  return statementFor(context, `countable ${spec.table} ${targetShape(target)}`, [input], () => {
+    const keys = entryColumns<IncrementInput>(spec)
+    return {
+      columns: [...keys, { name: 'path', cast: 'text[]', of: each => targetOf(spec, each.path).path }],
+      sql: rows => `
+select ${countable(spec, target, rows.ref('path')).join('\n  and ')} as countable
+from ${context.names.table(spec.table)} t where ${sameAsInput(keys, rows, 't.')}`,
+    }
+  })
+}
+
+/** What an entry has to be like to be incremented. */
+function countable(spec: IndexSpec, target: Target, path: string): string[] {
+  const column = `t."${target.column}"`
+  return [
+    `coalesce(pg_catalog.jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
+    ...target.blockers.map(field => `t.${field.sql} is null`),
+    ...throughObjects(column, path, target.path.length),
+    ...(target.column === spec.rest ? [] : [noneInRest(spec, target)]),
+  ]
 }
 
 function incrementSql(
@@ -90,13 +119,7 @@ function incrementSql(
       ]
     : [`"${target.column}" = ${written}`]
   if (target.column !== spec.rest) assignments.push(`"${spec.rest}" = coalesce(t."${spec.rest}", '{}')`)
-  const conditions = [
-    sameAsInput(keys, rows, 't.'),
-    `coalesce(pg_catalog.jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
-    ...target.blockers.map(field => `t.${field.sql} is null`),
-    ...throughObjects(column, path, target.path.length),
-    ...(target.column === spec.rest ? [] : [noneInRest(spec, target)]),
-  ]
+  const conditions = [sameAsInput(keys, rows, 't.'), ...countable(spec, target, path)]
   const result = target.number ? `coalesce(${stored}, t.${target.number.sql}::double precision)` : stored
   const table = context.names.table(spec.table)
   return `

@@ -96,21 +96,11 @@ export function getEntries(context: StatementContext, inputs: EntryInput[]): Sta
   })
 }
 
-export function entryExists(context: StatementContext, input: EntryInput): Statement {
-  return onEntry(context, input, 'exists', (table, where) => `select 1 from ${table} where ${where}`)
-}
-
 export function deleteEntry(context: StatementContext, input: EntryInput): Statement {
-  return onEntry(context, input, 'delete', (table, where) => `delete from ${table} where ${where}`)
-}
-
-function onEntry(
-  context: StatementContext, input: EntryInput, name: string, build: (table: string, where: string) => string,
-): Statement {
   const { spec } = input.route
-  return statementFor(context, `${name} ${spec.table}`, [input], () => {
+  return statementFor(context, `delete ${spec.table}`, [input], () => {
     const columns = entryColumns(spec)
-    return { columns, sql: rows => build(context.names.table(spec.table), sameAsInput(columns, rows)) }
+    return { columns, sql: rows => `delete from ${context.names.table(spec.table)} where ${sameAsInput(columns, rows)}` }
   })
 }
 

@@ -1,10 +1,10 @@
 import type { AppendManyOptions, EventRecord } from '../types/index'
 import type { AppendInput } from '../statements/streamColumns'
-import { forgetHeads, lockHeads } from '../statements/streamHead'
+import { forgetHeads, lockHeads, readHead } from '../statements/streamHead'
 import type { Expectation } from '../statements/streamHead'
 import { ANY, meets } from './appendInput'
 import type { Appending } from './appendRows'
-import { appendRows, archivedError, knownRecords, partitionOf, versionConflict } from './appendRows'
+import { appendRows, archivedError, isComplete, knownRecords, partitionOf, versionConflict } from './appendRows'
 
 /** Events in one statement. */
 export const MAX_STEP = 5_000
@@ -14,6 +14,23 @@ export interface SubjectAppend {
   subject: string
   expectation: Expectation
   inputs: AppendInput[]
+}
+
+/**
+ * Appends inputs of one subject, or says what is there instead.
+ * @throws {StoreError} VERSION_CONFLICT, ARCHIVED
+ */
+export async function appendToSubject(on: Appending, inputs: AppendInput[]): Promise<EventRecord[]> {
+  const [{ route: { subject }, expectation }] = inputs as [AppendInput]
+  const records = await appendRows(on, inputs)
+  if (isComplete(records)) return records
+  const { rows: [head] } = await on.session.query(readHead(on.context, subject))
+  const actual = head === undefined ? 0 : Number(head.version)
+  if (!meets(expectation, actual)) throw versionConflict(subject, expectation, actual)
+  // In between the stream became what was expected: locked, it is what it is found to be.
+  const [appended] = await on.session.atomic(session => appendLocked({ ...on, session }, [{ subject, expectation, inputs }]))
+  if (!on.session.inTransaction) await on.tables.afterTransaction()
+  return appended!
 }
 
 /**

@@ -4,11 +4,9 @@ import { decodeEvent, recordOf } from '../spec/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput } from '../statements/streamColumns'
 import { appendEvents } from '../statements/streamAppend'
-import { readHead } from '../statements/streamHead'
 import type { Expectation } from '../statements/streamHead'
 import { readByEventIds } from '../statements/streamHistory'
 import type { EventRecord } from '../types/index'
-import { meets } from './appendInput'
 
 const UNIQUE_VIOLATION = '23505'
 const CHECK_VIOLATION = '23514'
@@ -47,22 +45,6 @@ export async function appendRows(on: Appending, inputs: AppendInput[]): Promise<
   rows.sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
   if (rows.length === inputs.length) return inputs.map((input, at) => recordOf(input.route, input, rows[at]!))
   return inputs[0]!.eventId === undefined ? byKey(inputs, rows) : knownRecords(on, inputs)
-}
-
-/**
- * Appends inputs of one subject, or says what is there instead.
- * @throws {StoreError} VERSION_CONFLICT, ARCHIVED
- */
-export async function appendToSubject(on: Appending, inputs: AppendInput[]): Promise<EventRecord[]> {
-  const [{ route: { subject }, expectation }] = inputs as [AppendInput]
-  for (let attempt = 1; ; attempt++) {
-    const records = await appendRows(on, inputs)
-    if (isComplete(records)) return records
-    const { rows: [head] } = await on.session.query(readHead(on.context, subject))
-    const actual = head === undefined ? 0 : Number(head.version)
-    // In between the stream may have become what was expected.
-    if (!meets(expectation, actual) || attempt === MAX_ATTEMPTS) throw versionConflict(subject, expectation, actual)
-  }
 }
 
 /** The records of the ids of the inputs, where there are any. */
@@ -123,7 +105,7 @@ function byKey(inputs: AppendInput[], rows: StoredRow[]): (EventRecord | undefin
   })
 }
 
-function isComplete(records: (EventRecord | undefined)[]): records is EventRecord[] {
+export function isComplete(records: (EventRecord | undefined)[]): records is EventRecord[] {
   return !records.includes(undefined)
 }
 

@@ -7,13 +7,16 @@ import { decodeMetadata } from '../spec/metadata'
 import type { IndexSpec } from '../spec/types'
 import type { StatementContext } from '../statements/context'
 import type { IncrementInput } from '../statements/increment'
-import { incrementEntries } from '../statements/increment'
+import { incrementEntries, readCountable } from '../statements/increment'
 import type { AddInput, EntryInput, UpdateInput } from '../statements/index'
-import { addEntries, entryExists, getEntries, updateEntries } from '../statements/index'
+import { addEntries, getEntries, updateEntries } from '../statements/index'
 import type { EntriesInput } from '../statements/page'
 import { readEntries } from '../statements/page'
 import type { IndexEntry } from '../types/index'
 import { answers, byInput } from './answers'
+
+// An entry that changes in between that often is not changed by chance.
+const MAX_ATTEMPTS = 50
 
 interface ValueRow extends Row {
   value: number
@@ -66,10 +69,15 @@ export function indexOperations(context: StatementContext) {
 
   const increment: Operation<IncrementInput, number> = {
     async one(session, _, input) {
-      const { rows: [row] } = await session.query<ValueRow>(incrementEntries(context, [input]))
-      if (row) return row.value
-      const { rows: [entry] } = await session.query(entryExists(context, input))
-      throw entry ? notANumber(input) : entryNotFound(input.route.subject, input.id)
+      for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+        const { rows: [row] } = await session.query<ValueRow>(incrementEntries(context, [input]))
+        if (row) return row.value
+        const { rows: [entry] } = await session.query<{ countable: boolean }>(readCountable(context, input))
+        if (!entry) throw entryNotFound(input.route.subject, input.id)
+        // Of an entry that came, or became a number, in between nothing can be said but what the next attempt finds.
+        if (!entry.countable) throw notANumber(input)
+      }
+      throw neverTheSame(input)
     },
     async many(session, _, groups) {
       const rows = await answers<ValueRow>(session, incrementEntries(context, groups.map(({ folded }) => folded)), groups.length)
@@ -108,6 +116,12 @@ export function entryNotFound(key: string, id: string, when = ''): StoreError {
 
 function notANumber({ route: { subject: key }, id, field }: IncrementInput): StoreError {
   return invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number, so it can't be incremented; nothing was changed`, { key, id, field })
+}
+
+function neverTheSame({ route: { subject: key }, id }: IncrementInput): StoreError {
+  return new StoreError('DATABASE', `entry ${JSON.stringify(id)} in ${JSON.stringify(key)} was not incremented: it can be, but the database changed no row, ${MAX_ATTEMPTS} times; look for a trigger that keeps updates from its table`, {
+    details: { key, id },
+  })
 }
 
 export function decodeEntry(spec: IndexSpec, row: Row): IndexEntry {

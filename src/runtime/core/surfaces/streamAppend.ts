@@ -7,9 +7,9 @@ import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../types/even
 import type { AppendManyOptions, EventRecord, StreamSurface } from '../types/index'
 import { ANY, appendInput, appendInputs, checkExpectation } from './appendInput'
 import type { SubjectAppend } from './appendLocked'
-import { MAX_STEP, appendLocked } from './appendLocked'
+import { MAX_STEP, appendLocked, appendToSubject } from './appendLocked'
 import type { Appending } from './appendRows'
-import { appendRows, appendToSubject, partitionOf } from './appendRows'
+import { appendRows, partitionOf } from './appendRows'
 import type { Scope } from './scope'
 
 /** The calls that write events. */

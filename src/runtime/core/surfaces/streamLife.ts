@@ -23,7 +23,8 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
   const atomic = <R>(work: (transaction: Session) => Promise<R>) => scope.use(session => session.atomic(work))
   // An id does not say in which table its event is.
   const anywhere = async (statement: (table: string) => Statement): Promise<boolean> => scope.use(async (session) => {
-    for (const table of [...scope.streamTables, ARCHIVE]) {
+    // Twice, since one that comes back from the archive meanwhile would be missed.
+    for (const table of [...scope.streamTables, ARCHIVE, ...scope.streamTables]) {
       if ((await session.query(statement(table))).count > 0) return true
     }
     return false
