@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { PAGES, createBatcher } from '../../src/runtime/core/batch/batcher'
-import type { Batching } from '../../src/runtime/core/batch/batcher'
+import { createBatcher } from '../../src/runtime/core/batch/batcher'
+import type { Batching } from '../../src/runtime/core/batch/batching'
+import { PAGES } from '../../src/runtime/core/batch/batching'
 import type { Group, Operation } from '../../src/runtime/core/batch/operation'
 import type { Session, StreamTables } from '../../src/runtime/core/db/types'
 import { StoreError } from '../../src/runtime/core/errors'
@@ -18,7 +19,7 @@ interface Statement {
 /** Statements that end when the test says so, and a note of each. */
 function bench(options: { fold?: (first: Input, second: Input) => Input | undefined, answer?: (group: Group<Input>) => number[] | undefined, batching?: Batching } = {}) {
   const sent: Statement[] = []
-  const send = createBatcher(work => work({} as Session, {} as StreamTables), { enter() {}, leave() {} }, options.batching)
+  const { send } = createBatcher(work => work({} as Session, {} as StreamTables), { enter() {}, leave() {} }, options.batching)
   const statement = (inputs: Input[]) => new Promise<void>((resolve, reject) => {
     sent.push({ inputs, finish: error => error === undefined ? resolve() : reject(error) })
   })

@@ -2,8 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { createAdmin } from './admin/admin'
 import { countedBatcher } from './admin/countedBatcher'
 import { createWatch } from './admin/watch'
-import { PAGES, ROWS } from './batch/batcher'
-import type { Batching } from './batch/batcher'
+import { createBatcher } from './batch/batcher'
+import type { Batching } from './batch/batching'
+import { PAGES, ROWS } from './batch/batching'
+import type { Queue } from './batch/operation'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
@@ -34,7 +36,7 @@ import { orderKey } from './sql/order'
 import { createStatementCache } from './sql/statement'
 import type { StatementContext } from './statements/context'
 import { notifyReaders } from './statements/order'
-import { sendAlone } from './surfaces/alone'
+import { sendAlone, sendInOrder } from './surfaces/alone'
 import { createGlobalReader } from './surfaces/global'
 import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
@@ -91,9 +93,16 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const run: Scope['use'] = work => connector.use(({ db, value }) =>
     work(db, value.tables).catch(error => explainGone(db, names, error)))
   const use: Scope['use'] = work => connector.call(() => run(work))
+  const room = () => connector.current()?.db.room?.()
+  const batched = (batching: Batching) => countedBatcher(run, connector, watch.metrics.counts.batching, batching, room)
+  const unbatched = (): Queue => {
+    const { inOrder } = createBatcher(run, connector, ROWS, room)
+    return { inOrder, send: sendInOrder(inOrder) }
+  }
   // Each tier has a queue of its own: calls of different tiers have no order to keep.
-  const sender = (batching: Batching) => resolved.batching ? countedBatcher(run, connector, watch.metrics.counts.batching, batching) : sendAlone(use)
-  const scopeOf = (): Scope => ({ ...routes, use, send: sender(ROWS), sendRead: sender(PAGES) })
+  const scopeOf = (): Scope => resolved.batching
+    ? { ...routes, use, ...batched(ROWS), sendRead: batched(PAGES).send }
+    : { ...routes, use, ...unbatched(), sendRead: sendAlone(use) }
 
   const stream = createStreamSurface({ ...scopeOf(), appended: subject => announce(subject) })
   const reader = createGlobalReader({ context, use }, createSelect(streamSpecs, resolved.subjectPrefix))

@@ -1,3 +1,12 @@
+import { nextTick as realNextTick } from 'node:process'
+import { performance as realPerformance } from 'node:perf_hooks'
+import { setTimeout as realSetTimeout } from 'node:timers'
+
+// Taken once: tests put fake clocks in the place of the global ones, and calls must not stand still under them.
+export const nextTick = realNextTick
+export const setTimer = realSetTimeout
+export const now = realPerformance.now.bind(realPerformance)
+
 /** Lets the process end while a timer is pending. The timers of workers are numbers, and nothing there waits for them. */
 export function unref(timer: NodeJS.Timeout): void {
   (timer as Partial<Pick<NodeJS.Timeout, 'unref'>>).unref?.()

@@ -1,17 +1,24 @@
-import type { Batching, Gate } from '../batch/batcher'
 import { createBatcher } from '../batch/batcher'
-import type { Send } from '../batch/operation'
-import type { Scope } from '../surfaces/scope'
+import type { Batching, Gate, Room } from '../batch/batching'
+import type { Queue, Use } from '../batch/operation'
 import type { StoreMetrics } from '../types/index'
 
 /** A batcher, with a note of how many calls came and in how many statements they went out. */
-export function countedBatcher(use: Scope['use'], gate: Gate, counts: StoreMetrics['batching'], batching: Batching): Send {
-  const send = createBatcher((work) => {
+export function countedBatcher(
+  use: Use, gate: Gate, counts: StoreMetrics['batching'], batching: Batching, roomOf: () => Room | undefined,
+): Queue {
+  const { send, inOrder } = createBatcher((work) => {
     counts.statements++
     return use(work)
-  }, gate, batching)
-  return (operation, call) => {
-    counts.calls++
-    return send(operation, call)
+  }, gate, batching, roomOf)
+  return {
+    send(operation, call) {
+      counts.calls++
+      return send(operation, call)
+    },
+    inOrder(keys, work) {
+      counts.calls++
+      return inOrder(keys, work)
+    },
   }
 }

@@ -1,220 +1,223 @@
-import type { Session, StreamTables } from '../db/types'
 import { StoreError } from '../errors'
-import type { Call, Group, Operation, Send } from './operation'
+import { nextTick, now, setTimer } from '../timer'
+import type { Batching, Gate, Room } from './batching'
+import { ROWS } from './batching'
+import type { InLine } from './lanes'
+import { createLanes } from './lanes'
+import type { Call, LoneOperation, Operation, Queue, Use, Work } from './operation'
+import type { Awaited, Batched, Shared, Wait } from './settle'
+import { sendAlone, sendTogether } from './settle'
 
-/** Counts calls that are under way. */
-export interface Gate {
-  /** @throws when there must be no more of them */
-  enter(): void
-  leave(calls: number): void
-}
-
-type Use = <R>(work: (session: Session, tables: StreamTables) => Promise<R>) => Promise<R>
-
-interface Pending extends Call<unknown> {
+interface Pending<O = LoneOperation<unknown, unknown>> extends Awaited<O>, InLine {
   since: number
-  operation: Operation<unknown, unknown>
-  resolve(result: unknown): void
-  reject(error: unknown): void
+  /** Undefined for one that goes out alone. */
+  kind: string | undefined
+  bytes: number
 }
 
-/** Calls of one key that go out together. */
-interface Batched extends Group<unknown> {
-  calls: Pending[]
+type PendingShared = Pending<Operation<unknown, unknown>>
+
+interface Started {
+  at: number
+  shared: boolean
 }
 
-/** How calls are put together. */
-export interface Batching {
-  /** Statements at work while none of them stalls. */
-  parallel: number
-  /** Fewer keys than this gain less from one more statement than it costs. */
-  minKeys: number
-  maxCalls: number
-  /** Calls of one key wait for each other. */
-  ordered: boolean
-}
-
-/** Single rows. Two statements at work keep the server busy while this process prepares the next one. */
-export const ROWS: Batching = { parallel: 2, minKeys: 16, maxCalls: 512, ordered: true }
-/** Pages take the server longer than their way there: they are spread over connections first. */
-export const PAGES: Batching = { parallel: 6, minKeys: 1, maxCalls: 32, ordered: false }
-
-const MAX_BYTES = 1 << 20
-const MAX_QUEUE = 8_192
-// Statements that take longer than this may wait for a lock somebody holds; the others then go around them.
-const STALL_MS = 20
-const MAX_STALLED = 4
+const WORK: LoneOperation<Work<unknown>, unknown> = { one: (session, tables, work) => work(session, tables) }
+const ANY_ROOM: Room = { free: Infinity, waitMs: 0 }
 
 /**
- * Makes one statement of calls that come at the same time. A lone call goes out at once; calls that come while
- * statements are under way form the next one. Calls of one key go out in the order they came, one statement at a
- * time; results and errors are those of single calls.
+ * Sends calls in the order of each key, and makes one statement of those that come at the same time. A lone call goes
+ * out at once; calls that come while statements are under way form the next one. Results and errors are those of
+ * single calls. Every call settles, whatever becomes of its statement.
+ * @param roomOf undefined where there is one connection, or none yet
  */
-export function createBatcher(use: Use, gate: Gate, { parallel, minKeys, maxCalls, ordered }: Batching = ROWS): Send {
-  let queue: Pending[] = []
-  const waiting: (() => void)[] = []
-  const busy = new Set<string>()
-  const started = new Set<{ at: number }>()
+export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, roomOf = (): Room | undefined => ANY_ROOM): Queue {
+  const { parallel, minKeys, maxCalls, maxBytes, maxKeys, ordered, stallMs } = batching
+  const lanes = createLanes<Pending>(beReady)
+  // First on all their keys; the one that became so first comes first.
+  let shared: PendingShared[] = []
+  let alone: Pending[] = []
+  const started = new Set<Started>()
   let scheduled = false
   let turnStartedAt = 0
-  let stalled: NodeJS.Timeout | undefined
+  let lastMovedAt = 0
+  let timer: ReturnType<typeof setTimer> | undefined
+
+  function beReady(pending: Pending): void {
+    if (isShared(pending)) shared.push(pending)
+    else alone.push(pending)
+  }
+
+  function enter(pending: Pending): void {
+    if (lanes.enter(pending)) beReady(pending)
+  }
 
   function schedule(): void {
     if (scheduled) return
     scheduled = true
-    turnStartedAt = performance.now()
+    turnStartedAt = now()
     // After the callers that were just answered have made their next calls, and before any input or timer.
-    process.nextTick(flush)
+    nextTick(flush)
   }
 
   function flush(): void {
     scheduled = false
-    while (queue.length > 0 && mayStart()) {
-      const groups = take(share())
-      if (groups.length === 0) return
-      void start(groups)
+    while (shared.length + alone.length > 0) {
+      const most = shared.length > 0 ? startable() : 0
+      const isAlone = alone.length > 0 && (most === 0 || alone[0]!.since < shared[0]!.since)
+      if ((!isAlone && most === 0) || !hasRoom()) {
+        timer ??= setTimer(lookAgain, stallMs)
+        return
+      }
+      if (isAlone) startAlone(alone.shift()!)
+      // As many keys as leave the same for each of the statements that may follow.
+      else startShared(take(Math.max(Math.ceil(shared.length / most), minKeys)))
     }
   }
 
-  function mayStart(): boolean {
-    if (started.size < parallel) return true
-    if (started.size >= parallel + MAX_STALLED) return false
-    const age = performance.now() - Math.max(...[...started].map(({ at }) => at))
-    if (age >= STALL_MS) return true
-    stalled ??= setTimeout(() => {
-      stalled = undefined
-      schedule()
-    }, STALL_MS - age)
-    return false
+  /** How many shared statements may start: once all that are at work stall, one after the other. */
+  function startable(): number {
+    let [count, latest] = [0, 0]
+    for (const statement of started) {
+      if (!statement.shared) continue
+      count++
+      latest = Math.max(latest, statement.at)
+    }
+    return count < parallel ? parallel - count : Number(now() - latest >= stallMs)
   }
 
-  /** How many keys the next statement may take: as many as leave the same for each of those that may follow. */
-  function share(): number {
-    return Math.max(Math.ceil(queue.length / Math.max(parallel - started.size, 1)), minKeys)
-  }
+  /** The last connection is left to others: calls that wait for locks must not stop everything else. */
+  const hasRoom = () => started.size < parallel || (roomOf()?.free ?? 0) > 1
 
-  /** The calls of the next statement: those of the kind of the first that may go, none past an earlier one of its key. */
-  function take(mostKeys: number): Batched[] {
-    if (queue.length === 1) return takeLone()
-    const groups = new Map<string, Batched>()
-    const held = new Set<string>()
-    const rest: Pending[] = []
-    let first: Pending | undefined
+  /** The calls of the next statement: those of the kind of the first one, none past an earlier one of its key. */
+  function take(mostKeys: number): Batched<PendingShared>[] {
+    const [first] = shared as [PendingShared]
+    const groups: Batched<PendingShared>[] = []
+    const rest: PendingShared[] = []
+    const end = Math.min(shared.length, maxKeys)
     let [at, calls, bytes] = [0, 0, 0]
-    for (; at < queue.length && calls < maxCalls; at++) {
-      const call = queue[at]!
-      const fits = first === undefined
-        || (call.operation === first.operation && call.kind === first.kind && bytes + call.bytes <= MAX_BYTES)
-      if (fits && !busy.has(call.key) && !(held.size > 0 && held.has(call.key)) && join(groups, call, mostKeys)) {
-        first ??= call
-        calls++
-        bytes += call.bytes
+    for (; at < end && calls < maxCalls && groups.length < mostKeys; at++) {
+      const head = shared[at]!
+      if (calls > 0 && !fits(head, first, bytes)) {
+        rest.push(head)
+        continue
       }
-      else {
-        held.add(call.key)
-        rest.push(call)
-      }
-    }
-    queue = rest.length > 0 ? rest.concat(queue.slice(at)) : queue.slice(at)
-    while (queue.length < MAX_QUEUE && waiting.length > 0) waiting.shift()!()
-    return [...groups.values()]
-  }
-
-  function takeLone(): Batched[] {
-    const [call] = queue as [Pending]
-    if (busy.has(call.key)) return []
-    queue = []
-    return [{ calls: [call], folded: call.input }]
-  }
-
-  async function start(groups: Batched[]): Promise<void> {
-    const statement = { at: performance.now() }
-    started.add(statement)
-    let calls = 0
-    for (const group of groups) {
-      if (ordered) busy.add(group.calls[0]!.key)
+      const group: Batched<PendingShared> = { calls: [head], folded: head.input }
+      bytes = fold(group, head, maxCalls - calls, bytes + head.bytes)
       calls += group.calls.length
+      groups.push(group)
     }
-    await run(groups)
-    for (const group of groups) busy.delete(group.calls[0]!.key)
+    shared = rest.length > 0 ? rest.concat(shared.slice(at)) : shared.slice(at)
+    return groups
+  }
+
+  const fits = (call: PendingShared, first: PendingShared, bytes: number) =>
+    call.operation === first.operation && call.kind === first.kind && bytes + call.bytes <= maxBytes
+
+  /** Adds the calls behind the first one of its key, as far as one input can stand for all of them. */
+  function fold(group: Batched<PendingShared>, head: PendingShared, most: number, bytes: number): number {
+    if (!head.followed) return bytes
+    const lane = lanes.on(head.key)
+    for (let at = 1; at < lane.length && at < most; at++) {
+      const next = lane[at]!
+      if (!isShared(next) || !fits(next, head, bytes)) break
+      const folded = foldedOf(group, next)
+      if (folded === undefined) break
+      group.calls.push(next)
+      group.folded = folded
+      bytes += next.bytes
+    }
+    return bytes
+  }
+
+  function startShared(groups: Batched<PendingShared>[]): void {
+    void start(true, groups, () => sendTogether(use, groups, ordered))
+  }
+
+  function startAlone(pending: Pending): void {
+    void start(false, [{ calls: [pending], folded: undefined }], () => sendAlone(use, pending))
+  }
+
+  async function start(isTogether: boolean, groups: Batched<Pending>[], send: () => Promise<Wait | undefined>): Promise<void> {
+    const statement: Started = { at: now(), shared: isTogether }
+    started.add(statement)
+    lastMovedAt = statement.at
+    if (!ordered) leave(groups)
+    const wait = await send()
+    if (ordered) leave(groups)
     started.delete(statement)
+    lastMovedAt = now()
+    let calls = 0
+    for (const group of groups) calls += group.calls.length
     gate.leave(calls)
-    if (queue.length > 0) schedule()
+    if (wait) giveUp(wait)
+    if (shared.length > 0) schedule()
+    else flush()
   }
 
-  async function run(groups: Batched[]): Promise<void> {
-    const [{ calls, calls: [call] }] = groups as [Batched]
-    if (groups.length === 1 && calls.length === 1) return single(calls[0]!)
-    let results: (unknown[] | undefined)[]
-    try {
-      results = await use((session, tables) => call!.operation.many(session, tables, groups))
-    }
-    catch (error) {
-      if (!isRolledBack(error)) {
-        groups.forEach(group => group.calls.forEach(each => each.reject(error)))
-        return giveUp(error)
+  function leave(groups: Batched<Pending>[]): void {
+    for (const { calls } of groups) lanes.leave(calls[0]!, calls.length)
+  }
+
+  /** When no connection came, the calls that have waited as long need not wait for one once more. */
+  function giveUp(wait: Wait): void {
+    const latest = now() - wait.details.waitedMs
+    const isLate = ({ since }: Pending) => since <= latest
+    // With those that are first on their keys only because others have been given up.
+    for (let late = [...shared, ...alone].filter(isLate); late.length > 0; late = [...shared, ...alone].filter(isLate)) {
+      shared = shared.filter(pending => !isLate(pending))
+      alone = alone.filter(pending => !isLate(pending))
+      for (const pending of late) {
+        pending.reject(wait)
+        lanes.leave(pending, 1)
       }
-      // Somebody's value: the halves go on without each other, until the guilty call is alone.
-      if (groups.length === 1) return alone(calls)
-      const middle = Math.ceil(groups.length / 2)
-      // Together: a statement that failed by its time-out would else be followed by one that waits as long again.
-      await Promise.all([run(groups.slice(0, middle)), run(groups.slice(middle))])
-      return
+      gate.leave(late.length)
     }
-    const refused: Pending[] = []
-    for (const [at, { calls }] of groups.entries()) {
-      const answers = results[at]
-      if (answers) for (let of = 0; of < calls.length; of++) calls[of]!.resolve(answers[of])
-      else refused.push(...calls)
-    }
-    if (refused.length > 0) await alone(refused)
   }
 
-  async function alone(calls: Pending[]): Promise<void> {
-    if (ordered) for (const call of calls) await single(call)
-    else await Promise.all(calls.map(single))
+  /** By now statements may stall, and connections of others may have become free. */
+  function lookAgain(): void {
+    timer = undefined
+    const waitMs = roomOf()?.waitMs ?? 0
+    if (waitMs > 0 && now() - lastMovedAt >= waitMs && !hasRoom()) giveUp(noRoom(waitMs, started.size))
+    flush()
   }
 
-  const single = (call: Pending) => use((session, tables) => call.operation.one(session, tables, call.input)).then(call.resolve, (error) => {
-    call.reject(error)
-    giveUp(error)
-  })
+  return {
+    send: <I, R>(operation: Operation<I, R>, { kind, key, input, bytes }: Call<I>) => new Promise<R>((resolve, reject) => {
+      gate.enter()
+      schedule()
+      enter({
+        key, others: undefined, span: undefined, ahead: 0, followed: false, operation, kind, input, bytes, resolve, reject, since: turnStartedAt,
+      } as unknown as Pending)
+    }),
 
-  /** When no connection came, those that have waited as long in the queue need not wait for one once more. */
-  function giveUp(error: unknown): void {
-    if (!(error instanceof StoreError) || typeof error.details.waitedMs !== 'number') return
-    const latest = performance.now() - error.details.waitedMs
-    const late = queue.filter(({ since }) => since <= latest)
-    queue = queue.filter(({ since }) => since > latest)
-    late.forEach(call => call.reject(error))
-    gate.leave(late.length)
+    inOrder: <R>(on: Parameters<Queue['inOrder']>[0], work: Work<R>) => new Promise<R>((resolve, reject) => {
+      gate.enter()
+      const [[key, ...others], span] = 'prefix' in on ? [[''], on] : [[...new Set(on)], undefined]
+      enter({
+        key, others, span, ahead: 0, followed: false, operation: WORK, kind: undefined, input: work, bytes: 0, resolve, reject, since: now(),
+      } as unknown as Pending)
+      if (shared.length === 0) flush()
+      else schedule()
+    }),
   }
-
-  return <I, R>(operation: Operation<I, R>, { kind, key, input, bytes }: Call<I>) => new Promise<R>((resolve, reject) => {
-    gate.enter()
-    schedule()
-    const pending = { operation, kind, key, input, bytes, resolve, reject, since: turnStartedAt } as unknown as Pending
-    if (queue.length < MAX_QUEUE && waiting.length === 0) queue.push(pending)
-    else waiting.push(() => queue.push(pending))
-  })
 }
 
-/** Puts a call into its group; false when it can't go out together with those that are in it. */
-function join(groups: Map<string, Batched>, call: Pending, mostKeys: number): boolean {
-  const group = groups.get(call.key)
-  if (!group) {
-    if (groups.size >= mostKeys) return false
-    groups.set(call.key, { calls: [call], folded: call.input })
-    return true
+const isShared = (pending: Pending): pending is PendingShared => pending.kind !== undefined
+
+function foldedOf({ folded, calls: [first] }: Batched, next: Shared): unknown {
+  try {
+    return first!.operation.fold(folded, next.input)
   }
-  const folded = call.operation.fold(group.folded, call.input)
-  if (folded === undefined) return false
-  group.calls.push(call)
-  group.folded = folded
-  return true
+  catch {
+    // Alone it may be fine, and fails by itself if it is not.
+    return undefined
+  }
 }
 
-/** The database said no, so nothing of the statement was kept. After a lost connection nobody knows. */
-function isRolledBack(error: unknown): boolean {
-  return error instanceof StoreError && (error.details.sqlState !== undefined || error.code === 'INVALID_VALUE') && error.code !== 'CONNECTION'
+function noRoom(waitMs: number, statements: number): Wait {
+  return new StoreError('TIMEOUT', `waited ${waitMs.toLocaleString('en-US')} ms for a connection: ${statements} calls before this one wait, most likely for locks of other transactions, and the last connection is left to others (shorten transactions, raise \`poolSize\`)`, {
+    retryable: true, details: { waitedMs: waitMs, statements },
+  }) as Wait
 }

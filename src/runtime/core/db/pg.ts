@@ -89,6 +89,10 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
     flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
     label: labelOf(pool),
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }),
+    room: () => ({
+      free: pool.options.max - pool.totalCount + pool.idleCount - pool.waitingCount,
+      waitMs: pool.options.connectionTimeoutMillis ?? 0,
+    }),
     inTransaction: false,
     ...querying(onPool(pool), wire, queryTimeout),
     pooler: () => detectPooler(pool),

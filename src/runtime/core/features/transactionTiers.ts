@@ -1,4 +1,5 @@
 import { checkArray, checkText } from '../arguments'
+import type { Queue, Use } from '../batch/operation'
 import type { Row } from '../db/types'
 import { sendAlone } from '../surfaces/alone'
 import { createIndexSurface } from '../surfaces/index'
@@ -15,10 +16,10 @@ export interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | '
 }
 
 /** The tiers of one transaction: every call is sent alone, after those before it have ended. */
-export function transactionTiers(routes: Omit<Scope, 'use' | 'send' | 'sendRead'>, within: Scope['use']): TransactionTiers {
-  const use: Scope['use'] = work => within((session, tables) => session.atomic(call => work(call, tables)))
+export function transactionTiers(routes: Omit<Scope, 'use' | keyof Queue | 'sendRead'>, within: Use): TransactionTiers {
+  const use: Use = work => within((session, tables) => session.atomic(call => work(call, tables)))
   const send = sendAlone(use)
-  const scope: Scope = { ...routes, use, send, sendRead: send }
+  const scope: Scope = { ...routes, use, send, sendRead: send, inOrder: (_, work) => use(work) }
   return {
     stream: createStreamSurface(scope),
     index: createIndexSurface(scope),

@@ -12,7 +12,7 @@ import type { EntryInput } from '../statements/index'
 import type { EntriesInput } from '../statements/page'
 import { countAllEntries, countEntries, readMatchingEntries, readPage } from '../statements/page'
 import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../types/entries'
-import type { IndexEntry, IndexSurface } from '../types/index'
+import type { IndexEntry, IndexSurface, IndexUpdateOptions } from '../types/index'
 import { MAX_SHARED_PAGE, answers } from './answers'
 import { decodeEntry, entryNotFound, indexOperations } from './indexOperations'
 import { DEFAULT_PAGE, pageRange, writeCursor } from './page'
@@ -30,19 +30,21 @@ export function createIndexSurface(scope: Scope): IndexSurface {
   const routeOf = (key: string) => scope.indexRoute(checkName('key', key))
   const entryOf = (key: string, id: string): EntryInput => ({ route: routeOf(key), id: checkName('id', id) })
   // Names hold no \0, so the parts of a key can't run into each other.
+  const keyOf = ({ route: { subject }, id }: EntryInput) => `${subject}\0${id}`
   const callOf = <I extends EntryInput>(kind: string, input: I, bytes: number): Call<I> => {
-    const { route: { subject }, id } = input
-    return { kind, key: `${subject}\0${id}`, input, bytes: subject.length + id.length + bytes }
+    const key = keyOf(input)
+    return { kind, key, input, bytes: key.length + bytes }
   }
 
-  const update: IndexSurface['update'] = rejecting((key, id, given, options) => {
+  /** An update that can be sent again, whatever becomes of the objects it was given. */
+  function updateOf(key: string, id: string, given: unknown, options?: IndexUpdateOptions): () => Promise<boolean> {
     const { route } = entryOf(key, id)
     const patch = splitPatch(route.spec, readMetadata('patch', given))
     const { expectedVersion } = checkOptions('options', options, INDEX_UPDATE_OPTIONS)
     if (expectedVersion !== undefined) checkCount('options.expectedVersion', expectedVersion)
     const kind = `${route.spec.table} ${patchGroup(patch)} ${expectedVersion}`
-    return scope.send(operations.update, callOf(kind, { route, id, patch, times: 1, expectedVersion }, PATCH_BYTES))
-  })
+    return () => scope.send(operations.update, callOf(kind, { route, id, patch, times: 1, expectedVersion }, PATCH_BYTES))
+  }
 
   async function readMatching(input: EntriesInput, conditions: Condition[]): Promise<IndexEntry[]> {
     const { rows } = await scope.use(session => session.query(readMatchingEntries(context, input, conditions)))
@@ -51,7 +53,7 @@ export function createIndexSurface(scope: Scope): IndexSurface {
 
   async function remove(key: string, id: string): Promise<boolean> {
     const entry = entryOf(key, id)
-    return scope.use(async session => (await session.query(deleteEntry(context, entry))).count > 0)
+    return scope.inOrder([keyOf(entry)], async session => (await session.query(deleteEntry(context, entry))).count > 0)
   }
 
   return {
@@ -86,7 +88,7 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       const route = routeOf(key)
       const inputs = checkArray('ids', ids).map((id, at) => ({ route, id: checkName(`ids.${at}`, id) }))
       if (inputs.length === 0) return []
-      const rows = await scope.use(session => answers(session, getEntries(context, inputs), inputs.length))
+      const rows = await scope.inOrder(inputs.map(keyOf), session => answers(session, getEntries(context, inputs), inputs.length))
       return rows.map(row => row ? decodeEntry(route.spec, row) : null)
     },
 
@@ -109,11 +111,12 @@ export function createIndexSurface(scope: Scope): IndexSurface {
       return Number(row!.count)
     },
 
-    update,
+    update: rejecting((key, id, patch, options) => updateOf(key, id, patch, options)()),
 
     async updateWithRetry(key, id, patch, maxRetries = DEFAULT_RETRIES) {
       checkCount('maxRetries', maxRetries)
-      for (let attempt = 0; !await update(key, id, patch); attempt++) {
+      const update = updateOf(key, id, patch)
+      for (let attempt = 0; !await update(); attempt++) {
         if (attempt >= maxRetries) throw entryNotFound(key, id, `after ${attempt + 1} attempts`)
         const pause = Math.min(FIRST_RETRY_MS * 2 ** attempt, MAX_RETRY_MS)
         await sleep(pause * (0.5 + Math.random()))

@@ -7,6 +7,7 @@ import type { StoreError } from '../errors'
 import { invalidValue } from '../errors'
 import type { Json } from '../json'
 import { encodeJson } from '../json'
+import { globMatcher, literalStart } from '../sql/glob'
 import type { StatementContext } from '../statements/context'
 import type { IncrementInput, SetInput } from '../statements/kv'
 import { clearValues, deleteValues, getValues, incrementValues, setValues } from '../statements/kv'
@@ -26,7 +27,7 @@ export function createKvSurface(scope: Scope): KvSurface {
     async getMany(keys) {
       const names = checkArray('keys', keys).map((key, at) => checkName(`keys.${at}`, key))
       if (names.length === 0) return []
-      const rows = await scope.use(session => answers<ValueRow>(session, getValues(context, names), names.length))
+      const rows = await scope.inOrder(names, session => answers<ValueRow>(session, getValues(context, names), names.length))
       return rows.map(row => row ? JSON.parse(row.value) : null)
     },
 
@@ -42,14 +43,15 @@ export function createKvSurface(scope: Scope): KvSurface {
         return [input.key, input]
       }))
       if (last.size === 0) return
-      await scope.use(session => session.query(setValues(context, [...last.values()])))
+      await scope.inOrder([...last.keys()], session => session.query(setValues(context, [...last.values()])))
     },
 
     delete: rejecting(key => scope.send(remove, { kind: 'delete', key: checkName('key', key), input: key, bytes: key.length })),
 
     async clear(glob) {
       const statement = clearValues(context, checkText('glob', glob))
-      const { rows: [row] } = await scope.use(session => session.query(statement))
+      const matching = { prefix: literalStart(glob), holds: globMatcher(glob) }
+      const { rows: [row] } = await scope.inOrder(matching, session => session.query(statement))
       return Number(row!.count)
     },
 

@@ -1,5 +1,4 @@
-import type { Send } from '../batch/operation'
-import type { Session, StreamTables } from '../db/types'
+import type { InOrder, Send, Use } from '../batch/operation'
 import type { Route } from '../spec/route'
 import type { IndexSpec, StreamSpec } from '../spec/types'
 import type { StatementContext } from '../statements/context'
@@ -12,9 +11,11 @@ export interface Scope {
   streamRoute(subject: string): Route<StreamSpec>
   indexRoute(key: string): Route<IndexSpec>
   /** Runs a call once the store is ready: on the pool, or in the transaction the surfaces belong to. */
-  use<R>(work: (session: Session, tables: StreamTables) => Promise<R>): Promise<R>
+  use: Use
   /** Sends an operation alone, or together with others of its kind that come at the same time. */
   send: Send
+  /** Runs a call of several statements in the order of its keys. */
+  inOrder: InOrder
   /** The same for operations that read pages, which need not wait for each other. */
   sendRead: Send
   /** Told of every event that was appended. */

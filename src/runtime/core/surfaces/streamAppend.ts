@@ -18,7 +18,7 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
   const append = appendOperation(scope)
 
   /** Several statements in one transaction: the caller's, or one of their own. */
-  const locked = (entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress']) => scope.use(async (session, tables) => {
+  const locked = (entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress']) => scope.inOrder(entries.map(({ subject }) => subject), async (session, tables) => {
     const records = await session.atomic(transaction => appendLocked({ context, session: transaction, tables }, entries, onProgress))
     if (!session.inTransaction) await tables.afterTransaction()
     for (const { subject, inputs } of entries) if (inputs.length > 0) scope.appended?.(subject)
@@ -41,13 +41,13 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
       const entry = { subject, expectation, inputs }
       if (inputs.length === 0 && expectation === ANY) return []
       if (inputs.length === 0) return (await locked([entry]))[0]!
-      return scope.use(async (session, tables) => {
+      return scope.inOrder([subject], async (session, tables) => {
         const on = { context, session, tables }
         const { length } = inputs
-        if (length <= MAX_STEP && !needsLock(on, inputs[0]!)) {
+        // Several statements, too, when there is somebody to tell: an error of theirs takes everything back.
+        if (length <= MAX_STEP && !onProgress && !needsLock(on, inputs[0]!)) {
           const records = await appendToSubject(on, inputs)
           scope.appended?.(subject)
-          onProgress?.({ appended: length, total: length })
           return records
         }
         // The subject's table is made first: an import would be too much to move into it later.

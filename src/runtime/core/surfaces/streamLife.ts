@@ -20,9 +20,10 @@ type Life = 'delete' | 'archive' | 'unarchive' | 'truncateBefore' | 'dismiss' | 
 export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
   const { context } = scope
   const routeOf = (subject: string) => scope.streamRoute(checkName('subject', subject))
-  const atomic = <R>(work: (transaction: Session) => Promise<R>) => scope.use(session => session.atomic(work))
-  // An id does not say in which table its event is.
-  const anywhere = async (statement: (table: string) => Statement): Promise<boolean> => scope.use(async (session) => {
+  const atomic = <R>({ subject }: Route<StreamSpec>, work: (transaction: Session) => Promise<R>) =>
+    scope.inOrder([subject], session => session.atomic(work))
+  // An id does not say in which table its event is, nor of which subject; but no subject begins with \0.
+  const anywhere = (id: string, statement: (table: string) => Statement): Promise<boolean> => scope.inOrder([`\0${id}`], async (session) => {
     // Twice, since one that comes back from the archive meanwhile would be missed.
     for (const table of [...scope.streamTables, ARCHIVE, ...scope.streamTables]) {
       if ((await session.query(statement(table))).count > 0) return true
@@ -33,7 +34,7 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
   return {
     async delete(subject) {
       const route = routeOf(subject)
-      return atomic(async (transaction) => {
+      return atomic(route, async (transaction) => {
         // First the head, then the log, then the archive: all calls take locks in this order.
         const head = await transaction.query(deleteHead(context, route.subject))
         const events = head.count > 0 ? (await transaction.query(deleteEvents(context, route))).count : 0
@@ -44,7 +45,7 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
 
     async archive(subject) {
       const route = routeOf(subject)
-      return atomic(async (transaction) => {
+      return atomic(route, async (transaction) => {
         // First the head: whoever appends waits for it, and is refused.
         const head = await transaction.query(archiveHead(context, route.subject))
         if (head.count === 0) return false
@@ -55,7 +56,7 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
 
     async unarchive(subject) {
       const route = routeOf(subject)
-      return atomic(async (transaction) => {
+      return atomic(route, async (transaction) => {
         const head = await transaction.query(unarchiveHead(context, route.subject))
         if (head.count === 0) return false
         for (let rows: Row[] | undefined; rows === undefined || rows.length === STEP;) {
@@ -69,7 +70,7 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
     async truncateBefore(subject, version) {
       const route = routeOf(subject)
       const before = checkCount('version', version)
-      return atomic(async (transaction) => {
+      return atomic(route, async (transaction) => {
         const live = await transaction.query(truncateEvents(context, route, before))
         const archived = await transaction.query(deleteArchived(context, route.subject, before))
         return live.count + archived.count
@@ -78,12 +79,12 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
 
     async dismiss(id, reason) {
       const given = { id: checkPosition('id', id), ...checkReason(reason) }
-      return anywhere(table => dismissEvent(context, table, given))
+      return anywhere(given.id, table => dismissEvent(context, table, given))
     },
 
     async restore(id) {
       const given = checkPosition('id', id)
-      return anywhere(table => restoreEvent(context, table, given))
+      return anywhere(given, table => restoreEvent(context, table, given))
     },
 
     async dismissed(subject) {
