@@ -33,13 +33,31 @@ describe.each(backends)('calls for many on $name', ({ open, available }) => {
     await store.stream.appendMany('imports:1', events, { onProgress: step => progress.push(step) })
     expect(progress).toEqual([5_000, 10_000, 11_000].map(appended => ({ appended, total: 11_000 })))
     expect((await store.stream.read('imports:1')).map(event => event.data)).toEqual(range(11_000))
-    await expect(store.stream.appendMany('imports:2', events, {
-      onProgress() {
-        throw new Error('stop')
-      },
-    })).rejects.toThrow('stop')
-    expect(await store.stream.read('imports:2')).toEqual([])
     expect(await sql('select count(*)::int as tables from pg_class where relname like \'%stream_imports\'')).toEqual([{ tables: 1 }])
+  })
+
+  it.runIf(available()).each([
+    ['that throws', () => {
+      throw new Error('stop')
+    }],
+    ['that rejects', () => Promise.reject(new Error('stop'))],
+  ])('an import of any size whose onProgress is one %s is rolled back, and rejects with its error', async (_, onProgress) => {
+    const { store } = await open()
+    for (const size of [1, 3, 5_000, 5_001]) {
+      for (const eventIds of [undefined, range(size).map(String)]) {
+        const events = range(size).map(() => ({ type: 'imported' }))
+        await expect(store.stream.appendMany('imports:2', events, { eventIds, onProgress })).rejects.toThrow('stop')
+        expect(await store.stream.read('imports:2')).toEqual([])
+        expect(await store.stream.current('imports:2')).toBeNull()
+      }
+    }
+    // The subject takes events as if nothing had been tried.
+    await store.stream.append('imports:2', { type: 'first' }, { expectedVersion: 'no-stream', eventId: '0' })
+    await store.transaction(async (tx) => {
+      await expect(tx.stream.appendMany('imports:2', [{ type: 'x' }], { onProgress })).rejects.toThrow('stop')
+      throw new Error('rolled back')
+    }).catch(() => undefined)
+    expect(await store.stream.read('imports:2')).toHaveLength(1)
   })
 
   it.runIf(available())('readPage walks the whole index in either order, through equal scores', async () => {

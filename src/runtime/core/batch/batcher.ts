@@ -1,4 +1,3 @@
-import { StoreError } from '../errors'
 import { nextTick, now, setTimer } from '../timer'
 import type { Batching, Gate, Room } from './batching'
 import { ROWS } from './batching'
@@ -6,7 +5,7 @@ import type { InLine } from './lanes'
 import { createLanes } from './lanes'
 import type { Call, LoneOperation, Operation, Queue, Use, Work } from './operation'
 import type { Awaited, Batched, Shared, Wait } from './settle'
-import { sendAlone, sendTogether } from './settle'
+import { noRoom, sendAlone, sendTogether } from './settle'
 
 interface Pending<O = LoneOperation<unknown, unknown>> extends Awaited<O>, InLine {
   since: number
@@ -214,10 +213,4 @@ function foldedOf({ folded, calls: [first] }: Batched, next: Shared): unknown {
     // Alone it may be fine, and fails by itself if it is not.
     return undefined
   }
-}
-
-function noRoom(waitMs: number, statements: number): Wait {
-  return new StoreError('TIMEOUT', `waited ${waitMs.toLocaleString('en-US')} ms for a connection: ${statements} calls before this one wait, most likely for locks of other transactions, and the last connection is left to others (shorten transactions, raise \`poolSize\`)`, {
-    retryable: true, details: { waitedMs: waitMs, statements },
-  }) as Wait
 }

@@ -97,6 +97,13 @@ function isRolledBack(error: unknown): boolean {
   return error instanceof StoreError && (error.details.sqlState !== undefined || error.code === 'INVALID_VALUE') && error.code !== 'CONNECTION'
 }
 
+/** Nothing ended for as long as a connection is waited for. */
+export function noRoom(waitMs: number, statements: number): Wait {
+  return new StoreError('TIMEOUT', `waited ${waitMs.toLocaleString('en-US')} ms for a connection: ${statements} calls before this one wait, most likely for locks of other transactions, and the last connection is left to others (shorten transactions, raise \`poolSize\`)`, {
+    retryable: true, details: { waitedMs: waitMs, statements },
+  }) as Wait
+}
+
 const waitOf = (error: unknown): Wait | undefined => isWait(error) ? error : undefined
 
 const isWait = (error: unknown): error is Wait => error instanceof StoreError && typeof error.details.waitedMs === 'number'

@@ -72,7 +72,7 @@ async function appendNew(
       const step = group.slice(at, at + MAX_STEP)
       const appended = await appendRows(on, step.map(input => ({ ...input, expectation: ANY })))
       appended.forEach((record, of) => records.set(step[of]!, record!))
-      onProgress?.({ appended: records.size, total: inputs.length })
+      await onProgress?.({ appended: records.size, total: inputs.length })
     }
   }
   return records

@@ -37,7 +37,7 @@ export const APPEND_OPTIONS: Members<AppendOptions> = { expectedVersion: true, m
 export interface AppendManyOptions extends CommonAppendOptions {
   /** One for each event; see `eventId`. */
   eventIds?: string[]
-  /** Called after each step of a large import, before it is committed. */
+  /** Called after each step of a large import, and once for a small one, before it is committed: when it throws, nothing is kept. */
   onProgress?: (progress: { appended: number, total: number }) => void
 }
 
