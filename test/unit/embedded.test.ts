@@ -164,10 +164,18 @@ describe('the directory', () => {
 
   it('that was begun when its process was killed is begun again', async () => {
     const directory = freshDirectory()
-    writeFileSync(join(directory, 'nvent_store.begun'), '')
+    mkdirSync(join(directory, 'nvent_store.begun'))
     rmSync(join(directory, 'global/pg_control'))
     expect(await open(directory).kv.get('a')).toBe(null)
     expect(existsSync(join(directory, 'nvent_store.begun'))).toBe(false)
+  })
+
+  it('may hold hidden files, as those that keep it in a repository', async () => {
+    const directory = newDirectory()
+    mkdirSync(directory)
+    writeFileSync(join(directory, '.gitignore'), '*')
+    await open(directory).ready()
+    expect(readdirSync(directory)).toContain('.gitignore')
   })
 
   it('may be named with a percent sign', async () => {

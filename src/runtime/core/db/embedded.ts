@@ -3,7 +3,7 @@ import type { PGlite } from '@electric-sql/pglite'
 import { StoreError } from '../errors'
 import type { Durability } from '../options'
 import { RELAX, RESTORE } from './durability'
-import { beginNew, closeToOthers, endNew, explainOpening, identityOf, isClosedToOthers, makeDirectory } from './embeddedDirectory'
+import { beginNew, closeToOthers, endNew, explainOpening, identityOf, makeDirectory } from './embeddedDirectory'
 import { lockDirectory } from './lock'
 import type { DirectoryLock } from './lock'
 import { answerReaders } from './pgliteReader'
@@ -97,12 +97,15 @@ async function open({ PGlite }: Driver, directory: string, { durability, patienc
     }
   }
   try {
-    const isClosed = await isClosedToOthers(directory)
-    const isNew = await beginNew(directory)
+    const place = await beginNew(directory)
+    if (place !== undefined) {
+      // Apart from the lock: PostgreSQL makes a database in an empty directory only.
+      await (await started(LockedPGlite, place)).close()
+      await endNew(directory)
+    }
     ready = started(LockedPGlite, directory)
     const database = await ready
-    if (isNew || !isClosed) await closeToOthers(directory)
-    if (isNew) await endNew(directory)
+    await closeToOthers(directory)
     const relaxed = durability === 'relaxed'
     if (relaxed) await database.exec(RELAX)
     return { database, inside: new AsyncLocalStorage(), lock, relaxed }

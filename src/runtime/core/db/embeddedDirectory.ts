@@ -1,12 +1,14 @@
-import { chmod, mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StoreError, messageOf } from '../errors'
 import { toStoreError } from './errors'
 import { LOCK_FOLDER } from './lock'
 
-// There while a new database is written: what was begun and not finished holds nothing anybody was told of.
+// Where a new database is written: what was begun and not finished holds nothing anybody was told of.
 const BEGUN = 'nvent_store.begun'
-const NO_DATA = new Set([LOCK_FOLDER, 'lost+found', '.DS_Store', '.gitkeep'])
+// In every directory of a database.
+const VERSION = 'PG_VERSION'
+const NO_DATA = new Set([LOCK_FOLDER, 'lost+found'])
 // What is wrong with the place itself, so that trying again would not help.
 const MISPLACED = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT', 'ENAMETOOLONG', 'ELOOP', 'EINVAL'])
 
@@ -26,32 +28,35 @@ export async function identityOf(directory: string): Promise<string> {
 }
 
 /** Whether there is a database in a directory, which need not exist. */
-export const holdsDatabase = (directory: string): Promise<boolean> => stat(join(directory, 'PG_VERSION')).then(() => true, () => false)
+export const holdsDatabase = (directory: string): Promise<boolean> => stat(join(directory, VERSION)).then(() => true, () => false)
 
 /**
- * Prepares what the lock was taken for. What begins a new database has to be ended by `endNew`.
- * @returns whether a new database is to be made
+ * Prepares a directory that is locked.
+ * @returns where to make a new database, for `endNew` to move it to its place; undefined when there is one already
  */
-export async function beginNew(directory: string): Promise<boolean> {
-  const names = (await readdir(directory)).filter(name => !NO_DATA.has(name))
+export async function beginNew(directory: string): Promise<string | undefined> {
+  const names = (await readdir(directory)).filter(name => !NO_DATA.has(name) && !name.startsWith('.'))
   if (names.includes(BEGUN)) for (const name of names) await rm(join(directory, name), { recursive: true })
-  else if (names.includes('PG_VERSION')) return false
-  else if (names.length > 0) throw misplaced(directory, 'it holds other files and no database (no PG_VERSION): name an empty or new directory')
-  await writeFile(join(directory, BEGUN), '', { mode: 0o600 })
-  return true
+  else if (names.includes(VERSION)) return undefined
+  else if (names.length > 0) throw misplaced(directory, `it holds other files and no database (no ${VERSION}): name an empty or new directory`)
+  const place = join(directory, BEGUN)
+  await mkdir(place, { mode: 0o700 })
+  return place
 }
 
-export const endNew = (directory: string): Promise<void> => rm(join(directory, BEGUN), { force: true })
-
-/** Whether a directory was for its user alone. Earlier versions left it open to the others of the machine. */
-export async function isClosedToOthers(directory: string): Promise<boolean> {
-  const { mode } = await stat(directory)
-  await setMode(directory, 0o700)
-  return (mode & 0o077) === 0
+/** Moves a database that was made, and closed, to its place. */
+export async function endNew(directory: string): Promise<void> {
+  const place = join(directory, BEGUN)
+  for (const name of await readdir(place)) await rename(join(place, name), join(directory, name))
+  await rmdir(place)
 }
 
-/** What is in it, too, though nobody else gets this far. */
+/**
+ * Leaves a directory, with all that is in it, to its user alone. Earlier versions left it open to the others of the
+ * machine, and PGlite makes some of its files for all.
+ */
 export async function closeToOthers(directory: string): Promise<void> {
+  await setMode(directory, 0o700)
   for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
     if (entry.isFile() || entry.isDirectory()) await setMode(join(entry.parentPath ?? entry.path, entry.name), entry.isFile() ? 0o600 : 0o700)
   }
