@@ -111,7 +111,10 @@ export function withClientSuite(use: Use): void {
       for (const client of [undefined, null, 5, 'text', {}, { query: 1 }]) expect(() => store.with(wrong(client))).toThrow(/client/)
       expect(() => store.with(wrong({ query: async () => {}, totalCount: 0, idleCount: 0 }))).toThrow(/is a pool/)
       expect(() => store.with(wrong({ isTransaction: false, withoutPlugins: () => {} }))).toThrow(/without a transaction/)
-      await expectRefused(() => store.with({ query: async () => ({ rows: [] }) }).kv.get('a'), 'client')
+      for (const answer of [undefined, null, 5, 'text', [], {}, { rows: [] }, { rows: 5, rowCount: 1 }, { rows: [null], rowCount: 1 }, { rows: [5], rowCount: 1 }]) {
+        await expectRefused(() => store.with({ query: async () => wrong(answer) }).kv.get('a'), 'client')
+        await expectRefused(() => store.with({ query: () => wrong(answer) }).stream.read('a'), 'client')
+      }
     })
 
     it('tells failures of the caller\'s connection as every other', async () => {

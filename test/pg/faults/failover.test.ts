@@ -115,4 +115,18 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await expect.poll(() => store.kv.set('a', 3).then(() => 'done', () => 'not yet'), { timeout: 20_000 }).toBe('done')
     expect(await store.kv.get('a')).toBe(3)
   })
+  it('gives no global order on the standby, and says why; what it can answer it answers', async () => {
+    const { standby, store } = await pair()
+    await store.kv.set('replicated', 1)
+    await store.stream.append('followed:1', { type: 'x' })
+    const reader = createStore({ connection: standby.url, autoMigrate: false, logger: quiet })
+    onTestFinished(() => reader.close())
+    await expect.poll(() => reader.kv.get('replicated'), { timeout: 20_000 }).toBe(1)
+    const onStandby = { name: 'StoreError', code: 'CONNECTION', retryable: true, message: expect.stringContaining('standby') as string }
+    await expect(reader.stream.readAll()[Symbol.asyncIterator]().next()).rejects.toMatchObject(onStandby)
+    await expect(reader.stream.subscribe('followed:1', () => {})).rejects.toMatchObject(onStandby)
+    await expect(reader.kv.set('a', 1)).rejects.toMatchObject(onStandby)
+    await expect(reader.transaction(tx => tx.kv.set('a', 1))).rejects.toMatchObject(onStandby)
+    expect(await reader.stream.read('followed:1')).toHaveLength(1)
+  })
 })

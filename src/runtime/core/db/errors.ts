@@ -174,3 +174,9 @@ function byTransport(error: unknown): Meaning {
   if (PG_DROPPED.test(message)) return GONE
   return refusalOf(error) ?? { code: 'DATABASE' }
 }
+
+/** The constraint that was violated, by the name it has in the database. */
+export function constraintOf(error: unknown): string | undefined {
+  const source = error instanceof StoreError ? error.cause : error
+  return (source as { constraint?: string } | null | undefined)?.constraint
+}

@@ -1,6 +1,7 @@
 import { checkArray, checkText } from '../arguments'
 import type { Queue, Use } from '../batch/operation'
 import type { Row } from '../db/types'
+import { invalidValue } from '../errors'
 import { sendAlone } from '../surfaces/alone'
 import { createIndexSurface } from '../surfaces/index'
 import { createKvSurface } from '../surfaces/kv'
@@ -8,6 +9,9 @@ import type { Scope } from '../surfaces/scope'
 import { createStreamSurface } from '../surfaces/stream'
 import type { TransactionSurfaces } from '../types/index'
 import { withTypedViews } from './typed/view'
+
+// As many as the protocol can count.
+const MAX_VALUES = 65_535
 
 /** The surfaces of a transaction, by the tier that its calls are named after. */
 export interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | 'query'> {
@@ -28,6 +32,7 @@ export function transactionTiers(routes: Omit<Scope, 'use' | keyof Queue | 'send
       async query<R extends Row>(text: string, values: unknown[] = []) {
         checkText('text', text, Number.MAX_SAFE_INTEGER)
         const parameters = checkArray('values', values)
+        if (parameters.length > MAX_VALUES) throw invalidValue('values', `must be ${MAX_VALUES} at most, not ${parameters.length}: give an array as one of them`)
         const { rows, count } = await use(session => session.raw(text, parameters))
         return { rows: rows as R[], rowCount: count }
       },

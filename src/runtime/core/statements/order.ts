@@ -21,7 +21,8 @@ export function enterOrder(context: StatementContext): string {
 /**
  * How far the order is settled: `head` is the newest id given out, `settled` the newest one behind which nothing is
  * under way. Whoever may still commit an id up to `head` took it before the sequence is read here, and its lock
- * before that: it is among the locks, which are listed afterwards (the list needs the row of the sequence).
+ * before that: it is among the locks, which are listed afterwards (the list needs the row of the sequence). A standby
+ * knows neither those locks nor where the sequence really is.
  * `history` is another one after a restart, when another server answers, and for another database of the same name.
  */
 export function readMark(context: StatementContext): Statement {
@@ -35,7 +36,8 @@ select mark.head, least(mark.head, (
   from pg_catalog.pg_locks l
   where l.locktype = 'advisory' and l.classid = ${lock}::oid and l.objsubid = 2 and ${behind} < ${ID_RANGE / 2}
     and l.database = ${database}
-)) as settled, extract(epoch from pg_catalog.pg_postmaster_start_time())::text || ' '::text || ${database}::text as history
+)) as settled, extract(epoch from pg_catalog.pg_postmaster_start_time())::text || ' '::text || ${database}::text as history,
+  pg_catalog.pg_is_in_recovery() as standby
 from (select last_value - (not is_called)::int as head from ${context.names.table('events_id_seq')}) as mark`),
     values: [],
   }

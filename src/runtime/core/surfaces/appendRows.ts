@@ -1,3 +1,4 @@
+import { constraintOf } from '../db/errors'
 import type { Row, Session, StreamTables } from '../db/types'
 import { StoreError, isStoreError } from '../errors'
 import { decodeEvent, recordOf } from '../spec/event'
@@ -9,7 +10,6 @@ import { readByEventIds } from '../statements/streamHistory'
 import type { EventRecord } from '../types/index'
 
 const UNIQUE_VIOLATION = '23505'
-const CHECK_VIOLATION = '23514'
 // Each time somebody else was quicker by a moment; that many times is somebody's mistake.
 const MAX_ATTEMPTS = 8
 
@@ -76,7 +76,7 @@ async function insert({ context, session }: Appending, inputs: AppendInput[]): P
     }
     catch (error) {
       const sqlState = isStoreError(error) ? error.details.sqlState : undefined
-      if (sqlState === CHECK_VIOLATION) throw archivedError(inputs[0]!.route.subject, error)
+      if (constraintOf(error) === `${context.names.prefix}_heads_archived`) throw archivedError(inputs[0]!.route.subject, error)
       // An event of this id was committed while the statement waited; the next one sees it.
       const mayRepeat = inputs[0]!.eventId !== undefined && !session.inTransaction && attempt < MAX_ATTEMPTS
       if (sqlState !== UNIQUE_VIOLATION || !mayRepeat) throw error

@@ -1,4 +1,6 @@
 import type { Row } from '../db/types'
+import { toStoreError } from '../db/errors'
+import type { StoreError } from '../errors'
 import { decodeEvent } from '../spec/event'
 import type { Select, Selection } from '../spec/select'
 import type { GlobalRange } from '../statements/global'
@@ -6,6 +8,15 @@ import { readGlobal, readSigns, readVersions } from '../statements/global'
 import { readMark } from '../statements/order'
 import type { GlobalEvent, Mark } from '../types/index'
 import type { Scope } from './scope'
+
+const READ_ONLY = '25006'
+
+interface MarkRow extends Row {
+  head: string
+  settled: string
+  history: string
+  standby: boolean
+}
 
 /** Which events to read: `(after, upTo]`, where `upTo` must be settled. */
 export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId' | 'since'> {
@@ -65,7 +76,8 @@ export function createGlobalReader({ context, use }: Pick<Scope, 'context' | 'us
 
   return {
     async mark() {
-      const { rows: [row] } = await use(session => session.query<{ head: string, settled: string, history: string }>(readMark(context)))
+      const { rows: [row] } = await use(session => session.query<MarkRow>(readMark(context)))
+      if (row!.standby) throw onStandby()
       return { head: BigInt(row!.head), settled: BigInt(row!.settled), history: row!.history }
     },
 
@@ -111,3 +123,8 @@ const toSign = ({ subject }: Selection, { id, version, ts, ...keys }: Row): Sign
 
 const subjectOf = (parts: Selection['subject'], row: Row): string =>
   parts.map(part => 'text' in part ? part.text : row[part.column] as string).join('')
+
+/** As a standby refuses a write: it may be promoted, and whoever follows the order goes on then. */
+function onStandby(): StoreError {
+  return toStoreError(Object.assign(new Error('readAll and subscribe can\'t follow the order of all events, as only a primary knows what is under way'), { code: READ_ONLY }))
+}
