@@ -18,6 +18,7 @@ import { retentionSuite } from './retention'
 import { routingSuite } from './routing'
 import { schemaSuite } from './schema'
 import { streamAllSuite } from './streamAll'
+import { streamArchivedSuite } from './streamArchived'
 import { streamAppendSuite } from './streamAppend'
 import { streamExpectedSuite } from './streamExpected'
 import { streamHistorySuite } from './streamHistory'
@@ -39,7 +40,7 @@ export type { Context, Open, Openers, Opened, Use } from './context'
 /** The tiers one by one, for a database that does not do all of it. */
 export const tiers = {
   values: [namesSuite, valuesSuite],
-  eventLog: [streamExpectedSuite, streamIdsSuite, streamAllSuite, streamHistorySuite, streamLifeSuite],
+  eventLog: [streamExpectedSuite, streamIdsSuite, streamAllSuite, streamHistorySuite, streamLifeSuite, streamArchivedSuite],
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTypedSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],

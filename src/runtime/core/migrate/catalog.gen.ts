@@ -52,6 +52,7 @@ export const catalog: Catalog = {
         {"name":"event_id","type":"text","required":false,"filled":false},
         {"name":"dismissed","type":"jsonb","required":false,"filled":false},
         {"name":"archived_at","type":"timestamp with time zone","required":true,"filled":true},
+        {"name":"cause","type":"text","required":true,"filled":true},
       ],
     },
     {
@@ -280,6 +281,7 @@ export const catalog: Catalog = {
     {"name":"idx_{prefix}_events_subject","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"btree (subject, ts DESC)"},
     {"name":"idx_{prefix}_events_type","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"btree (subject, type, ts DESC)"},
     {"name":"idx_{prefix}_events_version","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, subject, version)"},
+    {"name":"idx_{prefix}_events_archive_event_id","table":"{prefix}_events_archive","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, subject, event_id) WHERE (event_id IS NOT NULL)"},
     {"name":"idx_{prefix}_events_archive_subject","table":"{prefix}_events_archive","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, subject, version)"},
     {"name":"{prefix}_events_archive_pkey","table":"{prefix}_events_archive","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, id)"},
     {"name":"{prefix}_events_default_pkey","table":"{prefix}_events_default","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, id)"},

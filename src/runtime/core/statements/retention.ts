@@ -114,8 +114,8 @@ function take(context: StatementContext, table: EventTable, action: Step['action
   if (action === 'drop') return gone('1')
   return `${gone(`id, "${table.key}" as key, version, ts, type, ${recordOf(table.spec)} as record, event_id, dismissed`)},
 kept as (
-  insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed)
-  select $1::text, id, ${beforeKey}::text || key, version, ts, type, record, event_id, dismissed from gone
+  insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed, cause)
+  select $1::text, id, ${beforeKey}::text || key, version, ts, type, record, event_id, dismissed, 'retention' from gone
 )`
 }
 

@@ -5,6 +5,7 @@ import type { StatementContext } from './context'
 import { statementFor } from './context'
 import type { InputColumn, InputRows } from './rows'
 import { isShared } from './rows'
+import { isKnown } from './streamArchive'
 import { CLAIM, claimTable } from './streamClaims'
 import type { AppendInput, AppendShape } from './streamColumns'
 import { appendShape } from './streamColumns'
@@ -102,8 +103,9 @@ function returned({ context: { names }, spec, mode }: Parts): string {
   return `returning id::text, ts, version${key}${unplaced}`
 }
 
-/** No event of that id on that subject, as far as this statement sees; the unique index knows the rest. */
-function isNew({ context: { names }, spec, rows: { ref } }: Parts): string {
-  const same = [...keyColumns(spec), 'event_id'].map(name => `known."${name}" = ${ref(name)}`).join(' and ')
-  return `not exists (select 1 from ${names.table(spec.table)} known where known.tenant_id = $1::text and ${same})`
+/** No event of that id on that subject, in the log or archived, as far as this statement sees; the unique index knows the rest. */
+function isNew({ context: { names }, spec, rows }: Parts): string {
+  const same = [...keyColumns(spec), 'event_id'].map(name => `known."${name}" = ${rows.ref(name)}`).join(' and ')
+  return `not exists (select 1 from ${names.table(spec.table)} known where known.tenant_id = $1::text and ${same})
+  and not exists (select 1 from ${names.table('events_archive')} known where ${isKnown(rows, 'known.')})`
 }

@@ -6,11 +6,13 @@ import type { StreamSpec } from '../spec/types'
 import { quoteLiteral } from '../sql/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
-import { keyCondition } from './context'
+import { keyCondition, statementFor } from './context'
 import { eventsLocked } from './locking'
+import type { InputColumn, InputRows } from './rows'
 import { inputRows } from './rows'
 import type { AppendInput } from './streamColumns'
-import type { ReadRange } from './streamRead'
+import type { ReadInput, ReadRange } from './streamRead'
+import { livePage, pageBound, pageColumns, rangeShape, readColumns, readPlanned } from './streamRead'
 
 /** What an event of the archive is decoded from. */
 const ARCHIVED_COLUMNS = 'id, ts, version, type, record::text as record'
@@ -65,37 +67,76 @@ export function recordOf(spec: StreamSpec): string {
   return [...fields, `case pg_catalog.jsonb_typeof("${spec.rest}") when 'array' then "${spec.rest}" -> 0 when 'object' then "${spec.rest}" else '{}' end`].join('\n    || ')
 }
 
-/** Archived events of one subject. Ids and times grow with versions, so the order is the same for all of them. */
-export function readArchived(context: StatementContext, subject: string, range: ReadRange): Statement {
-  const values: unknown[] = [context.tenant, subject]
-  const shape: string[] = []
-  const where = (name: keyof ReadRange, condition: string) => {
-    if (range[name] === undefined) return ''
-    shape.push(name)
-    return ` and ${condition.replace('?', `$${values.push(range[name])}`)}`
-  }
-  const conditions = [
-    where('after', 'id > ?::bigint'), where('before', 'id < ?::bigint'),
-    where('fromVersion', 'version >= ?::bigint'), where('toVersion', 'version <= ?::bigint'),
-    where('types', 'type = any(?::text[])'), where('from', 'ts >= ?::bigint'), where('to', 'ts <= ?::bigint'),
-  ].join('')
-  const limit = range.limit === undefined ? '' : `limit $${values.push(range.limit)}::bigint`
-  return {
-    ...context.cache.compile(`read archive ${range.order} ${shape.join()} ${limit}`, () => `
-select ${ARCHIVED_COLUMNS} from ${context.names.table('events_archive')}
-where ${keyCondition(['tenant_id', 'subject'])} and dismissed is null${conditions}
-order by version ${range.order} ${limit}`),
-    values,
-  }
+// Ids and times grow with versions, so the order is the same for all of them.
+const archivedBounds: Partial<Record<keyof ReadRange, (value: string) => string>> = {
+  after: id => `id > ${id}`,
+  before: id => `id < ${id}`,
+  fromVersion: version => `version >= ${version}`,
+  toVersion: version => `version <= ${version}`,
+  types: types => `type = any(${types})`,
+  from: time => `ts >= ${time}`,
+  to: time => `ts <= ${time}`,
 }
 
-/** A page of the archive for `unarchive`: what the log needs to have the events back. */
+/**
+ * A page of the log and one of the archive, each in its order: rows of the log as `readEvents` gives them, and behind
+ * their columns the record of an archived event. One statement, so that an event that moves meanwhile is in one of them.
+ */
+export function readBoth(context: StatementContext, input: ReadInput): Statement {
+  const { route: { spec }, range } = input
+  const bound = pageBound([input])
+  return statementFor(context, `read both ${spec.table} ${rangeShape(range)} ${bound}`, [input], () => ({
+    columns: [...readColumns(spec, range), SUBJECT],
+    sql: rows => `
+select live.*, null as record from (${livePage(context, input, bound, rows)}) as live
+union all
+select ${pageColumns(spec).map(column => isArchived(column) ? column : 'null').join(', ')}, record from (${archivedPage(context, input, rows)}) as archived`,
+  }), readPlanned(input))
+}
+
+const SUBJECT: InputColumn<{ route: Route<StreamSpec> }> = { name: 'in subject', cast: 'text', of: ({ route }) => route.subject }
+
+function archivedPage(context: StatementContext, { range }: ReadInput, rows: InputRows<ReadInput>): string {
+  const conditions = Object.entries(archivedBounds)
+    .filter(([name]) => range[name as keyof ReadRange] !== undefined)
+    .map(([name, condition]) => condition(rows.ref(name)))
+  return `
+select ${ARCHIVED_COLUMNS} from ${context.names.table('events_archive')}
+where ${['tenant_id = $1::text', `subject = ${rows.ref(SUBJECT.name)}`, 'dismissed is null', ...conditions].join('\n  and ')}
+order by version ${range.order} ${range.limit === undefined ? '' : `limit ${rows.ref('limit')}`}`
+}
+
+const isArchived = (column: string) => ['id', 'ts', 'version', 'type'].includes(column)
+
+/** The archived events that have the ids of the inputs; `ord` says to which input a row belongs. */
+export function readArchivedIds(context: StatementContext, inputs: AppendInput[]): Statement {
+  return statementFor(context, 'known archive', inputs, () => {
+    const columns = [SUBJECT, { name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }]
+    return {
+      columns,
+      sql: (rows) => {
+        const first = `select ${ARCHIVED_COLUMNS} from ${context.names.table('events_archive')} where ${isKnown(rows)} order by version limit 1`
+        return `select ${rows.ord} as ord, found.*${rows.from ? `${rows.from}\ncross join lateral` : ' from'} (${first}) as found`
+      },
+    }
+  })
+}
+
+/** The archived event of an input's id. */
+export function isKnown(rows: Pick<InputRows<AppendInput>, 'ref'>, table = ''): string {
+  return `${table}tenant_id = $1::text and ${table}subject = ${rows.ref(SUBJECT.name)} and ${table}event_id = ${rows.ref('event_id')}`
+}
+
+/**
+ * A page of the archive for `unarchive`: what the log needs to have the events back. What retention has archived stays
+ * where it is.
+ */
 export function takeArchived(context: StatementContext, subject: string, limit: number): Statement {
   const table = context.names.table('events_archive')
   return {
     ...context.cache.compile('take archived', () => `
 delete from ${table} where (tenant_id, id) in (
-  select tenant_id, id from ${table} where tenant_id = $1::text and subject = $2::text order by version limit $3::bigint for update
+  select tenant_id, id from ${table} where tenant_id = $1::text and subject = $2::text and cause = 'archive' order by version limit $3::bigint for update
 )
 returning ${ARCHIVED_COLUMNS}, event_id, dismissed::text as dismissed`),
     values: [context.tenant, subject, limit],

@@ -6,7 +6,7 @@ import type { Statement } from '../sql/statement'
 import { boundOf, bounded } from './bound'
 import type { StatementContext } from './context'
 import { statementFor } from './context'
-import type { InputColumn } from './rows'
+import type { InputColumn, InputRows } from './rows'
 import { lookUp, sameAsInput, selectColumns } from './rows'
 import { streamKeys } from './streamColumns'
 
@@ -74,32 +74,47 @@ export function rangeKey(range: ReadRange): string {
  */
 export function readEvents(context: StatementContext, inputs: ReadInput[]): Statement {
   const [{ route: { spec }, range }] = inputs as [ReadInput]
-  // A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a
-  // type is rare in its subject.
-  const planned = spec.partition || range.types ? 'each time' : 'once'
-  const bound = boundOf(inputs.reduce((most, { range: { limit = Infinity } }) => Math.max(most, limit), 0))
-  return statementFor(context, `read ${spec.table} ${rangeShape(range)} ${bound}`, inputs, () => {
-    const keys: InputColumn<ReadInput>[] = streamKeys(spec)
-    const given = bounds.filter(({ name }) => range[name] !== undefined)
-    const table = context.names.table(spec.table)
-    return {
-      columns: [...keys, ...given.map(({ name, cast, shared = false }) => ({ name, cast, shared, of: ({ range }: ReadInput) => range[name] }))],
-      sql: (rows) => {
-        const ofSubject = sameAsInput(keys, rows)
-        const conditions = given.flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
-        return lookUp(rows, bounded({
-          select: `
+  const bound = pageBound(inputs)
+  return statementFor(context, `read ${spec.table} ${rangeShape(range)} ${bound}`, inputs, () => ({
+    columns: readColumns(spec, range),
+    sql: rows => lookUp(rows, livePage(context, inputs[0]!, bound, rows)),
+  }), readPlanned(inputs[0]!))
+}
+
+export const pageBound = (inputs: ReadInput[]): number | undefined =>
+  boundOf(inputs.reduce((most, { range: { limit = Infinity } }) => Math.max(most, limit), 0))
+
+/**
+ * A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a type is
+ * rare in its subject.
+ */
+export const readPlanned = ({ route: { spec }, range }: ReadInput) => spec.partition || range.types ? 'each time' : 'once'
+
+/** What a page is found by: the subject, and what the range says. */
+export function readColumns(spec: StreamSpec, range: ReadRange): InputColumn<ReadInput>[] {
+  return [
+    ...streamKeys<ReadInput>(spec),
+    ...givenBounds(range).map(({ name, cast, shared = false }) => ({ name, cast, shared, of: ({ range }: ReadInput) => range[name] })),
+  ]
+}
+
+const givenBounds = (range: ReadRange) => bounds.filter(({ name }) => range[name] !== undefined)
+
+/** The page of the log. */
+export function livePage(context: StatementContext, { route: { spec }, range }: ReadInput, bound: number | undefined, rows: InputRows<ReadInput>): string {
+  const table = context.names.table(spec.table)
+  const ofSubject = sameAsInput(streamKeys<ReadInput>(spec), rows)
+  const conditions = givenBounds(range).flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
+  return bounded({
+    select: `
 select ${selectColumns(spec, pageColumns(spec))}
 from ${table}
 where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}`,
-          order: `version ${range.order}`,
-          bound,
-          page: range.limit === undefined ? '' : `limit ${rows.ref('limit')}`,
-          columns: pageColumns(spec),
-        }))
-      },
-    }
-  }, planned)
+    order: `version ${range.order}`,
+    bound,
+    page: range.limit === undefined ? '' : `limit ${rows.ref('limit')}`,
+    columns: pageColumns(spec),
+  })
 }
 
 /** What `decodeEvent` reads. */

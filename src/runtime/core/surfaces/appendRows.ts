@@ -1,10 +1,11 @@
 import { constraintOf } from '../db/errors'
 import type { Row, Session, StreamTables } from '../db/types'
 import { StoreError, isStoreError } from '../errors'
-import { decodeEvent, recordOf } from '../spec/event'
+import { decodeArchived, decodeEvent, recordOf } from '../spec/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput } from '../statements/streamColumns'
 import { appendEvents } from '../statements/streamAppend'
+import { readArchivedIds } from '../statements/streamArchive'
 import type { Expectation } from '../statements/streamHead'
 import { readByEventIds } from '../statements/streamHistory'
 import type { EventRecord } from '../types/index'
@@ -47,10 +48,15 @@ export async function appendRows(on: Appending, inputs: AppendInput[]): Promise<
   return inputs[0]!.eventId === undefined ? byKey(inputs, rows) : knownRecords(on, inputs)
 }
 
-/** The records of the ids of the inputs, where there are any. */
+/** The records of the ids of the inputs, where there are any: in the log, or archived since. */
 export async function knownRecords({ context, session }: Appending, inputs: AppendInput[]): Promise<(EventRecord | undefined)[]> {
   const { rows } = await session.query(readByEventIds(context, inputs))
   const records = new Map(rows.map(row => [Number(row.ord), decodeEvent(inputs[0]!.route.spec, row)]))
+  const missing = inputs.map((_, at) => at).filter(at => !records.has(at + 1))
+  if (missing.length > 0) {
+    const archived = await session.query(readArchivedIds(context, missing.map(at => inputs[at]!)))
+    for (const row of archived.rows) records.set(missing[Number(row.ord) - 1]! + 1, decodeArchived(row))
+  }
   return inputs.map((_, at) => records.get(at + 1))
 }
 

@@ -7,7 +7,7 @@ import { decodeArchived, decodeCells, versionOf } from '../spec/event'
 import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { StatementContext } from '../statements/context'
-import { readArchived } from '../statements/streamArchive'
+import { readBoth } from '../statements/streamArchive'
 import { readHead } from '../statements/streamHead'
 import { lastPosition, listHeads } from '../statements/streamHistory'
 import type { ReadInput, ReadRange } from '../statements/streamRead'
@@ -30,11 +30,8 @@ export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 
 
   async function readRoute(route: Route<StreamSpec>, range: ReadRange, archived: boolean): Promise<EventRecord[]> {
     return scope.use(async (session, tables) => {
-      const live = await page.one(session, tables, { route, range })
-      if (!archived) return live
-      // Events move from the log into the archive, so one that is missed here is found there.
-      const old = (await session.query(readArchived(context, route.subject, range))).rows.map(decodeArchived)
-      return merge(live, old, range)
+      if (!archived) return page.one(session, tables, { route, range })
+      return merge(route, await session.queryLists(readBoth(context, { route, range })), range)
     })
   }
 
@@ -140,13 +137,15 @@ function onward(range: ReadRange, last: EventRecord): ReadRange | undefined {
   return version > 1 ? { ...range, toVersion: version - 1 } : undefined
 }
 
-/** One order of two places; an event that was moved in between counts once. */
-function merge(live: EventRecord[], archived: EventRecord[], { order, limit }: ReadRange): EventRecord[] {
-  if (archived.length === 0) return live
-  const versions = new Set(live.map(versionOf))
-  const all = [...live, ...archived.filter(event => !versions.has(versionOf(event)))]
+/** One order of two places: behind the columns of the log, a row of the archive has its record. */
+function merge({ spec, keys }: Route<StreamSpec>, rows: unknown[][], { order, limit }: ReadRange): EventRecord[] {
   const direction = order === 'asc' ? 1 : -1
-  return all.sort((a, b) => direction * (versionOf(a) - versionOf(b))).slice(0, limit)
+  const events = rows.map((row) => {
+    const [id, ts, version, type] = row
+    const record = row.at(-1)
+    return record === null ? decodeCells(spec, row, 0, keys.at(-1)) : decodeArchived({ id, ts, version, type, record })
+  })
+  return events.sort((a, b) => direction * (versionOf(a) - versionOf(b))).slice(0, limit)
 }
 
 function checkArchived(value: unknown): boolean {
