@@ -48,6 +48,7 @@ it('three processes mix all calls while backends are terminated and the server i
     expect(ledger.deadlocks.slice(0, 20)).toEqual([])
     checkGroups(ledger, found.numbers.get(ledger.name) ?? new Map())
     await checkRaised(ledger, store)
+    await checkKept(ledger, store)
     await checkBoth(ledger, found.numbers.get(ledger.name)!, store)
     expect({ ...ledger.followed, names: undefined }, 'what its subscription has seen').toMatchObject({ seen: found.seen, sum: found.sum, backwards: 0 })
   }
@@ -161,7 +162,17 @@ async function checkRaised({ raised }: Ledger, store: Store): Promise<void> {
 const valueIn = {
   kv: async (store: Store, name: string) => await store.kv.get<number>(name) ?? 0,
   index: async (store: Store, name: string) => (await store.index.get('own', name))!.metadata!.value as number,
-  kept: async (store: Store, name: string) => (await store.stream.read(`kept:${name}`)).length,
+}
+
+/** Streams whose deletion was begun by transactions that were rejected. */
+async function checkKept({ counters }: Ledger, store: Store): Promise<void> {
+  for (const [key, { done, unknown }] of Object.entries(counters)) {
+    const [tier, name] = key.split(' ') as [string, string]
+    if (tier !== 'kept') continue
+    const events = (await store.stream.read(`kept:${name}`)).length
+    expect(events, key).toBeGreaterThanOrEqual(done)
+    expect(events, key).toBeLessThanOrEqual(done + unknown)
+  }
 }
 
 /** Both halves of each transaction, or none of them. */

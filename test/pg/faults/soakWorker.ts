@@ -109,7 +109,7 @@ function callsOf(writer: number): ((store: Store) => Promise<unknown>)[] {
     ({ kv }) => raise('kv.set', `kv ${own}`, value => kv.set(own, value)),
     ({ index }) => raise('index.update', `index ${own}`, value => index.update('own', own, { value, nested: { value } })),
     // A transaction that is rejected writes nothing, whatever else it has begun.
-    ({ stream }) => raise('append', `kept ${own}`, value => stream.append(`kept:${own}`, { type: 'kept', data: value })),
+    ({ stream }) => count('append', `kept ${own}`, () => stream.append(`kept:${own}`, { type: 'kept' })),
     store => attempt('rejected transaction', () => store.transaction(tx => Promise.all([
       tx.index.increment('counters', 'missing', 'n'), tx.stream.delete(`kept:${own}`), tx.kv.set(own, -1),
     ])), ['NOT_FOUND']),
