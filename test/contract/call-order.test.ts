@@ -120,7 +120,7 @@ describe.each(modes)('calls that nobody waits for, on %s', (_, backend, batching
     })
     expect((await store.stream.read(subject)).map(({ type }) => type)).toEqual(['c', 'd'])
     expect(await store.kv.get('in:tx')).toBe(2)
-  })
+  }, 120_000)
 
   it.runIf(backend.available())('keep their order when they are larger than a statement', async () => {
     const store = await open()
@@ -132,5 +132,5 @@ describe.each(modes)('calls that nobody waits for, on %s', (_, backend, batching
     expect(removed).toBe(5_001)
     expect((await store.stream.read('large:1')).map(({ type }) => type)).toEqual(['many', 'last'])
     expect(last.type).toBe('last')
-  }, 60_000)
+  }, 120_000)
 })

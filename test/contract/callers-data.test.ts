@@ -67,7 +67,7 @@ describe.each([pglite, postgres18].flatMap(backend => [true, false].map(batching
     })
     for (const [name, result] of results) expect({ [name]: plain(await result) }).toEqual({ [name]: expected[name] })
     expect(await contents(store)).toEqual(await contents(kept))
-  })
+  }, 120_000)
 
   it.runIf(available())('is taken once by updateWithRetry, however often it tries', async () => {
     const { store } = await open({ batching })
@@ -77,5 +77,5 @@ describe.each([pglite, postgres18].flatMap(backend => [true, false].map(batching
     await store.index.add('nvent:flow:runs:f', 'late', 1)
     await updated
     expect((await store.index.get('nvent:flow:runs:f', 'late'))?.metadata).toMatchObject({ own: { list: [1] }, emittedEvents: { a: [1] } })
-  })
+  }, 120_000)
 })
