@@ -4,6 +4,7 @@ import { isStoreError, messageOf } from '../errors'
 import type { Logger } from '../options'
 import type { Names } from '../sql/identifier'
 import { quoteIdentifier } from '../sql/identifier'
+import { allLocked, lockOrder } from '../statements/locking'
 import { unref } from '../timer'
 import type { StreamTable } from '../types/index'
 import { jobLockKey } from './turn'
@@ -137,9 +138,9 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
   const table = (await listTables(db, names)).find(each => each.subjectPrefix === subjectPrefix)
   if (!table) return false
   const name = `${quoteIdentifier(names.schema)}.${quoteIdentifier(table.tableName)}`
-  const forgetSubjects = `delete from ${names.table('heads')} head
-    using (select distinct tenant_id, subject from ${name}) gone
-    where head.tenant_id = gone.tenant_id and head.subject = gone.subject`
+  const heads = names.table('heads')
+  const inTable = `exists (select from ${name} event where event.tenant_id = t.tenant_id and event.subject = t.subject)`
+  const forgetSubjects = `delete from ${heads} t where ${inTable} and ${allLocked(`${heads} t`, inTable, lockOrder(['t.tenant_id', 't.subject']))}`
   for (let attempt = 1; ; attempt++) {
     try {
       await db.atomic(async (session) => {
