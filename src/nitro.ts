@@ -84,7 +84,7 @@ function addRuntimeConfig(nitro: Nitro): void {
 
 /** Nothing secret of the environment becomes part of a build: neither with our own config, nor with nvent's copy of it. */
 function keepSecretsOut({ options }: Nitro): void {
-  const config = options.runtimeConfig as ModuleRuntimeConfig & { nvent?: NventConfig }
+  const config = options.runtimeConfig as unknown as ModuleRuntimeConfig & { nvent?: NventConfig }
   config.nvent = withoutSecrets(config.nvent, process.env)
   // The Nuxt module has looked, and knows what stands in nuxt.config.
   if (options.framework.name === 'nuxt') return

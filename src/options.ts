@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ModuleOptions } from './moduleOptions'
 import type { ConfiguredSource, NventConfig, StoreRuntimeConfig } from './runtime/config'
-import { isGiven, isOtherAdapter } from './runtime/connection'
+import { isGiven, isInvented, isOtherAdapter } from './runtime/connection'
 import { pgliteUrl } from './runtime/core/pgliteUrl'
 import { dropReferences, isPlain, keepReferences } from './runtime/references'
 import type { Env } from './runtime/references'
@@ -9,6 +9,9 @@ import { refuseSecrets } from './secrets'
 import type { WrittenConfig } from './written'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './moduleOptions'
+
+// nvent's default, where its published adapter makes its tables.
+const NVENT_SCHEMA = 'nvent_store'
 
 type Connection = StoreRuntimeConfig['connection']
 
@@ -52,6 +55,7 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
     prefix: options.prefix ?? nvent.store?.prefix ?? 'nvent',
     subjectPrefix: nvent.store?.prefix ?? '',
     schema: options.schema ?? 'public',
+    adoptFrom: nvent.store ? nvent.store.schema || NVENT_SCHEMA : '',
     autoMigrate: options.autoMigrate ?? true,
     poolSize: options.poolSize ?? '',
     prepare: options.prepare ?? true,
@@ -89,7 +93,8 @@ export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: 
 function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn }: BuildContext): ConfiguredSource[] {
   const configured: [name: string, connection: unknown][] = [
     ['nvent.store.connection', isOtherAdapter(nvent.store?.adapter) ? undefined : nvent.store?.connection],
-    ['nvent.connections.postgres', nvent.connections?.postgres],
+    ['nvent.store.postgres', isOtherAdapter(nvent.store?.adapter) ? undefined : nvent.store?.postgres],
+    ['nvent.connections.postgres', isInvented(nvent.connections?.postgres) ? undefined : nvent.connections?.postgres],
     ['nventStorePostgres.connection', options.connection],
   ]
   return configured.flatMap(([name, connection]) => {
@@ -103,7 +108,7 @@ export function withoutSecrets(nvent: NventConfig | undefined, env: Env): NventC
   if (!nvent) return undefined
   const { store, connections } = nvent
   const cleaned = { ...nvent }
-  if (store && !isOtherAdapter(store.adapter)) cleaned.store = { ...store, connection: blanked(store.connection, 'nvent.store.connection', env) }
+  if (store && !isOtherAdapter(store.adapter)) cleaned.store = { ...store, connection: blanked(store.connection, 'nvent.store.connection', env), postgres: blanked(store.postgres, 'nvent.store.postgres', env) }
   if (connections) cleaned.connections = { ...connections, postgres: blanked(connections.postgres, 'nvent.connections.postgres', env) }
   return cleaned
 }

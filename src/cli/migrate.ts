@@ -17,11 +17,12 @@ export const migrateCommand = storeCommand({
   },
   run: ({ args, output, settings }) => withDatabase({ ...settings, database: settings.migrationDatabase, onlyLook: args['dry-run'] ?? false }, async (db, target) => {
     if (args['dry-run']) {
-      const found = await plan(db, settings.names)
+      const found = await plan(db, settings.names, undefined, settings.adoptFrom)
       return output.result({ ...target, ...found }, describePlan(found))
     }
     const { version, applied } = await migrate(db, settings.names, undefined, {
       subjectPrefix: settings.subjectPrefix,
+      adoptFrom: settings.adoptFrom,
       onProgress: progress => output.log.info(describeProgress(progress)),
     })
     const change = applied > 0 ? `migrated to version ${version}` : `already at version ${version}`

@@ -29,6 +29,8 @@ export interface TargetArgs {
 export interface Settings {
   names: Names
   subjectPrefix: string
+  /** Another schema where tables of the published adapter may be. */
+  adoptFrom?: string
   autoMigrate: boolean
   prepare: boolean
   /** What the app gives no more room. */
@@ -59,6 +61,7 @@ export async function readSettings(args: TargetArgs, log: ConsolaInstance, direc
   return {
     names: namesOf(identifier('schema', args.schema ?? variable('SCHEMA') ?? String(config.schema)), prefix),
     subjectPrefix: variable('SUBJECT_PREFIX') || String(config.subjectPrefix) || prefix,
+    adoptFrom: (variable('ADOPT_FROM') ?? config.adoptFrom) || undefined,
     autoMigrate: flag('AUTO_MIGRATE', config.autoMigrate),
     prepare: flag('PREPARE', config.prepare),
     retention: config.retention,

@@ -29,5 +29,6 @@ function sentence(info: StoreInfo, source: string): string {
   const schema = info.applied > 0
     ? `migrated to version ${info.schemaVersion}`
     : `at version ${info.schemaVersion}`
-  return `${info.driver} database ${info.database} from ${source}, schema ${info.schema}, prefix ${info.prefix}, ${schema}`
+  const adopted = info.adoptedFrom === undefined ? '' : `, adopted the tables of @nvent-addon/adapter-store-postgres in schema ${info.adoptedFrom}`
+  return `${info.driver} database ${info.database} from ${source}, schema ${info.schema}, prefix ${info.prefix}, ${schema}${adopted}`
 }

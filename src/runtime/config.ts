@@ -24,6 +24,8 @@ export interface StoreRuntimeConfig {
   /** Empty: the same as `prefix`. */
   subjectPrefix: string
   schema: string
+  /** Where tables of nvent's published adapter may be; empty: in `schema`. */
+  adoptFrom: string
   autoMigrate: boolean
   /** Empty: `connection.max`, or 10. */
   poolSize: number | ''
@@ -54,6 +56,6 @@ export interface StoreRuntimeConfig {
 
 /** The parts of nvent's configuration the store follows. */
 export interface NventConfig {
-  store?: { adapter?: string, prefix?: string, connection?: unknown }
+  store?: { adapter?: string, prefix?: string, schema?: string, connection?: unknown, postgres?: unknown }
   connections?: { postgres?: unknown }
 }

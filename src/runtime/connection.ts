@@ -37,12 +37,14 @@ export const FALLBACKS = ['DATABASE_URL', 'POSTGRES_URL']
 const OVERRIDES = ['NITRO_NVENT_STORE_POSTGRES_CONNECTION', OVERRIDE]
 const RUNTIME = 'runtimeConfig.nventStorePostgres.connection'
 const STORE = 'nvent.store.connection'
+const TYPED = 'nvent.store.postgres'
 const SHARED = 'nvent.connections.postgres'
+const INVENTED = 'postgresql://localhost:5432/nvent'
 const OWN = 'nventStorePostgres.connection'
 
 /**
  * Chooses where the connection comes from, highest first: the override variable, `nvent.store.connection`,
- * `nvent.connections.postgres`, `nventStorePostgres.connection`, `DATABASE_URL`, `POSTGRES_URL`, and in
+ * `nvent.store.postgres`, `nvent.connections.postgres`, `nventStorePostgres.connection`, `DATABASE_URL`, `POSTGRES_URL`, and in
  * development the embedded database. One source wins whole, fields of two are never mixed.
  * @throws {StoreError} INVALID_OPTION when there is none, or the winner needs a variable that is not set
  */
@@ -50,9 +52,9 @@ export function chooseConnection(input: ConnectionInput): ChosenConnection {
   const chosen = namedConnection(input)
   if (chosen) return chosen
   if (input.embedded) return { connection: input.embedded, source: 'the development default', warnings: [] }
-  throw new StoreError('INVALID_OPTION', `no database is configured. Set one of ${
+  throw new StoreError('INVALID_OPTION', `set DATABASE_URL to the URL of a database (postgres://user:password@host:5432/name): no database is configured. Set one of ${
     [OVERRIDE, STORE, SHARED, OWN, ...FALLBACKS].join(', ')
-  } (variables at run time, options in nuxt.config). The embedded database is the default in development only; \`pglite://path\` asks for it in production`, {
+  } (variables at run time, options in nuxt.config, where ${TYPED} is one, too). The embedded database is the default in development only; \`pglite://path\` asks for it in production`, {
     details: { option: 'connection' },
   })
 }
@@ -80,8 +82,9 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
   const configured = new Map(sources.map(({ name, connection }) => [name, connection as unknown]))
   if (!isOtherAdapter(nvent.store?.adapter)) {
     add(STORE, () => resolved(STORE, configured.get(STORE) ?? nvent.store?.connection, env))
+    add(TYPED, () => resolved(TYPED, configured.get(TYPED) ?? nvent.store?.postgres, env))
   }
-  add(SHARED, () => resolved(SHARED, configured.get(SHARED) ?? nvent.connections?.postgres, env))
+  add(SHARED, () => resolved(SHARED, configured.get(SHARED) ?? writtenBy(nvent.connections?.postgres), env))
   add(OWN, () => resolved(OWN, configured.get(OWN), env))
   for (const name of FALLBACKS) add(name, () => env[name])
   return found
@@ -97,6 +100,16 @@ export function anotherConnection(name: string, connection: unknown, env: Env): 
 export function isOtherAdapter(adapter: unknown): boolean {
   return typeof adapter === 'string' && adapter !== '' && adapter !== 'postgres'
 }
+
+/**
+ * nvent fills `connections.postgres` with a connection that the app did not write. Only what somebody wrote counts; who
+ * means this database says so in another place.
+ */
+export function isInvented(connection: unknown): boolean {
+  return connection === INVENTED || (isPlain(connection) && connection.connectionString === INVENTED && Object.keys(connection).length === 1)
+}
+
+const writtenBy = (connection: unknown): unknown => isInvented(connection) ? undefined : connection
 
 /** Whether a source says anything: an empty text or object, as unset variables leave it, does not. */
 export function isGiven(connection: unknown): connection is string | PoolConfig {

@@ -45,6 +45,7 @@ function tableOptions(config: StoreRuntimeConfig): StoreOptions {
     prefix: String(config.prefix),
     subjectPrefix: config.subjectPrefix === '' ? undefined : String(config.subjectPrefix),
     schema: String(config.schema),
+    adoptFrom: config.adoptFrom === '' ? undefined : String(config.adoptFrom),
     autoMigrate: config.autoMigrate,
     poolSize: config.poolSize === '' ? undefined : config.poolSize,
     prepare: config.prepare,

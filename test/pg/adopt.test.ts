@@ -37,6 +37,30 @@ describe.each(servers)('a database of the published adapter on $name', ({ server
       await expectSame(store, content)
     })
 
+    it('is found in another schema, also by many that start at once', async () => {
+      const elsewhere = await openPeer(database.url, { schema: 'nvent_store', prefix: 'nq' })
+      const amounts = { ...FEW, runs: 6, events: 12 }
+      await elsewhere.index.add('nq:flows', 'old', 1, { name: 'old', displayName: 'Old', registeredAt: 1, stats: { total: 7 } })
+      await elsewhere.kv.set('key', { amounts })
+      await elsewhere.close()
+      const open = () => openStore({ connection: database.url, prefix: 'nq', adoptFrom: 'nvent_store' })
+      const stores = [open(), open(), open()]
+      const states = await Promise.all(stores.map(store => store.ready()))
+      expect(states.filter(({ adoptedFrom }) => adoptedFrom === 'nvent_store')).toHaveLength(1)
+      expect(await stores[1]!.kv.get('key')).toEqual({ amounts })
+      expect(await stores[2]!.index.get('nq:flows', 'old')).toMatchObject({ metadata: { displayName: 'Old', stats: { total: 7 } } })
+      expect(await namesIn(database.sql, 'nvent_store')).toEqual([])
+      expect(await open().ready()).not.toHaveProperty('adoptedFrom')
+    })
+
+    it('is left alone in another schema once the store has tables of its own', async () => {
+      const elsewhere = await openPeer(database.url, { schema: 'nvent_store', prefix: 'nq' })
+      await elsewhere.close()
+      await openStore({ connection: database.url, prefix: 'nq' }).ready()
+      expect(await openStore({ connection: database.url, prefix: 'nq', adoptFrom: 'nvent_store' }).ready()).not.toHaveProperty('adoptedFrom')
+      expect(await namesIn(database.sql, 'nvent_store')).not.toEqual([])
+    })
+
     it('gives back 100,000 rows', async () => {
       await fill(peer, MANY)
       const content = await contentOf(peer, MANY)

@@ -31,6 +31,12 @@ describe('what a start says', () => {
     expect(await logged([{ ...info, applied: 0 }])).toEqual([expect.stringContaining('prefix nvent, at version 3')])
   })
 
+  it('names the schema whose tables were adopted', async () => {
+    expect(await logged([{ ...info, adoptedFrom: 'nvent_store' }])).toEqual([
+      expect.stringMatching(/schema public, .*adopted the tables of @nvent-addon\/adapter-store-postgres in schema nvent_store$/),
+    ])
+  })
+
   it('begins with the warnings', async () => {
     expect(await logged([info], { warnings: ['DATABASE_URL differs'] })).toEqual(['warn: DATABASE_URL differs', expect.stringContaining('info:')])
   })

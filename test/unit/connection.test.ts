@@ -10,6 +10,7 @@ const everything = (): ConnectionInput & { env: Record<string, string | undefine
   env: { [OVERRIDE]: url('override'), DATABASE_URL: url('database'), POSTGRES_URL: url('postgres') },
   sources: [
     source('nvent.store.connection', url('store')),
+    source('nvent.store.postgres', url('typed')),
     source('nvent.connections.postgres', url('shared')),
     source('nventStorePostgres.connection', url('own')),
   ],
@@ -27,7 +28,7 @@ describe('which source names the database', () => {
     }
     expect(next()).toBe(url('override'))
     input.env[OVERRIDE] = undefined
-    for (const host of ['store', 'shared', 'own']) {
+    for (const host of ['store', 'typed', 'shared', 'own']) {
       expect(next()).toBe(url(host))
       input.sources = input.sources?.slice(1)
     }
@@ -37,9 +38,26 @@ describe('which source names the database', () => {
     input.env.POSTGRES_URL = undefined
     expect(next()).toBe('pglite:///app/.data/nvent-store')
     expect(order).toEqual([
-      OVERRIDE, 'nvent.store.connection', 'nvent.connections.postgres', 'nventStorePostgres.connection',
+      OVERRIDE, 'nvent.store.connection', 'nvent.store.postgres', 'nvent.connections.postgres', 'nventStorePostgres.connection',
       'DATABASE_URL', 'POSTGRES_URL', 'the development default',
     ])
+  })
+
+  it.each<[name: string, given: Partial<ConnectionInput>, expected: string]>([
+    ['nvent.store.postgres', { nvent: { store: { postgres: url('typed') } } }, 'nvent.store.postgres'],
+    ['nventStorePostgres.connection', { sources: [source('nventStorePostgres.connection', url('own'))] }, 'nventStorePostgres.connection'],
+    ['DATABASE_URL', { env: { DATABASE_URL: url('database') } }, 'DATABASE_URL'],
+    ['the embedded database', { embedded: 'pglite://memory' }, 'the development default'],
+    ['another database written in its place', { nvent: { connections: { postgres: url('shared') } } }, 'nvent.connections.postgres'],
+  ])('is %s rather than the one nvent invents', (_, given, expected) => {
+    const connections = { postgres: 'postgresql://localhost:5432/nvent' }
+    const { source: chosen, warnings } = chooseConnection({ env: {}, ...given, nvent: { connections, ...given.nvent } })
+    expect([chosen, warnings]).toEqual([expected, []])
+  })
+
+  it('is none when nobody but nvent names one', () => {
+    expect(() => chooseConnection({ env: {}, nvent: { connections: { postgres: 'postgresql://localhost:5432/nvent' } } })).toThrow(/no database is configured/)
+    expect(() => chooseConnection({ env: {}, nvent: { connections: { postgres: { connectionString: 'postgresql://localhost:5432/nvent' } } } })).toThrow(/no database is configured/)
   })
 
   it('mixes no fields of two sources', () => {
@@ -100,6 +118,8 @@ describe('which source names the database', () => {
     expect(() => chooseConnection({ env: {} })).toThrow(
       /NUXT_NVENT_STORE_POSTGRES_CONNECTION, nvent\.store\.connection, nvent\.connections\.postgres, nventStorePostgres\.connection, DATABASE_URL, POSTGRES_URL/,
     )
+    // First of all the one thing to do.
+    expect(() => chooseConnection({ env: {} })).toThrow(/^set DATABASE_URL to /)
   })
 })
 

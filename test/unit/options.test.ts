@@ -39,6 +39,18 @@ describe('from module options to store options', () => {
     expect(settings({ prefix: 'mine' }).options).toMatchObject({ prefix: 'mine', subjectPrefix: undefined })
   })
 
+  it('looks for tables to adopt where nvent has its own, and only with nvent', () => {
+    expect(settings({}).options.adoptFrom).toBeUndefined()
+    expect(settings({}, { nvent: { store: { prefix: 'nq' } } }).options).toMatchObject({ schema: 'public', adoptFrom: 'nvent_store' })
+    expect(settings({}, { nvent: { store: { schema: 'flows' } } }).options).toMatchObject({ schema: 'public', adoptFrom: 'flows' })
+  })
+
+  it('takes from nvent what somebody wrote, and not what it invents', () => {
+    const nvent = { store: { postgres: { host: 'typed.test' } }, connections: { postgres: 'postgresql://localhost:5432/nvent' } }
+    expect(toRuntimeConfig({}, build({ nvent })).sources).toEqual([{ name: 'nvent.store.postgres', connection: { host: 'typed.test' } }])
+    expect(toRuntimeConfig({}, build({ nvent: { ...nvent, store: { adapter: 'redis', postgres: { host: 'typed.test' } } } })).sources).toEqual([])
+  })
+
   it('lets an empty prefix through to be refused', () => {
     expect(settings({ prefix: '' }).options.prefix).toBe('')
   })

@@ -49,6 +49,12 @@ export interface StoreOptions {
    */
   schema?: string
   /**
+   * Another schema where the tables of the published adapter `@nvent-addon/adapter-store-postgres` may be: they are
+   * adopted into `schema` while that has no tables of a store.
+   * @default schema
+   */
+  adoptFrom?: string
+  /**
    * Bring the schema up to date at start. When off, no DDL is ever run and a schema that is behind is an error.
    * @default true
    */
@@ -136,12 +142,13 @@ export interface StoreOptions {
   logger?: Logger
 }
 
-export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'connection' | 'migrationConnection' | 'listenConnection' | 'pool' | 'poolSize'>> {
+export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'connection' | 'migrationConnection' | 'listenConnection' | 'pool' | 'poolSize' | 'adoptFrom'>> {
   connection: string | PoolConfig | undefined
   migrationConnection: string | PoolConfig | undefined
   listenConnection: string | PoolConfig | undefined
   pool: Pool | undefined
   poolSize: number | undefined
+  adoptFrom: string | undefined
 }
 
 /**
@@ -158,6 +165,7 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     prefix,
     subjectPrefix: segment('subjectPrefix', options.subjectPrefix ?? prefix),
     schema: identifier('schema', options.schema ?? 'public'),
+    adoptFrom: options.adoptFrom === undefined ? undefined : identifier('adoptFrom', options.adoptFrom),
     autoMigrate: flag('autoMigrate', options.autoMigrate ?? true),
     poolSize: options.poolSize === undefined ? undefined : integer('poolSize', options.poolSize, 1),
     prepare: flag('prepare', options.prepare ?? true),

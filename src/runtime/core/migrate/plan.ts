@@ -1,5 +1,6 @@
 import type { Queryable } from '../db/types'
 import { quoteIdentifier } from '../sql/identifier'
+import { schemaToAdopt } from './adopt/move'
 import { adoptionPlan } from './adopt/plan'
 import { renderMigration, versionTable } from './render'
 import { migrations as released } from './sql.gen'
@@ -13,8 +14,9 @@ import { checkedState, versionTableSql } from './versions'
  * What `migrate` would do, without doing it.
  * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, as `migrate` would
  */
-export async function plan(db: Queryable, names: SchemaNames, migrations: Migration[] = released): Promise<MigrationPlan> {
-  const adoption = await adoptionPlan(db, names)
+export async function plan(db: Queryable, names: SchemaNames, migrations: Migration[] = released, adoptFrom?: string): Promise<MigrationPlan> {
+  const from = await schemaToAdopt(db, names, adoptFrom)
+  const adoption = from === undefined ? undefined : await adoptionPlan(db, { ...names, schema: from })
   const { version, unfinished }: AppliedState = adoption ? { version: 0 } : await checkedState(db, names, migrations)
   return {
     ...(adoption && { adoption }),

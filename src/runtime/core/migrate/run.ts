@@ -2,7 +2,7 @@ import type { Db, Queryable, Session } from '../db/types'
 import { StoreError } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
 import { adopt } from './adopt/adopt'
-import { schemaOwner } from './adopt/foreign'
+import { moveTables, schemaToAdopt } from './adopt/move'
 import { migrateCommand } from './command'
 import { locked } from './lock'
 import { renderMigration, versionTable } from './render'
@@ -20,6 +20,8 @@ export interface MigrateOptions {
   onProgress?: OnProgress
   /** First segment of the subjects of streams in tables of the published adapter. Default: the prefix. */
   subjectPrefix?: string
+  /** Another schema where tables of the published adapter may be; they move into the store's own while it is empty. */
+  adoptFrom?: string
 }
 
 /**
@@ -31,9 +33,10 @@ export interface MigrateOptions {
  */
 export async function migrate(
   db: Db, names: SchemaNames, migrations: Migration[] = released,
-  { onProgress = () => {}, subjectPrefix = names.prefix }: MigrateOptions = {},
+  { onProgress = () => {}, subjectPrefix = names.prefix, adoptFrom }: MigrateOptions = {},
 ): Promise<SchemaState> {
-  let applied = await adoptForeign(db, names, migrations, subjectPrefix)
+  const adoptedFrom = await adoptForeign(db, names, migrations, subjectPrefix, adoptFrom)
+  let applied = adoptedFrom === undefined ? 0 : 1
   let { version } = await checkedState(db, names, migrations)
   while (version < migrations.length) {
     const whole = migrations[version]!.transaction !== false
@@ -43,7 +46,7 @@ export async function migrate(
     if (ran) applied++
     version = (await checkedState(db, names, migrations)).version
   }
-  return { version, applied }
+  return { version, applied, ...adoptedFrom !== undefined && { adoptedFrom } }
 }
 
 /**
@@ -79,12 +82,17 @@ export async function currentVersion(db: Queryable, names: SchemaNames): Promise
   return stateOf(await appliedMigrations(db, names)).version
 }
 
-/** How many migrations the tables of the published adapter have had afterwards: one, or none when there are none. */
-async function adoptForeign(db: Db, names: SchemaNames, migrations: Migration[], subjectPrefix: string): Promise<number> {
+/** The schema whose tables of the published adapter were adopted, with the first migration; undefined when there are none. */
+async function adoptForeign(
+  db: Db, names: SchemaNames, migrations: Migration[], subjectPrefix: string, adoptFrom?: string,
+): Promise<string | undefined> {
   const [first] = migrations
-  if (!first || await schemaOwner(db, names) !== 'foreign') return 0
-  return locked(db, names, async session =>
-    await adopt(session, names, subjectPrefix, () => apply(session, names, { version: 0 }, first)) ? 1 : 0)
+  const from = first && await schemaToAdopt(db, names, adoptFrom)
+  if (from === undefined) return undefined
+  return locked(db, names, async (session) => {
+    if (from !== names.schema) await moveTables(session, names, from)
+    return await adopt(session, names, subjectPrefix, () => apply(session, names, { version: 0 }, first!)) ? from : undefined
+  })
 }
 
 async function applyWhole(session: Session, names: SchemaNames, migrations: Migration[], version: number): Promise<boolean> {

@@ -7,7 +7,7 @@ import type { SchemaNames, SchemaState } from './run'
 /** Brings the schema up to date, over connections of its own where there are some for it. */
 export async function schemaOf(db: Db, names: SchemaNames, options: DbOptions): Promise<SchemaState> {
   if (!options.autoMigrate) return requireCurrent(db, names)
-  const bring = (on: Db) => migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix })
+  const bring = (on: Db) => migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix, adoptFrom: options.adoptFrom })
   const elsewhere = migrationDatabase(options)
   return elsewhere ? onDatabase(elsewhere, bring) : bring(db)
 }
@@ -24,6 +24,7 @@ export async function describeStore(
     prefix: names.prefix,
     schemaVersion: schema.version,
     applied: schema.applied,
+    ...schema.adoptedFrom !== undefined && { adoptedFrom: schema.adoptedFrom },
     serverVersion: server!.version,
   }
 }

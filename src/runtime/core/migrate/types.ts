@@ -35,6 +35,8 @@ export interface SchemaState {
   version: number
   /** Migrations this run applied. */
   applied: number
+  /** The schema whose tables of the published adapter this run adopted. */
+  adoptedFrom?: string
 }
 
 /** How far a migration without a transaction has come. */

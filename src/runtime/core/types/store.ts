@@ -90,6 +90,8 @@ export interface StoreInfo {
   schemaVersion: number
   /** Migrations this start applied. */
   applied: number
+  /** The schema whose tables of the published adapter this start adopted. */
+  adoptedFrom?: string
   /** Server version, as the server says it. */
   serverVersion: string
 }

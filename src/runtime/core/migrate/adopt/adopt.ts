@@ -45,13 +45,13 @@ export async function adopt(
   return true
 }
 
-async function requireNoProblems(session: Session, names: SchemaNames, version: number): Promise<void> {
+export async function requireNoProblems(session: Session, names: SchemaNames, version: number): Promise<void> {
   const problems = await adoptionProblems(session, names, version)
   if (problems.length > 0) throw failure(names, `can't be adopted, and were left untouched: ${problems.join('; ')}`, problems)
 }
 
 /** Those who write wait here, and find tables they can't write to when it is over. */
-async function lockTables(session: Session, names: SchemaNames): Promise<void> {
+export async function lockTables(session: Session, names: SchemaNames): Promise<void> {
   const tables = Object.keys(foreignTables).map(table => tableOf(names, table))
   try {
     await session.script(`set local lock_timeout = '${LOCK_TIMEOUT}'`)
