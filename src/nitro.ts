@@ -44,7 +44,7 @@ const nitroModule: NitroModule & { name: string } = {
   name: 'nvent-store-postgres',
   setup(nitro) {
     const major = nitro.meta?.majorVersion ?? 2
-    if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.13); this is Nitro ${major}, which is not supported yet`)
+    if (major !== 2) throw new Error(`nvent-store-postgres works with Nitro 2 (nitropack 2.12 or newer); this is Nitro ${major}, which is not supported yet`)
     addRuntimeConfig(nitro)
     addServerCode(nitro, join(runtime, `nitro${major}`, isWorker(nitro) ? 'worker' : ''))
     addOperation(nitro, join(runtime, `nitro${major}`))

@@ -4,7 +4,7 @@ import { QUEUE, follow } from '../../src/runtime/core/features/follower'
 import type { Leader } from '../../src/runtime/core/features/follower'
 import type { GlobalEvent } from '../../src/runtime/core/types/index'
 
-const eventOf = (id: number): GlobalEvent => ({ subject: 'a', event: { id: String(id), ts: 0, type: 't' } })
+const eventOf = (id: number): GlobalEvent => ({ subject: 'a', event: { id: String(id), ts: 0, type: 't', runId: 'r', flowName: 'f' } })
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
 
 const position: Leader['position'] = async () => 1n

@@ -44,7 +44,7 @@ describe('the tail', () => {
   })
 
   it('keeps a follower that joins while a page is on its way out of it, and the follower misses nothing', async () => {
-    const log = ['a', 'a', 'b'].map((subject, at): GlobalEvent => ({ subject, event: { id: String(at + 1), ts: 0, type: 't' } }))
+    const log = ['a', 'a', 'b'].map((subject, at): GlobalEvent => ({ subject, event: { id: String(at + 1), ts: 0, type: 't', runId: 'r', flowName: 'f' } }))
     const marks = [0n]
     let goOn = () => {}
     const paused = new Promise<void>((resolve) => {

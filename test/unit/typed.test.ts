@@ -11,7 +11,7 @@ const refusal = (argument: string) => expect.objectContaining({ code: 'INVALID_V
 
 /** A schema that does what a test wants. */
 const schemaOf = (validate: StandardSchema['~standard']['validate']): StandardSchema => ({ '~standard': { version: 1, vendor: 'test', validate } })
-const record = (fields: Partial<EventRecord>): EventRecord => ({ id: '17', ts: 1, type: 'a', ...fields })
+const record = (fields: Partial<EventRecord>): EventRecord => ({ id: '17', ts: 1, type: 'a', runId: 'r', flowName: 'f', ...fields })
 
 describe('eventCodec', () => {
   const schema = z.number()

@@ -109,8 +109,12 @@ export function streamReadSuite(use: Use): void {
       expect(await read({ limit: 1000 })).toStrictEqual(events)
     })
 
-    it('matches nothing when types is empty or unknown', async () => {
-      expect(await read({ types: [] })).toStrictEqual([])
+    it('takes empty types for no filter, and unknown ones for nothing', async () => {
+      // As in all of nvent's adapters.
+      for (const options of [{ limit: 3 }, { order: 'desc' as const }, { archived: true }]) {
+        expect(await read({ ...options, types: [] })).toStrictEqual(await read(options))
+      }
+      expect(await read({ types: [] })).toStrictEqual(await read({}))
       expect(await read({ types: ['A', '%', 'a b'] })).toStrictEqual([])
       expect(await read({ types: ['A', 'a', 'a'] })).toStrictEqual(select([...events], { types: ['a'] }))
     })

@@ -3,6 +3,7 @@ import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkPosi
 import { StoreError } from '../errors'
 import type { Logger } from '../options'
 import type { GlobalReader } from '../surfaces/global'
+import { checkTypes } from '../surfaces/readRange'
 import { READ_ALL_OPTIONS } from '../types/global'
 import type { GlobalEvent, Mark, ReadAllOptions } from '../types/index'
 import { createHistory } from './history'
@@ -79,7 +80,7 @@ function checked(given?: ReadAllOptions) {
   return {
     after: after === undefined ? BigInt(0) : BigInt(checkPosition('options.after', after)),
     subjects: subjects === undefined ? undefined : checkArray('options.subjects', subjects).map((each, at) => checkName(`options.subjects.${at}`, each)),
-    types: types === undefined ? undefined : checkArray('options.types', types).map((type, at) => checkText(`options.types.${at}`, type)),
+    types: checkTypes('options.types', types),
     correlationId: correlationId === undefined ? undefined : checkText('options.correlationId', correlationId),
     since: since === undefined ? undefined : String(Math.ceil(checkNumber('options.since', since))),
     limit: limit === undefined ? undefined : checkCount('options.limit', limit),

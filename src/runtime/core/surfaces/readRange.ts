@@ -10,7 +10,7 @@ export function readRange(options: StreamReadOptions): ReadRange {
   const { types, after, before, fromVersion, toVersion, from, to, limit, order = 'asc' } = options
   return {
     order: checkWord('options.order', order, ['asc', 'desc']),
-    types: types === undefined ? undefined : checkArray('options.types', types).map((type, at) => checkText(`options.types.${at}`, type)),
+    types: checkTypes('options.types', types),
     after: after === undefined ? undefined : afterStart(checkPosition('options.after', after)),
     before: before === undefined ? undefined : checkPosition('options.before', before),
     fromVersion: fromVersion === undefined ? undefined : checkCount('options.fromVersion', fromVersion),
@@ -19,6 +19,13 @@ export function readRange(options: StreamReadOptions): ReadRange {
     to: to === undefined ? undefined : milliseconds(Math.floor(checkNumber('options.to', to))),
     limit: limit === undefined ? undefined : checkCount('options.limit', limit),
   }
+}
+
+/** Event types to filter by; an empty array is no filter. */
+export function checkTypes(argument: string, types: unknown): string[] | undefined {
+  if (types === undefined) return undefined
+  const checked = checkArray(argument, types).map((type, at) => checkText(`${argument}.${at}`, type))
+  return checked.length > 0 ? checked : undefined
 }
 
 /** After 0 comes everything: no bound. */

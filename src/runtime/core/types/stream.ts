@@ -24,6 +24,9 @@ export interface EventRecord extends EventInput {
   id: string
   /** Milliseconds since 1970 on the database's clock. Never runs backwards within a subject. */
   ts: number
+  // As nvent's interface has them. An event that was given none has none: nothing is invented.
+  runId: string
+  flowName: string
   // nvent's own type is `any` here: its code reads members of `data` without a guard.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   data?: any
@@ -34,7 +37,7 @@ export interface EventRecord extends EventInput {
 }
 
 export interface StreamReadOptions {
-  /** Only events of these types; `limit` counts after this filter. */
+  /** Only events of these types; an empty array is no filter. `limit` counts after it. */
   types?: string[]
   /** Exclusive event id: only events after this position. */
   after?: string

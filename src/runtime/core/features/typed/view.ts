@@ -37,7 +37,9 @@ function typedView(stream: Untyped, codec: EventSchemas | EventCodec, given?: Ty
   const known = (options?: StreamReadOptions) => {
     if (!skips) return options
     const checked = checkOptions('options', options, ITERATE_OPTIONS)
-    return { ...checked, types: checked.types ?? [...entries.keys()] }
+    if (checked.types?.length) return checked
+    // No types would be no filter: a codec that knows none reads nothing.
+    return { ...checked, ...entries.size > 0 ? { types: [...entries.keys()] } : { limit: 0 } }
   }
 
   const calls: Omit<TypedStream<EventSchemas>, 'subscribe'> = {
