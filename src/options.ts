@@ -3,8 +3,13 @@ import type { ModuleOptions } from './moduleOptions'
 import type { ConfiguredSource, NventConfig, StoreRuntimeConfig } from './runtime/config'
 import { isGiven, isInvented, isOtherAdapter } from './runtime/connection'
 import { pgliteUrl } from './runtime/core/pgliteUrl'
-import { dropReferences, isPlain, keepReferences } from './runtime/references'
+import { readRules } from './runtime/core/features/retention/rules'
+import { invalidOption } from './runtime/core/errors'
+import { connectionProblem, refuseUnknown } from './runtime/core/optionChecks'
+import { resolveOptions } from './runtime/core/options'
+import { dropReferences, isPlain, isReference, keepReferences } from './runtime/references'
 import type { Env } from './runtime/references'
+import { tableOptions } from './runtime/settings'
 import { refuseSecrets } from './secrets'
 import type { WrittenConfig } from './written'
 
@@ -38,12 +43,39 @@ export interface BuildContext {
  */
 export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): StoreRuntimeConfig {
   const config = runtimeConfigOf(options, build)
+  checkConfig(options, config)
   if (build.baked ?? !build.dev) {
     const { sources, ...others } = config
     for (const { name, connection } of sources) refuseSecrets(connection, name, build.env, build.written)
     refuseSecrets(others, 'nventStorePostgres', build.env, build.written)
   }
   return config
+}
+
+// What is no option, but made of others.
+const MADE = ['sources', 'adapter', 'embedded', 'subjectPrefix', 'adoptFrom']
+
+/** What can be known of the options while the app is built. An empty prefix is refused at the start, by its own name. */
+function checkConfig(options: ModuleOptions, config: StoreRuntimeConfig): void {
+  refuseUnknown(options, Object.keys(config).filter(name => !MADE.includes(name)), 'nventStorePostgres.')
+  for (const name of ['health', 'metrics'] as const) text(`nventStorePostgres.${name}`, config[name])
+  const { prefix, schema } = config
+  resolveOptions({ ...tableOptions(config, {}), prefix: prefix === '' ? undefined : prefix, schema, connection: 'pglite://memory' })
+  readRules(config.retention)
+  for (const name of ['connection', 'migrationConnection', 'listenConnection'] as const) {
+    const given: unknown = options[name] ?? ''
+    if (typeof given !== 'string' && typeof given !== 'function' && !isPlain(given)) throw invalidOption(`nventStorePostgres.${name}`, 'must be a URL or a pg pool configuration')
+  }
+  const { migrationConnection, listenConnection } = config
+  const beside = Object.entries({ migrationConnection, listenConnection }).map(([name, connection]) => ({ name: `nventStorePostgres.${name}`, connection }))
+  for (const { name, connection } of [...config.sources, ...beside]) {
+    const problem = isGiven(connection) && !isReference(connection) ? connectionProblem(connection) : undefined
+    if (problem !== undefined) throw invalidOption(name, problem)
+  }
+}
+
+function text(option: string, value: unknown): void {
+  if (typeof value !== 'string') throw invalidOption(option, `must be a string, not ${JSON.stringify(value)}`)
 }
 
 function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRuntimeConfig {
@@ -82,6 +114,7 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
 /** Lets the app's own `runtimeConfig.nventStorePostgres` win, with no secret of the environment in it either. */
 export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env): StoreRuntimeConfig {
   const given: Partial<StoreRuntimeConfig> = isPlain(own) ? own : {}
+  refuseUnknown(given, Object.keys(made), 'runtimeConfig.nventStorePostgres.')
   const kept = (name: 'connection' | 'migrationConnection' | 'listenConnection') =>
     keepReferences(given[name] || made[name], env) as Connection
   return {

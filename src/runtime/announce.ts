@@ -1,21 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isStoreError, messageOf } from './core/errors'
+import { unref } from './core/timer'
 import type { Logger } from './core/options'
 import type { StoreInfo } from './core/types/index'
 import type { Handle } from './handle'
 
+const SLOW_MS = 1_500
 const LOOK_AGAIN_MS = 1_000
 
 /**
  * Starts the store and says in one line what it is connected to, or why it is not; and when it has recovered.
  * Never rejects, and never holds a secret: messages of the driver only, not its error objects.
  */
-export async function announce({ store, source, warnings, error }: Handle, logger: Logger): Promise<void> {
+export async function announce({ store, source, warnings, target, error }: Handle, logger: Logger): Promise<void> {
   if (error !== undefined) return logger.error(messageOf(error))
   for (const warning of warnings) logger.warn(warning)
+  // Trying goes on for a while before it fails, but not without a word.
+  const slow = setTimeout(() => logger.warn(`not ready yet: still connecting to ${target ?? 'the database'} (connection from ${source}), or bringing its schema up to date. Calls wait for it`), SLOW_MS)
+  unref(slow)
   for (let failed = false; ; failed = true) {
     try {
-      return logger.info(`${failed ? 'recovered: ' : ''}${sentence(await store.ready(), source)}`)
+      return logger.info(`${failed ? 'recovered: ' : ''}${sentence(await store.ready().finally(() => clearTimeout(slow)), source)}`)
     }
     catch (reason) {
       if (isStoreError(reason) && reason.code === 'CLOSED') return

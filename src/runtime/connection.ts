@@ -1,5 +1,6 @@
 import type { PoolConfig } from 'pg'
 import { StoreError } from './core/errors'
+import { connectionProblem } from './core/optionChecks'
 import type { ConfiguredSource, NventConfig } from './config'
 import { describe, sameTarget } from './target'
 import { MissingVariable, isPlain, resolveReferences } from './references'
@@ -62,7 +63,7 @@ export function chooseConnection(input: ConnectionInput): ChosenConnection {
 /** The source that names a database, if there is one. */
 export function namedConnection(input: ConnectionInput): ChosenConnection | undefined {
   const [chosen, ...others] = candidates(input)
-  return chosen && { ...chosen, warnings: warningsOf(chosen, others) }
+  return chosen && { ...chosen, connection: checked(chosen.source, chosen.connection), warnings: warningsOf(chosen, others) }
 }
 
 // A source below the winner that can't be read warns of nothing: it is not needed.
@@ -88,6 +89,12 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
   add(OWN, () => resolved(OWN, configured.get(OWN), env))
   for (const name of FALLBACKS) add(name, () => env[name])
   return found
+}
+
+function checked(source: string, connection: string | PoolConfig): string | PoolConfig {
+  const problem = connectionProblem(connection)
+  if (problem === undefined) return connection
+  throw new StoreError('INVALID_OPTION', `${source} ${problem}`, { details: { option: 'connection', source } })
 }
 
 /** A connection beside the store's own; undefined when its option, `name`, says nothing. */

@@ -3,12 +3,15 @@ import type { Logger, Store } from './core'
 import { messageOf } from './core/errors'
 import { failingStore } from './failing'
 import type { StoreSettings } from './settings'
+import { describe } from './target'
 
 /** The store of this process (each worker thread of a development server has one of its own). */
 export interface Handle {
   store: Store
   source: string
   warnings: string[]
+  /** The database that is meant, without secrets. */
+  target?: string
   /** Why no store could be made: an option is wrong, or nothing names a database. */
   error?: unknown
 }
@@ -51,7 +54,7 @@ export async function leave(owner: object): Promise<void> {
 function makeHandle(read: () => StoreSettings, logger: Logger): Handle {
   try {
     const { options, source, warnings } = read()
-    return { store: createStore({ ...options, logger }), source, warnings }
+    return { store: createStore({ ...options, logger }), source, warnings, target: describe(options.connection!) }
   }
   catch (error) {
     return { store: failingStore(error), source: '', warnings: [], error }

@@ -1,6 +1,7 @@
 import type { StoreOptions } from './core/options'
 import type { NventConfig, StoreRuntimeConfig } from './config'
 import { anotherConnection, chooseConnection, isOtherAdapter } from './connection'
+import { refuseUnknownVariables, variable } from './variables'
 import type { Env } from './references'
 
 /** What the running server needs to make its store. */
@@ -16,6 +17,7 @@ export interface StoreSettings {
  * @throws {StoreError} INVALID_OPTION when no source names a database
  */
 export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: NventConfig = {}): StoreSettings {
+  refuseUnknownVariables(Object.keys(config), env)
   const { connection, source, warnings } = chooseConnection({
     env,
     override: config.connection,
@@ -27,7 +29,7 @@ export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: Nvent
     migrationConnection: anotherConnection('migrationConnection', config.migrationConnection, env),
     listenConnection: anotherConnection('listenConnection', config.listenConnection, env),
   }
-  return { options: { connection, ...others, ...tableOptions(config) }, source, warnings }
+  return { options: { connection, ...others, ...tableOptions(config, env) }, source, warnings }
 }
 
 /** Whether nvent works on another store, so that nothing is to be connected until somebody calls `useStore()`. */
@@ -39,13 +41,14 @@ function adapterOf(config: StoreRuntimeConfig, nvent: NventConfig): string {
   return nvent.store?.adapter || config.adapter
 }
 
-// Nitro reads variables as JSON where it can: a schema called 2024 arrives as a number.
-function tableOptions(config: StoreRuntimeConfig): StoreOptions {
+export function tableOptions(config: StoreRuntimeConfig, env: Env): StoreOptions {
+  // Nitro reads variables as JSON where it can: a schema called 1e3 arrives as the number 1000.
+  const name = (option: string, value: unknown) => variable(option, env) ?? String(value)
   return {
-    prefix: String(config.prefix),
-    subjectPrefix: config.subjectPrefix === '' ? undefined : String(config.subjectPrefix),
-    schema: String(config.schema),
-    adoptFrom: config.adoptFrom === '' ? undefined : String(config.adoptFrom),
+    prefix: name('prefix', config.prefix),
+    subjectPrefix: name('subjectPrefix', config.subjectPrefix) || undefined,
+    schema: name('schema', config.schema),
+    adoptFrom: name('adoptFrom', config.adoptFrom ?? '') || undefined,
     autoMigrate: config.autoMigrate,
     poolSize: config.poolSize === '' ? undefined : config.poolSize,
     prepare: config.prepare,
@@ -53,7 +56,7 @@ function tableOptions(config: StoreRuntimeConfig): StoreOptions {
     durability: config.durability,
     connectTimeout: config.connectTimeout,
     queryTimeout: config.queryTimeout,
-    serverless: config.serverless === true,
+    serverless: config.serverless === '' ? false : config.serverless,
     maxStreamTables: config.maxStreamTables,
     sweepInterval: config.sweepInterval,
     retention: config.retention,

@@ -1,4 +1,5 @@
 import type { PoolConfig } from 'pg'
+import { urlProblem } from './core/connectionUrl'
 
 interface Target {
   driver: string
@@ -32,6 +33,8 @@ function targetOfUrl(text: string): Target {
   if (text.startsWith('pglite://')) {
     return { driver: 'pglite', host: '', port: '', database: text.slice('pglite://'.length), user: '', password: '' }
   }
+  // Never shown as it is: any part of it may be a piece of the password.
+  if (urlProblem(text)) return { ...postgres({ host: '(unreadable URL)' }), password: text }
   try {
     const url = new URL(text)
     return postgres({

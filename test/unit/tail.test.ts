@@ -15,7 +15,7 @@ describe('the tail', () => {
     const troubles: unknown[] = []
     let failures = 0
     let head = 0n
-    const event: GlobalEvent = { subject: 'a', event: { id: '1', ts: 0, type: 't' } }
+    const event: GlobalEvent = { subject: 'a', event: { id: '1', ts: 0, type: 't', runId: 'r', flowName: 'f' } }
     const reader: GlobalReader = {
       async mark() {
         if (head === 1n && failures++ < 3) throw error

@@ -25,6 +25,11 @@ export interface StoreErrorOptions {
   retryable?: boolean
 }
 
+// What the client may mend is its fault; what passes by itself is no fault of the code. All others are the server's.
+const STATUS: Partial<Record<StoreErrorCode, number>> = {
+  INVALID_VALUE: 400, NOT_FOUND: 404, VERSION_CONFLICT: 409, ARCHIVED: 409, CONNECTION: 503, TIMEOUT: 503, CLOSED: 503, DATABASE_LOCKED: 503,
+}
+
 /** The only error the store throws: what happened and what to do, with a `code` for programs. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
@@ -37,6 +42,16 @@ export class StoreError extends Error {
     this.code = code
     this.details = options.details ?? {}
     this.retryable = options.retryable ?? false
+  }
+
+  /** The status a route answers with that does not catch this error: h3 reads it. */
+  get statusCode(): number {
+    return STATUS[this.code] ?? (this.retryable ? 503 : 500)
+  }
+
+  /** The same, by the name h3 2 has for it. */
+  get status(): number {
+    return this.statusCode
   }
 }
 

@@ -1,4 +1,8 @@
+import type { PoolConfig } from 'pg'
+import { urlProblem } from './connectionUrl'
 import { invalidOption } from './errors'
+import { nearest } from './nearest'
+import { isPgliteUrl, pglitePath } from './pgliteUrl'
 
 // The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
 const MAX_PREFIX_BYTES = 32
@@ -34,4 +38,31 @@ export function integer(option: string, value: unknown, min: number): number {
     throw invalidOption(option, `must be a whole number of at least ${min}, not ${String(value)}`)
   }
   return value as number
+}
+
+/** Why a connection can't be right, in words that follow its name; undefined when nothing is wrong. */
+export function connectionProblem(connection: unknown): string | undefined {
+  if (typeof connection === 'string' && connection !== '') return urlProblem(connection)
+  if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
+    return 'must be a URL or a pg pool configuration; `pglite://memory` needs no server'
+  }
+  const { connectionString } = connection as PoolConfig
+  const problem = typeof connectionString === 'string' && connectionString !== '' ? urlProblem(connectionString) : undefined
+  return problem && `has a \`connectionString\` that ${problem}`
+}
+
+export function connection(option: string, value: unknown): string | PoolConfig {
+  if (isPgliteUrl(value)) pglitePath(value, option)
+  const problem = connectionProblem(value)
+  if (problem !== undefined) throw invalidOption(option, problem)
+  return value as string | PoolConfig
+}
+
+/** Refuses options nobody knows, and names the one that is most likely meant. `path` is where they stand. */
+export function refuseUnknown(options: object, known: readonly string[], path = ''): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || known.includes(name)) continue
+    const meant = nearest(name, known)
+    throw invalidOption(path + name, meant === undefined ? `is unknown; known are ${known.join(', ')}` : `is unknown; did you mean \`${meant}\`?`)
+  }
 }

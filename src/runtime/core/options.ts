@@ -1,7 +1,6 @@
 import type { Pool, PoolConfig } from 'pg'
 import { invalidOption } from './errors'
-import { flag, identifier, integer, segment, tablePrefix } from './optionChecks'
-import { isPgliteUrl, pglitePath } from './pgliteUrl'
+import { connection, flag, identifier, integer, refuseUnknown, segment, tablePrefix } from './optionChecks'
 import type { RetentionRule } from './types/index'
 
 /** Where the store writes what it has to say. `console` and consola fit. */
@@ -156,12 +155,13 @@ export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'conne
  * @throws {StoreError} INVALID_OPTION that names the option
  */
 export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'must be an object with the options of the store')
   const prefix = tablePrefix(options.prefix ?? 'nvent')
-  return {
+  const resolved: ResolvedStoreOptions = {
     connection: options.pool ? undefined : connection('connection', options.connection),
     migrationConnection: another('migrationConnection', options.migrationConnection),
     listenConnection: another('listenConnection', options.listenConnection),
-    pool: options.pool,
+    pool: options.pool && withMethods('pool', options.pool, ['connect', 'query']),
     prefix,
     subjectPrefix: segment('subjectPrefix', options.subjectPrefix ?? prefix),
     schema: identifier('schema', options.schema ?? 'public'),
@@ -181,19 +181,20 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     slowCallMs: integer('slowCallMs', options.slowCallMs ?? 0, 0),
     pollInterval: integer('pollInterval', options.pollInterval ?? 250, 1),
     notify: flag('notify', options.notify ?? true),
-    logger: options.logger ?? console,
+    logger: withMethods('logger', options.logger ?? console, ['info', 'warn', 'error']),
   }
+  refuseUnknown(options, Object.keys(resolved))
+  return resolved
 }
 
 function another(option: string, value: StoreOptions['connection']): string | PoolConfig | undefined {
   return value === undefined ? undefined : connection(option, value)
 }
 
-function connection(option: string, value: StoreOptions['connection']): string | PoolConfig {
-  if (isPgliteUrl(value)) pglitePath(value, option)
-  if (typeof value === 'string' && value !== '') return value
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw invalidOption(option, 'must be a URL or a pg pool configuration; `pglite://memory` needs no server')
+function withMethods<T extends object>(option: string, value: T, methods: (keyof T & string)[]): T {
+  const missing = methods.find(name => typeof value?.[name] !== 'function')
+  if (missing) throw invalidOption(option, `must have a method \`${missing}\``)
+  return value
 }
 
 function durability({ durability = 'full', pool }: StoreOptions): Durability {

@@ -10,6 +10,8 @@ import { unref } from '../timer'
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
+// A server that does not answer at all would keep a process that ends for minutes. What still opens is closed then.
+const LAST_ATTEMPT_MS = 2_000
 
 export const openDb = async (options: DbOptions): Promise<Db> =>
   isPgliteUrl(options.connection) ? openPglite(options.connection, options) : openPostgres(options)
@@ -152,7 +154,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
     abort.abort()
     clearTimeout(retry)
     // Whoever waits for the start is told by its own call; here only its end matters.
-    await starting?.catch(() => undefined)
+    await Promise.race([starting?.catch(() => undefined), sleep(LAST_ATTEMPT_MS, undefined, { ref: false })])
     if (inFlight > 0) await new Promise<void>((resolve) => {
       onIdle = resolve
     })
