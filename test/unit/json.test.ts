@@ -149,7 +149,6 @@ const unkept: [what: string, make: () => unknown][] = [
   ['a proxy that was revoked', revoked],
   ['a proxy that fails', () => new Proxy({ a: 1 }, { ownKeys: boom })],
   ['an array that fails', () => new Proxy([1], { get: boom })],
-  ['a hole in an array', () => Object.assign([], { 1: 'b' })],
   ['an array of nothing but holes', () => Array(2 ** 32 - 1)],
   ['a list that holds itself', () => {
     const list: unknown[] = []
@@ -173,8 +172,8 @@ describe.each([['encodeJson', encodeJson], ['toJson', toJson]])('%s and what JSO
       readonly currency = 'EUR'
       constructor(readonly cents: number) {}
     }
-    const value = { price: new Money(5), bytes: Buffer.from([1, 2]), bare: Object.assign(Object.create(null) as object, { a: {} }), nothing: {} }
-    const kept = { price: { currency: 'EUR', cents: 5 }, bytes: { type: 'Buffer', data: [1, 2] }, bare: { a: {} }, nothing: {} }
+    const value = { price: new Money(5), bytes: Buffer.from([1, 2]), bare: Object.assign(Object.create(null) as object, { a: {} }), nothing: {}, hole: Array(2) }
+    const kept = { price: { currency: 'EUR', cents: 5 }, bytes: { type: 'Buffer', data: [1, 2] }, bare: { a: {} }, nothing: {}, hole: [null, null] }
     const encoded: unknown = encode(value, 'value')
     expect(typeof encoded === 'string' ? JSON.parse(encoded) : encoded).toEqual(kept)
   })

@@ -5,6 +5,8 @@ export type JsonObject = { [member: string]: Json }
 export type Json = string | number | boolean | null | Json[] | JsonObject
 
 const MAX_DEPTH = 500
+// Items of an array that may have holes.
+const MAX_HOLLOW = 100_000
 // What a text that JSON.stringify made holds when the value may be something else than it looks like: escapes
 // PostgreSQL can't store, and null where NaN or Infinity may have been.
 const SUSPICIOUS = /\\u0000|\\ud[89a-f]|null/
@@ -151,8 +153,8 @@ function walkItems(items: unknown[], trail: Trail): Json[] {
   const length = read(items, 'length', trail) as number
   for (let at = 0; at < length; at++) {
     const item = read(items, String(at), trail)
-    // An array may be as long as 2³² without an item in it.
-    if (item === undefined && !Object.hasOwn(items, at)) throw invalidValue(pathOf(trail, String(at)), 'is a hole in the array')
+    // Null, as JSON has it. But one item may make an array as long as 2³², which would fill the memory.
+    if (item === undefined && length > MAX_HOLLOW && !Object.hasOwn(items, at)) throw invalidValue(pathOf(trail, String(at)), `is a hole in an array of ${length}`)
     copy.push(walk(item, String(at), trail) ?? null)
   }
   return copy
