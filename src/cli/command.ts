@@ -12,7 +12,7 @@ import { createOutput, log } from './output'
 import type { Settings } from './settings'
 import { describeTarget, readSettings, targetFlags } from './settings'
 import type { ExitCode } from './usage'
-import { EXIT, UsageError } from './usage'
+import { EXIT, UsageError, hint } from './usage'
 
 type Args<A extends ArgsDef> = ParsedArgs<A & typeof targetFlags>
 
@@ -55,7 +55,7 @@ export function storeCommand<const A extends ArgsDef>(definition: CommandDefinit
 function refuseUnknown(known: ArgsDef, given: { _: string[], [name: string]: unknown }): void {
   const kebab = (name: string) => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
   const unknown = Object.keys(given).find(name => name !== '_' && !Object.hasOwn(known, kebab(name)))
-  if (unknown !== undefined) throw new UsageError(`unknown option --${kebab(unknown)}`)
+  if (unknown !== undefined) throw new UsageError(`unknown option --${kebab(unknown)}${hint('--', kebab(unknown), Object.keys(known))}`)
   const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
   if (given._.length > positionals) throw new UsageError(`unexpected argument ${JSON.stringify(given._[positionals])}`)
   const empty = Object.entries(known).find(([name, { type }]) => type === 'string' && given[name] === '')

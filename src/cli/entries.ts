@@ -2,6 +2,7 @@ import { defineCommand } from 'citty'
 import type { IndexEntry } from '../runtime/core/types/index'
 import { storeCommand, withStore } from './command'
 import { EXIT, wholeNumber } from './usage'
+import { visible } from './visible'
 
 const get = storeCommand({
   name: 'get',
@@ -42,7 +43,7 @@ const read = storeCommand({
   },
 })
 
-const line = ({ id, score, metadata }: IndexEntry): string => `${id}\t${score}\t${metadata === undefined ? '' : JSON.stringify(metadata)}`
+const line = ({ id, score, metadata }: IndexEntry): string => `${visible(id)}\t${score}\t${metadata === undefined ? '' : JSON.stringify(metadata)}`
 
 export const indexCommand = defineCommand({
   meta: { name: 'index', description: 'Look at index entries' },

@@ -2,6 +2,7 @@ import { defineCommand } from 'citty'
 import { findKey, listKeys } from '../runtime/core/features/inspect'
 import { storeCommand, withDatabase } from './command'
 import { EXIT, wholeNumber } from './usage'
+import { visible } from './visible'
 
 const get = storeCommand({
   name: 'get',
@@ -37,7 +38,7 @@ const list = storeCommand({
       const keys = await listKeys(db, settings.names, { glob: args.glob, after: args.after, limit })
       output.result(
         keys.map(({ value, ...key }) => ({ ...key, value: JSON.parse(value) as unknown })),
-        keys.map(({ key, value, expiresAt }) => `${key}\t${value}${expiresAt === null ? '' : `\tuntil ${expiresAt}`}`),
+        keys.map(({ key, value, expiresAt }) => `${visible(key)}\t${value}${expiresAt === null ? '' : `\tuntil ${expiresAt}`}`),
       )
     })
   },

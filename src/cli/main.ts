@@ -3,7 +3,7 @@ import { renderUsage, runCommand } from 'citty'
 import type { CommandDef } from 'citty'
 import { messageOf } from '../runtime/core/errors'
 import { log } from './output'
-import { EXIT, isUsageError } from './usage'
+import { EXIT, UsageError, hint, isUsageError } from './usage'
 
 /**
  * Runs a command line. Errors of the store say what to do; a stack trace and the connection inside them would not
@@ -15,9 +15,12 @@ export async function main(root: CommandDef, rawArgs: string[], version: string)
     if (error.code !== 'EPIPE') throw error
   })
   const words = rawArgs.slice(0, rawArgs.includes('--') ? rawArgs.indexOf('--') : undefined)
-  if (words.includes('--help') || words.includes('-h')) return help(root, words)
   if (words[0] === '--version') return void process.stdout.write(`${version}\n`)
+  const { command, parent, next } = follow(root, words)
+  // A group of commands without one of them has nothing to run.
+  if (words.includes('--help') || words.includes('-h') || (command.subCommands && next === undefined)) return help(command, parent)
   try {
+    if (command.subCommands) throw new UsageError(`unknown command ${JSON.stringify(next)}${hint('', next!, Object.keys(command.subCommands))}`)
     await runCommand(root, { rawArgs })
   }
   catch (error) {
@@ -27,14 +30,19 @@ export async function main(root: CommandDef, rawArgs: string[], version: string)
   }
 }
 
-/** Prints the usage of the command that the words lead to. */
-async function help(root: CommandDef, words: string[]): Promise<void> {
+/** The command that the first words lead to, and the word after them. */
+function follow(root: CommandDef, words: string[]): { command: CommandDef, parent: CommandDef | undefined, next: string | undefined } {
   let [command, parent]: [CommandDef, CommandDef | undefined] = [root, undefined]
-  for (const word of words) {
-    const next = (command.subCommands as Record<string, CommandDef> | undefined)?.[word]
-    if (!next) break
-    ;[command, parent] = [next, command]
+  const names = words.filter(word => !word.startsWith('-'))
+  for (const [at, name] of names.entries()) {
+    const commands = command.subCommands as Record<string, CommandDef> | undefined
+    if (!commands || !Object.hasOwn(commands, name)) return { command, parent, next: names[at] }
+    ;[command, parent] = [commands[name]!, command]
   }
+  return { command, parent, next: undefined }
+}
+
+async function help(command: CommandDef, parent: CommandDef | undefined): Promise<void> {
   const usage = await renderUsage(command, parent)
   process.stdout.write(`${process.stdout.isTTY ? usage : stripVTControlCharacters(usage)}\n`)
 }

@@ -1,5 +1,6 @@
 import { createConsola } from 'consola'
 import type { ConsolaInstance } from 'consola'
+import { visibleLines } from './visible'
 
 /** Results go to stdout, all else to stderr: what a program reads is never mixed with what a person is told. */
 export interface Output {
@@ -13,9 +14,14 @@ export interface Output {
 }
 
 export const log = createConsola({ stdout: process.stderr, stderr: process.stderr })
+// A message may quote what users have written. The colours come later, from the reporters themselves.
+log.options.reporters = log.options.reporters.map(reporter => ({
+  log: (entry, context) => reporter.log({ ...entry, args: entry.args.map((arg: unknown) => typeof arg === 'string' ? visibleLines(arg) : arg) }, context),
+}))
 
 export function createOutput(json: boolean): Output {
-  const write = (text: string) => process.stdout.write(`${text}\n`)
+  // In JSON text these are in strings only, where the escape means the same.
+  const write = (text: string) => process.stdout.write(`${visibleLines(text)}\n`)
   return {
     json,
     log,

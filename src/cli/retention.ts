@@ -1,7 +1,10 @@
-import type { RetentionReport, RetentionRule } from '../runtime/core/types/index'
+import type { RetentionReport, RetentionRule, StoreAdmin } from '../runtime/core/types/index'
+import { isMeant } from './ask'
 import { storeCommand, withStore } from './command'
+import type { Output } from './output'
 import type { Settings } from './settings'
 import { EXIT, UsageError, wholeNumber } from './usage'
+import { visible } from './visible'
 
 interface RuleFlags {
   'subject'?: string
@@ -18,13 +21,28 @@ export const retentionCommand = storeCommand({
     'max-age': { type: 'string', description: 'Events older than this go: 30d, 12h …', valueHint: 'age' },
     'max-count': { type: 'string', description: 'Of every subject the newest so many events stay', valueHint: 'n' },
     'archive': { type: 'boolean', description: 'Move them to the archive instead of deleting them' },
+    'dry-run': { type: 'boolean', description: 'Only count what would go' },
+    'yes': { type: 'boolean', description: 'Don\'t ask' },
   },
-  run: ({ args, output, settings }) => withStore(settings, async (store) => {
-    const report = await store.admin.retention.run()
-    output.result(report, describe(report))
-    return report.busy ? EXIT.findings : EXIT.done
-  }, { retention: rulesOf(args, settings), retentionInterval: 0 }),
+  run: ({ args, output, settings }) => {
+    const retention = rulesOf(args, settings)
+    return withStore(settings, async ({ admin }) => {
+      const dryRun = args['dry-run'] ?? false
+      if (!dryRun && !args.yes && retention.some(({ action }) => action === 'drop') && !await isWanted(output, admin)) {
+        output.log.info('nothing was changed')
+        return EXIT.error
+      }
+      const report = await admin.retention.run({ dryRun })
+      output.result(report, describe(report, dryRun))
+      return report.busy ? EXIT.findings : EXIT.done
+    }, { retention, retentionInterval: 0 })
+  },
 })
+
+async function isWanted(output: Output, { retention }: StoreAdmin): Promise<boolean> {
+  const question = async () => `${describe(await retention.run({ dryRun: true }), true).join('\n')}\nGo on? What is deleted is gone.`
+  return isMeant(output, 'retention', process.stdin.isTTY ? await question() : '')
+}
 
 function rulesOf(flags: RuleFlags, { retention }: Settings): RetentionRule[] {
   const { subject, 'max-age': maxAge, 'max-count': maxCount, archive = false } = flags
@@ -39,9 +57,10 @@ function rulesOf(flags: RuleFlags, { retention }: Settings): RetentionRule[] {
   return retention
 }
 
-function describe({ busy, events, rules }: RetentionReport): string[] {
+function describe({ busy, events, rules }: RetentionReport, dryRun: boolean): string[] {
+  const done = { drop: dryRun ? 'would be deleted' : 'deleted', archive: dryRun ? 'would be archived' : 'archived' }
   return [
-    ...rules.map(({ subject, action, events }) => `${subject}: ${events} events ${action === 'drop' ? 'deleted' : 'archived'}`),
+    ...rules.map(({ subject, action, events }) => `${visible(subject)}: ${events} events ${done[action]}`),
     busy ? 'another instance is at it: this run stopped' : `${events} events in all`,
   ]
 }

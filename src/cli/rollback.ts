@@ -1,8 +1,8 @@
 import { currentVersion, rollback } from '../runtime/core/migrate/run'
+import { isMeant } from './ask'
 import { storeCommand, withDatabase } from './command'
-import type { Output } from './output'
 import { describeTarget } from './settings'
-import { EXIT, UsageError, wholeNumber } from './usage'
+import { EXIT, wholeNumber } from './usage'
 
 export const rollbackCommand = storeCommand({
   name: 'rollback',
@@ -15,7 +15,7 @@ export const rollbackCommand = storeCommand({
     const to = wholeNumber('--to', args.to)
     return withDatabase({ ...settings, database: settings.migrationDatabase }, async (db, target) => {
       const before = await currentVersion(db, settings.names)
-      if (before > to && !args.yes && !await isMeant(output, `Go back from version ${before} to ${to} on ${describeTarget(target.database, target.source, settings.names)}?${to === 0 ? ' Every table is dropped, with all data.' : ''}`)) {
+      if (before > to && !args.yes && !await isMeant(output, 'rollback', `Go back from version ${before} to ${to} on ${describeTarget(target.database, target.source, settings.names)}?${to === 0 ? ' Every table is dropped, with all data.' : ''}`)) {
         output.log.info('nothing was changed')
         return EXIT.error
       }
@@ -26,8 +26,3 @@ export const rollbackCommand = storeCommand({
     })
   },
 })
-
-async function isMeant({ json, log }: Output, question: string): Promise<boolean> {
-  if (json || !process.stdin.isTTY) throw new UsageError('rollback deletes data and nobody can be asked here: add --yes')
-  return await log.prompt(question, { type: 'confirm', initial: false }) === true
-}

@@ -3,6 +3,7 @@ import { listTables } from '../runtime/core/features/streamTables'
 import { storeCommand, withDatabase } from './command'
 import { columns } from './output'
 import { wholeNumber } from './usage'
+import { visible } from './visible'
 
 export const streamsCommand = storeCommand({
   name: 'streams',
@@ -21,11 +22,11 @@ export const streamsCommand = storeCommand({
         const prefixes = new Map((await listTables(db, settings.names)).map(({ tableName, subjectPrefix }) => [tableName, subjectPrefix]))
         const tables = (await streamTableSizes(db, settings.names)).map(table => ({ ...table, subjectPrefix: prefixes.get(table.tableName) ?? null }))
         return output.result(tables, columns(tables.map(({ tableName, subjectPrefix, rows, bytes }) => [
-          tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, rows < 0 ? 'not counted yet' : `about ${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
+          tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, `${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
         ])))
       }
       const subjects = await listSubjects(db, settings.names, { glob: args.glob, after: args.after, limit })
-      output.result(subjects, columns(subjects.map(({ subject, version, lastTs }) => [subject, `version ${version}`, new Date(lastTs).toISOString()])))
+      output.result(subjects, columns(subjects.map(({ subject, version, lastTs }) => [visible(subject), `version ${version}`, new Date(lastTs).toISOString()])))
     })
   },
 })

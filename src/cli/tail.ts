@@ -1,16 +1,18 @@
 import { once } from 'node:events'
-import type { EventRecord, Store } from '../runtime/core/types/index'
+import { isGlob } from '../runtime/core/sql/glob'
+import type { EventRecord, GlobalEvent, Store } from '../runtime/core/types/index'
 import { storeCommand, withStore } from './command'
 import { UsageError, wholeNumber } from './usage'
+import { visible } from './visible'
 
 const PAGE = 500
 
 export const tailCommand = storeCommand({
   name: 'tail',
-  description: 'Print the events of a subject, and those that come, until Ctrl-C',
+  description: 'Print the events of a subject, or of all that a glob matches, and those that come, until Ctrl-C',
   onlyLooks: true,
   args: {
-    subject: { type: 'positional', required: true, description: 'The subject' },
+    subject: { type: 'positional', required: true, description: 'The subject, or a glob: * any run, ? one character' },
     from: { type: 'string', default: 'start', description: 'start, now, an event id (exclusive), or an ISO time (inclusive)', valueHint: 'position' },
     limit: { type: 'string', description: 'End after this many events', valueHint: 'n' },
     follow: { type: 'boolean', default: true, description: 'Wait for new events', negativeDescription: 'End after the events that are there' },
@@ -21,10 +23,14 @@ export const tailCommand = storeCommand({
     return withStore(settings, async (store) => {
       const until = ended()
       let printed = 0
-      const print = (event: EventRecord) => {
+      const print = (event: EventRecord, subject?: string) => {
         if (printed >= limit || until.signal.aborted || isBefore(event, from)) return
-        output.item(event, line(event))
+        output.item(subject === undefined ? event : { subject, event }, line(event, subject))
         if (++printed >= limit) until.end()
+      }
+      if (isGlob(args.subject)) {
+        await followGlob(store, args.subject, from, args.follow, ({ subject, event }) => print(event, subject), until)
+        return
       }
       await (args.follow ? follow : printHistory)(store, args.subject, from, print, until)
     })
@@ -38,6 +44,22 @@ const isBefore = ({ ts }: EventRecord, from: Position): boolean => typeof from =
 interface Until {
   signal: AbortSignal
   end(reason?: unknown): void
+}
+
+/** The events of all subjects that a glob matches, in the order of their ids. */
+async function followGlob(
+  store: Store, glob: string, from: Position, goesOn: boolean, print: (each: GlobalEvent) => void, until: Until,
+): Promise<void> {
+  let last = typeof from === 'object' && 'after' in from ? from.after : '0'
+  if (from !== 'now') {
+    for await (const each of store.stream.readAll({ subjects: [glob], after: last, since: 'from' in from ? from.from : undefined })) {
+      print(each)
+      last = each.event.id
+      if (until.signal.aborted) return
+    }
+  }
+  if (!goesOn) return
+  for await (const each of store.stream.subscribe(glob, { from: from === 'now' ? 'now' : last, signal: until.signal })) print(each)
 }
 
 /** What is there and what comes: subscribed first and read then, so that nothing falls between the two. */
@@ -101,6 +123,7 @@ function ended(): Until {
   return { signal: abort.signal, end }
 }
 
-function line({ id, ts, type, ...rest }: EventRecord): string {
-  return [id, new Date(ts).toISOString(), type, JSON.stringify(rest)].join('\t')
+function line({ id, ts, type, ...rest }: EventRecord, subject?: string): string {
+  const cells = [id, new Date(ts).toISOString(), ...subject === undefined ? [] : [subject], type, JSON.stringify(rest)]
+  return cells.map(visible).join('\t')
 }

@@ -53,10 +53,53 @@ describe.each(servers)('the command line on $name', ({ server }) => {
     expect(await on('retention')).toMatchObject({ code: 2 })
     expect(await on('retention', '--max-count', '1')).toMatchObject({ code: 2 })
     await openStore({ connection: database.url }).stream.append('orders:1', { type: 'paid' })
+    const rule = ['retention', '--subject', 'orders:*', '--max-count', '1']
+    expect(await on(...rule, '--dry-run')).toMatchObject({ code: 0, stdout: 'orders:*: 1 events would be deleted\n1 events in all\n' })
+    expect((await on(...rule, '--dry-run', '--json')).json()).toMatchObject({ busy: false, events: 1, rules: [{ subject: 'orders:*', action: 'drop', events: 1 }] })
+    expect((await on('retention', '--subject', 'nvent:flow:*', '--max-age', '1d', '--dry-run', '--json')).json()).toMatchObject({ events: 0 })
+    // Nobody can be asked here.
+    expect(await on(...rule)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('--yes') as string })
+    expect(await database.sql('select count(*)::integer as events from nvent_events')).toEqual([{ events: 3 }])
     expect(await on('retention', '--subject', 'orders:*', '--max-count', '1', '--archive'))
       .toMatchObject({ code: 0, stdout: 'orders:*: 1 events archived\n1 events in all\n' })
     expect(await database.sql('select subject, type from nvent_events_archive')).toEqual([{ subject: 'orders:1', type: 'placed' }])
     expect(await database.sql('select subject, type from nvent_events order by subject')).toEqual([{ subject: 'orders:1', type: 'paid' }, { subject: 'orders:2', type: 'placed' }])
+    expect(await on('retention', '--subject', 'orders:2', '--max-age', '1s', '--yes')).toMatchObject({ code: 0 })
+  })
+
+  it('shows the help without a command, and the nearest command or option for a mistyped one', async () => {
+    expect(await runCli([], { cwd })).toMatchObject({ code: 0, stdout: expect.stringContaining('migrate') as string, stderr: '' })
+    expect(await runCli(['kv'], { cwd })).toMatchObject({ code: 0, stdout: expect.stringContaining('list') as string })
+    for (const [args, meant] of [
+      [['statsu'], 'status'], [['Migrate'], 'migrate'], [['kv', 'lst'], 'list'], [['index', 'raed'], 'read'], [['streams', '--limt', '5'], '--limit'], [['kv', 'list', '--jsn'], '--json'],
+    ] as const) {
+      expect(await runCli([...args], { cwd })).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(`did you mean ${meant}?`) as string })
+    }
+    expect(await runCli(['constructor'], { cwd })).toMatchObject({ code: 2, stderr: expect.stringContaining('unknown command "constructor"') as string })
+  })
+
+  it('shows control characters of users and obeys none', async () => {
+    const evil = '\u001B]0;owned\u0007\u009B31m\u007F\u202Eabc\u2066\r\n\tx'
+    const store = openStore({ connection: database.url })
+    await store.stream.append(`evil:${evil}`, { type: evil, [evil]: evil, data: { [evil]: evil } })
+    await store.index.add('evil', evil, 1, { [evil]: evil })
+    await store.kv.set(evil, { [evil]: evil })
+    await store.close()
+    // eslint-disable-next-line no-control-regex
+    const obeyed = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/
+    for (const args of [
+      ['streams'], ['tail', `evil:${evil}`, '--no-follow'], ['tail', 'evil:*', '--no-follow'], ['kv', 'list'], ['kv', 'get', evil], ['kv', 'get', `no ${evil}`],
+      ['index', 'read', 'evil'], ['index', 'get', 'evil', evil], [evil], ['status', `--${evil}`], ['retention', '--subject', evil, '--max-age', '1d', '--dry-run'],
+    ]) {
+      for (const flags of [[], ['--json']]) {
+        const { stdout, stderr } = await on(...args, ...flags)
+        expect(stdout).not.toMatch(obeyed)
+        expect(stderr).not.toMatch(obeyed)
+      }
+    }
+    expect((await on('streams')).stdout).toContain('\\u001b]0;owned\\u0007')
+    expect((await on('streams')).stdout.trim().split('\n')).toHaveLength(1)
+    expect((await on('kv', 'get', evil, '--json')).json()).toMatchObject({ key: evil, value: { [evil]: evil } })
   })
 
   it('tells the status by its exit code: 3 for pending migrations and for drift', async () => {
@@ -98,7 +141,7 @@ describe.each(servers)('the command line on $name', ({ server }) => {
     expect((await on('streams', 'orders:?', '--limit', '1', '--after', 'orders:1', '--json')).json()).toEqual([{ subject: 'orders:2', version: 1, lastTs: expect.any(Number) as number }])
     expect((await on('streams', 'o%')).stdout).toBe('')
     expect((await on('streams', '--tables', '--json')).json()).toMatchObject([
-      { tableName: 'nvent_events_default', subjectPrefix: null }, { tableName: 'nvent_stream_orders', subjectPrefix: 'orders' },
+      { tableName: 'nvent_events_default', subjectPrefix: null, rows: 0 }, { tableName: 'nvent_stream_orders', subjectPrefix: 'orders', rows: 2 },
     ])
     expect((await on('streams', '--tables')).stdout).toMatch(/nvent_stream_orders\s+orders:\*/)
   })

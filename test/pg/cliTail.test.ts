@@ -33,6 +33,25 @@ describe.each(servers)('tail on $name', ({ server }) => {
     expect({ code, errors: /error/i.test(stderr) }).toEqual({ code: 0, errors: false })
   })
 
+  it('follows all subjects that a glob matches, in the order of their ids', async () => {
+    await store.stream.append('orders:2', { type: 'counted', data: 4 })
+    await store.stream.append('others:1', { type: 'counted', data: 0 })
+    const glob = (...args: string[]) => startCli(['tail', 'orders:*', '--url', url, ...args])
+    const rows = (stdout: string) => stdout.trim().split('\n').filter(Boolean).map((line) => {
+      const { subject, event } = JSON.parse(line) as { subject: string, event: { data: number } }
+      return `${subject} ${event.data}`
+    })
+    const there = ['orders:1 1', 'orders:1 2', 'orders:1 3', 'orders:2 4']
+    expect(rows((await (await glob('--no-follow', '--json')).ended).stdout)).toEqual(there)
+    expect(rows((await (await glob('--no-follow', '--json', '--from', ids[1]!, '--limit', '1')).ended).stdout)).toEqual(['orders:1 3'])
+    expect((await (await glob('--no-follow')).ended).stdout).toMatch(/^\d+\t\S+Z\torders:1\tcounted\t/)
+    const { ended, stdout } = await glob('--limit', '6', '--json')
+    await expect.poll(() => rows(stdout()), { timeout: 20_000 }).toEqual(there)
+    await store.stream.append('orders:3', { type: 'counted', data: 5 })
+    await store.stream.append('orders:1', { type: 'counted', data: 6 })
+    expect(rows((await ended).stdout)).toEqual([...there, 'orders:3 5', 'orders:1 6'])
+  })
+
   it('misses nothing that is appended while it starts', async () => {
     const { child, ended, stdout } = await tail()
     let last = 3

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Store } from '../../../src/runtime/core/index'
-import { HEALTH_OPTIONS } from '../../../src/runtime/core/types/admin'
+import { HEALTH_OPTIONS, RETENTION_RUN_OPTIONS } from '../../../src/runtime/core/types/admin'
 import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../../../src/runtime/core/types/entries'
 import {
   APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS, ITERATE_OPTIONS, REASON, STREAM_LIST_OPTIONS,
@@ -90,7 +90,7 @@ const calls: Record<string, Taken[]> = {
   'admin.rollbackTo': [],
   'admin.streamTables': [],
   'admin.dropStreamTable': [],
-  'admin.retention.run': [],
+  'admin.retention.run': options(RETENTION_RUN_OPTIONS, (store, given) => store.admin.retention.run(given)),
   'admin.health': options(HEALTH_OPTIONS, (store, given) => store.admin.health(given)),
   'admin.metrics': [],
   'admin.on': [],

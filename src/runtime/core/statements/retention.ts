@@ -106,6 +106,22 @@ select (select pg_catalog.count(*) from page)::integer as seen, (select pg_catal
   }
 }
 
+/** How many events of a table a rule gives no more room. Looks at all its subjects mean: for a dry run. */
+export function countMeant(
+  context: StatementContext, table: EventTable, rule: Pick<SubjectStep, 'maxAgeMs' | 'maxCount' | 'pattern' | 'from' | 'to'>,
+): Statement {
+  const key = `"${table.key}"`
+  return {
+    text: `
+select pg_catalog.count(*)::double precision as events from (
+  select ts, pg_catalog.row_number() over (partition by ${key} order by version desc) as place from ${table.name}
+  where tenant_id = $1::text and ${key} >= $2::text and ($3::text is null or ${key} < $3::text) and $4::text || ${key} like $5::text escape '\\'
+) event
+where event.ts < ${NOW_MS} - $6::bigint or event.place > $7::bigint`,
+    values: [context.tenant, rule.from, rule.to, table.before, rule.pattern, rule.maxAgeMs ?? null, rule.maxCount ?? null],
+  }
+}
+
 /** Deletes the victims, and keeps what they were when they are to be archived. */
 function take(context: StatementContext, table: EventTable, action: Step['action'], beforeKey: string): string {
   const gone = (returning: string) => `gone as (

@@ -34,8 +34,15 @@ export interface RetentionAdmin {
    * Takes out the events that the option `retention` gives no more room, in steps of a bounded number of rows.
    * One instance at a time does this; another one gives up with `busy: true`.
    */
-  run(): Promise<RetentionReport>
+  run(options?: RetentionRunOptions): Promise<RetentionReport>
 }
+
+export interface RetentionRunOptions {
+  /** Count what would go, and change nothing. Of an event that several rules mean, each counts it. Default: false. */
+  dryRun?: boolean
+}
+
+export const RETENTION_RUN_OPTIONS: Members<RetentionRunOptions> = { dryRun: true }
 
 export type HealthStatus = 'ok' | 'degraded' | 'down'
 

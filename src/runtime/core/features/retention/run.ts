@@ -1,8 +1,10 @@
+import { checkBoolean, checkOptions } from '../../arguments'
 import type { Row, Session } from '../../db/types'
 import type { StreamSpec } from '../../spec/types'
 import type { StatementContext } from '../../statements/context'
-import { takeBySubject, takeOld } from '../../statements/retention'
-import type { RetentionReport, RetentionRuleReport } from '../../types/index'
+import { countMeant, takeBySubject, takeOld } from '../../statements/retention'
+import { RETENTION_RUN_OPTIONS } from '../../types/admin'
+import type { RetentionReport, RetentionRuleReport, RetentionRunOptions } from '../../types/index'
 import { isClosed, repeat } from '../background'
 import type { BackgroundOutcome, Repeat } from '../background'
 import type { TakeTurn } from '../turn'
@@ -25,7 +27,7 @@ interface RetentionOptions extends Repeat {
 }
 
 interface Retention {
-  run(): Promise<RetentionReport>
+  run(options?: RetentionRunOptions): Promise<RetentionReport>
   stop(): void
 }
 
@@ -39,21 +41,41 @@ export function createRetention(options: RetentionOptions): Retention {
   let running: Promise<Outcome> | undefined
 
   async function run(): Promise<Outcome> {
+    const outcome: Outcome = await report(runRule)
+    const { report: done } = outcome
+    if (!isClosed(outcome.error)) options.onEnd(done, { ...outcome, busy: done.busy })
+    return outcome
+  }
+
+  async function report(each: (rule: Rule, report: RetentionRuleReport) => Promise<boolean>): Promise<Outcome> {
     const since = performance.now()
     const report: RetentionReport = {
       busy: false, events: 0, durationMs: 0, rules: rules.map(({ subject, action }) => ({ subject, action, events: 0 })),
     }
     const outcome: Outcome = { report }
     try {
-      for (const [at, rule] of rules.entries()) report.busy ||= !await runRule(rule, report.rules[at]!)
+      for (const [at, rule] of rules.entries()) report.busy ||= !await each(rule, report.rules[at]!)
     }
     catch (error) {
       outcome.error = error
     }
     report.events = report.rules.reduce((sum, { events }) => sum + events, 0)
     report.durationMs = Math.round(performance.now() - since)
-    if (!isClosed(outcome.error)) options.onEnd(report, { ...outcome, busy: report.busy })
     return outcome
+  }
+
+  /** Counts what `runRule` would take out. */
+  async function countRule(rule: Rule, report: RetentionRuleReport): Promise<boolean> {
+    const { context, specs, subjectPrefix } = options
+    const counted = await takeTurn(async (session) => {
+      const tables = meantTables(await eventTables(session, context.names, specs, subjectPrefix), rule.subject)
+      for (const { table, pattern, from, to } of tables) {
+        const { rows: [row] } = await session.query<Row & { events: number }>(countMeant(context, table, { ...rule, pattern, from, to }))
+        report.events += row!.events
+      }
+      return true
+    })
+    return counted ?? false
   }
 
   /** False when another instance is at it. */
@@ -77,10 +99,11 @@ export function createRetention(options: RetentionOptions): Retention {
     running = undefined
   })
   return {
-    async run() {
-      const { report, error } = await once()
+    async run(given) {
+      const { dryRun = false } = checkOptions('options', given, RETENTION_RUN_OPTIONS)
+      const { report: done, error } = await (checkBoolean('options.dryRun', dryRun) ? report(countRule) : once())
       if (error !== undefined) throw error
-      return report
+      return done
     },
     stop: repeat({ ...options, interval: rules.length > 0 ? options.interval : 0 }, once),
   }
