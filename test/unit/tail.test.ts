@@ -2,10 +2,13 @@ import { describe, expect, it, vi } from 'vitest'
 import { StoreError } from '../../src/runtime/core/errors'
 import { follow } from '../../src/runtime/core/features/follower'
 import { createTail } from '../../src/runtime/core/features/tail'
+import { decodeArchived } from '../../src/runtime/core/spec/event'
 import type { GlobalReader } from '../../src/runtime/core/surfaces/global'
 import type { GlobalEvent } from '../../src/runtime/core/types/index'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+
+const eventOf = (id: string) => decodeArchived({ id, ts: 0, type: 't', record: '{}', version: 1 })
 
 describe('the tail', () => {
   it.each([
@@ -15,7 +18,7 @@ describe('the tail', () => {
     const troubles: unknown[] = []
     let failures = 0
     let head = 0n
-    const event: GlobalEvent = { subject: 'a', event: { id: '1', ts: 0, type: 't', runId: 'r', flowName: 'f' } }
+    const event: GlobalEvent = { subject: 'a', event: eventOf('1') }
     const reader: GlobalReader = {
       async mark() {
         if (head === 1n && failures++ < 3) throw error
@@ -25,7 +28,7 @@ describe('the tail', () => {
         yield [event]
       },
       versions: async () => new Map(),
-      signs: async ids => ids.map(id => ({ id, subject: 'a', version: 'undefined', ts: '0' })),
+      signs: async ids => ids.map(id => ({ id, subject: 'a', version: '1', ts: '0' })),
       newest: async () => [],
     }
     const tail = createTail({ reader, pollInterval: 1, logger: quiet, listen: () => async () => {}, onTrouble: each => troubles.push(each) })
@@ -44,7 +47,7 @@ describe('the tail', () => {
   })
 
   it('keeps a follower that joins while a page is on its way out of it, and the follower misses nothing', async () => {
-    const log = ['a', 'a', 'b'].map((subject, at): GlobalEvent => ({ subject, event: { id: String(at + 1), ts: 0, type: 't', runId: 'r', flowName: 'f' } }))
+    const log = ['a', 'a', 'b'].map((subject, at): GlobalEvent => ({ subject, event: eventOf(String(at + 1)) }))
     const marks = [0n]
     let goOn = () => {}
     const paused = new Promise<void>((resolve) => {
@@ -66,7 +69,7 @@ describe('the tail', () => {
         }
       },
       versions: async () => new Map(),
-      signs: async ids => ids.map(id => ({ id, subject: 'a', version: 'undefined', ts: '0' })),
+      signs: async ids => ids.map(id => ({ id, subject: 'a', version: '1', ts: '0' })),
       newest: async () => [],
     }
     const tail = createTail({ reader, pollInterval: 5, logger: quiet, listen: () => async () => {} })

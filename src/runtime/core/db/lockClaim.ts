@@ -5,11 +5,10 @@ import { createServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
 import type { Owner } from './lockErrors'
-import { dial, listenAt } from './lockSocket'
+import { dial, linesOf, listenAt } from './lockSocket'
 
 const BEAT_MS = 500
 const SILENT_MS = 5_000
@@ -176,7 +175,7 @@ export async function holderOf(claim: Claim, signal?: AbortSignal | undefined): 
 
 function heard(claim: Claim, socket: Socket): Holder {
   const closed = new Promise<true>(resolve => socket.once('close', () => resolve(true)))
-  const lines = createInterface({ input: socket })
+  const lines = linesOf(socket)
   // The first line says who it is, and may come together with the next.
   let hear: (line: string) => void = () => {}
   const answered = new Promise<string>(resolve => lines.once('line', (line) => {

@@ -4,6 +4,8 @@ import { connect } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Interface } from 'node:readline'
 
 // The least that a system takes is 104 bytes, with a NUL at the end.
 const MAX_PATH_BYTES = 100
@@ -22,6 +24,9 @@ export function dial(path: string, stamp: string): Promise<Socket | string> {
     socket.once('connect', () => resolve(socket))
   })).catch((error: NodeJS.ErrnoException) => String(error.code))
 }
+
+/** What comes over a connection, line by line. A connection that breaks is ended; unheard, its error would end the process. */
+export const linesOf = (socket: Socket): Interface => createInterface({ input: socket }).on('error', () => socket.destroy())
 
 /** Listens at a path, at a pipe, or, where the file system takes no sockets, nowhere. */
 export async function listenAt(server: Server, path: string, stamp: string): Promise<'path' | 'pipe' | 'nowhere'> {

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline'
 import type { Socket } from 'node:net'
 import { deserialize, serialize } from 'node:v8'
 import type { PGlite } from '@electric-sql/pglite'
@@ -10,6 +9,7 @@ import { toStoreError } from './errors'
 import { findHolder } from './lock'
 import type { Talk } from './lockClaim'
 import { lockedBy } from './lockErrors'
+import { linesOf } from './lockSocket'
 import { statementsOn } from './pgliteStatements'
 import type { Db, Result, Row, Session } from './types'
 
@@ -29,7 +29,7 @@ const fromLine = (line: string): unknown => deserialize(Buffer.from(line, 'base6
 
 /** Answers what other processes of the same user ask the owner of a database: each question in a transaction that only reads. */
 export function answerReaders(socket: Socket, database: () => Promise<PGlite>): void {
-  createInterface({ input: socket }).on('line', (line) => {
+  linesOf(socket).on('line', (line) => {
     const question = questionOf(line)
     if (question) void answer(question, database).then(answered => socket.write(toLine(answered)))
     else socket.destroy()
