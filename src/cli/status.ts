@@ -1,23 +1,26 @@
 import { drift } from '../runtime/core/migrate/drift'
 import { plan } from '../runtime/core/migrate/plan'
+import { describeBehind, sequencesBehind } from '../runtime/core/migrate/sequences'
 import { storeCommand, withDatabase } from './command'
 import { describePlan } from './migrate'
 import { EXIT } from './usage'
 
 export const statusCommand = storeCommand({
   name: 'status',
-  description: 'Version of the schema, pending migrations, and drift; exit code 3 when there is any',
+  description: 'Version of the schema, pending migrations, drift, and sequences behind their rows; exit code 3 when there is any',
   onlyLooks: true,
   args: {},
   run: ({ output, settings }) => withDatabase(settings, async (db, target) => {
     const found = await plan(db, settings.names)
     // A schema that is behind differs from this build's, of course.
     const drifted = found.version < found.latest ? [] : await drift(db, settings.names)
-    output.result({ ...target, ...found, drift: drifted }, [
+    const behind = found.version < found.latest ? [] : await sequencesBehind(db, settings.names)
+    output.result({ ...target, ...found, drift: drifted, sequences: behind }, [
       ...describePlan(found),
       ...drifted.flatMap(({ level, message, advice }) => [`${level} ${message}`, `     ${advice}`]),
+      ...behind.flatMap(each => [`fail ${describeBehind(each)}: it gives out numbers that are taken`, `     ${each.statement}`]),
       ...(found.pending.length === 0 && drifted.length === 0 ? ['no drift'] : []),
     ])
-    return found.pending.length > 0 || drifted.length > 0 ? EXIT.findings : EXIT.done
+    return found.pending.length > 0 || drifted.length > 0 || behind.length > 0 ? EXIT.findings : EXIT.done
   }),
 })

@@ -6,6 +6,7 @@ import { dropTable, listTables } from '../features/streamTables'
 import { drift } from '../migrate/drift'
 import { plan } from '../migrate/plan'
 import { currentVersion, migrate, rollback } from '../migrate/run'
+import { sequencesBehind } from '../migrate/sequences'
 import { migrations } from '../migrate/sql.gen'
 import type { Names } from '../sql/identifier'
 import { HEALTH_OPTIONS } from '../types/admin'
@@ -64,7 +65,10 @@ export function createAdmin({ connector, database, names, metrics, retention, on
       if (timeoutMs !== undefined) checkCount('options.timeoutMs', timeoutMs)
       return checkHealth({
         // Not over a connection of its own: what is asked is whether calls work.
-        version: () => connector.call(() => connector.use(({ db }) => currentVersion(db, names))),
+        version: () => connector.call(() => connector.use(async ({ db }) => {
+          const version = await currentVersion(db, names)
+          return { version, behind: version < migrations.length ? [] : await sequencesBehind(db, names) }
+        })),
         expected: migrations.length,
         metrics: metrics.snapshot,
         timeoutMs,

@@ -1,5 +1,6 @@
 import { StoreError, isStoreError, messageOf } from '../errors'
 import type { BackgroundMetrics, HealthCheck, HealthStatus, StoreHealth, StoreMetrics } from '../types/index'
+import type { SequenceBehind } from '../migrate/sequences'
 import { codeOf } from './metrics'
 
 const DEFAULT_TIMEOUT_MS = 5_000
@@ -7,7 +8,7 @@ const BY_SEVERITY: HealthStatus[] = ['ok', 'degraded', 'down']
 
 interface HealthInput {
   /** Asks the database for the version of its schema. */
-  version(): Promise<number>
+  version(): Promise<{ version: number, behind: SequenceBehind[] }>
   /** The version this build works with. */
   expected: number
   metrics(): StoreMetrics
@@ -18,12 +19,12 @@ interface HealthInput {
 export async function checkHealth(input: HealthInput): Promise<StoreHealth> {
   const since = performance.now()
   const found = await within(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, input.version()).then(
-    version => ({ version, durationMs: Math.round((performance.now() - since) * 10) / 10 }), (error: unknown) => ({ error }))
+    found => ({ ...found, durationMs: Math.round((performance.now() - since) * 10) / 10 }), (error: unknown) => ({ error }))
   const { pool, sweep, retention } = input.metrics()
   const checks: Record<string, HealthCheck> = {
     ...'error' in found
       ? { database: { status: 'down', reason: codeOf(found.error) } }
-      : { database: { status: 'ok', durationMs: found.durationMs }, schema: schemaCheck(found.version, input.expected) },
+      : { database: { status: 'ok', durationMs: found.durationMs }, schema: schemaCheck(found.version, input.expected), ...sequenceCheck(found.behind) },
     ...pool && { pool: { ...pool, ...pool.waiting > 0 && pool.idle === 0 ? { status: 'degraded', reason: 'calls wait for a connection' } : { status: 'ok' } } },
     sweep: backgroundCheck(sweep),
     retention: backgroundCheck(retention),
@@ -49,6 +50,10 @@ function schemaCheck(version: number, expected: number): HealthCheck {
   if (version > expected) return { status: 'degraded', reason: 'the schema is newer than this build', version, expected }
   return { status: 'ok', version, expected }
 }
+
+const sequenceCheck = ([behind]: SequenceBehind[]): Record<string, HealthCheck> => behind
+  ? { sequences: { status: 'down', reason: 'a sequence is behind the rows: numbers are given out that are taken; run what `nvent-store doctor` says', sequence: behind.sequence } }
+  : {}
 
 function backgroundCheck({ runs, lastRunAt, lastError }: BackgroundMetrics): HealthCheck {
   return { runs, lastRunAt, ...lastError === null ? { status: 'ok' } : { status: 'degraded', reason: `the last run failed with ${lastError}` } }

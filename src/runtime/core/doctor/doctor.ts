@@ -4,13 +4,13 @@ import { namesOf } from '../sql/identifier'
 import type { SchemaNames } from '../migrate/types'
 import { clock, connection, connections, pooler, version } from './server'
 import { deadTuples, longTransactions, settings } from './health'
-import { drifted, indexes, rights, schema } from './schema'
+import { drifted, indexes, rights, schema, sequences } from './schema'
 import type { Check, DoctorFinding, DoctorOptions, Patient } from './types'
 import { fail } from './types'
 
 export type { DoctorFinding, DoctorOptions } from './types'
 
-const checks: Check[] = [version, pooler, connections, clock, rights, schema, drifted, indexes, deadTuples, longTransactions, settings]
+const checks: Check[] = [version, pooler, connections, clock, rights, schema, drifted, sequences, indexes, deadTuples, longTransactions, settings]
 
 /**
  * Looks at everything a store needs of its database and says what to do about what is wrong. Changes nothing. A check

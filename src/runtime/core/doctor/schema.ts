@@ -1,6 +1,7 @@
 import { drift } from '../migrate/drift'
 import type { DriftFinding } from '../types/index'
 import { plan } from '../migrate/plan'
+import { describeBehind, sequencesBehind } from '../migrate/sequences'
 import { isStoreError, messageOf } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
 import type { Check, Finding, Patient } from './types'
@@ -93,6 +94,16 @@ export const drifted: Check = {
     const found = await driftOf(patient)
     if (!found) return [ok('not compared: migrations are pending')]
     return orElse(found.filter(each => !ofIndexes(each)).map(finding), 'tables, keys, sequences and functions are what the migrations made')
+  },
+}
+
+export const sequences: Check = {
+  name: 'sequences',
+  async run({ db, names }) {
+    const { version, latest } = await plan(db, names)
+    if (version < latest) return [ok('not compared: migrations are pending')]
+    const behind = await sequencesBehind(db, names, true)
+    return orElse(behind.map(each => fail(`${describeBehind(each)}: it gives out numbers that are taken`, each.statement)), 'the sequences are ahead of all rows')
   },
 }
 

@@ -2,12 +2,21 @@ import { migrationDatabase, onDatabase } from '../db/connect'
 import type { Db, DbOptions } from '../db/types'
 import type { StoreInfo } from '../types/index'
 import { migrate, requireCurrent } from './run'
+import { requireSequences } from './sequences'
 import type { SchemaNames, SchemaState } from './run'
 
 /** Brings the schema up to date, over connections of its own where there are some for it. */
 export async function schemaOf(db: Db, names: SchemaNames, options: DbOptions): Promise<SchemaState> {
-  if (!options.autoMigrate) return requireCurrent(db, names)
-  const bring = (on: Db) => migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix, adoptFrom: options.adoptFrom })
+  if (!options.autoMigrate) {
+    const state = await requireCurrent(db, names)
+    await requireSequences(db, names, false)
+    return state
+  }
+  const bring = async (on: Db) => {
+    const state = await migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix, adoptFrom: options.adoptFrom })
+    await requireSequences(on, names, true)
+    return state
+  }
   const elsewhere = migrationDatabase(options)
   return elsewhere ? onDatabase(elsewhere, bring) : bring(db)
 }

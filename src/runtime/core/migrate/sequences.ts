@@ -1,0 +1,99 @@
+import type { Db, Queryable } from '../db/types'
+import { StoreError } from '../errors'
+import { streamSpecs } from '../spec/builtin'
+import { quoteIdentifier } from '../sql/identifier'
+import { catalog } from './catalog.gen'
+import { locked } from './lock'
+import type { SchemaNames } from './types'
+
+// Events that were archived keep the ids they were given.
+const ARCHIVE = { table: 'events_archive', like: 'events' }
+// Tables without an index for it are looked at in part: after a cut-over nearly every row is ahead.
+const SAMPLE = 1_000
+
+interface Column {
+  table: string
+  column: string
+  sequence: string
+  last: string
+}
+
+/** A sequence that gives out numbers which rows have already. */
+export interface SequenceBehind {
+  sequence: string
+  last: string
+  table: string
+  highest: string
+  /** Mends it; does no harm when it is run again. */
+  statement: string
+}
+
+/**
+ * The sequences behind their rows, as logical replication and restores of rows alone leave them. `whole` looks at
+ * every row of tables that have no index for it.
+ */
+export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaNames, whole = false): Promise<SequenceBehind[]> {
+  const tableOf = (name: string) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
+  const columns = withArchive(await columnsOf(db, schema, prefix), prefix)
+  if (columns.length === 0) return []
+  const ordered = new Set([...streamSpecs.map(spec => spec.table), ARCHIVE.table].map(table => `${prefix}_${table}`))
+  const highestOf = ({ table, column }: Column) => {
+    const name = quoteIdentifier(column)
+    const rows = ordered.has(table) ? ` where tenant_id = '' order by ${name} desc limit 1` : whole ? '' : ` limit ${SAMPLE}`
+    return `(select pg_catalog.max(${name}) from (select ${name} from ${tableOf(table)}${rows}) as rows)`
+  }
+  const { rows: [row] } = await db.query<{ highest: (string | null)[] }>({
+    text: `select array[${columns.map(highestOf).join(', ')}]::text[] as highest`, values: [],
+  })
+  const found = columns.map((column, at) => ({ ...column, highest: row!.highest[at] ?? '0' }))
+  const behind = found.filter(({ last, highest }) => BigInt(highest) > BigInt(last))
+  return behind.filter(({ sequence }, at) => behind.findIndex(each => each.sequence === sequence) === at).map((first) => {
+    const own = columns.filter(({ sequence }) => sequence === first.sequence)
+    const maxima = own.map(({ table, column }) => `(select max(${quoteIdentifier(column)}) from ${tableOf(table)})`)
+    const name = `'${tableOf(first.sequence).replaceAll('\'', '\'\'')}'`
+    const { sequence, last, table, highest } = first
+    return { sequence, last, table, highest, statement: `select pg_catalog.setval(${name}, greatest(${maxima.join(', ')}, pg_catalog.pg_sequence_last_value(${name}::regclass)))` }
+  })
+}
+
+/**
+ * Makes sure that no number is given out twice. Where the schema may be changed, the sequences are set behind the
+ * rows, under the lock of migrations.
+ * @throws {StoreError} SCHEMA_BEHIND with the statement that mends it
+ */
+export async function requireSequences(db: Db, names: SchemaNames, mayMend: boolean): Promise<void> {
+  const [first] = await sequencesBehind(db, names)
+  if (!first) return
+  if (mayMend) {
+    return locked(db, names, async (session) => {
+      for (const { statement } of await sequencesBehind(session, names)) await session.query({ text: statement, values: [] })
+    })
+  }
+  throw new StoreError('SCHEMA_BEHIND', `${describeBehind(first)}, so it would give out numbers that are taken (as after a cut-over by logical replication, or a restore of rows alone); as the owner run: ${first.statement}`, {
+    details: { ...names, sequence: first.sequence },
+  })
+}
+
+export const describeBehind = ({ sequence, last, table, highest }: SequenceBehind): string =>
+  `the sequence ${sequence} is at ${last}, behind ${highest} in ${table}`
+
+async function columnsOf(db: Queryable, schema: string, prefix: string): Promise<Column[]> {
+  const { rows } = await db.query<Column & Record<string, unknown>>({
+    text: `select t.relname::text as table, a.attname::text as column, s.relname::text as sequence,
+        coalesce(pg_catalog.pg_sequence_last_value(s.oid), 0)::text as last
+      from pg_catalog.pg_depend d
+      join pg_catalog.pg_attrdef given on d.classid = 'pg_catalog.pg_attrdef'::regclass and d.objid = given.oid
+      join pg_catalog.pg_class s on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = s.oid and s.relkind = 'S'
+      join pg_catalog.pg_class t on t.oid = given.adrelid and not t.relispartition
+      join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = given.adnum
+      join pg_catalog.pg_namespace n on n.oid = s.relnamespace and n.oid = t.relnamespace
+      where n.nspname = $1::text and s.relname = any($2::text[]) order by 1, 2`,
+    values: [schema, catalog.sequences.map(name => name.replaceAll('{prefix}', () => prefix))],
+  })
+  return rows
+}
+
+function withArchive(columns: Column[], prefix: string): Column[] {
+  const events = columns.find(({ table }) => table === `${prefix}_${ARCHIVE.like}`)
+  return events ? [...columns, { ...events, table: `${prefix}_${ARCHIVE.table}` }] : columns
+}
