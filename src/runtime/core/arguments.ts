@@ -3,6 +3,7 @@ import type { StoreError } from './errors'
 import { copyOf, describe, isPlainObject, itemsOf, namesIn, readMember, symbolIn, tagOf } from './given'
 import { startsWithMark, textProblem, toJson } from './json'
 import { nearest } from './nearest'
+import { MAX_MS } from './timer'
 import type { Members } from './types/members'
 
 /** Three of them fit the widest key of an index (2,704 bytes): tenant, key and entry id. */
@@ -53,6 +54,13 @@ export function checkCount(argument: string, value: unknown): number {
     throw invalidValue(argument, `must be a whole number of at least 0, not ${describe(value)}`)
   }
   return value as number
+}
+
+/** A time in milliseconds that a timer can wait for. */
+export function checkMilliseconds(argument: string, value: unknown, min = 0): number {
+  const ms = checkCount(argument, value)
+  if (ms < min || ms > MAX_MS) throw invalidValue(argument, `must lie between ${min} and ${MAX_MS} milliseconds (24.8 days), not ${ms}`)
+  return ms
 }
 
 /** An object; arrays, Dates, Maps and the like hold nothing a table could keep. */

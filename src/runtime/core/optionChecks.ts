@@ -3,10 +3,13 @@ import { urlProblem } from './connectionUrl'
 import { invalidOption } from './errors'
 import { nearest } from './nearest'
 import { isPgliteUrl, pglitePath } from './pgliteUrl'
+import { MAX_MS } from './timer'
 
 // The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
 const MAX_PREFIX_BYTES = 32
 const MAX_SCHEMA_BYTES = 63
+// `pg` waits for these with timers of its own.
+const TIMES_OF_PG = new Set(['connectionTimeoutMillis', 'idleTimeoutMillis', 'query_timeout', 'keepAliveInitialDelayMillis'])
 
 /** Any name PostgreSQL can hold in quotes is fine: mixed case, dashes, spaces, quotes. */
 export function identifier(option: string, value: unknown, maxBytes = MAX_SCHEMA_BYTES): string {
@@ -40,6 +43,13 @@ export function integer(option: string, value: unknown, min: number): number {
   return value as number
 }
 
+/** A time in milliseconds that a timer can wait for. */
+export function milliseconds(option: string, value: unknown, min = 0): number {
+  const ms = integer(option, value, min)
+  if (ms > MAX_MS) throw invalidOption(option, `must be at most ${MAX_MS} milliseconds (24.8 days), not ${ms}`)
+  return ms
+}
+
 /** Why a connection can't be right, in words that follow its name; undefined when nothing is wrong. */
 export function connectionProblem(connection: unknown): string | undefined {
   if (typeof connection === 'string' && connection !== '') return urlProblem(connection)
@@ -55,6 +65,9 @@ export function connection(option: string, value: unknown): string | PoolConfig 
   if (isPgliteUrl(value)) pglitePath(value, option)
   const problem = connectionProblem(value)
   if (problem !== undefined) throw invalidOption(option, problem)
+  if (typeof value === 'object') {
+    for (const [name, time] of Object.entries(value!)) if (TIMES_OF_PG.has(name) && typeof time === 'number') milliseconds(`${option}.${name}`, time)
+  }
   return value as string | PoolConfig
 }
 

@@ -1,6 +1,6 @@
 import type { Pool, PoolConfig } from 'pg'
 import { invalidOption } from './errors'
-import { connection, flag, identifier, integer, refuseUnknown, segment, tablePrefix } from './optionChecks'
+import { connection, flag, identifier, integer, milliseconds, refuseUnknown, segment, tablePrefix } from './optionChecks'
 import type { RetentionRule } from './types/index'
 
 /** Where the store writes what it has to say. `console` and consola fit. */
@@ -171,15 +171,15 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     prepare: flag('prepare', options.prepare ?? true),
     batching: flag('batching', options.batching ?? true),
     durability: durability(options),
-    connectTimeout: integer('connectTimeout', options.connectTimeout ?? 30_000, 0),
-    queryTimeout: integer('queryTimeout', options.queryTimeout ?? 0, 0),
+    connectTimeout: milliseconds('connectTimeout', options.connectTimeout ?? 30_000, 0),
+    queryTimeout: milliseconds('queryTimeout', options.queryTimeout ?? 0, 0),
     serverless: flag('serverless', options.serverless ?? false),
     maxStreamTables: integer('maxStreamTables', options.maxStreamTables ?? 100, 0),
-    sweepInterval: integer('sweepInterval', options.sweepInterval ?? 60_000, 0),
+    sweepInterval: milliseconds('sweepInterval', options.sweepInterval ?? 60_000, 0),
     retention: options.retention ?? [],
-    retentionInterval: integer('retentionInterval', options.retentionInterval ?? 3_600_000, 0),
-    slowCallMs: integer('slowCallMs', options.slowCallMs ?? 0, 0),
-    pollInterval: integer('pollInterval', options.pollInterval ?? 250, 1),
+    retentionInterval: milliseconds('retentionInterval', options.retentionInterval ?? 3_600_000, 0),
+    slowCallMs: milliseconds('slowCallMs', options.slowCallMs ?? 0, 0),
+    pollInterval: milliseconds('pollInterval', options.pollInterval ?? 250, 1),
     notify: flag('notify', options.notify ?? true),
     logger: withMethods('logger', options.logger ?? console, ['info', 'warn', 'error']),
   }

@@ -7,6 +7,9 @@ export const nextTick = realNextTick
 export const setTimer = realSetTimeout
 export const now = realPerformance.now.bind(realPerformance)
 
+/** Timers take no longer time: a longer one would be over at once. 24.8 days. */
+export const MAX_MS = 2 ** 31 - 1
+
 /** Lets the process end while a timer is pending. The timers of workers are numbers, and nothing there waits for them. */
 export function unref(timer: NodeJS.Timeout): void {
   (timer as Partial<Pick<NodeJS.Timeout, 'unref'>>).unref?.()

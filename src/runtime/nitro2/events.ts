@@ -1,7 +1,7 @@
 import { createError, getQuery, getRequestHeader } from 'h3'
 import type { H3Event } from 'h3'
-import { checkOptions } from '../core/arguments'
-import { messageOf } from '../core/errors'
+import { checkMilliseconds, checkOptions } from '../core/arguments'
+import { invalidValue, messageOf } from '../core/errors'
 import { isGlob } from '../core/sql/glob'
 import type { EventRecord, StreamSurface } from '../core/types/index'
 import type { Members } from '../core/types/members'
@@ -37,7 +37,7 @@ const RETRY_MS = 2_000
  * events. `id:` is the event's id: a client that comes back goes on after it, with no event missing or repeated. Ends
  * when the client goes, and when the server is asked to stop. `subject` is one subject: often a part of it comes from
  * the client, who must not get the events of others by a `*`.
- * @throws an H3Error 400 when the client's last event id is none, or the subject is a glob; a StoreError when the store
+ * @throws an H3Error 400 when the client's last event id or `from` is none, or the subject is a glob; a StoreError when the store
  * can't be read
  * @example
  * export default defineEventHandler(event => sendEvents(event, `orders:${getRouterParam(event, 'id')}`))
@@ -46,6 +46,7 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
   const { stream } = useStore()
   if (isGlob(subject)) throw createError({ statusCode: 400, message: 'The subject must be one subject: it holds * or ?.' })
   const { from = 'now', map = (record: EventRecord) => record as unknown, heartbeat = 15_000 } = checkOptions('options', options, SEND_EVENTS_OPTIONS)
+  checkMilliseconds('options.heartbeat', heartbeat, 1)
   // Before the answer begins: what fails here still gets a status of its own.
   const after = await positionOf(stream, subject, lastEventId(event) ?? from)
   const response = openEventResponse(event)
@@ -55,8 +56,8 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
     try {
       await response.write(`retry: ${RETRY_MS}\nevent: ready\nid: ${after}\ndata: ${after}\n\n`)
       for await (const { event: record } of stream.subscribe(subject, { from: after, signal: response.signal })) {
-        const sent = map(record)
-        if (sent !== undefined) await response.write(`id: ${record.id}\ndata: ${JSON.stringify(sent)}\n\n`)
+        const message = messageFor(record, map)
+        if (message !== undefined) await response.write(message)
       }
     }
     catch (error) {
@@ -72,18 +73,37 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
   return response.sent
 }
 
+/** The message of an event; of one that can't be sent only its id, so that the client goes on behind it. */
+function messageFor(record: EventRecord, map: (record: EventRecord) => unknown): string | undefined {
+  try {
+    const sent = map(record)
+    if (sent === undefined) return undefined
+    const data = JSON.stringify(sent) as string | undefined
+    if (data === undefined) throw invalidValue('map', `gave a ${typeof sent}, which JSON can't hold`)
+    return `id: ${record.id}\ndata: ${data}\n\n`
+  }
+  catch (error) {
+    logger.error(`event ${record.id} is left out of the events that are sent: ${messageOf(error)}`)
+    return `id: ${record.id}\n\n`
+  }
+}
+
 function lastEventId(event: H3Event): string | undefined {
   const given = getRequestHeader(event, 'last-event-id') || [getQuery(event).lastEventId].flat().at(-1)
   if (given === undefined || given === '') return undefined
+  return checkId('The last event id', given)
+}
+
+function checkId(what: string, given: unknown): string {
   const id = String(given)
-  if (!/^\d{1,19}$/.test(id)) throw createError({ statusCode: 400, message: 'The last event id must be the id of an event, a decimal number.' })
+  if (!/^\d{1,19}$/.test(id)) throw createError({ statusCode: 400, message: `${what} must be the id of an event, a decimal number.` })
   return id
 }
 
 /** The event id after which `from` begins, so that nothing of what comes next is missed. */
 async function positionOf(stream: StreamSurface, subject: string, from: StartOf): Promise<string> {
   if (from === 'now') return (await stream.read(subject, { order: 'desc', limit: 1 }))[0]?.id ?? '0'
-  const position = from === 'start' ? '0' : from
+  const position = from === 'start' ? '0' : checkId('`from`, if it is neither now nor start,', from)
   await stream.read(subject, { after: position, limit: 1 })
   return position
 }

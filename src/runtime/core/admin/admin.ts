@@ -1,4 +1,4 @@
-import { checkCount, checkFunction, checkOptions, checkText, checkWord } from '../arguments'
+import { checkCount, checkFunction, checkMilliseconds, checkOptions, checkText, checkWord } from '../arguments'
 import { migrationDatabase, onDatabase } from '../db/connect'
 import type { Connector } from '../db/connect'
 import type { Db, DbOptions } from '../db/types'
@@ -62,7 +62,7 @@ export function createAdmin({ connector, database, names, metrics, retention, on
     retention,
     async health(options) {
       const { timeoutMs } = checkOptions('options', options, HEALTH_OPTIONS)
-      if (timeoutMs !== undefined) checkCount('options.timeoutMs', timeoutMs)
+      if (timeoutMs !== undefined) checkMilliseconds('options.timeoutMs', timeoutMs)
       return checkHealth({
         // Not over a connection of its own: what is asked is whether calls work.
         version: () => connector.call(() => connector.use(async ({ db }) => {

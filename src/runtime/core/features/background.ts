@@ -8,9 +8,6 @@ export interface BackgroundOutcome {
   error?: unknown
 }
 
-// Timers take no more.
-const MAX_INTERVAL_MS = 2 ** 31 - 1
-
 export interface Repeat {
   /** Milliseconds; 0: never. */
   interval: number
@@ -27,7 +24,7 @@ export function repeat({ interval, isStarted }: Repeat, job: () => Promise<unkno
     running = true
     await job()
     running = false
-  }, Math.min(interval, MAX_INTERVAL_MS))
+  }, interval)
   unref(timer)
   return () => clearInterval(timer)
 }

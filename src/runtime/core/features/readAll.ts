@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
+import { checkArray, checkCount, checkMilliseconds, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
 import { StoreError } from '../errors'
 import type { Logger } from '../options'
 import type { GlobalReader } from '../surfaces/global'
@@ -84,6 +84,6 @@ function checked(given?: ReadAllOptions) {
     correlationId: correlationId === undefined ? undefined : checkText('options.correlationId', correlationId),
     since: since === undefined ? undefined : String(Math.ceil(checkNumber('options.since', since))),
     limit: limit === undefined ? undefined : checkCount('options.limit', limit),
-    settleTimeout: settleTimeout === undefined ? SETTLE_TIMEOUT_MS : checkCount('options.settleTimeout', settleTimeout),
+    settleTimeout: settleTimeout === undefined ? SETTLE_TIMEOUT_MS : checkMilliseconds('options.settleTimeout', settleTimeout),
   }
 }

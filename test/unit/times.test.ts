@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import { createStore } from '../../src/runtime/core/index'
+import { resolveOptions } from '../../src/runtime/core/options'
+import { nodesOf, placeOf, readSources } from './sources'
+import ts from 'typescript'
+
+const DAYS_30 = 30 * 86_400_000
+const LONGEST = 2 ** 31 - 1
+const TIMES = ['connectTimeout', 'queryTimeout', 'sweepInterval', 'retentionInterval', 'slowCallMs', 'pollInterval'] as const
+
+describe('times in milliseconds', () => {
+  it.each(TIMES)('%s is what a timer can wait for, or refused', (name) => {
+    const resolve = (value: unknown) => resolveOptions({ connection: 'pglite://memory', [name]: value })[name]
+    expect(resolve(LONGEST)).toBe(LONGEST)
+    for (const wrong of [LONGEST + 1, DAYS_30, Number.MAX_SAFE_INTEGER, -1, 1.5, Number.NaN, Infinity, '5', true]) {
+      expect(() => resolve(wrong), String(wrong)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', details: expect.objectContaining({ option: name }) as unknown }))
+    }
+  })
+
+  it.each(['connectionTimeoutMillis', 'idleTimeoutMillis', 'query_timeout'])('of pg, in connection: %s', (name) => {
+    expect(() => resolveOptions({ connection: { host: 'db.test', [name]: DAYS_30 } })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+    expect(resolveOptions({ connection: { host: 'db.test', [name]: 5 } }).connection).toEqual({ host: 'db.test', [name]: 5 })
+  })
+
+  it('of single calls are checked the same way', async () => {
+    const store = createStore({ connection: 'postgres://127.0.0.1:1/none' })
+    const refused = { code: 'INVALID_VALUE', message: expect.stringContaining('24.8 days') as string }
+    await expect(store.admin.health({ timeoutMs: DAYS_30 })).rejects.toMatchObject(refused)
+    await expect(store.stream.readAll({ settleTimeout: DAYS_30 })[Symbol.asyncIterator]().next()).rejects.toMatchObject(refused)
+    await store.close()
+  })
+
+  it('are no option that is only checked as a whole number', () => {
+    const options = readSources().find(({ name }) => name === 'runtime/core/options')!
+    const found = [...nodesOf(options.tree)].filter(node => ts.isCallExpression(node) && node.expression.getText(options.tree) === 'integer'
+      && /Timeout|Interval|Ms'/.test(node.arguments[0]!.getText(options.tree))).map(node => placeOf(options, node))
+    expect(found).toEqual([])
+  })
+})
