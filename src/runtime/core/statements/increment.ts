@@ -125,8 +125,8 @@ function incrementSql(
   return `
 update ${table} t set
   ${assignments.join(',\n  ')},
-  version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${rows.from}
-where ${conditions.join('\n  and ')}${inputsLocked(table, keys, rows)}
+  version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${inputsLocked('from', table, keys, rows)}
+where ${conditions.join('\n  and ')}
 returning ${rows.ord} as ord, ${result} as value`
 }
 

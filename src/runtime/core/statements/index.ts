@@ -129,8 +129,8 @@ export function updateEntries(context: StatementContext, inputs: UpdateInput[]):
         return `
 update ${table} t set
   ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${writtenRest(form, `t."${spec.rest}"`, merge, rows)},
-  version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${rows.from}
-where ${sameAsInput(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}${inputsLocked(table, keys, rows)}
+  version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${inputsLocked('from', table, keys, rows)}
+where ${sameAsInput(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
 returning ${rows.ord} as ord`
       },
     }

@@ -55,8 +55,8 @@ export function deleteValues(context: StatementContext, keys: string[]): Stateme
     sql: (rows) => {
       const table = context.names.table('kv')
       return `
-delete from ${table} kv${rows.from.replace(' from ', ' using ')}
-where ${sameAsInput(keyColumns, rows, 'kv.')}${inputsLocked(table, keyColumns, rows)}`
+delete from ${table} kv${inputsLocked('using', table, keyColumns, rows)}
+where ${sameAsInput(keyColumns, rows, 'kv.')}`
     },
   }))
 }

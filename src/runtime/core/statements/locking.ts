@@ -1,6 +1,5 @@
-import { quoteIdentifier } from '../sql/identifier'
 import type { InputColumn, InputRows } from './rows'
-import { inputRows, sameAsInput } from './rows'
+import { sameAsInput } from './rows'
 
 /**
  * The order in which every statement that changes several rows locks them: that of the primary keys, byte by byte.
@@ -21,10 +20,20 @@ export function allLocked(from: string, conditions: string, order: string): stri
 /** The same for events, of the log or its archive, in their order. */
 export const eventsLocked = (table: string, conditions: string): string => allLocked(`${table} t`, conditions, 'order by version')
 
-/** The same for the rows of several inputs, whose keys are the first columns of the statement; empty for a single one. */
-export function inputsLocked<I>(table: string, keys: InputColumn<I>[], { from }: InputRows<I>): string {
-  if (!from) return ''
-  const rows = inputRows(keys, true)
-  const columns = keys.map(({ name }) => `t.${quoteIdentifier(name)}`)
-  return ` and ${allLocked(`${table} t,${rows.from.slice(' from'.length)}`, sameAsInput(keys, rows, 't.'), lockOrder(columns))}`
+/**
+ * The rows of an update or delete of several inputs, `i`: in the order of `keys`, the first columns of the statement,
+ * and only those whose row is there. Each row is locked before its input goes on, and changed after that: a lateral
+ * query is run for each input in their order, and `offset 0` keeps the server from joining the table to be changed
+ * before it.
+ * @returns nothing for a single input
+ */
+export function inputsLocked<I>(
+  word: 'from' | 'using', table: string, keys: InputColumn<I>[], rows: InputRows<I>,
+): string {
+  if (!rows.from) return ''
+  return ` ${word} (
+  select i.* from (select i.*${rows.from} ${lockOrder(keys.map(({ name }) => rows.ref(name)))}) as i
+  cross join lateral (select from ${table} t where ${sameAsInput(keys, rows, 't.')} for update) as locked
+  offset 0
+) as i`
 }
