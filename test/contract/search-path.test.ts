@@ -1,5 +1,4 @@
 import { hostile } from '../setup/backends'
-import { contractSuite, durableContractSuite } from './suite'
+import { contractSuite, statementTiers } from './suite'
 
-contractSuite(hostile.name, hostile)
-durableContractSuite(`${hostile.name}, opened again`, hostile)
+contractSuite(hostile.name, hostile, statementTiers)

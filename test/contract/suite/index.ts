@@ -1,7 +1,7 @@
 import { describe } from 'vitest'
 import { adminSuite } from './admin'
 import { withStore } from './context'
-import type { Openers } from './context'
+import type { Openers, Use } from './context'
 import { documentedSuite } from './documented'
 import { durableSuite } from './durable'
 import { indexAddSuite } from './indexAdd'
@@ -37,6 +37,8 @@ import { withClientSuite } from './withClient'
 
 export type { Context, Open, Openers, Opened, Use } from './context'
 
+type Tiers = Record<string, ((use: Use) => void)[]>
+
 /** The tiers one by one, for a database that does not do all of it. */
 export const tiers = {
   values: [namesSuite, valuesSuite],
@@ -56,9 +58,23 @@ export const tiers = {
  * @example
  * contractSuite('my database', { open: options => openMyStore(options) })
  */
-export function contractSuite(name: string, openers: Openers): void {
-  describe(name, () => withStore(openers, Object.entries(tiers).map(([tier, suites]) => use =>
+export function contractSuite(name: string, openers: Openers, chosen: Tiers = tiers): void {
+  describe(name, () => withStore(openers, Object.entries(chosen).map(([tier, suites]) => use =>
     describe(tier, () => suites.forEach(suite => suite(use))))))
+}
+
+/**
+ * Every statement at least once, for what changes how statements are read: without the many values that go through
+ * the same ones, and what is done around them.
+ */
+export const statementTiers = {
+  eventLog: tiers.eventLog,
+  stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamFollowSuite, streamTablesSuite],
+  index: tiers.index,
+  kv: tiers.kv,
+  transaction: tiers.transaction,
+  lifecycle: [schemaSuite],
+  operation: tiers.operation,
 }
 
 /** For databases that can be opened again. */
