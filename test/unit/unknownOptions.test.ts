@@ -24,6 +24,19 @@ describe('an option nobody knows', () => {
     expect(() => createStore(wrong({ connection: MEMORY, colour: 'red' }))).toThrow(refusal('colour', /unknown; known are connection, .*poolSize/))
   })
 
+  it.each([
+    ['maxcount', 'maxCount'], ['max_age', 'maxAge'], ['maxage', 'maxAge'], ['subjects', 'subject'], ['Action', 'action'],
+  ])('is refused in a rule of retention: %s, and the nearest named', (name, meant) => {
+    const rule = { subject: 'orders:*', maxAge: '30d', action: 'drop' }
+    const text = new RegExp(`${name}.*unknown.*\`${meant}\``)
+    for (const given of [{ ...rule, [name]: 5 }, { subject: 'orders:*', maxAge: '30d', [name]: 5 }]) {
+      expect(() => createStore(wrong({ connection: MEMORY, retention: [rule, given] }))).toThrow(refusal(`retention.1.${name}`, text))
+      expect(() => toRuntimeConfig(wrong({ connection: MEMORY, retention: [rule, given] }), build)).toThrow(refusal(`retention.1.${name}`, text))
+    }
+    expect(() => createStore(wrong({ connection: MEMORY, retention: [{ ...rule, colour: 'red' }] }))).toThrow(refusal('retention.0.colour', /unknown; known are subject, maxAge/))
+    expect(() => toRuntimeConfig(wrong({ connection: MEMORY, retention: [{ ...rule, [name]: undefined }] }), build)).not.toThrow()
+  })
+
   it('is none when it is undefined', async () => {
     await createStore(wrong({ connection: MEMORY, colour: undefined })).close()
     expect(() => toRuntimeConfig(wrong({ colour: undefined }), build)).not.toThrow()

@@ -1,6 +1,7 @@
 import { MAX_NAME_BYTES } from '../../arguments'
 import { invalidOption } from '../../errors'
 import { isObject, textProblem } from '../../json'
+import { refuseUnknown } from '../../optionChecks'
 
 /** A rule as it was given, checked, with its age in milliseconds. */
 export interface Rule {
@@ -10,6 +11,7 @@ export interface Rule {
   action: 'drop' | 'archive'
 }
 
+const MEMBERS = ['subject', 'maxAge', 'maxCount', 'action']
 const UNITS_MS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 const DURATION = /^(\d+(?:\.\d+)?)\s*([smhdw])$/
 
@@ -24,6 +26,7 @@ export function readRules(value: unknown): Rule[] {
 
 function readRule(value: unknown, path: string): Rule {
   if (!isObject(value)) throw invalidOption(path, 'must be an object: { subject: \'orders:*\', maxAge: \'30d\', action: \'drop\' }')
+  refuseUnknown(value, MEMBERS, `${path}.`)
   const { subject, maxAge, maxCount, action } = value
   if (typeof subject !== 'string' || subject === '' || textProblem(subject)) throw invalidOption(`${path}.subject`, 'must be a text: a subject, or a pattern like orders:*')
   if (Buffer.byteLength(subject) > MAX_NAME_BYTES) throw invalidOption(`${path}.subject`, `is ${Buffer.byteLength(subject)} bytes long, at most ${MAX_NAME_BYTES} fit`)
