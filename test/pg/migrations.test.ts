@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { fromPool } from '../../src/runtime/core/db/pg'
 import { getCurrentVersion, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
 import { migrate, requireCurrent } from '../../src/runtime/core/migrate/run'
+import type { StoreError } from '../../src/runtime/core/errors'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { everything, namesIn } from './catalog'
@@ -152,6 +153,8 @@ describe.each(servers)('migrations on $name', ({ server }) => {
         details: { version: 0, expected: LATEST },
       })
       await expect(store.ready()).rejects.toMatchObject({ code: 'SCHEMA_BEHIND' })
+      const { details } = await store.ready().catch((error: unknown) => error as StoreError) as StoreError
+      expect(details).toEqual({ schema: 'My Schema', prefix: 'it\'s', version: 0, expected: LATEST })
       expect(await everything(database.sql)).toEqual(before)
 
       await runMigrations(pool, 'it\'s', 'My Schema')

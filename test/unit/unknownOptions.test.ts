@@ -63,6 +63,24 @@ describe('an option of a wrong type', () => {
     if (value !== null) expect(() => createStore(wrong(given))).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error)
   })
 
+  it.each(['abc', 99_999, -1, 1.5, '', 'postgres://db.test/app?port=abc'])('is refused of a port, which no pool ends after: %j', async (port) => {
+    const connection = typeof port === 'string' && port.includes(':') ? port : { host: '127.0.0.1', port }
+    const use = async () => {
+      const store = createStore(wrong({ connection, connectTimeout: 0 }))
+      return store.kv.get('a').finally(() => store.close())
+    }
+    await expect(use()).rejects.toThrow(refusal('connection', /port.* from 0 to 65535/))
+  })
+
+  it('is refused of a connection that pg would read nothing of', () => {
+    expect(() => createStore(wrong({ connection: new URL('postgres://app:s3cr@db.test/app') }))).toThrow(refusal('connection', /url\.href/))
+    expect(() => createStore({ connection: { connectionString: MEMORY } })).toThrow(refusal('connection', /embedded database.*URL itself/))
+  })
+
+  it('is shown as it was written', () => {
+    expect(() => createStore(wrong({ connection: MEMORY, poolSize: '5' }))).toThrow(refusal('poolSize', /not "5"$/))
+  })
+
   it('is refused of a route, a logger, a pool, and of the options themselves', () => {
     expect(() => toRuntimeConfig(wrong({ health: true }), build)).toThrow(refusal('nventStorePostgres.health', /string/))
     expect(() => toRuntimeConfig(wrong({ connection: 5 }), build)).toThrow(refusal('nventStorePostgres.connection', /URL/))

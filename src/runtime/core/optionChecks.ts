@@ -8,6 +8,7 @@ import { MAX_MS } from './timer'
 // The longest name made from a prefix is `idx_{prefix}_scheduler_jobs_next_run`; PostgreSQL cuts names at 63 bytes.
 const MAX_PREFIX_BYTES = 32
 const MAX_SCHEMA_BYTES = 63
+const MAX_PORT = 65_535
 // `pg` waits for these with timers of its own.
 const TIMES_OF_PG = new Set(['connectionTimeoutMillis', 'idleTimeoutMillis', 'query_timeout', 'keepAliveInitialDelayMillis'])
 
@@ -38,7 +39,7 @@ export function flag(option: string, value: unknown): boolean {
 
 export function integer(option: string, value: unknown, min: number): number {
   if (!Number.isSafeInteger(value) || (value as number) < min) {
-    throw invalidOption(option, `must be a whole number of at least ${min}, not ${String(value)}`)
+    throw invalidOption(option, `must be a whole number of at least ${min}, not ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
   }
   return value as number
 }
@@ -50,13 +51,20 @@ export function milliseconds(option: string, value: unknown, min = 0): number {
   return ms
 }
 
+/** A number, or its digits; `null` is left to `pg`. Any other makes the socket throw, and its pool never ends. */
+export const isPort = (port: unknown): boolean =>
+  port === null || (/^\d+$/.test(String(port)) && Number(port) <= MAX_PORT)
+
 /** Why a connection can't be right, in words that follow its name; undefined when nothing is wrong. */
 export function connectionProblem(connection: unknown): string | undefined {
   if (typeof connection === 'string' && connection !== '') return urlProblem(connection)
   if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
     return 'must be a URL or a pg pool configuration; `pglite://memory` needs no server'
   }
-  const { connectionString } = connection as PoolConfig
+  if (connection instanceof URL) return 'is a URL object, of which pg would read nothing: give its text, `url.href`'
+  const { connectionString, port } = connection as PoolConfig
+  if (port !== undefined && !isPort(port)) return 'has a `port` that is not a whole number from 0 to 65535'
+  if (isPgliteUrl(connectionString)) return 'has a `connectionString` that names an embedded database: give the URL itself, without an object around it'
   const problem = typeof connectionString === 'string' && connectionString !== '' ? urlProblem(connectionString) : undefined
   return problem && `has a \`connectionString\` that ${problem}`
 }

@@ -92,6 +92,7 @@ export const oddArguments: OddArgument[] = [
   { call: 'stream.restore', argument: 'id', values: [undefined, null, '', 'abc', {}], run: (store, id) => store.stream.restore(id) },
   // A plain object in its place is taken for the options.
   { call: 'stream.subscribe', argument: 'onEvent', values: notFunctions.filter(value => Object.prototype.toString.call(value) !== '[object Object]'), run: (store, onEvent) => store.stream.subscribe('odd:1', onEvent) },
+  { call: 'stream.subscribe', argument: 'onEvent', values: [{}, { from: 'start' }], run: (store, onEvent) => (store.stream.subscribe as (...given: unknown[]) => Promise<unknown>)('odd:1', onEvent, () => {}) },
   { call: 'stream.subscribe', argument: 'options', values: notOptions, run: (store, options) => store.stream.subscribe('odd:1', ignore, options) },
   { call: 'stream.subscribe', argument: 'onError', values: ['text', 5, {}], run: (store, onError) => store.stream.subscribe('odd:1', ignore, { onError }) },
   { call: 'index.add', argument: 'score', values: [undefined, ...notNumbers], run: (store, score) => store.index.add('odd', 'sentinel', score, { a: 2 }) },

@@ -7,6 +7,7 @@ import { endIdle, endPool, trackConnections } from './end'
 import { toStoreError } from './errors'
 import { listenOn } from './listen'
 import { inTransaction } from './pgTransaction'
+import { isPort } from '../optionChecks'
 import { copyOf, startingWith } from './poolConfig'
 import { losesNames } from './pooler'
 import { detectPooler } from './poolerMode'
@@ -119,11 +120,16 @@ function poolConfig(options: DbOptions): PoolConfig {
   }
 }
 
-/** A URL that can't be parsed would only be found out by the first connection. */
+/** A URL that can't be parsed would only be found out by the first connection; and of a wrong port, nobody ever. */
 function checked(option: string, config: PoolConfig): PoolConfig {
+  const { port } = understood(option, config)
+  if (!isPort(port)) throw invalidOption(option, 'has a port that is not a whole number from 0 to 65535 (look at PGPORT too)')
+  return config
+}
+
+function understood(option: string, config: PoolConfig): pg.Client {
   try {
-    void new pg.Client(config)
-    return config
+    return new pg.Client(config)
   }
   catch (error) {
     // The text may hold a password, and so may the error.

@@ -147,8 +147,9 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 
   function subscribe(...parameters: unknown[]) {
     const [subject, onEvent, options] = parameters
-    // A callback that was forgotten is refused, not taken for options that were left out.
-    return tagOf(onEvent) === 'Object' || parameters.length === 1
+    // A callback that was forgotten, or given behind the options, is refused: nobody would ever call it.
+    const isLoop = parameters.length === 1 || (tagOf(onEvent) === 'Object' && options === undefined)
+    return isLoop
       ? iterate(subject, onEvent as SubscribeOptions | undefined)
       : call(subject, onEvent, options as SubscribeOptions | undefined)
   }

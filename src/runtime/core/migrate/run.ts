@@ -1,6 +1,6 @@
 import type { Db, Queryable, Session } from '../db/types'
 import { StoreError } from '../errors'
-import { quoteIdentifier } from '../sql/identifier'
+import { placeOf, quoteIdentifier } from '../sql/identifier'
 import { adopt } from './adopt/adopt'
 import { moveTables, schemaToAdopt } from './adopt/move'
 import { migrateCommand } from './command'
@@ -59,7 +59,7 @@ export async function requireCurrent(db: Queryable, names: SchemaNames, migratio
     throw new StoreError(
       'SCHEMA_BEHIND',
       `schema ${quoteIdentifier(names.schema)} with prefix ${quoteIdentifier(names.prefix)} is at version ${version}, this build needs ${migrations.length}, and autoMigrate is off: run ${migrateCommand(names)}`,
-      { details: { ...names, version, expected: migrations.length } },
+      { details: { ...placeOf(names), version, expected: migrations.length } },
     )
   }
   return { version, applied: 0 }
@@ -117,7 +117,7 @@ async function takeBack(session: Session, names: SchemaNames, target: number, mi
   if (!migration) throw tooNew(names, newest, migrations, `migration ${newest} can only be taken back by a build that has it`)
   if (unfinished) {
     throw new StoreError('MIGRATION_FAILED', `migration ${newest} (${migration.name}) is not complete, so it can't be taken back: run \`npx nvent-store migrate\` first`, {
-      details: { ...names, version: newest },
+      details: { ...placeOf(names), version: newest },
     })
   }
   if (migration.down === undefined) {

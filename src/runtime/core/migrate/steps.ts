@@ -1,6 +1,6 @@
 import type { Db, Session } from '../db/types'
 import { StoreError } from '../errors'
-import { quoteIdentifier } from '../sql/identifier'
+import { placeOf, quoteIdentifier } from '../sql/identifier'
 import { fixSearchPath, locked, neverIdleOut } from './lock'
 import type { MigrationStatement } from './statements'
 import { statementsOf } from './statements'
@@ -33,7 +33,7 @@ export async function applyStatements(
     throw new StoreError(
       'MIGRATION_FAILED',
       `migration ${migration.version} (${migration.name}) runs outside of a transaction and needs a second connection to hold the lock: raise \`poolSize\` to 2, or run \`npx nvent-store migrate\``,
-      { details: { ...names, version: migration.version } },
+      { details: { ...placeOf(names), version: migration.version } },
     )
   }
   return locked(db, names, async (holder) => {

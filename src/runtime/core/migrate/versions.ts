@@ -1,7 +1,7 @@
 import { isUseless, sqlStateOf } from '../db/errors'
 import type { Queryable, Session } from '../db/types'
 import { StoreError, messageOf } from '../errors'
-import { quoteIdentifier } from '../sql/identifier'
+import { placeOf, quoteIdentifier } from '../sql/identifier'
 import { FOREIGN, schemaOwner } from './adopt/foreign'
 import { migrateCommand } from './command'
 import { versionTable } from './render'
@@ -39,7 +39,7 @@ export async function checkedState(db: Queryable, names: SchemaNames, migrations
     throw new StoreError(
       'MIGRATION_FAILED',
       `migration ${edited.version} (${migrations[edited.version - 1]!.name}) was edited after it was applied: its checksum in ${versionTable(names)} is another. Released migrations never change; add a new one`,
-      { details: { ...names, version: edited.version } },
+      { details: { ...placeOf(names), version: edited.version } },
     )
   }
   const state = stateOf(rows)
@@ -52,7 +52,7 @@ export function tooNew(names: SchemaNames, version: number, migrations: Migratio
   return new StoreError(
     'SCHEMA_TOO_NEW',
     `the schema is at version ${version}, this build knows ${migrations.length}, and ${reason}: update nvent-store-postgres`,
-    { details: { ...names, version, expected: migrations.length } },
+    { details: { ...placeOf(names), version, expected: migrations.length } },
   )
 }
 
@@ -61,7 +61,7 @@ export function migrationFailed(
   names: SchemaNames, { version, name }: Migration, what: string, cause: unknown, details: Record<string, unknown> = {},
 ): StoreError {
   return new StoreError('MIGRATION_FAILED', `migration ${version} (${name}) ${what}: ${messageOf(cause)}`, {
-    cause, retryable: isUseless(cause) && cause.retryable, details: { ...names, version, ...details, sqlState: sqlStateOf(cause) },
+    cause, retryable: isUseless(cause) && cause.retryable, details: { ...placeOf(names), version, ...details, sqlState: sqlStateOf(cause) },
   })
 }
 
@@ -73,7 +73,7 @@ export async function appliedMigrations(db: Queryable, names: SchemaNames): Prom
     throw new StoreError(
       'SCHEMA_BEHIND',
       `the tables beside ${versionTable(names)} were made by ${FOREIGN} and are not adopted yet: ${migrateCommand(names)} does it`,
-      { details: { ...names, foreign: FOREIGN } },
+      { details: { ...placeOf(names), foreign: FOREIGN } },
     )
   }
   const { rows } = await db.query<AppliedMigration>({

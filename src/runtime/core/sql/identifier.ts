@@ -18,6 +18,9 @@ export interface Names {
   literal(name: string): string
 }
 
+/** The values of them alone, for the details of an error. */
+export const placeOf = ({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>) => ({ schema, prefix })
+
 export function namesOf(schema: string, prefix: string): Names {
   const table = (name: string) => `${quoteIdentifier(schema)}.${quoteIdentifier(`${prefix}_${name}`)}`
   return {

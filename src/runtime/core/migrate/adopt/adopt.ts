@@ -6,6 +6,7 @@ import type { SchemaNames } from '../types'
 import { FOREIGN, foreignTables, foreignVersion } from './foreign'
 import { adoptionProblems, helperFunction, helperOf, tableOf } from './plan'
 import { adoptions } from './sql.gen'
+import { placeOf } from '../../sql/identifier'
 
 const LOCK_TIMEOUT = '10s'
 const LOCK_NOT_AVAILABLE = '55P03'
@@ -61,7 +62,7 @@ export async function lockTables(session: Session, names: SchemaNames): Promise<
   catch (error) {
     if (sqlStateOf(error) === LOCK_NOT_AVAILABLE) {
       throw new StoreError('TIMEOUT', `the tables of ${FOREIGN} are in use and could not be locked for ${LOCK_TIMEOUT}: stop the app that uses them, and whatever else reads them for long (a dump)`, {
-        cause: error, retryable: true, details: { ...names, foreign: FOREIGN },
+        cause: error, retryable: true, details: { ...placeOf(names), foreign: FOREIGN },
       })
     }
     throw error
@@ -70,6 +71,6 @@ export async function lockTables(session: Session, names: SchemaNames): Promise<
 
 function failure(names: SchemaNames, what: string, problems: string[], cause?: unknown): StoreError {
   return new StoreError('MIGRATION_FAILED', `the tables of ${FOREIGN} with prefix ${JSON.stringify(names.prefix)} in schema ${JSON.stringify(names.schema)} ${what}`, {
-    cause, details: { ...names, foreign: FOREIGN, problems, sqlState: sqlStateOf(cause) },
+    cause, details: { ...placeOf(names), foreign: FOREIGN, problems, sqlState: sqlStateOf(cause) },
   })
 }
