@@ -3,7 +3,7 @@ import { createAdmin } from './admin/admin'
 import { countedBatcher } from './admin/countedBatcher'
 import { createWatch } from './admin/watch'
 import { createBatcher } from './batch/batcher'
-import type { Batching } from './batch/batching'
+import type { Batching, Gate } from './batch/batching'
 import { PAGES, ROWS } from './batch/batching'
 import type { Queue } from './batch/operation'
 import { createConnector } from './db/connect'
@@ -94,9 +94,17 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     work(db, value.tables).catch(error => explainGone(db, names, error)))
   const use: Scope['use'] = work => connector.call(() => run(work))
   const room = () => connector.current()?.db.room?.()
-  const batched = (batching: Batching) => countedBatcher(run, connector, watch.metrics.counts.batching, batching, room)
+  // A call is looked at where it is made: in the queue it would stand behind others, and be sent by any of them.
+  const gate: Gate = {
+    enter() {
+      connector.current()?.db.requireOutside?.()
+      connector.enter()
+    },
+    leave: connector.leave,
+  }
+  const batched = (batching: Batching) => countedBatcher(run, gate, watch.metrics.counts.batching, batching, room)
   const unbatched = (): Queue => {
-    const { inOrder } = createBatcher(run, connector, ROWS, room)
+    const { inOrder } = createBatcher(run, gate, ROWS, room)
     return { inOrder, send: sendInOrder(inOrder) }
   }
   // Each tier has a queue of its own: calls of different tiers have no order to keep.

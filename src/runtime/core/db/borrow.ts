@@ -22,13 +22,37 @@ export function hearAll(pool: Pool): () => void {
   return () => void pool.off('connect', hear)
 }
 
+/** Those who wait for a connection of a pool that somebody else may end. */
+const waiting = new WeakMap<Pool, Set<(error: Error) => void>>()
+
+/** A pool that is ended gives its connections to nobody any more, and never tells those who wait for one. */
+export function hearEnd(pool: Pool): () => void {
+  const waiters = waiting.get(pool) ?? new Set()
+  waiting.set(pool, waiters)
+  const onRemove = () => {
+    if (pool.ending) for (const forget of waiters) forget(new Error('Cannot use a pool after calling end on the pool'))
+  }
+  pool.on('remove', onRemove)
+  return () => void pool.off('remove', onRemove)
+}
+
 /**
  * Takes a connection of a pool, which `done` is called with. Not by a promise: a connection may break in the moment
  * between the pool that lets go of it and the caller who waits for it.
  */
 export function withConnection(pool: Pool, done: (client: PoolClient) => void, fail: (error: Error) => void): void {
   const since = performance.now()
+  const waiters = waiting.get(pool)
+  let forgotten = false
+  const forget = (error: Error) => {
+    forgotten = true
+    waiters?.delete(forget)
+    fail(connectFailure(error, pool, since))
+  }
+  waiters?.add(forget)
   pool.connect((error, client) => {
+    waiters?.delete(forget)
+    if (forgotten) return client?.release()
     if (!client) return fail(connectFailure(error, pool, since))
     hear(client)
     done(client)

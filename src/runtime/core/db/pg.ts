@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Pool, PoolConfig } from 'pg'
 import { invalidOption } from '../errors'
-import { hearAll } from './borrow'
+import { hearAll, hearEnd } from './borrow'
 import { relaxed } from './durability'
 import { endIdle, endPool, trackConnections } from './end'
 import { toStoreError } from './errors'
@@ -54,7 +54,7 @@ function onOwnPool(pool: Pool, options: DbOptions): Db {
 
 function onPoolOf(pool: Pool, options: DbOptions): Db {
   checked('pool', pool.options)
-  const stops = [hearAll(pool), listenToIdle(pool, options)]
+  const stops = [hearAll(pool), hearEnd(pool), listenToIdle(pool, options)]
   const db = fromPool(pool, options)
   return {
     ...db,

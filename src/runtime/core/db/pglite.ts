@@ -54,6 +54,7 @@ function session({ database, inside, close }: Embedded, label: string): Db {
     flags: { connections: 'one', shared: false },
     label,
     inTransaction: false,
+    requireOutside: () => refuseInside(inside),
     query: guarded(querying.query) as Session['query'],
     queryLists: guarded(querying.queryLists),
     raw: guarded(querying.raw),

@@ -72,6 +72,11 @@ export interface Db extends Session {
    * @returns ends listening
    */
   listen(channel: string, onWake: () => void, onReconnect: () => void): Promise<() => Promise<void>>
+  /**
+   * Where there is one connection: refuses a call that is made inside a transaction, for whose end it would wait.
+   * @throws {StoreError} INVALID_CALL
+   */
+  requireOutside?(): void
   /** How busy the pool is, where there is one. */
   pool?(): PoolMetrics
   /** How many more statements would get a connection at once, and how long one is waited for; 0: without end. */
