@@ -1,8 +1,10 @@
+import type { Store } from './core/types/index'
+
 // A live response never ends by itself, and a server that is asked to stop waits for all of them (Nitro: 30 s) before
 // it tells anybody. So the signal itself ends them.
 const open = new Set<AbortController>()
+const heard = new Set<NodeJS.Signals>()
 let ending = false
-let listening = false
 
 /** A controller that is aborted when the server stops; at once when it is stopping. `leave` forgets it. */
 export function endedWithServer(): { controller: AbortController, leave: () => void } {
@@ -11,6 +13,19 @@ export function endedWithServer(): { controller: AbortController, leave: () => v
   if (ending) controller.abort()
   else open.add(controller)
   return { controller, leave: () => open.delete(controller) }
+}
+
+/**
+ * Closes a store that is not ready when the server stops: it has nothing to finish, and requests that wait for it would
+ * keep the server for as long as it tries to connect.
+ */
+export async function closeUnready(store: Store, ready: Promise<void>): Promise<void> {
+  // Servers listen to signals once their plugins have run.
+  await new Promise<void>(resolve => setImmediate(resolve))
+  const { controller, leave } = endedWithServer()
+  controller.signal.addEventListener('abort', () => void store.close())
+  await ready
+  leave()
 }
 
 /** Ends what is open, and what still comes. */
@@ -22,10 +37,10 @@ export function endAll(): void {
 
 /** Only signals somebody handles already: a listener of ours alone would keep the process from ending. */
 function listen(): void {
-  if (listening) return
-  listening = true
   for (const signal of signals()) {
-    if (process.listenerCount(signal) > 0) process.once(signal, endAll)
+    if (heard.has(signal) || process.listenerCount(signal) === 0) continue
+    heard.add(signal)
+    process.once(signal, endAll)
   }
 }
 

@@ -83,8 +83,8 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     },
   })
   const database = { ...resolved, ...access, onConnectionLost: watch.connectionLost }
-  const connector = createConnector<Prepared>(database, async (db) => {
-    const schema = await schemaOf(db, names, database)
+  const connector = createConnector<Prepared>(database, async (db, signal) => {
+    const schema = await schemaOf(db, names, { ...database, signal })
     const tables = createStreamTables(db, names, {
       create: resolved.autoMigrate, max: resolved.maxStreamTables, logger: resolved.logger,
     })

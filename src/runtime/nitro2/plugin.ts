@@ -3,7 +3,7 @@ import type { NitroApp } from 'nitropack/types'
 import { registerStoreAdapter } from '#nvent-server-imports'
 import { afterHooks } from '../afterHooks'
 import { announce } from '../announce'
-import { endAll } from '../ending'
+import { closeUnready, endAll } from '../ending'
 import { leave, takeOver } from '../handle'
 import { logger } from '../logger'
 import { worksElsewhere } from '../settings'
@@ -22,7 +22,10 @@ export default defineNitroPlugin((app) => {
   afterHooks(app.hooks, 'close', () => leave(app))
   if (nventStorePostgres.serverless === true) return betweenRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
-  if (!import.meta.prerender && !worksElsewhere(nventStorePostgres, nvent)) void announce(appHandle(), logger)
+  if (!import.meta.prerender && !worksElsewhere(nventStorePostgres, nvent)) {
+    const handle = appHandle()
+    void closeUnready(handle.store, announce(handle, logger))
+  }
 })
 
 /** A function stands still once it has answered: whatever is open then stays open on the server, for nobody. */

@@ -10,7 +10,7 @@ import { unref } from '../timer'
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
-// A server that does not answer at all would keep a process that ends for minutes. What still opens is closed then.
+// A migration may go on for long after the store was closed. What it opens is closed then.
 const LAST_ATTEMPT_MS = 2_000
 
 export const openDb = async (options: DbOptions): Promise<Db> =>
@@ -68,9 +68,10 @@ export interface Connector<T> {
  * A database that is down is tried again with growing pauses for `connectTimeout`. Then the waiting calls
  * reject, and trying goes on in the background, so that the store recovers by itself.
  */
-export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Promise<T>): Connector<T> {
+export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal: AbortSignal) => Promise<T>): Connector<T> {
   let started: Started<T> | undefined
   let starting: Promise<Started<T>> | undefined
+  let opening: Promise<Started<T>> | undefined
   let failure: StoreError | undefined
   let retry: NodeJS.Timeout | undefined
   let retrying: Promise<unknown> | undefined
@@ -78,13 +79,16 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
   let inFlight = 0
   let onIdle = () => {}
   const abort = new AbortController()
+  const aborted = new Promise<void>((resolve) => {
+    abort.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 
   async function attempt(): Promise<Started<T>> {
     const db = await openDb({ ...options, signal: abort.signal })
     try {
       await requireSafePath(db)
       await db.inspect()
-      return { db, value: await prepare(db) }
+      return { db, value: await prepare(db, abort.signal) }
     }
     catch (error) {
       await db.close()
@@ -101,9 +105,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
       catch (error) {
         const reason = toStoreError(error)
         if (!reason.retryable || Date.now() + delay > deadline) throw startError(reason)
-        await sleep(delay, undefined, { signal: abort.signal }).catch(() => {
-          throw closedError()
-        })
+        await sleep(delay, undefined, { signal: abort.signal }).catch(refused)
       }
     }
   }
@@ -136,11 +138,16 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
     return result
   }
 
+  const refused = (): never => {
+    throw closedError()
+  }
+
   async function start(): Promise<Started<T>> {
     if (abort.signal.aborted) throw closedError()
     if (started) return started
     if (failure) throw failure
-    starting ??= attempts().then(succeed).catch((error: unknown) => {
+    // Calls that wait for the start do not wait for its last attempt.
+    starting ??= Promise.race([opening = attempts().then(succeed), aborted.then(refused)]).catch((error: unknown) => {
       failure = toStoreError(error)
       retryLater(FIRST_DELAY_MS)
       throw failure
@@ -154,7 +161,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db) => Prom
     abort.abort()
     clearTimeout(retry)
     // Whoever waits for the start is told by its own call; here only its end matters.
-    await Promise.race([starting?.catch(() => undefined), sleep(LAST_ATTEMPT_MS, undefined, { ref: false })])
+    await Promise.race([opening?.catch(() => undefined), sleep(LAST_ATTEMPT_MS, undefined, { ref: false })])
     if (inFlight > 0) await new Promise<void>((resolve) => {
       onIdle = resolve
     })

@@ -13,6 +13,14 @@ export function trackConnections(pool: Pool): Set<PoolClient> {
   return open
 }
 
+/** Ends attempts to connect when `signal` says so: a host that swallows packets would keep them, and the process, until they time out. */
+export function endConnecting(pool: Pool, open: Set<PoolClient>, signal: AbortSignal | undefined): void {
+  signal?.addEventListener('abort', () => {
+    const { _clients: all } = pool as unknown as { _clients: PoolClient[] }
+    for (const client of all) if (!open.has(client)) socketOf(client).destroy()
+  }, { once: true })
+}
+
 /** Ends a pool, and resolves when its connections are gone. */
 export async function endPool(pool: Pool, open: Set<PoolClient>): Promise<void> {
   await pool.end()

@@ -3,7 +3,7 @@ import type { Pool, PoolConfig } from 'pg'
 import { invalidOption } from '../errors'
 import { hearAll, hearEnd } from './borrow'
 import { relaxed } from './durability'
-import { endIdle, endPool, trackConnections } from './end'
+import { endConnecting, endIdle, endPool, trackConnections } from './end'
 import { toStoreError } from './errors'
 import { listenOn } from './listen'
 import { inTransaction } from './pgTransaction'
@@ -32,6 +32,7 @@ export function openPostgres(options: DbOptions): Db {
 
 function onOwnPool(pool: Pool, options: DbOptions): Db {
   const open = trackConnections(pool)
+  endConnecting(pool, open, options.signal)
   // Our own pool keeps its listeners: a connection may break while it is being ended.
   hearAll(pool)
   listenToIdle(pool, options)

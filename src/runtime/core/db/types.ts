@@ -55,7 +55,7 @@ export interface DbOptions extends ResolvedStoreOptions {
   onConnectionLost?(error: StoreError): void
   /** Nothing is made or changed; an embedded database that another process has open is asked through it. */
   onlyLook?: boolean
-  /** Ends waiting for another process. */
+  /** Ends waiting for another process, and attempts to connect. */
   signal?: AbortSignal
 }
 
