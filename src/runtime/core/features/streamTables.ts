@@ -12,9 +12,12 @@ import { jobLockKey } from './turn'
 // A lock that is waited for holds up everybody behind it. All waits together stay below 100 ms.
 const MAKERS_TIMEOUT_MS = 40
 const LOCK_TIMEOUT_MS = 25
-const FIRST_RETRY_MS = 250
+const FIRST_RETRY_MS = 50
+// Tables made under one lock.
+const MAX_AT_ONCE = 4
 const MAX_RETRY_MS = 60_000
 const DROP_ATTEMPTS = 120
+const DROP_PAUSE_MS = 250
 // Events that came before their table are moved into it under its locks, and the default partition is read for them:
 // with more events, or a larger partition, they stay where they are.
 const MAX_MOVED = 2_000
@@ -25,7 +28,7 @@ const FULL_MS = 60_000
 const MAX_REFUSED = 1_000
 const MAX_NAME_BYTES = 63
 
-/** What became of an attempt: `impossible` for this subject prefix, `full` for any. */
+/** What became of one subject prefix: `impossible` for it, `full` for any. */
 type Outcome = 'made' | 'impossible' | 'full'
 
 /**
@@ -35,31 +38,50 @@ type Outcome = 'made' | 'impossible' | 'full'
  * (a dump, a long report), it is repeated in the background.
  */
 export function createStreamTables(db: Db, names: Names, options: { create: boolean, max: number, logger: Logger }): StreamTables {
-  const making = new Map<string, Promise<void>>()
+  // Asked for by appends, which wait for the attempt.
+  const asked = new Map<string, Promise<void>>()
+  const retried = new Set<string>()
   // Not tried again by this process: there is no right to make tables, no name, or too much to move.
   const refused = new Set<string>()
   const wanted = new Set<string>()
-  const retried = new Set<string>()
-  let retrying: Promise<void> | undefined
+  let last: Promise<void> = Promise.resolve()
+  let next: { subjectPrefixes: string[], made: Promise<void> } | undefined
   let timer: NodeJS.Timeout | undefined
   let pause = FIRST_RETRY_MS
   let fullUntil = 0
   let stopped = false
 
-  async function make(subjectPrefix: string): Promise<void> {
+  /** One attempt at a time, with all that were asked for since the one before it. */
+  function make(subjectPrefix: string): Promise<void> {
+    if (!next || next.subjectPrefixes.length >= MAX_AT_ONCE) {
+      const subjectPrefixes: string[] = []
+      const made = last = last.then(() => {
+        if (next?.subjectPrefixes === subjectPrefixes) next = undefined
+        return attempt(subjectPrefixes)
+      })
+      next = { subjectPrefixes, made }
+    }
+    next.subjectPrefixes.push(subjectPrefix)
+    return next.made
+  }
+
+  async function attempt(subjectPrefixes: string[]): Promise<void> {
     try {
-      const outcome = await db.atomic(session => makeTable(session, names, subjectPrefix, options.max))
-      if (outcome === 'full') fullUntil = performance.now() + FULL_MS
-      if (outcome === 'impossible') refuse(subjectPrefix)
-      retried.delete(subjectPrefix)
+      const outcomes = await db.atomic(session => makeTables(session, names, subjectPrefixes, options.max))
+      for (const [subjectPrefix, outcome] of outcomes) {
+        if (outcome === 'full') fullUntil = performance.now() + FULL_MS
+        if (outcome === 'impossible') refuse(subjectPrefix)
+        retried.delete(subjectPrefix)
+      }
       pause = FIRST_RETRY_MS
     }
     catch (error) {
-      // At the end of those that wait already.
-      const again = retried.delete(subjectPrefix) || retried.size < options.max
-      if (again && isStoreError(error) && error.retryable) return retryLater(subjectPrefix)
-      refuse(subjectPrefix)
-      options.logger.warn(`events of ${subjectPrefix}:* stay in ${names.table('events_default')}: ${messageOf(error)}`)
+      if (isStoreError(error) && error.retryable) return retryLater(subjectPrefixes)
+      for (const subjectPrefix of subjectPrefixes) {
+        retried.delete(subjectPrefix)
+        refuse(subjectPrefix)
+        options.logger.warn(`events of ${subjectPrefix}:* stay in ${names.table('events_default')}: ${messageOf(error)}`)
+      }
     }
   }
 
@@ -68,31 +90,24 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
     refused.add(subjectPrefix)
   }
 
-  function retryLater(subjectPrefix: string): void {
-    retried.add(subjectPrefix)
-    schedule()
-    pause = Math.min(pause * 2, MAX_RETRY_MS)
-  }
-
-  /** All of them wait for the same lock, so one at a time is tried. */
-  function schedule(): void {
-    const [next] = retried
-    if (next === undefined || stopped || timer) return
-    timer = setTimeout(async () => {
-      await (retrying = make(next))
+  function retryLater(subjectPrefixes: string[]): void {
+    for (const subjectPrefix of subjectPrefixes) if (retried.size < options.max) retried.add(subjectPrefix)
+    if (timer || stopped) return
+    timer = setTimeout(() => {
       timer = undefined
-      schedule()
+      for (const subjectPrefix of retried) void make(subjectPrefix)
     }, pause * (1 + Math.random() / 2))
     unref(timer)
+    pause = Math.min(pause * 2, MAX_RETRY_MS)
   }
 
   async function place(session: Session, subjectPrefix: string): Promise<void> {
     if (!options.create || stopped || subjectPrefix === '' || refused.has(subjectPrefix) || retried.has(subjectPrefix)) return
     if (performance.now() < fullUntil) return
     if (session.inTransaction) return void wanted.add(subjectPrefix)
-    let pending = making.get(subjectPrefix)
-    if (!pending) making.set(subjectPrefix, pending = make(subjectPrefix).finally(() => making.delete(subjectPrefix)))
-    await pending
+    let made = asked.get(subjectPrefix)
+    if (!made) asked.set(subjectPrefix, made = make(subjectPrefix).finally(() => asked.delete(subjectPrefix)))
+    await made
   }
 
   return {
@@ -100,12 +115,12 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
     async afterTransaction() {
       const prefixes = [...wanted]
       wanted.clear()
-      for (const subjectPrefix of prefixes) await place(db, subjectPrefix)
+      await Promise.all(prefixes.map(subjectPrefix => place(db, subjectPrefix)))
     },
     async stop() {
       stopped = true
       clearTimeout(timer)
-      await retrying
+      await last
     },
   }
 }
@@ -155,23 +170,22 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
     }
     catch (error) {
       if (!isLockTimeout(error) || attempt === DROP_ATTEMPTS) throw error
-      await sleep(FIRST_RETRY_MS)
+      await sleep(DROP_PAUSE_MS)
     }
   }
 }
 
 const isLockTimeout = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '55P03'
 
-/** Makes the table of a subject prefix, and moves events into it that came before. */
-async function makeTable(session: Session, names: Names, subjectPrefix: string, max: number): Promise<Outcome> {
+/** Makes the tables of subject prefixes, and moves events into them that came before. */
+async function makeTables(session: Session, names: Names, subjectPrefixes: string[], max: number): Promise<Map<string, Outcome>> {
   // One instance at a time, before anything is locked that appends and reads need.
   await session.script(`set local lock_timeout = ${MAKERS_TIMEOUT_MS}`)
   await session.query({ text: 'select pg_catalog.pg_advisory_xact_lock($1::bigint)', values: [jobLockKey(names, 'stream tables')] })
-  const tables = await listTables(session, names)
-  if (tables.some(table => table.subjectPrefix === subjectPrefix)) return 'made'
-  if (tables.length >= max) return 'full'
-  const name = await freeName(session, names, subjectPrefix)
-  if (name === undefined) return 'impossible'
+  const there = new Set((await listTables(session, names)).map(table => table.subjectPrefix))
+  const outcomes = new Map(subjectPrefixes.map(subjectPrefix => [subjectPrefix, there.has(subjectPrefix) ? 'made' as Outcome : 'full']))
+  const missing = subjectPrefixes.filter(subjectPrefix => !there.has(subjectPrefix)).slice(0, Math.max(max - there.size, 0))
+  if (missing.length === 0) return outcomes
 
   const [parent, rest] = [names.table('events'), names.table('events_default')]
   await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
@@ -181,11 +195,22 @@ async function makeTable(session: Session, names: Names, subjectPrefix: string, 
   const { rows: [size] } = await session.query<{ bytes: string }>({
     text: 'select pg_catalog.pg_relation_size($1::regclass) as bytes', values: [rest],
   })
-  if (Number(size!.bytes) > MAX_DEFAULT_BYTES) return 'impossible'
+  for (const subjectPrefix of missing) {
+    const isMade = Number(size!.bytes) <= MAX_DEFAULT_BYTES && await makeTable(session, names, subjectPrefix)
+    outcomes.set(subjectPrefix, isMade ? 'made' : 'impossible')
+  }
+  return outcomes
+}
+
+/** False when there is no name for it, or too much to move. */
+async function makeTable(session: Session, names: Names, subjectPrefix: string): Promise<boolean> {
+  const [parent, rest] = [names.table('events'), names.table('events_default')]
+  const name = await freeName(session, names, subjectPrefix)
+  if (name === undefined) return false
   const { rows: earlier } = await session.query({
     text: `select 1 from ${rest} where subject_prefix = $1::text limit ${MAX_MOVED + 1}`, values: [subjectPrefix],
   })
-  if (earlier.length > MAX_MOVED) return 'impossible'
+  if (earlier.length > MAX_MOVED) return false
 
   const table = `${quoteIdentifier(names.schema)}.${quoteIdentifier(name)}`
   await session.script(`create table ${table} (like ${parent} including defaults, primary key (tenant_id, id))`)
@@ -197,7 +222,7 @@ async function makeTable(session: Session, names: Names, subjectPrefix: string, 
   }
   // The subject prefix holds nothing but words and colons (subjectPrefixOf), so it is safe as a literal.
   await session.script(`alter table ${parent} attach partition ${table} for values in ('${subjectPrefix}')`)
-  return 'made'
+  return true
 }
 
 /** `{prefix}_stream_{type}`, or with the whole subject prefix when another one has that type. */
