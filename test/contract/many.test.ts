@@ -36,6 +36,19 @@ describe.each(backends)('calls for many on $name', ({ open, available }) => {
     expect(await sql('select count(*)::int as tables from pg_class where relname like \'%stream_imports\'')).toEqual([{ tables: 1 }])
   })
 
+  it.runIf(available())('an import is not waited for by calls that its onProgress makes', async () => {
+    const { store } = await open()
+    const refused: unknown[] = []
+    const tell = (call: () => Promise<unknown>) => async () => {
+      refused.push(await call().catch((error: unknown) => error))
+    }
+    const { stream } = store
+    const inside = [() => stream.append('imports:5', { type: 'x' }), () => stream.appendMany('imports:5', [{ type: 'x' }]), () => stream.delete('imports:5'), () => store.close()]
+    for (const call of inside) await stream.appendMany('imports:5', [{ type: 'x' }], { onProgress: tell(call) as () => void })
+    expect(refused).toEqual(inside.map(() => expect.objectContaining({ code: 'INVALID_CALL' }) as unknown))
+    expect(await stream.read('imports:5')).toHaveLength(inside.length)
+  })
+
   it.runIf(available()).each([
     ['that throws', () => {
       throw new Error('stop')

@@ -1,9 +1,11 @@
 import type { StreamSurface } from '../types/index'
+import { refusingInProgress } from './progress'
 import type { Scope } from './scope'
 import { createStreamAppends } from './streamAppend'
 import { createStreamHistory } from './streamHistory'
 import { createStreamLife } from './streamLife'
 
-export function createStreamSurface(scope: Scope): Omit<StreamSurface, 'subscribe' | 'readAll' | 'of'> {
+export function createStreamSurface(given: Scope): Omit<StreamSurface, 'subscribe' | 'readAll' | 'of'> {
+  const scope = refusingInProgress(given)
   return { ...createStreamAppends(scope), ...createStreamHistory(scope), ...createStreamLife(scope) }
 }

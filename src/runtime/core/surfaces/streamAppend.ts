@@ -4,12 +4,13 @@ import { rejecting } from '../batch/rejecting'
 import { invalidValue } from '../errors'
 import type { AppendInput } from '../statements/streamColumns'
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../types/eventLog'
-import type { AppendManyOptions, EventRecord, StreamSurface } from '../types/index'
+import type { EventRecord, StreamSurface } from '../types/index'
 import { ANY, appendInput, appendInputs, checkExpectation } from './appendInput'
 import type { SubjectAppend } from './appendLocked'
 import { MAX_STEP, appendLocked, appendToSubject } from './appendLocked'
 import type { Appending } from './appendRows'
 import { appendRows, partitionOf } from './appendRows'
+import { importing } from './progress'
 import type { Scope } from './scope'
 
 /** The calls that write events. */
@@ -18,8 +19,8 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
   const append = appendOperation(scope)
 
   /** Several statements in one transaction: the caller's, or one of their own. */
-  const locked = (entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress']) => scope.inOrder(entries.map(({ subject }) => subject), async (session, tables) => {
-    const records = await session.atomic(transaction => appendLocked({ context, session: transaction, tables }, entries, onProgress))
+  const locked = (entries: SubjectAppend[]) => scope.inOrder(entries.map(({ subject }) => subject), async (session, tables) => {
+    const records = await session.atomic(transaction => appendLocked({ context, session: transaction, tables }, entries))
     if (!session.inTransaction) await tables.afterTransaction()
     for (const { subject, inputs } of entries) if (inputs.length > 0) scope.appended?.(subject)
     return records
@@ -52,7 +53,8 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
         }
         // The subject's table is made first: an import would be too much to move into it later.
         await tables.place(session, partitionOf(inputs[0]!))
-        const [records] = await session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], onProgress))
+        const [records] = await importing(subject, onProgress, told =>
+          session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], told)))
         scope.appended?.(subject)
         return records!
       })
