@@ -141,7 +141,7 @@ describe('a plain Nitro project', () => {
       client.hangUp()
     })
 
-    it('refuses a last event id that is none', async () => {
+    it('refuses a last event id, or a start, that is none', async () => {
       expect((await live({ subject: 'orders:4' }, 'yesterday')).status).toBe(400)
       // Nobody gets the events of others by a glob.
       expect((await live({ subject: 'orders:*' })).status).toBe(400)

@@ -19,7 +19,7 @@ export interface SendEventsOptions {
    * @default 'now'
    */
   from?: StartOf
-  /** What is sent of an event; `undefined` leaves it out. Default: all of it. */
+  /** What is sent of an event, or a promise of it; `undefined` leaves it out. Default: all of it. */
   map?: (event: EventRecord) => unknown
   /**
    * A comment is sent as often as this, in milliseconds, so that nobody on the way takes the line for dead.
@@ -56,7 +56,7 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
     try {
       await response.write(`retry: ${RETRY_MS}\nevent: ready\nid: ${after}\ndata: ${after}\n\n`)
       for await (const { event: record } of stream.subscribe(subject, { from: after, signal: response.signal })) {
-        const message = messageFor(record, map)
+        const message = await messageFor(record, map)
         if (message !== undefined) await response.write(message)
       }
     }
@@ -74,9 +74,9 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
 }
 
 /** The message of an event; of one that can't be sent only its id, so that the client goes on behind it. */
-function messageFor(record: EventRecord, map: (record: EventRecord) => unknown): string | undefined {
+async function messageFor(record: EventRecord, map: (record: EventRecord) => unknown): Promise<string | undefined> {
   try {
-    const sent = map(record)
+    const sent = await map(record)
     if (sent === undefined) return undefined
     const data = JSON.stringify(sent) as string | undefined
     if (data === undefined) throw invalidValue('map', `gave a ${typeof sent}, which JSON can't hold`)
