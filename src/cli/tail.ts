@@ -84,7 +84,7 @@ async function follow(store: Store, subject: string, from: Position, print: (eve
     },
   })
   last = await printHistory(store, subject, from, print, until)
-  waiting.forEach(printNew)
+  waiting.forEach(event => printNew(event))
   if (!until.signal.aborted) await once(until.signal, 'abort')
   await subscription.unsubscribe()
   if (failure !== undefined) throw failure
@@ -97,7 +97,7 @@ async function printHistory(store: Store, subject: string, from: Position, print
   const start = 'from' in from ? from.from : undefined
   for (let more = true; more && !until.signal.aborted;) {
     const events = await store.stream.read(subject, { after: position, from: start, limit: PAGE })
-    events.forEach(print)
+    events.forEach(event => print(event))
     position = events.at(-1)?.id ?? position
     more = events.length === PAGE
   }

@@ -42,7 +42,7 @@ describe.each(servers)('doctor on $name', ({ server }) => {
     const findings = await doctor(fromPool(pool), names).finally(() => pool.end())
     expect(wrong(findings)).toEqual([])
     expect([...new Set(findings.map(({ check }) => check))]).toEqual([
-      'connection', 'server version', 'pooler', 'connections', 'clock', 'rights', 'schema', 'drift', 'indexes', 'dead tuples', 'long transactions', 'settings',
+      'connection', 'server version', 'pooler', 'connections', 'clock', 'rights', 'schema', 'drift', 'sequences', 'indexes', 'dead tuples', 'long transactions', 'settings',
     ])
   })
 
@@ -162,6 +162,6 @@ describe('doctor on PGlite', () => {
     await migrate(db, names)
     const findings = await doctor(db, names)
     expect(findings.filter(({ level }) => level !== 'ok')).toEqual([])
-    expect(findings.map(({ check }) => check)).toEqual(['connection', 'server version', 'rights', 'schema', 'drift', 'indexes', 'dead tuples'])
+    expect(findings.map(({ check }) => check)).toEqual(['connection', 'server version', 'rights', 'schema', 'drift', 'sequences', 'indexes', 'dead tuples'])
   })
 })

@@ -28,9 +28,9 @@ const HOUR = 3_600_000
 
 describe('the SQL of docs/production.md', () => {
   it('is all run here', () => {
-    const sections = ['Roles', 'The server', 'Monitoring', 'Old events'].map(heading => blocksUnder(heading, 'sql').length)
-    expect(sections).toEqual([3, 1, 16, 1])
-    expect(page.match(/^```sql$/gm)).toHaveLength(21)
+    const sections = ['Roles', 'The server', 'Monitoring', 'Backup and restore', 'Old events'].map(heading => blocksUnder(heading, 'sql').length)
+    expect(sections).toEqual([3, 1, 16, 1, 1])
+    expect(page.match(/^```sql$/gm)).toHaveLength(22)
   })
 })
 
@@ -144,6 +144,20 @@ describe.each(servers)('the SQL of docs/production.md on $name', ({ server }) =>
       await run(database.url, blocksUnder('Old events', 'sql')[0]!)
       expect((await store.stream.read('nvent:flow:run:r')).map(({ type }) => type)).toEqual(['new'])
       expect(await database.sql('select version::int as version from nvent.nvent_flow_events')).toEqual([{ version: 2 }])
+    })
+
+    it('for rows without their sequences sets both behind the rows of every table, as often as it is run', async () => {
+      await open().close()
+      const reset = 'select setval(\'nvent.nvent_events_id_seq\', 1, false), setval(\'nvent.nvent_entries_seq\', 1, false)'
+      const highest = `select greatest((select max(id) from nvent.nvent_events), (select max(id) from nvent.nvent_flow_events))::text as event,
+        greatest((select max(seq) from nvent.nvent_index), (select max(seq) from nvent.nvent_flow_runs))::text as entry`
+      const [rows] = await database.sql(highest)
+      await database.sql(reset)
+      await expect(open({ autoMigrate: false }).ready()).rejects.toMatchObject({ code: 'SCHEMA_BEHIND' })
+      for (let at = 0; at < 2; at++) await run(database.url, blocksUnder('Backup and restore', 'sql')[0]!)
+      expect(await database.sql('select (select last_value from nvent.nvent_events_id_seq)::text as event, (select last_value from nvent.nvent_entries_seq)::text as entry')).toEqual([rows])
+      const store = open({ autoMigrate: false })
+      expect(Number((await store.stream.append('orders:1', { type: 'x' })).id)).toBe(Number(rows!.event) + 1)
     })
 
     it('is right about locks: eight for each table of a subject type, and few for one subject', async () => {

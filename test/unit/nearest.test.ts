@@ -13,6 +13,8 @@ describe('the nearest known name', () => {
     ['shema', 'schema'],
     ['limits', 'limit'],
     ['too', 'to'],
+    ['limti', 'limit'],
+    ['ot', 'to'],
   ])('%s is most likely %s', (typed, meant) => {
     expect(nearest(typed, known)).toBe(meant)
   })

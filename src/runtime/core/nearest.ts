@@ -16,16 +16,19 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 /** Case and separators are what is mistyped most often: `pool_size`, `poolsize`. */
 const normal = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, '')
 
-/** Levenshtein distance: insertions, deletions and replacements that turn one string into the other. */
+/** Insertions, deletions, replacements and swaps of neighbours that turn one string into the other. */
 function editsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, column) => column)
+  let before = row
   for (let at = 0; at < one.length; at++) {
     const next = [at + 1]
     for (let column = 0; column < other.length; column++) {
       next.push(Math.min(
         row[column + 1]! + 1, next[column]! + 1, row[column]! + (one[at] === other[column] ? 0 : 1),
+        at > 0 && column > 0 && one[at] === other[column - 1] && one[at - 1] === other[column] ? before[column - 1]! + 1 : Infinity,
       ))
     }
+    before = row
     row = next
   }
   return row[other.length]!
