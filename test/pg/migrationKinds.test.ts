@@ -193,8 +193,8 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
     })
 
     it('keep their lock where idle transactions are ended', async () => {
-      await database.sql(`alter database ${database.name} set idle_in_transaction_session_timeout = '50ms'`)
-      const slow = inStatements(2, 'select pg_sleep(0.3); create table "{schema}"."{prefix}_after" (id int)')
+      await database.sql(`alter database ${database.name} set idle_in_transaction_session_timeout = '1s'`)
+      const slow = inStatements(2, 'select pg_sleep(2); create table "{schema}"."{prefix}_after" (id int)')
       const impatient = openPool(database.url)
       expect(await migrate(fromPool(impatient), names, [filled, slow]).finally(() => impatient.end())).toEqual({ version: 2, applied: 2 })
     })
