@@ -157,7 +157,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   return {
     ...surfaces,
     stream: withTypedViews(surfaces.stream),
-    admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: () => connector.call(retention.run) }, on: watch.on }),
+    admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: options => connector.call(() => retention.run(options)) }, on: watch.on }),
     ready: async () => (await connector.start()).value.info,
     async transaction(work, given) {
       checkFunction('work', work)
