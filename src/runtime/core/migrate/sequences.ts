@@ -45,8 +45,13 @@ export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaN
   const { rows: [row] } = await db.query<{ highest: (string | null)[] }>({
     text: `select array[${columns.map(highestOf).join(', ')}]::text[] as highest`, values: [],
   })
-  const found = columns.map((column, at) => ({ ...column, highest: row!.highest[at] ?? '0' }))
-  const behind = found.filter(({ last, highest }) => BigInt(highest) > BigInt(last))
+  const highestAt = columns.map((column, at) => ({ ...column, highest: row!.highest[at] ?? '0' }))
+  let behind = highestAt.filter(({ last, highest }) => BigInt(highest) > BigInt(last))
+  if (behind.length > 0) {
+    // Others may have written since the sequences were looked at: now they are at least as far as those rows.
+    const now = new Map((await columnsOf(db, schema, prefix)).map(({ sequence, last }) => [sequence, last]))
+    behind = behind.map(each => ({ ...each, last: now.get(each.sequence) ?? each.last })).filter(({ last, highest }) => BigInt(highest) > BigInt(last))
+  }
   return behind.filter(({ sequence }, at) => behind.findIndex(each => each.sequence === sequence) === at).map((first) => {
     const own = columns.filter(({ sequence }) => sequence === first.sequence)
     const maxima = own.map(({ table, column }) => `(select max(${quoteIdentifier(column)}) from ${tableOf(table)})`)
@@ -77,6 +82,7 @@ export async function requireSequences(db: Db, names: SchemaNames, mayMend: bool
 export const describeBehind = ({ sequence, last, table, highest }: SequenceBehind): string =>
   `the sequence ${sequence} is at ${last}, behind ${highest} in ${table}`
 
+/** Those that the role may look at. One that only reads tables gives out no numbers. */
 async function columnsOf(db: Queryable, schema: string, prefix: string): Promise<Column[]> {
   const { rows } = await db.query<Column & Record<string, unknown>>({
     text: `select t.relname::text as table, a.attname::text as column, s.relname::text as sequence,
@@ -87,7 +93,9 @@ async function columnsOf(db: Queryable, schema: string, prefix: string): Promise
       join pg_catalog.pg_class t on t.oid = given.adrelid and not t.relispartition
       join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = given.adnum
       join pg_catalog.pg_namespace n on n.oid = s.relnamespace and n.oid = t.relnamespace
-      where n.nspname = $1::text and s.relname = any($2::text[]) order by 1, 2`,
+      where n.nspname = $1::text and s.relname = any($2::text[])
+        and pg_catalog.has_table_privilege(t.oid, 'select'::text) and pg_catalog.has_sequence_privilege(s.oid, 'select, usage'::text)
+      order by 1, 2`,
     values: [schema, catalog.sequences.map(name => name.replaceAll('{prefix}', () => prefix))],
   })
   return rows
