@@ -2,15 +2,17 @@ import type { Problem } from '~/utils/problem'
 
 /**
  * Runs what a button does: one action at a time, then the page and the call log are fetched anew. What goes wrong
- * ends up in `problem`.
+ * ends up in `problem`. Before the page is hydrated it is busy: a click would be lost.
  */
 export function useAction(refresh: () => Promise<unknown>) {
   const problem = ref<Problem | null>(null)
-  const busy = ref(false)
+  const running = ref(false)
+  const hydrated = useHydrated()
+  const busy = computed(() => running.value || !hydrated.value)
 
   async function run(action: () => Promise<unknown>): Promise<boolean> {
     if (busy.value) return false
-    busy.value = true
+    running.value = true
     problem.value = null
     try {
       await action()
@@ -19,7 +21,7 @@ export function useAction(refresh: () => Promise<unknown>) {
       problem.value = problemOf(error)
     }
     await Promise.all([refresh(), refreshNuxtData('calls')])
-    busy.value = false
+    running.value = false
     return problem.value === null
   }
 

@@ -1,4 +1,7 @@
 import type { CallGroup } from '~/types/desk'
 
 /** The call log of this session; actions refresh it. */
-export const useCalls = () => useFetch<CallGroup[]>('/api/calls', { key: 'calls', default: () => [] })
+export const useCalls = () => {
+  const { payload } = useNuxtApp()
+  return useFetch<CallGroup[]>('/api/calls', { key: 'calls', default: (): CallGroup[] => payload.data.calls ?? [] })
+}

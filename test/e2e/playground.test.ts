@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
 import { chromium } from 'playwright-core'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
 import { root, startOutput, until } from './support'
 import type { App } from './support'
 
 const browserPath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
+const PATIENCE_MS = 120_000
 
 interface Answer {
   status: number
@@ -16,10 +17,20 @@ interface Answer {
   body: any
 }
 
+/** Rows and cards of which a part sticks out or covers another one. */
+const TORN_ROWS = `[...document.querySelectorAll('.order, .timeline li, .log summary, .empty, .pills')].filter((row) => {
+  const outer = row.getBoundingClientRect()
+  const parts = [...row.children].map(part => part.getBoundingClientRect()).filter(part => part.width > 0)
+  return row.scrollWidth > row.clientWidth + 1
+    || parts.some(part => part.left < outer.left - 1 || part.right > outer.right + 1)
+    || parts.some((one, at) => parts.slice(at + 1).some(other => one.left < other.right - 1 && other.left < one.right - 1
+      && one.top < other.bottom - 1 && other.top < one.bottom - 1))
+}).map(row => row.className + ': ' + row.textContent.trim().slice(0, 60))`
+
 /** A browser without a window: keeps its cookie, as everything at the desk belongs to a session. */
 function visitor(app: App) {
   let cookie = ''
-  return async (method: string, path: string, body?: unknown): Promise<Answer> => {
+  const request = async (method: string, path: string, body?: unknown): Promise<Answer> => {
     const response = await fetch(app.url + path, {
       method,
       headers: { 'content-type': 'application/json', cookie },
@@ -30,6 +41,7 @@ function visitor(app: App) {
     const isJson = response.headers.get('content-type')?.includes('json')
     return { status: response.status, body: isJson ? JSON.parse(text) : readable(text) }
   }
+  return Object.assign(request, { cookie: () => cookie })
 }
 
 /** What a person reads on a page, as rendered by the server. */
@@ -109,13 +121,43 @@ describe('the playground', async () => {
       const { body: groups } = await request('GET', '/api/calls')
       const placing = groups.find(({ request: name }: { request: string }) => name === 'POST /api/orders')
       expect(placing.calls).toContainEqual(expect.objectContaining({
-        tier: 'stream', method: 'append', table: 'nvent_events', transaction: 'committed',
+        tier: 'stream', method: 'append', table: 'nvent_stream_orders', transaction: 'committed',
       }))
-      expect(new Set(placing.calls.map(({ table }: { table: string }) => table))).toEqual(new Set(['nvent_kv', 'nvent_events', 'nvent_index']))
+      expect(new Set(placing.calls.map(({ table }: { table: string }) => table)))
+        .toEqual(new Set(['nvent_kv', 'nvent_stream_orders', 'nvent_stream_desk', 'nvent_index']))
       expect(new Set(groups[0].calls.map(({ table }: { table: string }) => table)))
         .toEqual(new Set(['nvent_flows', 'nvent_flow_runs', 'nvent_flow_events']))
       const { body: streams } = await request('GET', `/api/streams?subject=nvent:flow:run:${run.runId}`)
       expect(streams.events).toMatchObject({ call: { table: 'nvent_flow_events' }, result: { length: 5 } })
+      const { body: ordered } = await request('GET', '/api/streams?subject=orders:1001')
+      expect([ordered.events.call.table, ordered.latest.call.table]).toEqual(['nvent_stream_orders', 'nvent_stream_orders'])
+      expect((await request('GET', '/streams?subject=orders:1001')).body).toContain('Read from nvent_stream_orders')
+    })
+
+    it.each(['orders:77', 'nvent:flow:run:none', 'nvent:secret', 'x'.repeat(200)])('says that the subject %s has no events', async (subject) => {
+      const { status, body } = await request('GET', `/streams?subject=${subject}`)
+      expect(status).toBe(200)
+      expect(body).toContain(`${subject} has no events`)
+      expect(body).not.toContain('No streams yet')
+    })
+
+    it('names the product on every page, and serves the docs it links to', async () => {
+      for (const path of ['/', '/streams', '/indexes', '/kv']) {
+        const html = await (await fetch(app.url + path)).text()
+        expect(readable(html)).toContain('playground of nvent-store-postgres')
+        const links = [...html.matchAll(/href="(\/docs\/[^"]*)"/g)].map(([, link]) => link)
+        expect(links).toContain('/docs/tutorial.md')
+        for (const link of links) expect(await (await fetch(app.url + link)).text(), link).toMatch(/^# /)
+      }
+    })
+
+    it('has no button that is on before the page is hydrated', async () => {
+      for (const path of ['/', '/streams', '/indexes', '/kv']) {
+        const html = await (await fetch(app.url + path)).text()
+        const buttons = html.match(/<button[^>]*>/g) ?? []
+        expect(buttons.length).toBeGreaterThan(0)
+        for (const button of buttons) expect(button).toMatch(/ disabled[ >=]/)
+      }
     })
 
     it('renders what the store holds, with the code that read it', async () => {
@@ -189,7 +231,7 @@ describe('the playground', async () => {
         executablePath: browserPath,
         args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
       })
-      page = await browser.newPage()
+      page = await newPage()
       page.on('console', message => message.type() === 'error' && problems.push(message.text()))
       page.on('pageerror', error => problems.push(error.message))
     })
@@ -198,9 +240,17 @@ describe('the playground', async () => {
       await app?.stop()
     })
 
+    /** Time limits end what hangs: a busy machine is slow, and lines are opened again with growing pauses. */
+    async function newPage(options?: BrowserContextOptions): Promise<Page> {
+      const made = await browser.newPage(options)
+      made.setDefaultTimeout(PATIENCE_MS)
+      return made
+    }
+
+    const hydrated = (tab: Page) => tab.waitForFunction('window.useNuxtApp?.().isHydrating === false')
     const open = async (path: string) => {
       await page.goto(app.url + path)
-      await page.waitForFunction('window.useNuxtApp?.().isHydrating === false')
+      await hydrated(page)
     }
     const click = (name: string) => page.getByRole('button', { name, exact: true }).click()
     const see = (text: string | RegExp) => page.getByText(text).first().waitFor()
@@ -230,7 +280,7 @@ describe('the playground', async () => {
       // A stream that did not end with the server would keep it from ending for longer than any test may take.
       const restart = (url?: string) => start({ ...environment, NITRO_SHUTDOWN_TIMEOUT: '900000', ...url && { PORT: new URL(url).port } })
       const desk = await restart()
-      const [mine, other] = [await browser.newPage(), await browser.newPage()]
+      const [mine, other] = [await newPage(), await newPage()]
       for (const tab of [mine, other]) {
         await tab.goto(desk.url)
         await tab.getByText('live', { exact: true }).waitFor()
@@ -257,6 +307,86 @@ describe('the playground', async () => {
         await tab.close()
       }
       await Promise.all([again.stop(), elsewhere.stop()])
+    })
+
+    it('keeps what is shown while the server is away, says so, and goes on when it is back', async () => {
+      const environment = await databases.PostgreSQL()
+      const desk = await start(environment)
+      const tab = await newPage()
+      const away = tab.getByText('The server is away')
+      const pages = {
+        '/': { shown: 'Orders', click: 'Add Desk lamp to the cart', done: 'Place order' },
+        '/streams': { shown: 'Every order is a stream', click: 'Simulate a workflow run', done: 'flow.completed' },
+        '/indexes': { shown: 'Running totals', click: 'Simulate a workflow run', done: 'POST /api/workflows' },
+        '/kv': { shown: 'Order numbers', click: 'Set', done: 'PUT /api/kv/scratch' },
+      }
+      for (const [path, { shown, click, done }] of Object.entries(pages)) {
+        const running = path === '/' ? desk : await start({ ...environment, PORT: new URL(desk.url).port })
+        await tab.goto(desk.url + path)
+        await hydrated(tab)
+        await tab.evaluate('window.notReloaded = true')
+        const before = await tab.locator('main h2').allTextContents()
+        const button = tab.getByRole('button', { name: click, exact: true })
+
+        await running.stop()
+        await button.click()
+        await away.waitFor()
+        await tab.getByText('The server did not answer').waitFor()
+        expect(await tab.locator('main h2').allTextContents(), path).toEqual(before)
+        await tab.getByText(shown).first().waitFor()
+
+        const back = await start({ ...environment, PORT: new URL(desk.url).port })
+        await away.waitFor({ state: 'hidden' })
+        await button.click()
+        await tab.getByText(done).first().waitFor()
+        expect(await tab.evaluate('window.notReloaded')).toBe(true)
+        await back.stop()
+      }
+      await tab.close()
+    })
+
+    it.each(['WWWWWWWWWW'.repeat(6), 'Anna-Maria '.repeat(5).trim()])('breaks no layout with a customer named %s', async (customer) => {
+      const request = visitor(app)
+      await request('PUT', '/api/cart', { product: 'pen', quantity: 1 })
+      const { body: { id } } = await request('POST', '/api/orders', { customer })
+      await request('POST', `/api/orders/${id}/notes`, { text: 'W'.repeat(200) })
+      for (const width of [320, 390, 700, 1280]) {
+        // With the cookie of the visitor, so that the call log has something to show.
+        const tab = await newPage({ viewport: { width, height: 800 } })
+        const [name = '', value = ''] = request.cookie().split('=')
+        await tab.context().addCookies([{ name, value, url: app.url }])
+        for (const path of ['/', `/streams?subject=orders:${id}`, '/indexes', '/kv', `/streams?subject=${'w'.repeat(300)}`]) {
+          await tab.goto(app.url + path)
+          await hydrated(tab)
+          expect(await tab.evaluate('document.documentElement.scrollWidth'), `${path} at ${width}`).toBeLessThanOrEqual(width)
+          expect(await tab.evaluate(TORN_ROWS), `${path} at ${width}`).toEqual([])
+        }
+        await tab.close()
+      }
+    })
+
+    it('has its controls off, and looks like it, until the page is hydrated', async () => {
+      const tab = await newPage()
+      let hydrate = () => {}
+      const scripts = new Promise<void>((resolve) => {
+        hydrate = resolve
+      })
+      await tab.route(/\.js$/, async (route) => {
+        await scripts
+        await route.continue()
+      })
+      for (const path of ['/kv', '/']) {
+        await tab.goto(app.url + path, { waitUntil: 'commit' })
+        const controls = await tab.locator('main :is(button, input)').all()
+        expect(controls.length).toBeGreaterThan(0)
+        for (const control of controls) expect(await control.isDisabled()).toBe(true)
+        const looks = '[...document.querySelectorAll("main :is(button, input)")].map(control => Number(getComputedStyle(control).opacity))'
+        for (const opacity of await tab.evaluate<number[]>(looks)) expect(opacity).toBeLessThan(1)
+      }
+      hydrate()
+      await tab.getByRole('button', { name: 'Add Desk lamp to the cart' }).click()
+      await tab.getByRole('button', { name: 'Place order' }).waitFor()
+      await tab.close()
     })
 
     it('explains what the store refuses', async () => {

@@ -1,2 +1,6 @@
 /** The calls this visitor's latest requests made. */
-export default defineEventHandler(event => callsOf(sessionOf(event)))
+export default defineEventHandler(async (event) => {
+  const groups = callsOf(sessionOf(event))
+  await nameTables(groups.flatMap(({ calls }) => calls))
+  return groups
+})

@@ -46,6 +46,7 @@ export async function exhibit<T>(event: H3Event, answer: Promise<T>): Promise<Ex
   const result = await answer
   const call = groupOf(event).calls.at(-1)
   if (!call) throw new Error('exhibit() shows calls of a store from logged()')
+  await nameTables([call])
   return { result, call }
 }
 
