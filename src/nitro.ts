@@ -49,6 +49,7 @@ const nitroModule: NitroModule & { name: string } = {
     addServerCode(nitro, join(runtime, `nitro${major}`, isWorker(nitro) ? 'worker' : ''))
     addOperation(nitro, join(runtime, `nitro${major}`))
     leaveOutOptional(nitro)
+    typeConfig(nitro)
   },
 }
 
@@ -126,6 +127,17 @@ function addOperation({ options }: Nitro, glue: string): void {
   for (const [name, route] of Object.entries({ health, metrics })) {
     if (route) options.handlers.push({ route: route.startsWith('/') ? route : `/${route}`, method: 'get', lazy: true, handler: join(glue, `routes/${name}`) })
   }
+}
+
+/** Where the module is named by a text only, nothing else would tell `nitro.config` of its options. */
+function typeConfig(nitro: Nitro): void {
+  const declarations = fileURLToPath(import.meta.url).replace(/\.mjs$/, '.d.mts')
+  nitro.hooks.hook('types:extend', ({ tsConfig }) => {
+    if (!tsConfig) return
+    const config = tsConfig as { files?: string[] }
+    // A project's own `include` replaces the generated one; `files` stay.
+    config.files = [...config.files ?? [], declarations]
+  })
 }
 
 /** What a build has no use for: a worker has no file system, a function none that lasts. */

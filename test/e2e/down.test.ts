@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
 import { describe, expect, it } from 'vitest'
 import { embeddedBinaries } from '../setup/binaries'
@@ -32,5 +35,23 @@ describe('an app whose database is down', async () => {
     expect(app.logs()).not.toMatch(/unhandled/i)
     expect(app.logs()).not.toContain(new URL(server.url).password)
     expect(await app.stop()).toBe(0)
+  })
+
+  it('ends when it is asked to while it connects to a host that never answers, and answers the requests that wait', async () => {
+    const silence = createServer(socket => socket.on('error', () => socket.destroy())).listen(0, '127.0.0.1')
+    onFileEnd(async () => void silence.close())
+    await once(silence, 'listening')
+    const app = await startOutput(useTestContext().nuxt!.options.nitro.output!.dir!, {
+      env: {
+        DATABASE_URL: `postgres://u:p@127.0.0.1:${(silence.address() as AddressInfo).port}/d`,
+        // Nothing else ends it, or the call.
+        NITRO_SHUTDOWN_TIMEOUT: '3600000', NUXT_NVENT_STORE_POSTGRES_CONNECT_TIMEOUT: '3600000',
+      },
+    })
+    const answer = app.post('/api/count', {}, 3_600_000)
+    await until(app.logs, logs => logs.includes('not ready yet'))
+    expect(await app.stop()).toBe(0)
+    expect(await answer).toMatchObject({ code: 'CLOSED' })
+    expect(app.logs()).not.toContain('not started')
   })
 })

@@ -8,7 +8,7 @@ const run = promisify(execFile)
 const PACKAGE = 'nvent-store-postgres'
 // What `npm run build` reads; without the tests and what other runs may be writing to at the moment.
 const SOURCES = [
-  'src', 'scripts', 'migrations', 'playground', 'package.json', 'tsconfig.json', 'build.config.ts', 'nuxt.config.ts', 'README.md', 'LICENSE',
+  'src', 'scripts', 'migrations', 'playground', 'package.json', 'tsconfig.json', 'build.config.ts', 'nuxt.config.ts', 'README.md', 'LICENSE', 'docs',
 ]
 
 /** Builds and packs the package as a release does, and returns the tarball. */

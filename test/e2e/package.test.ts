@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
+import { access, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
 import type { Database } from '../setup/database'
 import { install, pack } from './installed'
-import { noDatabase, runNode, startOutput, until } from './support'
+import { noDatabase, outside, runNode, startOutput, until } from './support'
 
 // Programs of the project itself, so that nothing is found in the repository by accident.
 const nuxt = 'nuxt/bin/nuxt.mjs'
@@ -58,6 +59,31 @@ describe('the package, installed', () => {
 
       expect(await until(() => app.post('/api/count'), ({ code }) => code !== 'SCHEMA_BEHIND')).toEqual({ count: 1 })
       await until(app.logs, logs => logs.includes('recovered'))
+    })
+
+    it('can be required, and its README leads to pages that are there', async () => {
+      const installed = join(project, 'node_modules/nvent-store-postgres')
+      const { code, logs } = await runNode(['--eval', `
+        const { createStore } = require('nvent-store-postgres/core')
+        console.log(typeof createStore, typeof require('nvent-store-postgres/migrations').runMigrations)
+      `], { cwd: project })
+      expect({ code, logs: logs.trim() }).toEqual({ code: 0, logs: 'function function' })
+      const links = [...(await readFile(join(installed, 'README.md'), 'utf8')).matchAll(/\]\((docs\/[^)#]+\.md)/g)].map(([, link]) => link!)
+      expect(links).not.toEqual([])
+      for (const link of links) await expect(access(join(installed, link)), link).resolves.toBeUndefined()
+    })
+
+    it.each([
+      ['poolsize: 5', /poolsize is unknown; did you mean `?poolSize/],
+      ['poolSize: \'5x\'', /poolSize must be/],
+    ])('is not even prepared with %s', async (option, hint) => {
+      const wrong = await outside('wrong')
+      await symlink(join(project, 'node_modules'), join(wrong, 'node_modules'))
+      await writeFile(join(wrong, 'package.json'), '{ "type": "module" }')
+      await writeFile(join(wrong, 'nuxt.config.ts'), `export default { modules: ['nvent-store-postgres'], telemetry: false, nventStorePostgres: { ${option} } }`)
+      const { code, logs } = await runNode([join(project, 'node_modules', nuxt), 'prepare'], { cwd: wrong })
+      expect(code, logs).not.toBe(0)
+      expect(logs).toMatch(hint)
     })
 
     it('has a command line that explains itself', async () => {

@@ -39,6 +39,14 @@ describe('the tutorial', () => {
     expect(await app.post<Answer>('/api/orders/43/pay')).toMatchObject({ statusCode: 404 })
   })
 
+  it('shows nothing of an error that no route caught but its status', async () => {
+    const answer = await app.post<Answer>('/api/orders', { id: '42', total: 1 })
+    expect(answer).toMatchObject({ statusCode: 409, message: 'Server Error' })
+    expect(answer).not.toHaveProperty('stack')
+    expect(JSON.stringify(answer)).not.toMatch(/StoreError|VERSION_CONFLICT|orders:42|expected|\.mjs/)
+    await until(app.logs, logs => logs.includes('VERSION_CONFLICT'))
+  })
+
   it('serves the page, the live events and health, and its plugin hears of orders', async () => {
     expect(await fetch(app.url).then(response => response.text())).toContain('42: paid')
     const live = await fetch(`${app.url}/api/orders/42/live`)
