@@ -54,7 +54,7 @@ export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaN
   }
   return behind.filter(({ sequence }, at) => behind.findIndex(each => each.sequence === sequence) === at).map((first) => {
     const own = columns.filter(({ sequence }) => sequence === first.sequence)
-    const maxima = own.map(({ table, column }) => `(select max(${quoteIdentifier(column)}) from ${tableOf(table)})`)
+    const maxima = own.map(({ table, column }) => `(select pg_catalog.max(${quoteIdentifier(column)}) from ${tableOf(table)})`)
     const name = `'${tableOf(first.sequence).replaceAll('\'', '\'\'')}'`
     const { sequence, last, table, highest } = first
     return { sequence, last, table, highest, statement: `select pg_catalog.setval(${name}, greatest(${maxima.join(', ')}, pg_catalog.pg_sequence_last_value(${name}::regclass)))` }
@@ -86,10 +86,10 @@ export const describeBehind = ({ sequence, last, table, highest }: SequenceBehin
 async function columnsOf(db: Queryable, schema: string, prefix: string): Promise<Column[]> {
   const { rows } = await db.query<Column & Record<string, unknown>>({
     text: `select t.relname::text as table, a.attname::text as column, s.relname::text as sequence,
-        coalesce(pg_catalog.pg_sequence_last_value(s.oid), 0)::text as last
+        coalesce(pg_catalog.pg_sequence_last_value(s.oid), 0::bigint)::text as last
       from pg_catalog.pg_depend d
-      join pg_catalog.pg_attrdef given on d.classid = 'pg_catalog.pg_attrdef'::regclass and d.objid = given.oid
-      join pg_catalog.pg_class s on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = s.oid and s.relkind = 'S'
+      join pg_catalog.pg_attrdef given on d.classid = 'pg_catalog.pg_attrdef'::regclass::oid and d.objid = given.oid
+      join pg_catalog.pg_class s on d.refclassid = 'pg_catalog.pg_class'::regclass::oid and d.refobjid = s.oid and s.relkind = 'S'
       join pg_catalog.pg_class t on t.oid = given.adrelid and not t.relispartition
       join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = given.adnum
       join pg_catalog.pg_namespace n on n.oid = s.relnamespace and n.oid = t.relnamespace

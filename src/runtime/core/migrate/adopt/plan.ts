@@ -66,8 +66,8 @@ function unknownVersion(version: number): string {
 async function dependents(db: Queryable, names: SchemaNames): Promise<string[]> {
   const { rows } = await db.query<{ table: string, dependent: string | null }>({
     text: `select distinct c.relname as table, coalesce(
-        (select 'view ' || w.ev_class::regclass::text from pg_catalog.pg_rewrite w where d.classid = 'pg_catalog.pg_rewrite'::regclass::oid and w.oid = d.objid),
-        (select 'foreign key ' || f.conname::text || ' of ' || f.conrelid::regclass::text from pg_catalog.pg_constraint f
+        (select 'view ' || ${relativeName('w.ev_class')} from pg_catalog.pg_rewrite w where d.classid = 'pg_catalog.pg_rewrite'::regclass::oid and w.oid = d.objid),
+        (select 'foreign key ' || f.conname::text || ' of ' || ${relativeName('f.conrelid')} from pg_catalog.pg_constraint f
           where d.classid = 'pg_catalog.pg_constraint'::regclass::oid and f.oid = d.objid and f.contype = 'f')
       ) as dependent
       from pg_catalog.pg_depend d
@@ -144,3 +144,7 @@ async function othersOn(db: Queryable, names: SchemaNames): Promise<string[]> {
 export const helperFunction = ({ schema }: SchemaNames): string => `${quoteIdentifier(schema)}.jsonb_deep_merge(jsonb, jsonb)`
 export const tableOf = ({ schema, prefix }: SchemaNames, table: string): string => namesOf(schema, prefix).table(table)
 const tableNames = ({ prefix }: SchemaNames) => Object.keys(foreignTables).map(table => `${prefix}_${table}`)
+
+/** The name of a relation, with its schema where that is another one than the store's: the search path has no say. */
+const relativeName = (oid: string) => `(select case when rs.nspname = $1::text then '' else pg_catalog.quote_ident(rs.nspname::text) || '.' end
+  || pg_catalog.quote_ident(r.relname::text) from pg_catalog.pg_class r join pg_catalog.pg_namespace rs on rs.oid = r.relnamespace where r.oid = ${oid})`
