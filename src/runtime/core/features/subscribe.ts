@@ -99,9 +99,9 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
   }
 
   async function call(subject: unknown, onEvent: unknown, given?: SubscribeOptions): Promise<StreamSubscription> {
+    checkFunction('onEvent', onEvent)
     const checked = check(subject, given)
     const { onError } = checked
-    checkFunction('onEvent', onEvent)
     const follower = await start(checked, {
       onEvent: ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject),
       onEnd(error) {
