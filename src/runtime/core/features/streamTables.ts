@@ -1,23 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db, Queryable, Session, StreamTables } from '../db/types'
 import { isStoreError, messageOf } from '../errors'
 import type { Logger } from '../options'
 import type { Names } from '../sql/identifier'
 import { quoteIdentifier } from '../sql/identifier'
-import { allLocked, lockOrder } from '../statements/locking'
 import { unref } from '../timer'
-import type { StreamTable } from '../types/index'
+import { LOCK_TIMEOUT_MS, listTables } from './subjectTables'
 import { jobLockKey } from './turn'
 
 // A lock that is waited for holds up everybody behind it. All waits together stay below 100 ms.
 const MAKERS_TIMEOUT_MS = 40
-const LOCK_TIMEOUT_MS = 25
 const FIRST_RETRY_MS = 50
 // Tables made under one lock.
 const MAX_AT_ONCE = 4
 const MAX_RETRY_MS = 60_000
-const DROP_ATTEMPTS = 120
-const DROP_PAUSE_MS = 250
 // Events that came before their table are moved into it under its locks, and the default partition is read for them:
 // with more events, or a larger partition, they stay where they are.
 const MAX_MOVED = 2_000
@@ -124,58 +119,6 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
     },
   }
 }
-
-/** The subject tables of a store, in order of name. */
-export async function listTables(db: Queryable, names: Names): Promise<StreamTable[]> {
-  const { rows } = await db.query<{ name: string, bound: string }>({
-    text: `select child.relname as name, pg_catalog.pg_get_expr(child.relpartbound, child.oid) as bound
-      from pg_catalog.pg_inherits i
-      join pg_catalog.pg_class child on child.oid = i.inhrelid
-      join pg_catalog.pg_class parent on parent.oid = i.inhparent
-      join pg_catalog.pg_namespace n on n.oid = parent.relnamespace
-      where n.nspname = $1::text and parent.relname = $2::text
-      order by child.relname`,
-    values: [names.schema, `${names.prefix}_events`],
-  })
-  return rows.flatMap(({ name, bound }) => {
-    // Subject prefixes that have tables are plain words and colons, so the literal needs no unquoting.
-    const subjectPrefix = /^FOR VALUES IN \('(.*)'\)$/.exec(bound)?.[1]
-    return subjectPrefix === undefined ? [] : [{ subjectPrefix, tableName: name }]
-  })
-}
-
-/**
- * Drops the table of a subject prefix with all its events; false when there is none. Waits for transactions that hold
- * the table in short attempts, as everybody else would wait behind it.
- * @throws {StoreError} TIMEOUT when they hold it for longer than half a minute
- */
-export async function dropTable(db: Db, names: Names, subjectPrefix: string): Promise<boolean> {
-  const table = (await listTables(db, names)).find(each => each.subjectPrefix === subjectPrefix)
-  if (!table) return false
-  const name = `${quoteIdentifier(names.schema)}.${quoteIdentifier(table.tableName)}`
-  const heads = names.table('heads')
-  const inTable = `exists (select from ${name} event where event.tenant_id = t.tenant_id and event.subject = t.subject)`
-  const forgetSubjects = `delete from ${heads} t where ${inTable} and ${allLocked(`${heads} t`, inTable, lockOrder(['t.tenant_id', 't.subject']))}`
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await db.atomic(async (session) => {
-        // Heads first, as appends take them first; then those that came before the table was locked.
-        await session.script(forgetSubjects)
-        await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
-        await session.script(`lock table only ${names.table('events')}, ${name} in access exclusive mode`)
-        await session.script(forgetSubjects)
-        await session.script(`drop table ${name}`)
-      })
-      return true
-    }
-    catch (error) {
-      if (!isLockTimeout(error) || attempt === DROP_ATTEMPTS) throw error
-      await sleep(DROP_PAUSE_MS)
-    }
-  }
-}
-
-const isLockTimeout = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '55P03'
 
 /** Makes the tables of subject prefixes, and moves events into them that came before. */
 async function makeTables(session: Session, names: Names, subjectPrefixes: string[], max: number): Promise<Map<string, Outcome>> {

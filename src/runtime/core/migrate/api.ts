@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { fromPool } from '../db/pg'
 import { requireSafePath } from '../db/searchPath'
-import { dropTable, listTables } from '../features/streamTables'
+import { dropTable, listTables } from '../features/subjectTables'
 import { identifier, tablePrefix } from '../optionChecks'
 import { namesOf } from '../sql/identifier'
 

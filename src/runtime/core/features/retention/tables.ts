@@ -5,7 +5,7 @@ import type { Names } from '../../sql/identifier'
 import { quoteIdentifier } from '../../sql/identifier'
 import { likeOf } from '../../statements/glob'
 import type { EventTable } from '../../statements/retention'
-import { listTables } from '../streamTables'
+import { listTables } from '../subjectTables'
 
 /** A table some subjects of which a rule means. */
 export interface MeantTable {
