@@ -49,6 +49,16 @@ describe.each(backends)('calls for many on $name', ({ open, available }) => {
     expect(await stream.read('imports:5')).toHaveLength(inside.length)
   })
 
+  it.runIf(available())('an onProgress may use another store as it likes', async () => {
+    const [{ store }, { store: other }] = [await open(), await open()]
+    const onProgress = (async () => {
+      await other.stream.append('imports:6', { type: 'x' })
+      await other.close()
+    }) as () => void
+    await store.stream.appendMany('imports:6', [{ type: 'x' }], { onProgress })
+    expect(await store.stream.read('imports:6')).toHaveLength(1)
+  })
+
   it.runIf(available()).each([
     ['that throws', () => {
       throw new Error('stop')

@@ -40,7 +40,7 @@ import { sendAlone, sendInOrder } from './surfaces/alone'
 import { createGlobalReader } from './surfaces/global'
 import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
-import { isInProgress } from './surfaces/progress'
+import { createProgress } from './surfaces/progress'
 import type { Scope } from './surfaces/scope'
 import { createStreamSurface } from './surfaces/stream'
 import type { ReadAllOptions, Store, StoreInfo } from './types/index'
@@ -66,6 +66,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
   const routes = {
     context,
+    progress: createProgress(),
     streamTables: streamSpecs.map(spec => spec.table),
     streamRoute: createRouter(streamSpecs, resolved.subjectPrefix),
     indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
@@ -189,7 +190,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     releaseIdle: connector.rest,
     async close() {
       if (within.getStore()?.open) throw new StoreError('INVALID_CALL', 'close() inside transaction() would wait for itself: call it when the transaction has ended')
-      if (isInProgress()) throw new StoreError('INVALID_CALL', 'close() inside an onProgress would wait for itself: call it when appendMany() has resolved')
+      if (routes.progress.isInside()) throw new StoreError('INVALID_CALL', 'close() inside an onProgress would wait for itself: call it when appendMany() has resolved')
       releaseCallback()
       connector.refuse()
       await (closing ??= shutDown())

@@ -1,7 +1,7 @@
 import type { Db, Queryable } from '../db/types'
 import { StoreError } from '../errors'
 import { streamSpecs } from '../spec/builtin'
-import { quoteIdentifier } from '../sql/identifier'
+import { placeOf, quoteIdentifier } from '../sql/identifier'
 import { catalog } from './catalog.gen'
 import { locked } from './lock'
 import type { SchemaNames } from './types'
@@ -75,7 +75,7 @@ export async function requireSequences(db: Db, names: SchemaNames, mayMend: bool
     })
   }
   throw new StoreError('SCHEMA_BEHIND', `${describeBehind(first)}, so it would give out numbers that are taken (as after a cut-over by logical replication, or a restore of rows alone); as the owner run: ${first.statement}`, {
-    details: { ...names, sequence: first.sequence },
+    details: { ...placeOf(names), sequence: first.sequence },
   })
 }
 

@@ -2,12 +2,15 @@ import type { InOrder, Send, Use } from '../batch/operation'
 import type { Route } from '../spec/route'
 import type { IndexSpec, StreamSpec } from '../spec/types'
 import type { StatementContext } from '../statements/context'
+import type { Progress } from './progress'
 
 /** What the three tiers share: how to run a call, and where each subject leads. */
 export interface Scope {
   context: StatementContext
   /** All tables that hold events, without the prefix. */
   streamTables: string[]
+  /** What tells calls that an import's `onProgress` makes. */
+  progress: Progress
   streamRoute(subject: string): Route<StreamSpec>
   indexRoute(key: string): Route<IndexSpec>
   /** Runs a call once the store is ready: on the pool, or in the transaction the surfaces belong to. */

@@ -10,7 +10,6 @@ import type { SubjectAppend } from './appendLocked'
 import { MAX_STEP, appendLocked, appendToSubject } from './appendLocked'
 import type { Appending } from './appendRows'
 import { appendRows, partitionOf } from './appendRows'
-import { importing } from './progress'
 import type { Scope } from './scope'
 
 /** The calls that write events. */
@@ -53,7 +52,7 @@ export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' 
         }
         // The subject's table is made first: an import would be too much to move into it later.
         await tables.place(session, partitionOf(inputs[0]!))
-        const [records] = await importing(subject, onProgress, told =>
+        const [records] = await scope.progress.importing(subject, onProgress, told =>
           session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], told)))
         scope.appended?.(subject)
         return records!
