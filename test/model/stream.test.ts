@@ -15,7 +15,7 @@ import type { Place } from './sequences'
  * - an id of another subject is no position
  * - an id with many leading zeros is cut
  * - `limit` counts from the start in descending order; `limit: 0` means none
- * - `types: []` means all types
+ * - `types: []` means no type at all
  * - `from` leaves its own millisecond out; a `to` of 0 counts as not given
  * - the id in the subject comes back as a runId nobody gave
  * - falsy data does not come back

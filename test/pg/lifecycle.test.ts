@@ -164,9 +164,9 @@ describe('a connection that the server refuses', () => {
     ['no port', (url: string) => url.replace(/:\d+\/postgres$/, ':port/postgres')],
     ['no host', () => `postgres://user:${SECRET}@/%zz`],
   ])('for a URL that is none (%s) does not tell the password either', async (_what, change) => {
-    const store = open({ connection: change(urlOf(url => url.password = SECRET)), connectTimeout: 300 })
-    const error = await store.ready().then(() => undefined, (error: Error) => error)
-    expect(error).toMatchObject({ name: 'StoreError' })
+    const start = async () => open({ connection: change(urlOf(url => url.password = SECRET)), connectTimeout: 300 }).ready()
+    const error = await start().then(() => undefined, (error: Error) => error)
+    expect(error).toMatchObject({ name: 'StoreError', code: 'INVALID_OPTION' })
     expect(inspect([error, logged], { depth: 10, showHidden: true })).not.toContain(SECRET)
   })
 })

@@ -45,7 +45,7 @@ export function createStreamOracle() {
       if (types !== undefined) {
         if (!Array.isArray(types)) refuse('types')
         for (const type of types) checkName(type, 512)
-        events = events.filter(event => types.includes(event.type))
+        if (types.length > 0) events = events.filter(event => types.includes(event.type))
       }
       if (after !== undefined) {
         const bound = position(after)
