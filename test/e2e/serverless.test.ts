@@ -70,7 +70,7 @@ describe('a Nuxt app built for Vercel', async () => {
     expect(await app.post<{ count: number }>('/api/order', { id: 'a', total: 1 })).toMatchObject({ count: 1 })
     expect(await open()).toBe(before)
     // A request that fails, and one that comes after it.
-    expect(await app.post('/api/order', { id: '', total: 1 })).toMatchObject({ statusCode: 500 })
+    expect(await app.post('/api/order', { id: '', total: 1 })).toMatchObject({ statusCode: 400 })
     expect(await app.post('/api/count')).toEqual({ count: 6, same: true })
     expect(await open()).toBe(before)
     expect(await app.end()).toBe(0)

@@ -34,7 +34,7 @@ describe('a Nitro project built for Cloudflare', () => {
     for (const id of ['a', 'b']) expect(await post({ id, total: 5 })).toEqual(answerTo(id))
     const ids = Array.from({ length: 6 }, (_, at) => `at once ${at}`)
     expect(await Promise.all(ids.map(id => post({ id, total: 5 })))).toEqual(ids.map(answerTo))
-    expect(await post({ id: '', total: 5 })).toMatchObject({ statusCode: 500 })
+    expect(await post({ id: '', total: 5 })).toMatchObject({ statusCode: 400 })
     expect(await database.sql('select count(*)::int as keys from shop_kv')).toEqual([{ keys: 8 }])
     await until(async () => (await database.sql<{ open: number }>(CONNECTIONS))[0]!.open, open => open === 0)
   })
