@@ -5,7 +5,8 @@ import { isGiven, isInvented, isOtherAdapter } from './runtime/connection'
 import { pgliteUrl } from './runtime/core/pgliteUrl'
 import { readRules } from './runtime/core/features/retention/rules'
 import { invalidOption } from './runtime/core/errors'
-import { connectionProblem, refuseUnknown } from './runtime/core/optionChecks'
+import { connectionFault } from './runtime/core/connectionChecks'
+import { refuseUnknown } from './runtime/core/optionChecks'
 import { resolveOptions } from './runtime/core/options'
 import { dropReferences, isPlain, isReference, keepReferences } from './runtime/references'
 import type { Env } from './runtime/references'
@@ -68,10 +69,12 @@ function checkConfig(options: ModuleOptions, config: StoreRuntimeConfig): void {
   }
   const { migrationConnection, listenConnection } = config
   const beside = Object.entries({ migrationConnection, listenConnection }).map(([name, connection]) => ({ name: `nventStorePostgres.${name}`, connection }))
-  for (const { name, connection } of [...config.sources, ...beside]) {
-    const problem = isGiven(connection) && !isReference(connection) ? connectionProblem(connection) : undefined
-    if (problem !== undefined) throw invalidOption(name, problem)
-  }
+  for (const { name, connection } of [...config.sources, ...beside]) checkConnection(name, connection)
+}
+
+function checkConnection(name: string, connection: unknown): void {
+  const fault = isGiven(connection) && !isReference(connection) ? connectionFault(connection) : undefined
+  if (fault) throw invalidOption(name + fault.path, fault.problem)
 }
 
 function text(option: string, value: unknown): void {
@@ -115,8 +118,11 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
 export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env): StoreRuntimeConfig {
   const given: Partial<StoreRuntimeConfig> = isPlain(own) ? own : {}
   refuseUnknown(given, Object.keys(made), 'runtimeConfig.nventStorePostgres.')
-  const kept = (name: 'connection' | 'migrationConnection' | 'listenConnection') =>
-    keepReferences(given[name] || made[name], env) as Connection
+  const kept = (name: 'connection' | 'migrationConnection' | 'listenConnection') => {
+    const connection = keepReferences(given[name] || made[name], env)
+    checkConnection(`runtimeConfig.nventStorePostgres.${name}`, connection)
+    return connection as Connection
+  }
   return {
     ...made, ...given,
     connection: kept('connection'), migrationConnection: kept('migrationConnection'), listenConnection: kept('listenConnection'),

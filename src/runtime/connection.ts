@@ -1,6 +1,6 @@
 import type { PoolConfig } from 'pg'
 import { StoreError } from './core/errors'
-import { connectionProblem } from './core/optionChecks'
+import { connectionFault } from './core/connectionChecks'
 import type { ConfiguredSource, NventConfig } from './config'
 import { describe, sameTarget } from './target'
 import { MissingVariable, isPlain, resolveReferences } from './references'
@@ -92,9 +92,9 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
 }
 
 function checked(source: string, connection: string | PoolConfig): string | PoolConfig {
-  const problem = connectionProblem(connection)
-  if (problem === undefined) return connection
-  throw new StoreError('INVALID_OPTION', `${source} ${problem}`, { details: { option: 'connection', source } })
+  const fault = connectionFault(connection)
+  if (!fault) return connection
+  throw new StoreError('INVALID_OPTION', `${source}${fault.path} ${fault.problem}`, { details: { option: `connection${fault.path}`, source } })
 }
 
 /** A connection beside the store's own; undefined when its option, `name`, says nothing. */

@@ -1,5 +1,5 @@
 import type { PoolConfig } from 'pg'
-import { urlProblem } from './core/connectionUrl'
+import { parsedUrl, urlProblem } from './core/connectionUrl'
 
 interface Target {
   driver: string
@@ -35,20 +35,15 @@ function targetOfUrl(text: string): Target {
   }
   // Never shown as it is: any part of it may be a piece of the password.
   if (urlProblem(text)) return { ...postgres({ host: '(unreadable URL)' }), password: text }
-  try {
-    const url = new URL(text)
-    return postgres({
-      host: url.searchParams.get('host') ?? decodeURIComponent(url.hostname),
-      port: url.searchParams.get('port') ?? url.port,
-      database: decodeURIComponent(url.pathname.slice(1)),
-      user: decodeURIComponent(url.username),
-      password: decodeURIComponent(url.password),
-    })
-  }
-  catch {
-    // Never shown as it is: it may hold a password.
-    return { ...postgres({ host: '(unreadable URL)' }), password: text }
-  }
+  const url = text.startsWith('/') ? undefined : parsedUrl(text)
+  if (!url) return postgres({ host: text.split(' ')[0], database: text.split(' ')[1] })
+  return postgres({
+    host: url.searchParams.get('host') ?? decodeURIComponent(url.hostname),
+    port: url.searchParams.get('port') ?? url.port,
+    database: decodeURIComponent(url.pathname.slice(1)),
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+  })
 }
 
 function postgres({ host, port, database, user, password }: Partial<Target>): Target {

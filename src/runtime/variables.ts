@@ -1,3 +1,4 @@
+import { CONNECTION_MEMBERS } from './core/connectionMembers'
 import { StoreError } from './core/errors'
 import { nearest } from './core/nearest'
 import type { Env } from './references'
@@ -17,12 +18,14 @@ export function variable(option: string, env: Env): string | undefined {
  */
 export function refuseUnknownVariables(options: string[], env: Env): void {
   const known = options.map(snake)
+  // Members of a connection have variables of their own, and so have those of `ssl`.
+  const connections = known.filter(option => option.endsWith('CONNECTION'))
+  const members = connections.flatMap(option => CONNECTION_MEMBERS.map(member => `${option}_${snake(member)}`))
   for (const name of Object.keys(env)) {
     const prefix = PREFIXES.find(each => name.startsWith(each))
     const option = name.slice(prefix?.length)
-    // Members of a connection have variables of their own.
-    if (prefix === undefined || known.some(each => option === each || (each.endsWith('CONNECTION') && option.startsWith(`${each}_`)))) continue
-    const meant = nearest(option, known)
+    if (prefix === undefined || known.includes(option) || members.includes(option) || connections.some(each => option.startsWith(`${each}_SSL_`))) continue
+    const meant = nearest(option, [...known, ...members])
     throw new StoreError('INVALID_OPTION', `the environment variable ${name} is unknown${meant === undefined ? `; known are ${prefix}… ${known.join(', ')}` : `; did you mean ${prefix}${meant}?`}`, {
       details: { option: name },
     })

@@ -1,3 +1,4 @@
+import { chooseConnection } from '../../src/runtime/connection'
 import { describe, expect, it } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
 import { pglitePath, pgliteUrl } from '../../src/runtime/core/pgliteUrl'
@@ -28,6 +29,12 @@ describe('the URL of an embedded database', () => {
   ])('%s is refused as the store is made, with what to write instead', (connection) => {
     expect(() => createStore({ connection })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', details: { option: 'connection' } }))
     expect(() => createStore({ connection: 'pglite://memory', migrationConnection: connection })).toThrow(/migrationConnection/)
+  })
+
+  it.each(['PGLITE://memory', 'Pglite://data', 'PGlite://./my data'])('%s is refused with the scheme to write', (connection) => {
+    const meant = connection.replace(/^\w+/, 'pglite')
+    expect(() => createStore({ connection })).toThrow(expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(new RegExp(`small letters, "${meant}"`)) as string }))
+    expect(() => chooseConnection({ env: { DATABASE_URL: connection } })).toThrow(/DATABASE_URL is .*small letters/)
   })
 
   it.each(['/a/b', '/my app/50%/C#/what?/é', '/%41', 'rel/a b'])('is made of any path: %s', (path) => {

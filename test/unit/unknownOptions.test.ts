@@ -1,6 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options'
 import type { ModuleOptions } from '../../src/options'
+import { chooseConnection } from '../../src/runtime/connection'
+import { CONNECTION_MEMBERS } from '../../src/runtime/core/connectionMembers'
 import { createStore } from '../../src/runtime/core/index'
 import type { StoreOptions } from '../../src/runtime/core/index'
 import { storeSettings } from '../../src/runtime/settings'
@@ -37,6 +42,59 @@ describe('an option nobody knows', () => {
     expect(() => toRuntimeConfig(wrong({ connection: MEMORY, retention: [{ ...rule, [name]: undefined }] }), build)).not.toThrow()
   })
 
+  it('is refused before what it was meant for is missed', () => {
+    expect(() => createStore(wrong({ conection: 'postgres://db.test/app' }))).toThrow(refusal('conection', /did you mean `connection`/))
+    expect(() => createStore(wrong({ connection: 'nothing', poolsize: 5 }))).toThrow(refusal('poolsize', /`poolSize`/))
+  })
+
+  it.each([
+    ['url', 'connectionString'], ['uri', 'connectionString'], ['conectionString', 'connectionString'], ['connection_string', 'connectionString'], ['ConnectionString', 'connectionString'],
+    ['pasword', 'password'], ['pass', 'password'], ['hots', 'host'], ['hostname', 'host'], ['prot', 'port'], ['username', 'user'], ['usr', 'user'], ['dbname', 'database'], ['databse', 'database'],
+    ['poolSize', 'max'], ['Max', 'max'], ['idleTimeout', 'idleTimeoutMillis'], ['connectionTimeout', 'connectionTimeoutMillis'], ['connectionTimeoutMilis', 'connectionTimeoutMillis'],
+    ['applicationName', 'application_name'], ['statementTimeout', 'statement_timeout'], ['sslmode', 'ssl'], ['schema', 'schema'], ['search_path', 'schema'], ['keepalive', 'keepAlive'],
+    ['allowExitOnIdel', 'allowExitOnIdle'], ['maxUse', 'maxUses'], ['maxlifetimeseconds', 'maxLifetimeSeconds'],
+  ])('is refused in a connection: %s, and the nearest named', (name, meant) => {
+    const given = { host: 'db.test', [name]: 's3cr' }
+    const at = (path: string) => refusal(`${path}.${name}`, new RegExp(`${name}.*unknown.*\`${meant}\`(?!.*s3cr)`))
+    expect(() => createStore(wrong({ connection: given }))).toThrow(at('connection'))
+    expect(() => chooseConnection({ env: { NUXT_NVENT_STORE_POSTGRES_CONNECTION: JSON.stringify(given) } })).toThrow(at('connection'))
+    for (const option of ['migrationConnection', 'listenConnection']) {
+      expect(() => createStore(wrong({ connection: 'postgres://db.test/app', [option]: given }))).toThrow(at(option))
+    }
+    for (const option of ['connection', 'migrationConnection', 'listenConnection']) {
+      expect(() => toRuntimeConfig(wrong({ [option]: given }), build)).toThrow(at(`nventStorePostgres.${option}`))
+      expect(() => mergeRuntimeConfig({ [option]: given }, toRuntimeConfig({}, build), {})).toThrow(at(`runtimeConfig.nventStorePostgres.${option}`))
+    }
+    for (const nvent of [{ store: { connection: given } }, { store: { postgres: given } }, { connections: { postgres: given } }]) {
+      expect(() => toRuntimeConfig({}, { ...build, nvent })).toThrow(new RegExp(`nvent\\..*${name}.*\`${meant}\``))
+    }
+  })
+
+  it('is refused in a connection when nothing is near, and in its `ssl` only when something is', async () => {
+    expect(() => createStore(wrong({ connection: { host: 'db.test', colour: 'red' } }))).toThrow(refusal('connection.colour', /known are connectionString, host/))
+    for (const [name, meant] of [['rejectUnauthorised', 'rejectUnauthorized'], ['serverName', 'servername'], ['cas', 'ca'], ['passPhrase', 'passphrase']] as const) {
+      expect(() => createStore(wrong({ connection: { host: 'db.test', ssl: { [name]: 'x' } } }))).toThrow(refusal(`connection.ssl.${name}`, new RegExp(`\`${meant}\``)))
+    }
+    await createStore(wrong({ connection: { host: 'db.test', ssl: { ca: 'x', rejectUnauthorized: true, whatNodeTakesLater: 1 } } })).close()
+  })
+
+  it('is none in a connection that pg reads, of its types or of its pool', async () => {
+    const known = Object.fromEntries(CONNECTION_MEMBERS.map(name => [name, undefined]))
+    await createStore(wrong({ connection: { ...known, host: 'db.test', colour: undefined, password: () => 'x', max: 3, log() {}, scramMaxIterations: 5 } })).close()
+    const pool = new pg.Pool({ host: 'db.test', password: 'x', max: 2 })
+    await createStore({ pool, listenConnection: pool.options, migrationConnection: pool.options }).close()
+    await pool.end()
+  })
+
+  it('is none that pg itself reads', () => {
+    const sources = ['pg/lib/client.js', 'pg/lib/connection-parameters.js', 'pg-pool'].map(name => readFileSync(createRequire(import.meta.url).resolve(name), 'utf8')).join('\n')
+    const read = [...sources.matchAll(/(?:\bc|\bconfig|this\.options)\.(\w+)|\bval\('(\w+)', config/g)].map(([, one, other]) => one ?? other!)
+    // What pg is handed with a query, or sets itself.
+    const others = new Set(['poolSize', 'submit', 'query', 'name', 'callback', 'length', 'text', 'rowMode', 'values'])
+    expect(read).toContain('scramMaxIterations')
+    expect(read.filter(name => !others.has(name) && !CONNECTION_MEMBERS.includes(name))).toEqual([])
+  })
+
   it('is none when it is undefined', async () => {
     await createStore(wrong({ connection: MEMORY, colour: undefined })).close()
     expect(() => toRuntimeConfig(wrong({ colour: undefined }), build)).not.toThrow()
@@ -46,6 +104,9 @@ describe('an option nobody knows', () => {
     const prefix = `${framework}_NVENT_STORE_POSTGRES_`
     const settings = (env: Record<string, string>) => storeSettings(toRuntimeConfig({ connection: MEMORY }, build), env)
     expect(() => settings({ [`${prefix}POOLSIZE`]: '3' })).toThrow(refusal(`${prefix}POOLSIZE`, new RegExp(`did you mean ${prefix}POOL_SIZE`)))
+    expect(() => settings({ [`${prefix}CONNECTION_PASWORD`]: '3' })).toThrow(refusal(`${prefix}CONNECTION_PASWORD`, new RegExp(`did you mean ${prefix}CONNECTION_PASSWORD`)))
+    expect(() => settings({ [`${prefix}LISTEN_CONNECTION_HOTS`]: '3' })).toThrow(/LISTEN_CONNECTION_HOST\b/)
+    expect(() => settings({ [`${prefix}CONNECTION_IDLE_TIMEOUT_MILLIS`]: '3', [`${prefix}CONNECTION_SSL_CA`]: 'x' })).not.toThrow()
     expect(() => settings({ [`${prefix}COLOUR`]: '3' })).toThrow(refusal(`${prefix}COLOUR`, /unknown; known are/))
     expect(() => settings({ [`${prefix}POOL_SIZE`]: '3', [`${prefix}MIGRATION_CONNECTION_PASSWORD`]: 'x', NUXT_OTHER: 'x' })).not.toThrow()
   })
@@ -63,17 +124,19 @@ describe('an option of a wrong type', () => {
     if (value !== null) expect(() => createStore(wrong(given))).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error)
   })
 
-  it.each(['abc', 99_999, -1, 1.5, '', 'postgres://db.test/app?port=abc'])('is refused of a port, which no pool ends after: %j', async (port) => {
+  it.each(['abc', 99_999, -1, 1.5, '', 0, '0', '5432 ', 'postgres://db.test/app?port=abc', 'postgres://db.test:0/app', 'postgres://db.test:port/app'])('is refused of a port, which no pool ends after: %j', async (port) => {
     const connection = typeof port === 'string' && port.includes(':') ? port : { host: '127.0.0.1', port }
     const use = async () => {
       const store = createStore(wrong({ connection, connectTimeout: 0 }))
       return store.kv.get('a').finally(() => store.close())
     }
-    await expect(use()).rejects.toThrow(refusal('connection', /port.* from 0 to 65535/))
+    await expect(use()).rejects.toThrow(refusal('connection', /port.* from 1 to 65535/))
   })
 
   it('is refused of a connection that pg would read nothing of', () => {
     expect(() => createStore(wrong({ connection: new URL('postgres://app:s3cr@db.test/app') }))).toThrow(refusal('connection', /url\.href/))
+    const pool = new pg.Pool()
+    for (const it of [pool, new pg.Client()]) expect(() => createStore(wrong({ connection: it }))).toThrow(refusal('connection', /option `pool`/))
     expect(() => createStore({ connection: { connectionString: MEMORY } })).toThrow(refusal('connection', /embedded database.*URL itself/))
   })
 

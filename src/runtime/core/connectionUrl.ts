@@ -1,36 +1,67 @@
-import { isPgliteUrl } from './pgliteUrl'
+import { NO_PORT, isPort } from './connectionMembers'
+import { isPgliteUrl, pgliteProblem } from './pgliteUrl'
+import { parametersProblem } from './urlParameters'
 
 const SCHEMES = /^postgres(?:ql)?$/i
 const EXAMPLE = 'postgres://user:password@host:5432/database'
 const ENCODE = 'percent-encode the user and the password: @ is %40, # is %23, / is %2F, ? is %3F, % is %25'
+// scheme://AUTHORITY PATH ?QUERY #HASH, also of what is no URL.
+const PARTS = /^[^:]+:(?:\/\/)?([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?(#.*)?$/s
+// `pg` reads each of them wrong when the other is there.
+const SPACE = / /
+const LETTER_ESCAPE = /%(?!\d\d)[\da-f]{2}/i
 
 /**
  * Why a connection URL can't be right, in words that follow the name of its source; undefined when nothing is wrong.
- * Shows no part of it but its scheme: any other may be a piece of the password.
+ * Shows no part of it but its scheme and the names of parameters: any other may be a piece of the password.
  */
 export function urlProblem(text: string): string | undefined {
   if (/^\s|\s$/.test(text)) return 'begins or ends with white space: remove it'
   if (/^["'`]|["'`]$/.test(text)) return 'begins or ends with a quote: write the URL without quotes'
-  // The directory of a Unix socket, which `pg` takes; what names the embedded database is checked where its path is read.
-  if (text.startsWith('/') || text.startsWith('socket:') || isPgliteUrl(text)) return undefined
+  return isPgliteUrl(text) ? pgliteProblem(text) : serverProblem(text)
+}
+
+function serverProblem(text: string): string | undefined {
+  // The directory of a Unix socket, which `pg` takes.
+  if (text.startsWith('/')) return undefined
+  if (text.startsWith('socket:')) return partsProblem(text)
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(text)?.[1]
   if (scheme === undefined) return `has no scheme: write it as ${EXAMPLE}, or pglite://path/to/directory`
   if (!SCHEMES.test(scheme)) return `has the scheme ${scheme}://, which is no PostgreSQL database: write it as ${EXAMPLE}`
-  return postgresProblem(text)
+  return partsProblem(text)
 }
 
-function postgresProblem(text: string): string | undefined {
-  const url = parsed(text)
-  if (!url) return `can't be read as a URL: write it as ${EXAMPLE}, and ${ENCODE}`
-  const authority = /^[^:]+:\/\/([^/?#]*)/.exec(text)![1]!
-  const isTorn = authority.split('@').length > 2 || url.hash !== '' || url.pathname.includes('@') || [...url.searchParams.keys()].some(name => name.includes('@'))
-  if (isTorn || ![url.username, url.password, url.pathname].every(isEncoded)) return `holds a character that has to be written in another way: ${ENCODE}`
-  if (url.searchParams.has('schema')) return 'has the parameter `schema`, which PostgreSQL does not know: remove it, and set the option `schema`'
-  return undefined
+function partsProblem(text: string): string | undefined {
+  const [, authority = '', path = '', query = '', hash] = PARTS.exec(text) ?? []
+  if (!isEncoded(text)) return 'holds a % that begins no escape: percent-encode it as %25 (in the user, the password, the database and the parameters)'
+  const parameters = new URLSearchParams(query)
+  const isTorn = authority.split('@').length > 2 || hash !== undefined || path.includes('@') || [...parameters.keys()].some(name => name.includes('@'))
+  // The rest of a password that begins like a port.
+  const isRest = path === '' && query.includes('@') && !authority.includes('@')
+  if (isTorn || isRest) return `holds a character that has to be written in another way: ${ENCODE}`
+  if (SPACE.test(text) && LETTER_ESCAPE.test(text)) return 'holds a space beside a percent-encoded character: write the space as %20'
+  return hostProblem(authority.slice(authority.lastIndexOf('@') + 1))
+    ?? (parsedUrl(text) ? parametersProblem(parameters) : `can't be read as a URL: write it as ${EXAMPLE}, and ${ENCODE}`)
 }
 
-function parsed(text: string): URL | undefined {
-  return URL.canParse(text) ? new URL(text) : undefined
+function hostProblem(host: string): string | undefined {
+  if (host.includes(',')) return 'names several hosts, and pg connects to one: name the primary'
+  // An address of IPv6 ends with a bracket.
+  const port = /:([^:\]]*)$/.exec(host)?.[1]
+  return port && !isPort(port) ? `has a port ${NO_PORT}: write host:5432, or the host alone` : undefined
 }
 
-const isEncoded = (part: string): boolean => !/%(?![\da-f]{2})/i.test(part)
+/** As `pg` reads it: the host may be missing between a user and the database, and be a parameter. */
+export function parsedUrl(text: string): URL | undefined {
+  const readable = [text, text.replace('@/', '@localhost/')].find(each => URL.canParse(each))
+  return readable === undefined ? undefined : new URL(readable)
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== undefined
+  }
+  catch {
+    return false
+  }
+}

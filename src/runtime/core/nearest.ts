@@ -1,9 +1,9 @@
 /** The known name that a mistyped one most likely stands for; none when they have too little in common. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearest(name: string, known: readonly string[], maxEdits = Infinity): string | undefined {
   const typed = normal(name)
   let best: string | undefined
   // One edit for every three characters: more would suggest names nobody meant.
-  let allowed = Math.max(1, Math.floor(typed.length / 3))
+  let allowed = Math.min(maxEdits, Math.max(1, Math.floor(typed.length / 3)))
   for (const candidate of known) {
     const edits = editsBetween(typed, normal(candidate))
     if (edits > allowed || (edits === allowed && best !== undefined)) continue
@@ -14,7 +14,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 }
 
 /** Case and separators are what is mistyped most often: `pool_size`, `poolsize`. */
-const normal = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, '')
+export const normal = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, '')
 
 /** Insertions, deletions, replacements and swaps of neighbours that turn one string into the other. */
 function editsBetween(one: string, other: string): number {

@@ -1,6 +1,7 @@
 import type { Pool, PoolConfig } from 'pg'
+import { connection, requireOneDatabase } from './connectionChecks'
 import { invalidOption } from './errors'
-import { connection, flag, identifier, integer, milliseconds, refuseUnknown, segment, tablePrefix } from './optionChecks'
+import { flag, identifier, integer, milliseconds, refuseUnknown, segment, tablePrefix } from './optionChecks'
 import type { RetentionRule } from './types/index'
 
 /** Where the store writes what it has to say. `console` and consola fit. */
@@ -156,8 +157,16 @@ export interface ResolvedStoreOptions extends Required<Omit<StoreOptions, 'conne
  */
 export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'must be an object with the options of the store')
+  // A mistyped name first: what it was meant for would only be missing.
+  refuseUnknown(options, NAMES)
+  const resolved = readOptions(options)
+  for (const name of ['migrationConnection', 'listenConnection'] as const) requireOneDatabase(name, resolved[name], resolved.connection)
+  return resolved
+}
+
+function readOptions(options: StoreOptions): ResolvedStoreOptions {
   const prefix = tablePrefix(options.prefix ?? 'nvent')
-  const resolved: ResolvedStoreOptions = {
+  return {
     connection: options.pool ? undefined : connection('connection', options.connection),
     migrationConnection: another('migrationConnection', options.migrationConnection),
     listenConnection: another('listenConnection', options.listenConnection),
@@ -183,9 +192,9 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
     notify: flag('notify', options.notify ?? true),
     logger: withMethods('logger', options.logger ?? console, ['info', 'warn', 'error']),
   }
-  refuseUnknown(options, Object.keys(resolved))
-  return resolved
 }
+
+const NAMES = Object.keys(readOptions({ connection: 'pglite://memory' }))
 
 function another(option: string, value: StoreOptions['connection']): string | PoolConfig | undefined {
   return value === undefined ? undefined : connection(option, value)

@@ -7,7 +7,7 @@ import { endConnecting, endIdle, endPool, trackConnections } from './end'
 import { toStoreError } from './errors'
 import { listenOn } from './listen'
 import { inTransaction } from './pgTransaction'
-import { isPort } from '../optionChecks'
+import { NO_PORT, isPort } from '../connectionMembers'
 import { copyOf, startingWith } from './poolConfig'
 import { losesNames } from './pooler'
 import { detectPooler } from './poolerMode'
@@ -124,7 +124,7 @@ function poolConfig(options: DbOptions): PoolConfig {
 /** A URL that can't be parsed would only be found out by the first connection; and of a wrong port, nobody ever. */
 function checked(option: string, config: PoolConfig): PoolConfig {
   const { port } = understood(option, config)
-  if (!isPort(port)) throw invalidOption(option, 'has a port that is not a whole number from 0 to 65535 (look at PGPORT too)')
+  if (!isPort(port)) throw invalidOption(option, `has a port ${NO_PORT} (look at PGPORT too)`)
   return config
 }
 

@@ -1,0 +1,68 @@
+import type { PoolConfig } from 'pg'
+import { NO_PORT, isPort, unreadMember } from './connectionMembers'
+import { urlProblem } from './connectionUrl'
+import { invalidOption } from './errors'
+import { isPgliteUrl, pglitePath } from './pgliteUrl'
+import { MAX_MS } from './timer'
+
+// `pg` waits for these with timers of its own.
+const TIMES_OF_PG = ['connectionTimeoutMillis', 'idleTimeoutMillis', 'query_timeout', 'keepAliveInitialDelayMillis'] as const
+
+/** Why a connection can't be right. */
+export interface ConnectionFault {
+  /** The path of the member that is wrong; empty: the whole. */
+  path: string
+  /** In words that follow the name and the path. */
+  problem: string
+}
+
+export function connectionFault(connection: unknown): ConnectionFault | undefined {
+  const problem = problemOf(connection)
+  if (problem !== undefined) return { path: '', problem }
+  return typeof connection === 'object' ? memberFault(connection as PoolConfig) : undefined
+}
+
+function problemOf(connection: unknown): string | undefined {
+  if (typeof connection === 'string' && connection !== '') return urlProblem(connection)
+  if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
+    return 'must be a URL or a pg pool configuration; `pglite://memory` needs no server'
+  }
+  if (connection instanceof URL) return 'is a URL object, of which pg would read nothing: give its text, `url.href`'
+  const { connect, query } = connection as Record<string, unknown>
+  if (typeof connect === 'function' || typeof query === 'function') return 'is a pool or a client, of which pg would read nothing: give a pool as the option `pool`'
+  const { connectionString, port } = connection as PoolConfig
+  if (port !== undefined && !isPort(port)) return `has a \`port\` ${NO_PORT}`
+  if (isPgliteUrl(connectionString)) return 'has a `connectionString` that names an embedded database: give the URL itself, without an object around it'
+  const problem = typeof connectionString === 'string' && connectionString !== '' ? urlProblem(connectionString) : undefined
+  return problem && `has a \`connectionString\` that ${problem}`
+}
+
+function memberFault(connection: PoolConfig): ConnectionFault | undefined {
+  const unread = unreadMember(connection)
+  if (unread) return { path: `.${unread.member}`, problem: unread.problem }
+  const unfit = TIMES_OF_PG.find(name => typeof connection[name] === 'number' && !isTime(connection[name]))
+  return unfit && { path: `.${unfit}`, problem: `must be a whole number of at most ${MAX_MS} milliseconds (24.8 days), not ${connection[unfit]}` }
+}
+
+const isTime = (ms: number): boolean => Number.isSafeInteger(ms) && ms >= 0 && ms <= MAX_MS
+
+/** @throws {StoreError} INVALID_OPTION that names the option, or its member */
+export function connection(option: string, value: unknown): string | PoolConfig {
+  const fault = connectionFault(value)
+  if (fault) throw invalidOption(option + fault.path, fault.problem)
+  return value as string | PoolConfig
+}
+
+type Connection = string | PoolConfig | undefined
+
+/**
+ * Where migrations run, and where is listened, is the store's own database, reached in another way.
+ * @throws {StoreError} INVALID_OPTION when one is embedded and the other is not, or another one
+ */
+export function requireOneDatabase(option: string, other: Connection, own: Connection): void {
+  if (other === undefined || (!isPgliteUrl(own) && !isPgliteUrl(other))) return
+  const isSame = isPgliteUrl(own) && isPgliteUrl(other) && pglitePath(own) !== undefined && pglitePath(own) === pglitePath(other)
+  if (!isSame) throw invalidOption(option, `leads to ${kindOf(other)}, and the store's own connection to ${kindOf(own)}: leave \`${option}\` out, or let both lead to one database`)
+}
+
+const kindOf = (connection: Connection): string => isPgliteUrl(connection) ? `the embedded database ${connection}` : 'a server'

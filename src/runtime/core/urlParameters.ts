@@ -1,0 +1,41 @@
+import { CONNECTION_MEMBERS, NO_PORT, SCHEMA_NAMES, isPort, memberMeant } from './connectionMembers'
+import { nearest } from './nearest'
+
+// What `pg` reads of a URL; the last two behind `socket:`.
+const READ = [
+  'host', 'port', 'user', 'password', 'ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation', 'uselibpqcompat', 'application_name', 'fallback_application_name',
+  'options', 'client_encoding', 'statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout', 'replication', 'binary', 'db', 'encoding',
+]
+// What other clients read, and is no mistyped name of these: it stays without effect, as `channel_binding` does.
+const OF_OTHERS = ['keepalives', 'sslcrl']
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
+// Providers add parameters of their own: one that has less in common with a known name may be one of those.
+const MAX_EDITS = 2
+
+/** Why the parameters of a URL can't be right, in words that follow the name of its source. */
+export function parametersProblem(parameters: URLSearchParams): string | undefined {
+  for (const [name, value] of parameters) {
+    const problem = READ.includes(name) ? valueProblem(name, value) : nameProblem(name)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+function nameProblem(name: string): string | undefined {
+  if (OF_OTHERS.includes(name)) return undefined
+  const meant = nearest(name, [...READ, ...SCHEMA_NAMES], MAX_EDITS) ?? memberMeant(name, MAX_EDITS)
+  if (meant === undefined) return undefined
+  const parameter = `has the parameter \`${name}\`, which`
+  if (SCHEMA_NAMES.includes(meant)) return `${parameter} PostgreSQL does not know: remove it, and set the option \`schema\``
+  if (meant === 'database') return `${parameter} pg does not read: name the database in the path, host:5432/database`
+  if (READ.includes(meant)) return `${parameter} is unknown; did you mean \`${meant}\`?`
+  const isOfObjects = nearest(name, CONNECTION_MEMBERS, MAX_EDITS) === meant
+  return isOfObjects ? `${parameter} pg does not read from a URL: write an object, { connectionString: 'postgres://…', ${meant}: … }` : undefined
+}
+
+function valueProblem(name: string, value: string): string | undefined {
+  if (value === '') return undefined
+  if (name === 'port' && !isPort(value)) return `has a parameter \`port\` ${NO_PORT}`
+  if (name === 'sslmode' && !SSL_MODES.includes(value)) return `has a parameter \`sslmode\` that is none of ${SSL_MODES.join(', ')}`
+  return undefined
+}
