@@ -12,15 +12,14 @@ const LOOK_AGAIN_MS = 1_000
  * Starts the store and says in one line what it is connected to, or why it is not; and when it has recovered.
  * Never rejects, and never holds a secret: messages of the driver only, not its error objects.
  */
-export async function announce({ store, source, warnings, target, error }: Handle, logger: Logger): Promise<void> {
+export async function announce(handle: Handle, logger: Logger): Promise<void> {
+  const { store, source, warnings, error } = handle
   if (error !== undefined) return logger.error(messageOf(error))
   for (const warning of warnings) logger.warn(warning)
-  // Trying goes on for a while before it fails, but not without a word.
-  const slow = setTimeout(() => logger.warn(`not ready yet: still connecting to ${target ?? 'the database'} (connection from ${source}), or bringing its schema up to date. Calls wait for it`), SLOW_MS)
-  unref(slow)
+  const stopLooking = sayWhySlow(handle, logger)
   for (let failed = false; ; failed = true) {
     try {
-      return logger.info(`${failed ? 'recovered: ' : ''}${sentence(await store.ready().finally(() => clearTimeout(slow)), source)}`)
+      return logger.info(`${failed ? 'recovered: ' : ''}${sentence(await store.ready().finally(stopLooking), source)}`)
     }
     catch (reason) {
       if (isStoreError(reason) && reason.code === 'CLOSED') return
@@ -28,6 +27,20 @@ export async function announce({ store, source, warnings, target, error }: Handl
     }
     await sleep(LOOK_AGAIN_MS, undefined, { ref: false })
   }
+}
+
+/** Trying goes on for a while before it fails, but not without a word, nor without the reason once that is known. */
+function sayWhySlow(handle: Handle, logger: Logger): () => void {
+  const place = `still connecting to ${handle.target ?? 'the database'} (connection from ${handle.source})`
+  let said = false
+  const timer = setInterval(() => {
+    const { waitsFor } = handle
+    if (waitsFor) clearInterval(timer)
+    if (waitsFor || !said) logger.warn(`not ready yet: ${waitsFor ? `${messageOf(waitsFor)}; ${place}` : `${place}, or bringing its schema up to date`}. Calls wait for it`)
+    said = true
+  }, SLOW_MS)
+  unref(timer)
+  return () => clearInterval(timer)
 }
 
 function sentence(info: StoreInfo, source: string): string {

@@ -1,6 +1,6 @@
-import { createStore } from './core'
 import type { Logger, Store } from './core'
 import { messageOf } from './core/errors'
+import { createStoreOn } from './core/store'
 import { failingStore } from './failing'
 import type { StoreSettings } from './settings'
 import { describe } from './target'
@@ -12,6 +12,8 @@ export interface Handle {
   warnings: string[]
   /** The database that is meant, without secrets. */
   target?: string
+  /** Why the store is not ready yet, as far as that is known. */
+  waitsFor?: Error
   /** Why no store could be made: an option is wrong, or nothing names a database. */
   error?: unknown
 }
@@ -54,7 +56,11 @@ export async function leave(owner: object): Promise<void> {
 function makeHandle(read: () => StoreSettings, logger: Logger): Handle {
   try {
     const { options, source, warnings } = read()
-    return { store: createStore({ ...options, logger }), source, warnings, target: describe(options.connection!) }
+    const onWait = (reason: Error) => {
+      handle.waitsFor = reason
+    }
+    const handle: Handle = { store: createStoreOn({ ...options, logger }, { onWait }), source, warnings, target: describe(options.connection!) }
+    return handle
   }
   catch (error) {
     return { store: failingStore(error), source: '', warnings: [], error }

@@ -59,8 +59,8 @@ interface Prepared {
  */
 export const createStore = (options: StoreOptions): Store => createStoreOn(options)
 
-/** The same, with what only the command line asks of a database. */
-export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'onlyLook'> = {}): Store {
+/** The same, with what only the command line asks of a database, and what only an app is told. */
+export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'onlyLook' | 'onWait'> = {}): Store {
   const resolved = resolveOptions(options)
   const names = namesOf(resolved.schema, resolved.prefix)
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }

@@ -105,6 +105,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
       catch (error) {
         const reason = toStoreError(error)
         if (!reason.retryable || Date.now() + delay > deadline) throw startError(reason)
+        options.onWait?.(startError(reason))
         await sleep(delay, undefined, { signal: abort.signal }).catch(refused)
       }
     }

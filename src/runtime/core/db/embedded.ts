@@ -5,7 +5,7 @@ import type { Durability } from '../options'
 import { RELAX, RESTORE } from './durability'
 import { beginNew, closeToOthers, endNew, explainOpening, identityOf, makeDirectory } from './embeddedDirectory'
 import { lockDirectory } from './lock'
-import type { DirectoryLock } from './lock'
+import type { DirectoryLock, LockOptions } from './lock'
 import { answerReaders } from './pgliteReader'
 
 type Driver = typeof import('@electric-sql/pglite')
@@ -23,6 +23,7 @@ export interface EmbeddedOptions {
   /** How long to wait for another thread or process that has the directory open, in milliseconds. */
   patience: number
   signal?: AbortSignal | undefined
+  onWait?: LockOptions['onWait']
 }
 
 interface Shared {
@@ -84,10 +85,10 @@ async function join(identity: string, open: () => Promise<Opened>, durability: D
   }
 }
 
-async function open({ PGlite }: Driver, directory: string, { durability, patience, signal }: EmbeddedOptions): Promise<Opened> {
+async function open({ PGlite }: Driver, directory: string, { durability, patience, signal, onWait }: EmbeddedOptions): Promise<Opened> {
   let ready: Promise<PGlite> | undefined
   const lock = await lockDirectory(directory, {
-    patience, signal, onConnection: socket => answerReaders(socket, async () => ready ?? Promise.reject(notReady(directory))),
+    patience, signal, onWait, onConnection: socket => answerReaders(socket, async () => ready ?? Promise.reject(notReady(directory))),
   })
   /** All that is sent to the database, by whatever call, goes through here. */
   class LockedPGlite extends PGlite {

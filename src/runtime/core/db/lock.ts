@@ -24,6 +24,8 @@ export interface LockOptions {
   /** How long to wait for the owner to let go, in milliseconds. */
   patience?: number
   signal?: AbortSignal | undefined
+  /** Told who holds the lock that is waited for. */
+  onWait?: Wait['onWait']
   /** Serves those who connect to the owner. */
   onConnection?(socket: Socket): void
 }
@@ -40,7 +42,7 @@ export interface DirectoryLock {
  * @throws {StoreError} DATABASE_LOCKED, which says who holds it; CLOSED when `signal` ends the waiting
  */
 export async function lockDirectory(directory: string, options: LockOptions = {}): Promise<DirectoryLock> {
-  const wait: Wait = { directory, deadline: performance.now() + (options.patience ?? 0), signal: options.signal }
+  const wait: Wait = { directory, deadline: performance.now() + (options.patience ?? 0), signal: options.signal, onWait: options.onWait }
   try {
     const claim = await claimFolder(wait, options.onConnection ?? (socket => socket.resume()))
     try {
@@ -115,10 +117,11 @@ async function findRival(folder: string, own: OwnClaim, { signal }: Wait): Promi
   }
 }
 
-async function outlast(holder: Holder, { directory, deadline, signal }: Wait): Promise<void> {
+async function outlast(holder: Holder, { directory, deadline, signal, onWait }: Wait): Promise<void> {
   try {
-    const left = deadline - performance.now()
-    if (left <= 0 || !await holder.gone(left, signal)) throw lockedBy(directory, await holder.owner())
+    const left = () => deadline - performance.now()
+    if (left() > 0) onWait?.(lockedBy(directory, await holder.owner()))
+    if (left() <= 0 || !await holder.gone(left(), signal)) throw lockedBy(directory, await holder.owner())
   }
   finally {
     holder.end()

@@ -7,6 +7,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
+import type { StoreError } from '../errors'
 import type { Owner } from './lockErrors'
 import { dial, linesOf, listenAt } from './lockSocket'
 
@@ -60,6 +61,8 @@ export interface Wait {
   /** On the clock of `performance.now()`. */
   deadline: number
   signal?: AbortSignal | undefined
+  /** Told who it is. */
+  onWait?: ((reason: StoreError) => void) | undefined
 }
 
 export interface OwnClaim {

@@ -16,15 +16,15 @@ import type { Db, DbOptions, Session } from './types'
  * @throws {StoreError} MISSING_DRIVER when the optional package is not installed, DATABASE_LOCKED when another thread
  * or process has the directory open
  */
-export async function openPglite(url: string, options: Partial<Pick<DbOptions, 'durability' | 'connectTimeout' | 'signal' | 'onlyLook'>> = {}): Promise<Db> {
-  const { durability = 'full', connectTimeout: patience = 0, signal, onlyLook = false } = options
+export async function openPglite(url: string, options: Partial<Pick<DbOptions, 'durability' | 'connectTimeout' | 'signal' | 'onWait' | 'onlyLook'>> = {}): Promise<Db> {
+  const { durability = 'full', connectTimeout: patience = 0, signal, onWait, onlyLook = false } = options
   const path = pglitePath(url)
   const driver = await loadPglite()
   if (path === undefined) return session(await openMemory(driver, durability), 'memory')
   const directory = resolve(path)
   const reader = onlyLook ? await openReader(directory) : undefined
   if (reader) return reader
-  return session(await openDirectory(driver, directory, { durability, patience, signal }), directory)
+  return session(await openDirectory(driver, directory, { durability, patience, signal, onWait }), directory)
 }
 
 async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {

@@ -53,6 +53,8 @@ export interface DriverFlags {
 export interface DbOptions extends ResolvedStoreOptions {
   /** Told of a connection that broke while nobody used it. */
   onConnectionLost?(error: StoreError): void
+  /** Told why the start waits: an attempt has failed and is made again, or another process holds the directory. */
+  onWait?(reason: StoreError): void
   /** Nothing is made or changed; an embedded database that another process has open is asked through it. */
   onlyLook?: boolean
   /** Ends waiting for another process, and attempts to connect. */
