@@ -13,6 +13,7 @@ import { storeSettings } from '../../src/runtime/settings'
 const build = { dev: false, rootDir: '/app', env: {}, warn: () => {} }
 const wrong = (value: unknown): never => value as never
 const MEMORY = 'pglite://memory'
+const RULE = { subject: 'orders:*', maxAge: '30d', action: 'drop' }
 const refusal = (option: string, text: RegExp) => expect.objectContaining({
   code: 'INVALID_OPTION', message: expect.stringMatching(text) as string, details: expect.objectContaining({ option }) as unknown,
 }) as Error
@@ -122,6 +123,23 @@ describe('an option of a wrong type', () => {
     const given = { connection: MEMORY, [option]: value }
     if (value !== null) expect(() => toRuntimeConfig(wrong(given), build)).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error)
     if (value !== null) expect(() => createStore(wrong(given))).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error)
+  })
+
+  it.each<[what: string, rules: unknown, option: string, text: RegExp]>([
+    ['no array', { subject: 'a' }, 'retention', /array of rules/],
+    ['no object', [RULE, 'orders:*'], 'retention.1', /must be an object.*not "orders:\*"/],
+    ['null', [RULE, null], 'retention.1', /must be an object.*not null/],
+    ['the first of two wrong rules', [{ ...RULE, maxCount: 0 }, { maxage: 1 }], 'retention.0.maxCount', /at least 1, not 0/],
+    ['a name before values', [RULE, { subject: 5, maxage: 1, action: 'delete' }], 'retention.1.maxage', /did you mean `maxAge`/],
+    ['the subject before all other values', [RULE, { action: 'delete', maxCount: -1, maxAge: 'soon' }], 'retention.1.subject', /orders:\*, not undefined/],
+    ['then maxAge', [{ action: 'delete', maxCount: -1, maxAge: 'soon', subject: 'a' }], 'retention.0.maxAge', /'30d'.*not "soon"/],
+    ['then maxCount', [{ action: 'delete', maxCount: '5', subject: 'a' }], 'retention.0.maxCount', /whole number.*not "5"/],
+    ['then action', [{ action: 'delete', subject: 'a' }], 'retention.0.action', /'drop' or 'archive', not "delete"/],
+    ['then what is missing', [RULE, { action: 'drop', subject: 'a:*' }], 'retention.1', /"a:\*".*needs `maxAge` or `maxCount`/],
+    ['a pattern with NUL', [{ ...RULE, subject: 'a\0' }], 'retention.0.subject', /NUL|U\+0000|\\u0000/],
+  ])('is refused of a rule of retention, one thing after the other: %s', (_, retention, option, text) => {
+    expect(() => createStore(wrong({ connection: MEMORY, retention }))).toThrow(refusal(option, text))
+    expect(() => toRuntimeConfig(wrong({ connection: MEMORY, retention }), build)).toThrow(refusal(option, text))
   })
 
   it.each(['abc', 99_999, -1, 1.5, '', 0, '0', '5432 ', 'postgres://db.test/app?port=abc', 'postgres://db.test:0/app', 'postgres://db.test:port/app'])('is refused of a port, which no pool ends after: %j', async (port) => {

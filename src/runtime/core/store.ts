@@ -12,6 +12,7 @@ import { joinClient } from './db/client'
 import type { DbOptions, StreamTables } from './db/types'
 import { checkFunction } from './arguments'
 import { StoreError, messageOf } from './errors'
+import { readRules } from './features/retention/rules'
 import { createRetention } from './features/retention/run'
 import { createStreamTables } from './features/streamTables'
 import { createNotifier } from './features/notify'
@@ -62,6 +63,7 @@ export const createStore = (options: StoreOptions): Store => createStoreOn(optio
 /** The same, with what only the command line asks of a database, and what only an app is told. */
 export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'onlyLook' | 'onWait'> = {}): Store {
   const resolved = resolveOptions(options)
+  const rules = readRules(resolved.retention)
   const names = namesOf(resolved.schema, resolved.prefix)
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
   const routes = {
@@ -146,7 +148,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   })
   const retention = createRetention({
     context, takeTurn: createTurns(use, names, 'retention'), specs: streamSpecs, subjectPrefix: resolved.subjectPrefix,
-    rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
+    rules, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
   })
 
   const surfaces = watch.surfaces({

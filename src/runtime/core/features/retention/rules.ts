@@ -1,5 +1,6 @@
 import { MAX_NAME_BYTES } from '../../arguments'
 import { invalidOption } from '../../errors'
+import { describe } from '../../given'
 import { isObject, textProblem } from '../../json'
 import { refuseUnknown } from '../../optionChecks'
 
@@ -24,32 +25,44 @@ export function readRules(value: unknown): Rule[] {
   return value.map((rule: unknown, at) => readRule(rule, `retention.${at}`))
 }
 
+/** The first thing that is wrong: of names before values, of values in the order in which the members are documented. */
 function readRule(value: unknown, path: string): Rule {
-  if (!isObject(value)) throw invalidOption(path, 'must be an object: { subject: \'orders:*\', maxAge: \'30d\', action: \'drop\' }')
+  if (!isObject(value)) throw invalidOption(path, `must be an object, { subject: 'orders:*', maxAge: '30d', action: 'drop' }, not ${describe(value)}`)
   refuseUnknown(value, MEMBERS, `${path}.`)
-  const { subject, maxAge, maxCount, action } = value
-  if (typeof subject !== 'string' || subject === '' || textProblem(subject)) throw invalidOption(`${path}.subject`, 'must be a text: a subject, or a pattern like orders:*')
-  if (Buffer.byteLength(subject) > MAX_NAME_BYTES) throw invalidOption(`${path}.subject`, `is ${Buffer.byteLength(subject)} bytes long, at most ${MAX_NAME_BYTES} fit`)
-  if (action !== 'drop' && action !== 'archive') throw invalidOption(`${path}.action`, 'must be \'drop\' or \'archive\'')
-  if (maxAge === undefined && maxCount === undefined) throw invalidOption(path, 'needs `maxAge` or `maxCount`, else every event would stay')
-  return {
-    subject,
-    maxAgeMs: maxAge === undefined ? undefined : milliseconds(`${path}.maxAge`, maxAge),
-    maxCount: maxCount === undefined ? undefined : count(`${path}.maxCount`, maxCount),
-    action,
+  const rule = {
+    subject: subject(`${path}.subject`, value.subject),
+    maxAgeMs: value.maxAge === undefined ? undefined : milliseconds(`${path}.maxAge`, value.maxAge),
+    maxCount: value.maxCount === undefined ? undefined : count(`${path}.maxCount`, value.maxCount),
+    action: action(`${path}.action`, value.action),
   }
+  if (rule.maxAgeMs === undefined && rule.maxCount === undefined) throw invalidOption(path, `(${describe(rule.subject)}) needs \`maxAge\` or \`maxCount\`, else every event would stay`)
+  return rule
+}
+
+function subject(option: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalidOption(option, `must be a text, a subject or a pattern like orders:*, not ${describe(value)}`)
+  const problem = textProblem(value)
+  if (problem) throw invalidOption(option, problem)
+  const bytes = Buffer.byteLength(value)
+  if (bytes > MAX_NAME_BYTES) throw invalidOption(option, `is ${bytes} bytes long, at most ${MAX_NAME_BYTES} fit`)
+  return value
 }
 
 function milliseconds(option: string, value: unknown): number {
   const [, amount, unit] = (typeof value === 'string' && DURATION.exec(value)) || []
   const ms = amount === undefined || unit === undefined ? value : Number(amount) * UNITS_MS[unit]!
   if (typeof ms !== 'number' || !Number.isFinite(ms) || ms <= 0 || ms > Number.MAX_SAFE_INTEGER) {
-    throw invalidOption(option, 'must be a number of milliseconds above 0, or a text like \'30d\' (s, m, h, d, w)')
+    throw invalidOption(option, `must be a number of milliseconds above 0, or a text like '30d' (s, m, h, d, w), not ${describe(value)}`)
   }
   return Math.ceil(ms)
 }
 
 function count(option: string, value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidOption(option, 'must be a whole number of at least 1')
+  if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidOption(option, `must be a whole number of at least 1, not ${describe(value)}`)
   return value as number
+}
+
+function action(option: string, value: unknown): Rule['action'] {
+  if (value !== 'drop' && value !== 'archive') throw invalidOption(option, `must be 'drop' or 'archive', not ${describe(value)}`)
+  return value
 }

@@ -8,7 +8,6 @@ import type { RetentionReport, RetentionRuleReport, RetentionRunOptions } from '
 import { isClosed, repeat } from '../background'
 import type { BackgroundOutcome, Repeat } from '../background'
 import type { TakeTurn } from '../turn'
-import { readRules } from './rules'
 import type { Rule } from './rules'
 import { eventTables, meantTables } from './tables'
 import type { MeantTable } from './tables'
@@ -22,7 +21,7 @@ interface RetentionOptions extends Repeat {
   takeTurn: TakeTurn
   specs: StreamSpec[]
   subjectPrefix: string
-  rules: unknown
+  rules: Rule[]
   onEnd(report: RetentionReport, outcome: BackgroundOutcome): void
 }
 
@@ -36,8 +35,7 @@ interface Retention {
  * their own. Appends only insert, so they never wait for it; heads stay, so versions go on where they were.
  */
 export function createRetention(options: RetentionOptions): Retention {
-  const { takeTurn } = options
-  const rules = readRules(options.rules)
+  const { takeTurn, rules } = options
   let running: Promise<Outcome> | undefined
 
   async function run(): Promise<Outcome> {
