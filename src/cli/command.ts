@@ -2,6 +2,7 @@ import { defineCommand } from 'citty'
 import type { ArgsDef, CommandDef, ParsedArgs } from 'citty'
 import { createConnector, openDb } from '../runtime/core/db/connect'
 import type { Db } from '../runtime/core/db/types'
+import { explainRefused } from '../runtime/core/migrate/rights'
 import type { StoreOptions } from '../runtime/core/options'
 import { resolveOptions } from '../runtime/core/options'
 import { createStoreOn } from '../runtime/core/store'
@@ -84,7 +85,7 @@ export async function withDatabase<T>(settings: CommandSettings, work: (db: Db, 
     await db.query({ text: 'select 1', values: [] })
   })
   try {
-    return await connector.use(({ db }) => work(db, targetOf(db.label)))
+    return await connector.use(({ db }) => work(db, targetOf(db.label)).catch(error => explainRefused(db, settings.names, error)))
   }
   finally {
     await connector.close()

@@ -18,5 +18,5 @@ export const doctorCommand = storeCommand({
 })
 
 function lines({ check, level, message, advice }: DoctorFinding): string[] {
-  return [`${signs[level]} ${check}: ${message}`, ...(advice === '' ? [] : [`  → ${advice}`])]
+  return [`${signs[level]} ${check}: ${message}`, ...(advice === '' ? [] : [`  → ${advice.replaceAll('\n', '\n    ')}`])]
 }

@@ -9,7 +9,7 @@ import type { Queue } from './batch/operation'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import { joinClient } from './db/client'
-import type { DbOptions, StreamTables } from './db/types'
+import type { Db, DbOptions, StreamTables } from './db/types'
 import { checkFunction } from './arguments'
 import { StoreError, messageOf } from './errors'
 import { readRules } from './features/retention/rules'
@@ -26,6 +26,7 @@ import { flattened, transactionTiers } from './features/transactionTiers'
 import { createTurns } from './features/turn'
 import { withTypedViews } from './features/typed/view'
 import { explainGone } from './migrate/gone'
+import { explainRefused } from './migrate/rights'
 import { describeStore, schemaOf } from './migrate/start'
 import type { Logger, StoreOptions } from './options'
 import { resolveOptions } from './options'
@@ -94,8 +95,9 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     })
     return { tables, info: await describeStore(db, names, schema) }
   })
+  const explain = (db: Db, error: unknown) => explainGone(db, names, error).catch(error => explainRefused(db, names, error))
   const run: Scope['use'] = work => connector.use(({ db, value }) =>
-    work(db, value.tables).catch(error => explainGone(db, names, error)))
+    work(db, value.tables).catch(error => explain(db, error)))
   const use: Scope['use'] = work => connector.call(() => run(work))
   const room = () => connector.current()?.db.room?.()
   // A call is looked at where it is made: in the queue it would stand behind others, and be sent by any of them.
@@ -176,7 +178,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
         }, { isolation })
         const transaction = { open: true }
         const result = await within.run(transaction, () => withRetries(retries, attempt))
-          .catch(error => explainGone(db, names, error)).finally(() => {
+          .catch(error => explain(db, error)).finally(() => {
             transaction.open = false
           })
         appended.forEach(announce)

@@ -6,6 +6,7 @@ import { dropTable, listTables } from '../features/subjectTables'
 import { drift } from '../migrate/drift'
 import { plan } from '../migrate/plan'
 import { currentVersion, migrate, rollback } from '../migrate/run'
+import { explainRefused } from '../migrate/rights'
 import { sequencesBehind } from '../migrate/sequences'
 import { migrations } from '../migrate/sql.gen'
 import type { Names } from '../sql/identifier'
@@ -32,12 +33,18 @@ const EVENTS: Record<keyof StoreEvents, true> = {
 /** What operators do with a store. The schema can be looked at and mended while it keeps the store from starting. */
 export function createAdmin({ connector, database, names, metrics, retention, on }: AdminOptions): StoreAdmin {
   const use = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
+    const explained = (db: Db) => work(db).catch(error => explainRefused(db, names, error))
     const started = await connector.start().catch((error: unknown) => {
       if (!isSchemaError(error)) throw error
       return undefined
     })
-    return started ? work(started.db) : onDatabase(database, work)
+    return started ? explained(started.db) : onDatabase(database, explained)
   })
+
+  const schemaOn = async (db: Db) => {
+    const version = await currentVersion(db, names)
+    return { version, behind: version < migrations.length ? [] : await sequencesBehind(db, names) }
+  }
 
   return {
     async migrate() {
@@ -65,10 +72,7 @@ export function createAdmin({ connector, database, names, metrics, retention, on
       if (timeoutMs !== undefined) checkMilliseconds('options.timeoutMs', timeoutMs)
       return checkHealth({
         // Not over a connection of its own: what is asked is whether calls work.
-        version: () => connector.call(() => connector.use(async ({ db }) => {
-          const version = await currentVersion(db, names)
-          return { version, behind: version < migrations.length ? [] : await sequencesBehind(db, names) }
-        })),
+        version: () => connector.call(() => connector.use(({ db }) => schemaOn(db).catch(error => explainRefused(db, names, error)))),
         expected: migrations.length,
         metrics: metrics.snapshot,
         timeoutMs,

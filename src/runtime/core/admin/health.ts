@@ -1,10 +1,13 @@
 import { StoreError, isStoreError, messageOf } from '../errors'
 import type { BackgroundMetrics, HealthCheck, HealthStatus, StoreHealth, StoreMetrics } from '../types/index'
+import { isRefused } from '../migrate/rights'
 import type { SequenceBehind } from '../migrate/sequences'
 import { codeOf } from './metrics'
 
 const DEFAULT_TIMEOUT_MS = 5_000
 const BY_SEVERITY: HealthStatus[] = ['ok', 'degraded', 'down']
+
+const LACKS_RIGHTS = 'the role lacks rights: run what `nvent-store doctor` says'
 
 interface HealthInput {
   /** Asks the database for the version of its schema. */
@@ -23,7 +26,7 @@ export async function checkHealth(input: HealthInput): Promise<StoreHealth> {
   const { pool, sweep, retention } = input.metrics()
   const checks: Record<string, HealthCheck> = {
     ...'error' in found
-      ? { database: { status: 'down', reason: codeOf(found.error) } }
+      ? { database: { status: 'down', reason: isRefused(found.error) ? LACKS_RIGHTS : codeOf(found.error) } }
       : { database: { status: 'ok', durationMs: found.durationMs }, schema: schemaCheck(found.version, input.expected), ...sequenceCheck(found.behind) },
     ...pool && { pool: { ...pool, ...pool.waiting > 0 && pool.idle === 0 ? { status: 'degraded', reason: 'calls wait for a connection' } : { status: 'ok' } } },
     sweep: backgroundCheck(sweep),

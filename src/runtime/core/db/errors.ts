@@ -25,7 +25,7 @@ const BY_SQLSTATE: Record<string, Meaning> = {
   '53300': { code: 'CONNECTION', retryable: true, advice: 'the server is out of connections' },
   '54': { code: 'INVALID_VALUE', advice: 'the value is larger or deeper than PostgreSQL can take' },
   '57P': GONE,
-  '42501': { code: 'DATABASE', advice: 'grant the role what it needs in its schema' },
+  '42501': { code: 'DATABASE', advice: 'the role lacks a right; `npx nvent-store doctor` prints the SQL that grants what the store needs' },
   '42P05': LOST_NAME,
   '42P01': { code: 'DATABASE', advice: 'the schema is not what this version expects; run `npx nvent-store migrate`' },
   '55P03': { code: 'TIMEOUT', retryable: true },

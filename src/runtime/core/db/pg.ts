@@ -89,7 +89,7 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
   return {
     driver: 'postgres',
     flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
-    label: labelOf(pool),
+    ...loginOf(pool),
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }),
     room: () => ({
       free: pool.options.max - pool.totalCount + pool.idleCount - pool.waitingCount,
@@ -138,7 +138,7 @@ function understood(option: string, config: PoolConfig): pg.Client {
   }
 }
 
-function labelOf(pool: Pool): string {
-  const { host, port, database } = new pg.Client(pool.options) as unknown as { host: string, port: number, database: string }
-  return `${host}:${port}/${database}`
+function loginOf(pool: Pool): Pick<Db, 'label' | 'login'> {
+  const { host, port, database, user } = new pg.Client(pool.options) as unknown as { host: string, port: number, database: string, user: string }
+  return { label: `${host}:${port}/${database}`, login: { user, database } }
 }

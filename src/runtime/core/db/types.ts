@@ -66,6 +66,8 @@ export interface Db extends Session {
   readonly flags: DriverFlags
   /** For the log: `host:port/database`, a directory, or `memory`. Holds no secret. */
   readonly label: string
+  /** As whom it connects, and where to, where that has to be allowed. */
+  readonly login?: { user: string, database: string }
   /** What stands between this process and the server. */
   pooler(): Promise<Pooler>
   /**

@@ -1,12 +1,14 @@
 import type { Db } from '../db/types'
 import { toStoreError } from '../db/errors'
+import { messageOf } from '../errors'
+import { isRefused } from '../migrate/rights'
 import { namesOf } from '../sql/identifier'
 import type { SchemaNames } from '../migrate/types'
 import { clock, connection, connections, pooler, version } from './server'
 import { deadTuples, longTransactions, settings } from './health'
 import { drifted, indexes, rights, schema, sequences } from './schema'
 import type { Check, DoctorFinding, DoctorOptions, Patient } from './types'
-import { fail } from './types'
+import { REFUSED, fail } from './types'
 
 export type { DoctorFinding, DoctorOptions } from './types'
 
@@ -14,25 +16,45 @@ const checks: Check[] = [version, pooler, connections, clock, rights, schema, dr
 
 /**
  * Looks at everything a store needs of its database and says what to do about what is wrong. Changes nothing. A check
- * that can't be made is a finding of its own; without a connection there is that one finding only.
+ * that can't be made is a finding of its own; those that lack a right are told with the rights. Without a connection
+ * there is that one finding only.
  */
 export async function doctor(db: Db, names: SchemaNames, options: DoctorOptions = {}): Promise<DoctorFinding[]> {
   const patient: Patient = {
     db, names: namesOf(names.schema, names.prefix), options: { autoMigrate: true, prepare: true, longTransaction: 300, ...options },
   }
-  const findings = await examine(connection, patient)
-  if (findings.some(({ level }) => level === 'fail')) return findings
-  for (const check of checks) {
-    if (!check.server || db.flags.shared) findings.push(...await examine(check, patient))
+  const found = new Map<string, DoctorFinding[]>()
+  const refused = new Map<string, string>()
+  for (const check of [connection, ...checks]) {
+    if (check.server && !db.flags.shared) continue
+    const findings = await examine(check, patient)
+    if ('refused' in findings) refused.set(check.name, findings.refused)
+    else found.set(check.name, findings)
+    if (check === connection && isFailing(found.get(check.name))) break
   }
-  return findings
+  if (refused.size > 0) found.set(rights.name, [...withRefused(found.get(rights.name) ?? [], refused)])
+  return [...found.values()].flat()
 }
 
-async function examine({ name, run }: Check, patient: Patient): Promise<DoctorFinding[]> {
+const isFailing = (findings: DoctorFinding[] = []): boolean => findings.some(({ level }) => level === 'fail')
+
+async function examine({ name, run }: Check, patient: Patient): Promise<DoctorFinding[] | { refused: string }> {
   try {
-    return (await run(patient)).map(finding => ({ check: name, ...finding }))
+    const findings = await run(patient)
+    return findings === REFUSED ? { refused: '' } : findings.map(finding => ({ check: name, ...finding }))
   }
   catch (error) {
-    return [{ check: name, ...fail(`could not be checked: ${toStoreError(error).message}`, 'the message says what is in the way') }]
+    const reason = toStoreError(error)
+    if (isRefused(reason)) return { refused: messageOf(reason.cause ?? reason) }
+    return [{ check: name, ...fail(`could not be checked: ${reason.message}`, 'the message says what is in the way') }]
   }
+}
+
+/** One finding for all that lacks a right. */
+function withRefused(findings: DoctorFinding[], refused: Map<string, string>): DoctorFinding[] {
+  const left = `not looked at for want of rights: ${[...refused.keys()].join(', ')}`
+  if (isFailing(findings)) return findings.map(finding => ({ ...finding, message: `${finding.message}; ${left}` }))
+  // The store's own rights are all there.
+  const reasons = [...new Set(refused.values())].filter(reason => reason !== '').join('; ')
+  return [{ check: rights.name, ...fail(`${left} (${reasons})`, 'as an administrator, grant the role what the message names') }]
 }

@@ -1,6 +1,8 @@
-import type { Queryable } from '../db/types'
-import { toStoreError } from '../db/errors'
+import type { Db, Queryable } from '../db/types'
+import { sqlStateOf, toStoreError } from '../db/errors'
 import type { Pooler } from '../db/poolerMode'
+import type { StoreError } from '../errors'
+import { quoteIdentifier } from '../sql/identifier'
 import type { Check, Finding, Patient } from './types'
 import { fail, ok, warn } from './types'
 
@@ -18,9 +20,19 @@ export const connection: Check = {
       return [ok(`${db.driver} database ${db.label} answers in ${Math.min(...times).toFixed(1)} ms`)]
     }
     catch (error) {
-      return [fail(`${db.label} does not answer: ${toStoreError(error).message}`, 'check host, port, user, password, TLS, and that the server is up and reachable from here')]
+      const reason = toStoreError(error)
+      return [fail(`${db.label} does not answer: ${reason.message}`, grantConnect(db, reason) ?? 'check host, port, user, password, TLS, and that the server is up and reachable from here')]
     }
   },
+}
+
+// Where a server looks whether a role may connect; others refuse what `options` of the connection sets.
+const MAY_CONNECT = 'CheckMyDatabase'
+
+function grantConnect({ login }: Db, reason: StoreError): string | undefined {
+  const { routine } = (reason.cause ?? {}) as { routine?: string }
+  if (!login || routine !== MAY_CONNECT || sqlStateOf(reason) !== '42501') return undefined
+  return `grant connect on database ${quoteIdentifier(login.database)} to ${quoteIdentifier(login.user)};`
 }
 
 export const version: Check = {

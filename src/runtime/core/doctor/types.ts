@@ -33,8 +33,12 @@ export interface Check {
   name: string
   /** Only where the database is a server, which others share and which has settings of its own. */
   server?: true
-  run(patient: Patient): Promise<Finding[]>
+  /** What lacks a right for it rejects with the server's error, or resolves with `REFUSED`. */
+  run(patient: Patient): Promise<Finding[] | typeof REFUSED>
 }
+
+/** The role may not see what a check looks at. */
+export const REFUSED = Symbol('refused')
 
 /** A finding before it is known which check it is of. */
 export type Finding = Omit<DoctorFinding, 'check'>

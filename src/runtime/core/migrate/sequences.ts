@@ -16,6 +16,7 @@ interface Column {
   column: string
   sequence: string
   last: string
+  readable: boolean
 }
 
 /** A sequence that gives out numbers which rows have already. */
@@ -82,19 +83,28 @@ export async function requireSequences(db: Db, names: SchemaNames, mayMend: bool
 export const describeBehind = ({ sequence, last, table, highest }: SequenceBehind): string =>
   `the sequence ${sequence} is at ${last}, behind ${highest} in ${table}`
 
+/** Whether the role may not look at some of the sequences, or at rows that have their numbers. */
+export async function hidesSequences(db: Queryable, { schema, prefix }: SchemaNames): Promise<boolean> {
+  return (await allColumns(db, schema, prefix)).some(({ readable }) => !readable)
+}
+
 /** Those that the role may look at. One that only reads tables gives out no numbers. */
 async function columnsOf(db: Queryable, schema: string, prefix: string): Promise<Column[]> {
+  return (await allColumns(db, schema, prefix)).filter(({ readable }) => readable)
+}
+
+async function allColumns(db: Queryable, schema: string, prefix: string): Promise<Column[]> {
   const { rows } = await db.query<Column & Record<string, unknown>>({
-    text: `select t.relname::text as table, a.attname::text as column, s.relname::text as sequence,
-        coalesce(pg_catalog.pg_sequence_last_value(s.oid), 0::bigint)::text as last
+    text: `select t.relname::text as table, a.attname::text as column, s.relname::text as sequence, seen.sequence and seen.table as readable,
+        case when seen.sequence then coalesce(pg_catalog.pg_sequence_last_value(s.oid), 0::bigint) else 0::bigint end::text as last
       from pg_catalog.pg_depend d
       join pg_catalog.pg_attrdef given on d.classid = 'pg_catalog.pg_attrdef'::regclass::oid and d.objid = given.oid
       join pg_catalog.pg_class s on d.refclassid = 'pg_catalog.pg_class'::regclass::oid and d.refobjid = s.oid and s.relkind = 'S'
       join pg_catalog.pg_class t on t.oid = given.adrelid and not t.relispartition
       join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = given.adnum
       join pg_catalog.pg_namespace n on n.oid = s.relnamespace and n.oid = t.relnamespace
+      cross join lateral (select pg_catalog.has_table_privilege(t.oid, 'select'::text), pg_catalog.has_sequence_privilege(s.oid, 'select, usage'::text)) as seen("table", sequence)
       where n.nspname = $1::text and s.relname = any($2::text[])
-        and pg_catalog.has_table_privilege(t.oid, 'select'::text) and pg_catalog.has_sequence_privilege(s.oid, 'select, usage'::text)
       order by 1, 2`,
     values: [schema, catalog.sequences.map(name => name.replaceAll('{prefix}', () => prefix))],
   })

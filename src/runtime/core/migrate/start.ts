@@ -2,23 +2,21 @@ import { migrationDatabase, onDatabase } from '../db/connect'
 import type { Db, DbOptions } from '../db/types'
 import type { StoreInfo } from '../types/index'
 import { migrate, requireCurrent } from './run'
+import { explainRefused } from './rights'
 import { requireSequences } from './sequences'
 import type { SchemaNames, SchemaState } from './run'
 
 /** Brings the schema up to date, over connections of its own where there are some for it. */
 export async function schemaOf(db: Db, names: SchemaNames, options: DbOptions): Promise<SchemaState> {
-  if (!options.autoMigrate) {
-    const state = await requireCurrent(db, names)
-    await requireSequences(db, names, false)
+  const { autoMigrate, subjectPrefix, adoptFrom } = options
+  const begin = async (on: Db) => {
+    const state = autoMigrate ? await migrate(on, names, undefined, { subjectPrefix, adoptFrom }) : await requireCurrent(on, names)
+    await requireSequences(on, names, autoMigrate)
     return state
   }
-  const bring = async (on: Db) => {
-    const state = await migrate(on, names, undefined, { subjectPrefix: options.subjectPrefix, adoptFrom: options.adoptFrom })
-    await requireSequences(on, names, true)
-    return state
-  }
-  const elsewhere = migrationDatabase(options)
-  return elsewhere ? onDatabase(elsewhere, bring) : bring(db)
+  const explained = (on: Db) => begin(on).catch(error => explainRefused(on, names, error, autoMigrate))
+  const elsewhere = autoMigrate ? migrationDatabase(options) : undefined
+  return elsewhere ? onDatabase(elsewhere, explained) : explained(db)
 }
 
 /** What a store is connected to. */
