@@ -7,7 +7,7 @@ import { quoteLiteral } from '../sql/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { keyCondition, statementFor } from './context'
-import { eventsLocked } from './locking'
+import { allLocked, eventsLocked } from './locking'
 import type { InputColumn, InputRows } from './rows'
 import { inputRows } from './rows'
 import type { AppendInput } from './streamColumns'
@@ -27,11 +27,23 @@ where tenant_id = $1::text and subject = $2::text and archived_version is null a
   }
 }
 
+/** Waits for those that have the stream by `holdInPlace`, and they for this. */
 export function unarchiveHead(context: StatementContext, subject: string): Statement {
+  const heads = context.names.table('heads')
+  const own = 'tenant_id = $1::text and subject = $2::text'
   return {
     ...context.cache.compile('unarchive head', () => `
-update ${context.names.table('heads')} set archived_version = null, archived_at = null
-where tenant_id = $1::text and subject = $2::text and archived_version is not null`),
+update ${heads} set archived_version = null, archived_at = null
+where ${own} and archived_version is not null and ${allLocked(`${heads} t`, own, '')}`),
+    values: [context.tenant, subject],
+  }
+}
+
+/** Until the end of the transaction no event of the stream comes back from the archive. Keeps no append waiting. */
+export function holdInPlace(context: StatementContext, subject: string): Statement {
+  return {
+    ...context.cache.compile('hold in place', () => `
+select from ${context.names.table('heads')} where tenant_id = $1::text and subject = $2::text for key share`),
     values: [context.tenant, subject],
   }
 }

@@ -97,8 +97,7 @@ delete from ${context.names.table('heads')} where tenant_id = $1::text and subje
 export function readHead(context: StatementContext, subject: string): Statement {
   return {
     ...context.cache.compile('read head', () => `
-select version, last_ts, pg_catalog.floor(extract(epoch from archived_at) * 1000.0)::bigint as archived_at
-from ${context.names.table('heads')} where ${keyCondition(['tenant_id', 'subject'])} and version > 0`),
+select version from ${context.names.table('heads')} where ${keyCondition(['tenant_id', 'subject'])} and version > 0`),
     values: [context.tenant, subject],
   }
 }

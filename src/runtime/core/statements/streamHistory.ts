@@ -10,6 +10,8 @@ import type { AppendInput } from './streamColumns'
 import { streamKeys } from './streamColumns'
 import { eventColumns } from './streamRead'
 
+const HEAD = 'version, last_ts, pg_catalog.floor(extract(epoch from archived_at) * 1000.0)::bigint as archived_at'
+
 /** The events that have the ids of the inputs, which belong to one partition; `ord` says to which input a row belongs. */
 export function readByEventIds(context: StatementContext, inputs: AppendInput[]): Statement {
   const { spec } = inputs[0]!.route
@@ -26,14 +28,18 @@ export function readByEventIds(context: StatementContext, inputs: AppendInput[])
   }
 }
 
-/** Id of the last event in the log, hidden or not. */
-export function lastPosition(context: StatementContext, route: Route<StreamSpec>): Statement {
+/**
+ * The head of a stream, and the id of the last event in the log, hidden or not: one statement, so that both are of one
+ * moment.
+ */
+export function readCurrent(context: StatementContext, route: Route<StreamSpec>): Statement {
   const table = context.names.table(route.spec.table)
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
   return {
-    ...compile(`last ${table}`, () => `
-select id from ${table} where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])} order by version desc limit 1`),
-    values: [context.tenant, ...route.keys],
+    ...compile(`current ${table}`, () => `
+select ${HEAD}, (select id from ${table} where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])} order by version desc limit 1) as position
+from ${context.names.table('heads')} where tenant_id = $1::text and subject = $${route.keys.length + 2}::text and version > 0`),
+    values: [context.tenant, ...route.keys, route.subject],
   }
 }
 
@@ -42,7 +48,7 @@ export function listHeads(context: StatementContext, given: { glob: string, afte
   const { pattern, from, to } = likeOf(given.glob)
   return {
     ...context.cache.compile('list heads', () => `
-select subject, version, last_ts, pg_catalog.floor(extract(epoch from archived_at) * 1000.0)::bigint as archived_at
+select subject, ${HEAD}
 from ${context.names.table('heads')}
 where tenant_id = $1::text and subject > $2::text and subject >= $3::text and ($4::text is null or subject < $4::text)
   and subject like $5::text escape '\\' and version > 0

@@ -8,8 +8,7 @@ import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { StatementContext } from '../statements/context'
 import { readBoth } from '../statements/streamArchive'
-import { readHead } from '../statements/streamHead'
-import { lastPosition, listHeads } from '../statements/streamHistory'
+import { listHeads, readCurrent } from '../statements/streamHistory'
 import type { ReadInput, ReadRange } from '../statements/streamRead'
 import { rangeKey, rangeShape, readEvents } from '../statements/streamRead'
 import { ITERATE_OPTIONS, STREAM_LIST_OPTIONS } from '../types/eventLog'
@@ -61,10 +60,8 @@ export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 
     async current(subject) {
       const route = scope.streamRoute(checkName('subject', subject))
       return scope.use(async (session) => {
-        const { rows: [head] } = await session.query(readHead(context, route.subject))
-        if (!head) return null
-        const { rows: [last] } = await session.query(lastPosition(context, route))
-        return { ...headOf(head), position: last ? String(last.id) : null }
+        const { rows: [head] } = await session.query(readCurrent(context, route))
+        return head ? { ...headOf(head), position: head.position === null ? null : String(head.position) } : null
       })
     },
 

@@ -5,7 +5,7 @@ import type { Route } from '../spec/route'
 import type { StreamSpec } from '../spec/types'
 import type { Statement } from '../sql/statement'
 import { deleteEvents, deleteHead } from '../statements/streamDelete'
-import { archiveEvents, archiveHead, deleteArchived, putBack, takeArchived, unarchiveHead } from '../statements/streamArchive'
+import { archiveEvents, archiveHead, deleteArchived, holdInPlace, putBack, takeArchived, unarchiveHead } from '../statements/streamArchive'
 import { dismissEvent, readDismissed, restoreEvent, truncateEvents } from '../statements/streamDismiss'
 import { REASON } from '../types/eventLog'
 import type { Reason, StreamSurface } from '../types/index'
@@ -71,6 +71,8 @@ export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
       const route = routeOf(subject)
       const before = checkCount('version', version)
       return atomic(route, async (transaction) => {
+        // Else events that come back meanwhile would be missed in both places.
+        await transaction.query(holdInPlace(context, route.subject))
         const live = await transaction.query(truncateEvents(context, route, before))
         const archived = await transaction.query(deleteArchived(context, route.subject, before))
         return live.count + archived.count
