@@ -1,7 +1,7 @@
 import type { PoolConfig } from 'pg'
 import type { ConsolaInstance } from 'consola'
 import { toRuntimeConfig } from '../options'
-import { FALLBACKS, OVERRIDE, anotherConnection, namedConnection } from '../runtime/connection'
+import { FALLBACKS, OVERRIDE, anotherConnection, checkedConnection, namedConnection } from '../runtime/connection'
 import { identifier, tablePrefix } from '../runtime/core/optionChecks'
 import type { RetentionRule } from '../runtime/core/types/index'
 import { StoreError } from '../runtime/core/errors'
@@ -74,7 +74,7 @@ export async function readSettings(args: TargetArgs, log: ConsolaInstance, direc
 }
 
 function databaseOf({ url }: TargetArgs, app: AppConfig | undefined, log: ConsolaInstance): Database {
-  if (url !== undefined) return { connection: url, source: '--url' }
+  if (url !== undefined) return { connection: checkedConnection('--url', url), source: '--url' }
   const nvent = { ...app?.nvent, store: { ...app?.nvent.store, adapter: app?.nvent.store?.adapter || app?.config.adapter } }
   const chosen = namedConnection({ env: process.env, override: app?.config.connection, sources: app?.config.sources, nvent })
   if (!chosen) {

@@ -63,7 +63,7 @@ export function chooseConnection(input: ConnectionInput): ChosenConnection {
 /** The source that names a database, if there is one. */
 export function namedConnection(input: ConnectionInput): ChosenConnection | undefined {
   const [chosen, ...others] = candidates(input)
-  return chosen && { ...chosen, connection: checked(chosen.source, chosen.connection), warnings: warningsOf(chosen, others) }
+  return chosen && { ...chosen, connection: checkedConnection(chosen.source, chosen.connection), warnings: warningsOf(chosen, others) }
 }
 
 // A source below the winner that can't be read warns of nothing: it is not needed.
@@ -91,7 +91,8 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
   return found
 }
 
-function checked(source: string, connection: string | PoolConfig): string | PoolConfig {
+/** @throws {StoreError} INVALID_OPTION that names the source */
+export function checkedConnection(source: string, connection: string | PoolConfig): string | PoolConfig {
   const fault = connectionFault(connection)
   if (!fault) return connection
   throw new StoreError('INVALID_OPTION', `${source}${fault.path} ${fault.problem}`, { details: { option: `connection${fault.path}`, source } })

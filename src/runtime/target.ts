@@ -1,6 +1,8 @@
 import type { PoolConfig } from 'pg'
 import { parsedUrl, urlProblem } from './core/connectionUrl'
 
+const UNREADABLE = 'unreadable'
+
 interface Target {
   driver: string
   host: string
@@ -13,6 +15,7 @@ interface Target {
 /** Names the database a connection leads to, without user or password. */
 export function describe(connection: string | PoolConfig): string {
   const { driver, host, port, database } = targetOf(connection)
+  if (driver === UNREADABLE) return database
   return driver === 'postgres' ? `${host}:${port}${database && `/${database}`}` : `${driver}://${database}`
 }
 
@@ -33,8 +36,8 @@ function targetOfUrl(text: string): Target {
   if (text.startsWith('pglite://')) {
     return { driver: 'pglite', host: '', port: '', database: text.slice('pglite://'.length), user: '', password: '' }
   }
-  // Never shown as it is: any part of it may be a piece of the password.
-  if (urlProblem(text)) return { ...postgres({ host: '(unreadable URL)' }), password: text }
+  const problem = urlProblem(text)
+  if (problem !== undefined) return unreadable(problem, text)
   const url = text.startsWith('/') ? undefined : parsedUrl(text)
   if (!url) return postgres({ host: text.split(' ')[0], database: text.split(' ')[1] })
   return postgres({
@@ -45,6 +48,10 @@ function targetOfUrl(text: string): Target {
     password: decodeURIComponent(url.password),
   })
 }
+
+/** Never shown as it is: any part of it may be a piece of the password. */
+const unreadable = (problem: string, text: string): Target =>
+  ({ driver: UNREADABLE, host: '', port: '', database: `a URL that ${problem}`, user: '', password: text })
 
 function postgres({ host, port, database, user, password }: Partial<Target>): Target {
   return {

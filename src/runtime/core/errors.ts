@@ -72,10 +72,17 @@ export function closedError(): StoreError {
   return new StoreError('CLOSED', 'the store is closed: calls after close() are refused')
 }
 
+/** What is thrown may have the members of an error, and be none. */
+function textOf(thrown: unknown): string {
+  const { message, name, errno } = (thrown ?? {}) as { message?: unknown, name?: unknown, errno?: unknown }
+  if (typeof message === 'string' && message !== '') return message
+  return errno === undefined ? String(thrown) : `${typeof name === 'string' ? name : 'error'} ${String(errno)}`
+}
+
 export function messageOf(error: unknown): string {
   try {
     if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(messageOf).join('; ')
-    return error instanceof Error ? error.message || error.name : String(error)
+    return error instanceof Error ? error.message || error.name : textOf(error)
   }
   catch {
     // Anything can be thrown, also what has no text.

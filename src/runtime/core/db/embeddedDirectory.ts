@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StoreError, messageOf } from '../errors'
-import { toStoreError } from './errors'
+import { sqlStateOf, toStoreError } from './errors'
 import { LOCK_FOLDER } from './lock'
 
 // Where a new database is written: what was begun and not finished holds nothing anybody was told of.
@@ -11,6 +11,22 @@ const VERSION = 'PG_VERSION'
 const NO_DATA = new Set([LOCK_FOLDER, 'lost+found'])
 // What is wrong with the place itself, so that trying again would not help.
 const MISPLACED = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT', 'ENAMETOOLONG', 'ELOOP', 'EINVAL'])
+
+const DAMAGED = 'It is damaged, or a copy that was made while it was open: restore it, or remove the directory to begin with an empty one'
+const NOT_OURS = 'Give the directory, and all that is in it, to the user of this process'
+const TOO_MANY = 'Raise the limit of open files, or close some'
+
+/** The file system of PGlite throws numbers, those of WASI. */
+const systemErrors: Partial<Record<number, [reason: string, advice: string]>> = {
+  2: ['a file of it may not be read or written (EACCES)', NOT_OURS],
+  29: ['the disk could not be read or written (EIO)', 'Check the disk, and restore the directory'],
+  33: ['this process has too many open files (EMFILE)', TOO_MANY],
+  41: ['this machine has too many open files (ENFILE)', TOO_MANY],
+  44: ['a file of it is missing (ENOENT)', DAMAGED],
+  51: ['the disk is full (ENOSPC)', 'Make room'],
+  63: ['a file of it may not be read or written (EPERM)', NOT_OURS],
+  69: ['its file system can only be read (EROFS)', 'Name a directory that this user may write to'],
+}
 
 /** Makes the directory when it is missing: for the user of the process alone. */
 export async function makeDirectory(directory: string): Promise<void> {
@@ -92,10 +108,10 @@ export function explainOpening(directory: string, error: unknown): StoreError {
       { details: { directory, found, supported }, cause: error },
     )
   }
-  if (/\b(?:FATAL|PANIC):/.test(message)) {
-    return new StoreError('DATABASE', `the embedded database in ${directory} can't be opened: ${message}. It is damaged, or a copy that was made while it was open: restore it, or remove the directory to begin with an empty one`, {
-      details: { directory }, cause: error,
-    })
+  // Node names what it asked of the system; all else is PGlite's.
+  if (syscall === undefined && sqlStateOf(error) === undefined) {
+    const [reason, advice] = systemErrors[Number((error as { errno?: unknown }).errno)] ?? [message, DAMAGED]
+    return new StoreError('DATABASE', `the embedded database in ${directory} can't be opened: ${reason}. ${advice}`, { details: { directory }, cause: error })
   }
   return toStoreError(error, `the embedded database in ${directory} can't be opened`)
 }
