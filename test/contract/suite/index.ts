@@ -32,6 +32,7 @@ import { streamTablesSuite } from './streamTables'
 import { streamTypedSuite } from './streamTyped'
 import { transactionSuite } from './transaction'
 import { transactionEndSuite } from './transactionEnd'
+import { transactionSqlSuite } from './transactionSql'
 import { valuesSuite } from './values'
 import { withClientSuite } from './withClient'
 
@@ -46,7 +47,7 @@ export const tiers = {
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTypedSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
-  transaction: [transactionSuite, transactionEndSuite, withClientSuite],
+  transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, withClientSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
   operation: [adminSuite, retentionSuite],
   routing: [routingSuite],

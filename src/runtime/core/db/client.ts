@@ -2,6 +2,7 @@ import type { QueryConfig } from 'pg'
 import { StoreError, invalidValue, messageOf } from '../errors'
 import type { Statement } from '../sql/statement'
 import type { QueryClient } from '../types/index'
+import { requireOrdinary } from './callerSql'
 import { toStoreError } from './errors'
 import { openScope, transactionEnded } from './scope'
 import type { Statements } from './scope'
@@ -77,7 +78,10 @@ function statementsOn(run: Run): Statements {
       const { rows } = await send(text, values, true)
       return rows.map(row => Object.values(bigintsAsText(row)))
     },
-    raw: (text, values) => send(text, values, false),
+    async raw(text, values) {
+      requireOrdinary(text)
+      return send(text, values, false)
+    },
     async script(text) {
       await send(text, [], false)
     },
@@ -127,8 +131,11 @@ function joined(client: unknown): Joined {
   return { target: client, run: (text, values) => (client as unknown as QueryClient).query(text, values) as Promise<Answer> }
 }
 
+// Takes one statement only, also without values; pg's types don't know it.
+const EXTENDED = { queryMode: 'extended' }
+
 function onPg(client: PgClient): Run {
-  return (text, values, own) => client.query({ text, values, ...(own && { types: textual }) })
+  return (text, values, own) => client.query({ text, values, ...own ? { types: textual } : EXTENDED } as QueryConfig)
 }
 
 /** Plugins of Kysely may rename columns; ours are known by their names. */

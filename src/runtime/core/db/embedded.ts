@@ -15,6 +15,8 @@ export interface Embedded {
   database: PGlite
   /** Set inside a transaction, by whichever store: there is one connection. */
   inside: AsyncLocalStorage<{ open: boolean }>
+  /** Sets again what its connection was given at the start. */
+  settings(): string
   close(): Promise<void>
 }
 
@@ -45,8 +47,9 @@ const shared = (globalThis as typeof globalThis & { [KEY]?: Map<string, Shared> 
 
 export async function openMemory(driver: Driver, durability: Durability): Promise<Embedded> {
   const database = await driver.PGlite.create()
-  if (durability === 'relaxed') await database.exec(RELAX)
-  return { database, inside: new AsyncLocalStorage(), close: () => database.close() }
+  const settings = durability === 'relaxed' ? RELAX : RESTORE
+  await database.exec(settings)
+  return { database, inside: new AsyncLocalStorage(), settings: () => settings, close: () => database.close() }
 }
 
 /**
@@ -151,14 +154,15 @@ async function restored(opened: Opened, durability: Durability): Promise<Opened>
   return opened
 }
 
-function handleOf(identity: string, of: Shared, { database, inside, lock }: Opened): Embedded {
+function handleOf(identity: string, of: Shared, opened: Opened): Embedded {
+  const { database, inside, lock } = opened
   let closing: Promise<void> | undefined
   const close = async () => {
     if (--of.users > 0) return
     of.closing = shutDown(database, lock).finally(() => shared.delete(identity))
     return of.closing
   }
-  return { database, inside, close: () => closing ??= close() }
+  return { database, inside, settings: () => opened.relaxed ? RELAX : RESTORE, close: () => closing ??= close() }
 }
 
 async function shutDown(database: PGlite, lock: DirectoryLock): Promise<void> {

@@ -51,6 +51,10 @@ const PLAN: Meaning = { code: 'DATABASE', retryable: true, advice: 'a table was 
 const PROTOCOL = '08P01'
 const PARAMETERS: Meaning = { code: 'INVALID_VALUE', advice: 'a statement takes the parameters it names, and 65,535 of them at most' }
 
+const SYNTAX = '42601'
+const PARSING_MESSAGE = 'exec_parse_message'
+const SEVERAL: Meaning = { code: 'INVALID_CALL', advice: 'query() takes one statement at a time' }
+
 // Node reports these by `code`.
 const SOCKET_CODES = new Set([
   'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT',
@@ -114,6 +118,7 @@ interface ServerError {
 function bySqlState(sqlState: string, error: ServerError): Meaning {
   if (sqlState === OUTDATED_PLAN && error.routine === PLAN_CHANGED) return PLAN
   if (sqlState === PROTOCOL && error.routine !== undefined && !isFatal(error)) return PARAMETERS
+  if (sqlState === SYNTAX && error.routine === PARSING_MESSAGE) return SEVERAL
   const meaning = meaningIn(BY_SQLSTATE, sqlState)
   if (isFatal(error)) return meaning?.code === 'TIMEOUT' ? meaning : refusalOf(error) ?? GONE
   // From a place that does not say how bad it is.

@@ -1,6 +1,7 @@
-import type { Pool } from 'pg'
+import type { Pool, PoolClient } from 'pg'
 import { StoreError } from '../errors'
 import { borrow, lossOf } from './borrow'
+import { RESET_SETTINGS, withCallersSql } from './callerSql'
 import { isUseless } from './errors'
 import { openScope } from './scope'
 import { onClient, querying } from './send'
@@ -21,12 +22,17 @@ export async function inTransaction<T>(
     if (isUseless(failure)) useless ??= failure
   })
   const queryTimeout = patient ? NO_LIMIT_MS : wire.queryTimeout
-  const scope = openScope(querying(send, wire, queryTimeout))
+  const callers = withCallersSql(querying(send, wire, queryTimeout))
+  const scope = openScope(callers.statements)
   try {
     // Whatever the default of the database is: a stricter level has failures of its own.
     await send({ text: `begin isolation level ${isolation}${patient ? '; set local statement_timeout = 0' : ''}`, query_timeout: queryTimeout })
     const result = await work(scope.session)
     await scope.finish()
+    callers.check()
+    if (isOver(client)) throw endedInTheMiddle()
+    // Behind a pooler the settings stay with its connection to the server, which is not ours to end.
+    if (callers.isChanged()) await send({ text: RESET_SETTINGS, query_timeout: queryTimeout })
     const { command } = await send({ text: 'commit', query_timeout: queryTimeout })
     if (command === 'ROLLBACK') throw failedBefore()
     return result
@@ -42,7 +48,7 @@ export async function inTransaction<T>(
     throw error
   }
   finally {
-    client.release(useless ?? lossOf(client))
+    client.release(useless ?? lossOf(client) ?? callers.isChanged())
   }
 }
 
@@ -55,6 +61,13 @@ function inTime(end: Promise<void>, ms: number): Promise<boolean> {
       resolve(true)
     })
   })
+}
+
+/** Whether the transaction has ended by what is not known to end one. The native client does not tell. */
+const isOver = (client: PoolClient & { getTransactionStatus?(): unknown }): boolean => client.getTransactionStatus?.() === 'I'
+
+function endedInTheMiddle(): StoreError {
+  return new StoreError('INVALID_CALL', 'a statement inside of the transaction has ended it: what came before it was kept or not, as it said, and what came after it was kept')
 }
 
 /** PostgreSQL answers the commit of a failed transaction by rolling back, without an error. */

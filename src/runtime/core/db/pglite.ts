@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
-import type { PGlite } from '@electric-sql/pglite'
 import { StoreError, messageOf } from '../errors'
 import { pglitePath } from '../pgliteUrl'
 import type { IsolationLevel } from '../types/index'
 import { openDirectory, openMemory, refuseInside } from './embedded'
 import type { Embedded } from './embedded'
+import { RESET_SETTINGS, withCallersSql } from './callerSql'
 import { toStoreError } from './errors'
 import { statementsOn } from './pgliteStatements'
 import { openReader } from './pgliteReader'
@@ -42,7 +42,8 @@ async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
   }
 }
 
-function session({ database, inside, close }: Embedded, label: string): Db {
+function session(embedded: Embedded, label: string): Db {
+  const { database, inside, close } = embedded
   // One connection: a call on the store itself, made while its own caller holds the transaction, never ends.
   const guarded = <A extends unknown[], T>(run: (...args: A) => Promise<T>) => async (...args: A): Promise<T> => {
     refuseInside(inside)
@@ -63,7 +64,7 @@ function session({ database, inside, close }: Embedded, label: string): Db {
     atomic: guarded(async (work, given) => {
       // What was begun inside and goes on after the end may call the store again.
       const place = { open: true }
-      return inTransaction(database, session => inside.run(place, () => work(session)), given?.isolation).finally(() => {
+      return inTransaction(embedded, session => inside.run(place, () => work(session)), given?.isolation).finally(() => {
         place.open = false
       })
     }) as Session['atomic'],
@@ -78,16 +79,26 @@ function session({ database, inside, close }: Embedded, label: string): Db {
   }
 }
 
-async function inTransaction<T>(database: PGlite, work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T> {
+// The user of a server without others, which `reset` does not know.
+const OWN_USER = 'set session authorization postgres'
+
+async function inTransaction<T>({ database, settings }: Embedded, work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T> {
   // PGlite's own errors (a failing commit) come back unchanged, the caller's as they were thrown.
   let thrown: { error: unknown } | undefined
+  let isChanged = () => false
   try {
     return await database.transaction(async (tx) => {
-      const scope = openScope(statementsOn(tx))
+      const statements = statementsOn(tx)
+      const callers = withCallersSql(statements)
+      isChanged = callers.isChanged
+      const scope = openScope(callers.statements)
       try {
         if (isolation) await scope.session.script(`set transaction isolation level ${isolation}`)
         const result = await work(scope.session)
         await scope.finish()
+        callers.check()
+        // What was set, opened or made for the session would be there for all who come later: there is no other connection.
+        if (isChanged()) await statements.script(`${RESET_SETTINGS}; ${OWN_USER}; ${settings()}; close all; discard temp; deallocate all`)
         return result
       }
       catch (error) {
@@ -98,6 +109,8 @@ async function inTransaction<T>(database: PGlite, work: (session: Session) => Pr
     })
   }
   catch (error) {
+    // They are not rolled back.
+    if (isChanged()) await database.exec('deallocate all')
     throw thrown ? thrown.error : toStoreError(error)
   }
 }

@@ -15,6 +15,8 @@ const MAX_ATTEMPTS = 10
 /** `pg` takes a time-out of its own for each query, which its types don't know. */
 export interface Query extends QueryConfig {
   query_timeout?: number
+  /** `extended` takes one statement only, also without values. */
+  queryMode?: string
   rowMode?: string
 }
 
@@ -38,7 +40,7 @@ export function querying(send: Send, wire: Wire, queryTimeout: number): Statemen
   return {
     query: <R extends Row>(statement: Statement) => sendOwn<R>(statement, own),
     queryLists: async statement => (await sendOwn(statement, lists)).rows as unknown as unknown[][],
-    raw: (text, values) => send({ text, values, ...limit }),
+    raw: (text, values) => send({ text, values, queryMode: 'extended', ...limit }),
     async script(text) {
       await send({ text, ...limit })
     },
