@@ -68,4 +68,11 @@ describe('the command line finds its database', () => {
     expect(await runCli(['status'])).toMatchObject({ code: 1, stderr: expect.stringContaining('give --url, or set NUXT_NVENT_STORE_POSTGRES_CONNECTION, DATABASE_URL, POSTGRES_URL') as string })
     expect(await runCli(['status', '--url', 'pglite://memory', '--prefix', 'x'.repeat(40)])).toMatchObject({ code: 1, stderr: expect.stringContaining('is 40 bytes long') as string })
   })
+
+  it('or says what is wrong with the URL, and shows no part of it', async () => {
+    const { code, stderr } = await runCli(['status', '--url', 'mysql://app:s3cr@db.test/app'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('--url has the scheme mysql://')
+    expect(stderr).not.toMatch(/5432\/?[ (]|unreadable|s3cr/)
+  })
 })
