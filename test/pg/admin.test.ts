@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { eventually } from '../setup/eventually'
 import type { StoreEvents } from '../../src/runtime/core/index'
 import { createStore, migrations, prometheusText } from '../../src/runtime/core/index'
 import { administer, freshDatabase, openStore, serverUrl } from '../setup/database'
@@ -30,11 +31,11 @@ describe.each(servers)('admin on $name', ({ server }) => {
       `alter database "${name}" allow_connections false`,
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
     ])
-    await vi.waitFor(() => expect(heard).toEqual([['lost', 'CONNECTION']]), { timeout: 30_000 })
+    await eventually(() => expect(heard).toEqual([['lost', 'CONNECTION']]))
     await expect(store.kv.get('a')).rejects.toMatchObject({ name: 'StoreError' })
     expect(await store.admin.health()).toMatchObject({ status: 'down' })
     await administer(server, [`alter database "${name}" allow_connections true`])
-    await vi.waitFor(() => expect(heard).toEqual([['lost', 'CONNECTION'], ['restored', 'number']]), { timeout: 30_000 })
+    await eventually(() => expect(heard).toEqual([['lost', 'CONNECTION'], ['restored', 'number']]))
     expect(await store.kv.get('a')).toBe(1)
     expect(store.admin.metrics().connection).toEqual({ lost: 1, restored: 1 })
   })
@@ -46,7 +47,7 @@ describe.each(servers)('admin on $name', ({ server }) => {
     await store.ready()
     const slow = store.transaction(tx => tx.query('select pg_sleep(0.5)'))
     const waiting = store.kv.get('a')
-    await vi.waitFor(() => expect(store.admin.metrics().pool).toEqual({ total: 1, idle: 0, waiting: 1, max: 1 }))
+    await eventually(() => expect(store.admin.metrics().pool).toEqual({ total: 1, idle: 0, waiting: 1, max: 1 }))
     const health = store.admin.health()
     await Promise.all([slow, waiting])
     expect(await health).toMatchObject({ status: 'ok' })
@@ -59,7 +60,7 @@ describe.each(servers)('admin on $name', ({ server }) => {
     const client = await pool.connect()
     await client.query('select pg_advisory_lock(7)')
     const held = store.transaction(tx => tx.query('select pg_advisory_xact_lock(7)'))
-    await vi.waitFor(() => expect(store.admin.metrics().pool).toMatchObject({ idle: 0 }))
+    await eventually(() => expect(store.admin.metrics().pool).toMatchObject({ idle: 0 }))
     expect(await store.admin.health({ timeoutMs: 50 })).toMatchObject({
       status: 'down', checks: { database: { status: 'down', reason: 'TIMEOUT' }, pool: { status: 'degraded' } }, error: { code: 'TIMEOUT' },
     })

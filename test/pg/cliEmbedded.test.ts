@@ -44,9 +44,9 @@ describe('an embedded database that an app has open', () => {
 
   it('can be followed while the app writes', async () => {
     const { child, ended, stdout } = await startCli(['tail', 'orders:1', '--json', '--url', pgliteUrl(directory)])
-    await expect.poll(stdout, { timeout: 60_000 }).toContain('"data":1')
+    await expect.poll(stdout).toContain('"data":1')
     await store.stream.append('orders:1', { type: 'counted', data: 2 })
-    await expect.poll(stdout, { timeout: 60_000 }).toContain('"data":2')
+    await expect.poll(stdout).toContain('"data":2')
     child.kill('SIGINT')
     expect(await ended).toMatchObject({ code: 0 })
   })

@@ -24,10 +24,10 @@ describe.each(servers)('tail on $name', ({ server }) => {
 
   it('prints what is there, then what comes, once each, and ends cleanly by Ctrl-C', async () => {
     const { child, ended, stdout } = await tail()
-    await expect.poll(() => dataOf(stdout()), { timeout: 20_000 }).toEqual([1, 2, 3])
+    await expect.poll(() => dataOf(stdout())).toEqual([1, 2, 3])
     await store.stream.append('orders:2', { type: 'counted', data: 0 })
     await store.stream.append('orders:1', { type: 'counted', data: 4 })
-    await expect.poll(() => dataOf(stdout()), { timeout: 20_000 }).toEqual([1, 2, 3, 4])
+    await expect.poll(() => dataOf(stdout())).toEqual([1, 2, 3, 4])
     child.kill('SIGINT')
     const { code, stderr } = await ended
     expect({ code, errors: /error/i.test(stderr) }).toEqual({ code: 0, errors: false })
@@ -46,7 +46,7 @@ describe.each(servers)('tail on $name', ({ server }) => {
     expect(rows((await (await glob('--no-follow', '--json', '--from', ids[1]!, '--limit', '1')).ended).stdout)).toEqual(['orders:1 3'])
     expect((await (await glob('--no-follow')).ended).stdout).toMatch(/^\d+\t\S+Z\torders:1\tcounted\t/)
     const { ended, stdout } = await glob('--limit', '6', '--json')
-    await expect.poll(() => rows(stdout()), { timeout: 20_000 }).toEqual(there)
+    await expect.poll(() => rows(stdout())).toEqual(there)
     await store.stream.append('orders:3', { type: 'counted', data: 5 })
     await store.stream.append('orders:1', { type: 'counted', data: 6 })
     expect(rows((await ended).stdout)).toEqual([...there, 'orders:3 5', 'orders:1 6'])
@@ -58,8 +58,8 @@ describe.each(servers)('tail on $name', ({ server }) => {
     await expect.poll(async () => {
       await store.stream.append('orders:1', { type: 'counted', data: ++last })
       return dataOf(stdout()).length
-    }, { timeout: 20_000, interval: 5 }).toBeGreaterThan(10)
-    await expect.poll(() => dataOf(stdout()).at(-1), { timeout: 20_000 }).toBe(last)
+    }, { interval: 5 }).toBeGreaterThan(10)
+    await expect.poll(() => dataOf(stdout()).at(-1)).toBe(last)
     expect(dataOf(stdout())).toEqual(Array.from({ length: last }, (_, at) => at + 1))
     child.kill('SIGTERM')
     expect((await ended).code).toBe(0)
@@ -76,7 +76,7 @@ describe.each(servers)('tail on $name', ({ server }) => {
     await expect.poll(async () => {
       await store.stream.append('orders:1', { type: 'counted', data: ++last })
       return live.stdout()
-    }, { timeout: 20_000 }).not.toBe('')
+    }).not.toBe('')
     const { stdout, code } = await live.ended
     expect(code).toBe(0)
     expect(dataOf(stdout)[0]).toBeGreaterThan(3)
@@ -89,7 +89,7 @@ describe.each(servers)('tail on $name', ({ server }) => {
 
   it('ends when its reader has gone', async () => {
     const { child, ended, stdout } = await tail()
-    await expect.poll(() => dataOf(stdout()).length, { timeout: 20_000 }).toBe(3)
+    await expect.poll(() => dataOf(stdout()).length).toBe(3)
     child.stdout.destroy()
     await store.stream.append('orders:1', { type: 'counted', data: 4 })
     expect((await ended).code).toBe(0)

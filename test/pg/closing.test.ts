@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { eventually } from '../setup/eventually'
 import { CALLBACK_GRACE_MS } from '../../src/runtime/core/features/follower'
 import type { Store } from '../../src/runtime/core/index'
 import { pglite, postgres18 } from '../setup/backends'
 
-const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 30_000, interval: 10 })
 const never = new Promise<void>(() => {})
 
 /** Something that happens once. */

@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import pg from 'pg'
+import { eventually } from '../setup/eventually'
 import { createStore } from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/index'
 import { pglite } from '../setup/backends'
 import { administer, freshDatabase, hasServer } from '../setup/database'
 
-const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 45_000, interval: 20 })
 const names = (from: number, to: number, name: string) => Array.from({ length: to - from + 1 }, (_, at) => `${name} ${from + at}`)
 
 async function append(store: Store, subject: string, datas: string[]): Promise<void> {
@@ -55,7 +55,7 @@ describe.skipIf(!hasServer('pg18'))('a database that was put back to an earlier 
         `alter database ${pg.escapeIdentifier(database.name)} allow_connections false`,
         `select pg_terminate_backend(pid) from pg_stat_activity where datname = ${pg.escapeLiteral(database.name)}`,
       ])
-      await vi.waitFor(() => administer('pg18', statements), { timeout: 20_000, interval: 50 })
+      await eventually(() => administer('pg18', statements))
     }
     await asTemplate([`create database ${pg.escapeIdentifier(copy)} template ${pg.escapeIdentifier(database.name)}`])
     await administer('pg18', [`alter database ${pg.escapeIdentifier(database.name)} allow_connections true`])
@@ -98,7 +98,7 @@ describe.skipIf(!hasServer('pg18'))('a database that was put back to an earlier 
     const { reader, seen, replace } = await replaced('a:1', { before: 5, lost: 10, after: 0 })
     await replace()
     const resumed: unknown[] = []
-    await vi.waitFor(() => reader.stream.subscribe('a:1', ({ data }) => resumed.push(data), { from: '15' }), { timeout: 20_000, interval: 50 })
+    await eventually(() => reader.stream.subscribe('a:1', ({ data }) => resumed.push(data), { from: '15' }))
     await append(reader, 'a:1', names(1, 3, 'later'))
     await eventually(() => Object.values(seen).forEach(list => expect(list.slice(-3)).toEqual(names(1, 3, 'later'))))
     await eventually(() => expect(resumed).toEqual(names(1, 3, 'later')))
@@ -109,7 +109,7 @@ describe.skipIf(!hasServer('pg18'))('a database that was put back to an earlier 
     const quiet: unknown[] = []
     await reader.stream.subscribe('b:*', ({ data }) => quiet.push(data))
     await replace()
-    await vi.waitFor(() => append(reader, 'b:1', ['b']), { timeout: 20_000, interval: 50 })
+    await eventually(() => append(reader, 'b:1', ['b']))
     await eventually(() => expect(quiet).toEqual(['b']))
   })
 
@@ -122,7 +122,7 @@ describe.skipIf(!hasServer('pg18'))('a database that was put back to an earlier 
       if (read.length === 700) {
         await replace()
         isReplaced = true
-        await vi.waitFor(() => reader.kv.get('a'), { timeout: 20_000, interval: 50 })
+        await eventually(() => reader.kv.get('a'))
       }
     }
     expect(isReplaced).toBe(true)
@@ -160,7 +160,7 @@ describe.skipIf(!hasServer('pg18'))('a database that was put back to an earlier 
     await append(reader, 'a:2', ['other'])
     await reader.stream.delete('a:1')
     await administer('pg18', [`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${pg.escapeLiteral(database.name)}`])
-    await vi.waitFor(() => append(reader, 'a:1', ['last']), { timeout: 20_000, interval: 50 })
+    await eventually(() => append(reader, 'a:1', ['last']))
     await eventually(() => Object.values(seen).forEach(list => expect(list.at(-1)).toBe('last')))
     expect(seen).toEqual({ subject: [...names(1, 5, 'new'), 'last'], glob: [...names(1, 5, 'new'), 'last'], loop: [...names(1, 5, 'old'), ...names(1, 5, 'new'), 'last'] })
     expect(logger.warn.mock.calls.flat().join()).not.toContain('gone back')

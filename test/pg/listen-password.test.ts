@@ -35,7 +35,7 @@ describe.each(servers)('listening on $name', ({ server }) => {
         logger: { info() {}, warn: message => void warnings.push(message), error() {} },
       })
       await store.stream.subscribe('orders:1', () => {})
-      await expect.poll(() => database.sql('select 1 from pg_stat_activity where datname = current_database() and query ilike \'listen %\''), { timeout: 20_000 })
+      await expect.poll(() => database.sql('select 1 from pg_stat_activity where datname = current_database() and query ilike \'listen %\''))
         .toHaveLength(1)
       expect(warnings).toEqual([])
       await store.close()

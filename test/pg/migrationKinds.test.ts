@@ -79,7 +79,7 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
     })
     const ended = once(child, 'close')
     return {
-      says: (text: string) => expect.poll(() => said, { timeout: 30_000 }).toContain(text),
+      says: (text: string) => expect.poll(() => said).toContain(text),
       kill: async () => {
         child.kill('SIGKILL')
         await ended

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../setup/eventually'
 import type { Store } from '../../src/runtime/core/index'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
@@ -56,6 +57,6 @@ describe.skipIf(!hasPgBouncer()).each(servers)('the global order behind a pooler
     await reading
     const all = committed.sort((a, b) => Number(a) - Number(b))
     expect(seen).toEqual(all)
-    await vi.waitFor(() => expect(subscribed).toEqual(all), { timeout: 20_000 })
+    await eventually(() => expect(subscribed).toEqual(all))
   })
 })

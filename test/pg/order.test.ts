@@ -66,7 +66,7 @@ describe.each(servers)('the global order on $name', ({ server }) => {
       await holder.query('begin; select * from nvent_heads where subject = \'orders:held\' for update')
       const before = await lastId()
       const appending = append()
-      await expect.poll(locks, { timeout: 10_000 }).toMatchObject([{ objid: String(before) }])
+      await expect.poll(locks).toMatchObject([{ objid: String(before) }])
       expect(await lastId(), `form ${at}`).toBe(before)
       await holder.query('commit')
       await appending
@@ -221,7 +221,7 @@ describe.each(servers)('the global order on $name', ({ server }) => {
     await committedSome(3 / 4)
     // The stranger's transaction is older than all of this, and still open: nobody waits for it.
     const newest = committed.at(-1)
-    await expect.poll(() => seen.some(({ id }) => id === newest), { timeout: 20_000 }).toBe(true)
+    await expect.poll(() => seen.some(({ id }) => id === newest)).toBe(true)
     await unrelated.query('rollback')
     await committedSome(1)
     writing = false

@@ -39,7 +39,7 @@ describe.each(servers)('connections on $name', ({ server }) => {
       await Promise.all([...calls, closed])
       expect(done).toEqual([...calls.map(() => 'call'), 'closed'])
       expect(await database.sql('select count(*)::int as count from nvent_kv where key like \'closing:%\'')).toEqual([{ count: 20 }])
-      await expect.poll(connections, { timeout: 30_000 }).toBe(0)
+      await expect.poll(connections).toBe(0)
     })
 
     it('end once, however often it closes', async () => {
@@ -74,7 +74,7 @@ describe.each(servers)('connections on $name', ({ server }) => {
       const errors: unknown[] = []
       await store.stream.subscribe('orders:1', () => {}, { onError: error => void errors.push(error) })
       await store.close()
-      await expect.poll(connections, { timeout: 30_000 }).toBe(0)
+      await expect.poll(connections).toBe(0)
       // One that had stayed would have asked the closed store by now, and told of its refusal.
       await sleep(100)
       expect(errors).toEqual([])
@@ -109,7 +109,7 @@ describe.each(servers)('connections on $name', ({ server }) => {
   describe('that break in a transaction', () => {
     const terminate = async (pid: unknown) => {
       await database.sql('select pg_terminate_backend($1)', [pid])
-      await expect.poll(() => database.sql('select pid from pg_stat_activity where pid = $1', [pid]), { timeout: 30_000 }).toEqual([])
+      await expect.poll(() => database.sql('select pid from pg_stat_activity where pid = $1', [pid])).toEqual([])
     }
 
     it.each([

@@ -91,7 +91,7 @@ describe.each(servers)('rows that others hold locked on $name', ({ server }) => 
           await locked(lock, stuck, async () => {
             for (const [at, key] of stuck.entries()) {
               late.push(run(store, key))
-              await expect.poll(waiting, { timeout: 30_000 }).toBe(at + 1)
+              await expect.poll(waiting).toBe(at + 1)
             }
             // Later calls on the same keys wait behind them, and take no connection.
             late.push(...stuck.flatMap(key => Object.values(calls).map(again => again(store, key))))
@@ -116,7 +116,7 @@ describe.each(servers)('rows that others hold locked on $name', ({ server }) => 
       await locked(lock, stuck, async () => {
         for (const [at, key] of stuck.slice(0, 9).entries()) {
           late.push(calls.set!(store, key))
-          await expect.poll(waiting, { timeout: 30_000 }).toBe(at + 1)
+          await expect.poll(waiting).toBe(at + 1)
         }
         const refused = await Promise.allSettled([...stuck.slice(9), `all:${batching}:free`].map(key => calls.set!(store, key)))
         for (const outcome of refused) {

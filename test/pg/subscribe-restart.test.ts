@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { eventually } from '../setup/eventually'
 import type { Store } from '../../src/runtime/core/index'
 import { embeddedBinaries } from '../setup/binaries'
 import { openStore } from '../setup/database'
 import { startServer } from '../setup/postgres'
 import type { Server } from '../setup/postgres'
-
-const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 45_000, interval: 20 })
 
 describe('subscriptions across a restart of the server', () => {
   let server: Server
@@ -49,7 +48,7 @@ describe('subscriptions across a restart of the server', () => {
     await sleep(300)
     await server.start()
     await sleep(300)
-    const { id: later } = await vi.waitFor(() => writer.stream.append(subject, { type: 'later' }), { timeout: 20_000, interval: 50 })
+    const { id: later } = await eventually(() => writer.stream.append(subject, { type: 'later' }))
     await eventually(() => Object.values(seen).forEach(list => expect(list).toContain(later)))
     writing = false
     await Promise.all(writers)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { eventually } from '../setup/eventually'
 import type { EventRecord, Store } from '../../src/runtime/core/index'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import { freshDatabase, openStore } from '../setup/database'
@@ -9,7 +10,6 @@ import { servers } from './servers'
 // Longer than any test: who polls that seldom has to be woken.
 const NEVER_MS = 10 * 60_000
 const range = (count: number) => Array.from({ length: count }, (_, at) => at)
-const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 20_000, interval: 10 })
 
 describe.each(servers)('subscriptions on $name', ({ server }) => {
   let database: Database

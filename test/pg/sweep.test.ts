@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, vi } from 'vitest'
+import { eventually } from '../setup/eventually'
 import type { StoreEvents, StoreOptions } from '../../src/runtime/core/index'
 import { freshDatabase, openStore } from '../setup/database'
 import { servers } from './servers'
@@ -22,9 +23,9 @@ describe.each(servers)('the sweep on $name', ({ server }) => {
       create trigger noted after delete on nvent_kv referencing old table as gone for each statement execute function noted()`)
     const store = open()
     await store.ready()
-    await vi.waitFor(async () => expect(await left()).toBe(0), { timeout: 30_000 })
+    await eventually(async () => expect(await left()).toBe(0))
     expect(await database.sql('select n from steps where n > 0')).toEqual([{ n: 1_000 }, { n: 1_000 }, { n: 500 }])
-    await vi.waitFor(() => expect(store.admin.metrics().sweep).toMatchObject({ removed: 2_500, failures: 0 }))
+    await eventually(() => expect(store.admin.metrics().sweep).toMatchObject({ removed: 2_500, failures: 0 }))
   })
 
   it('is left to the instance that is at it', async () => {
@@ -40,11 +41,11 @@ describe.each(servers)('the sweep on $name', ({ server }) => {
       const stores = [open(), open()]
       await Promise.all(stores.map(store => store.ready()))
       const busy = () => stores.map(store => store.admin.metrics().sweep.busy)
-      await vi.waitFor(() => expect(Math.max(...busy())).toBeGreaterThan(2), { timeout: 30_000 })
+      await eventually(() => expect(Math.max(...busy())).toBeGreaterThan(2))
       expect(Math.min(...busy()), 'one of them is at work').toBe(0)
       expect(await left()).toBe(2_500)
       await client.query('commit')
-      await vi.waitFor(async () => expect(await left()).toBe(0), { timeout: 30_000 })
+      await eventually(async () => expect(await left()).toBe(0))
     }
     finally {
       client.release(true)
@@ -77,11 +78,11 @@ describe.each(servers)('the sweep on $name', ({ server }) => {
     const heard: StoreEvents['error'][] = []
     store.admin.on('error', event => heard.push(event))
     await store.ready()
-    await vi.waitFor(() => expect(heard.length).toBeGreaterThan(1), { timeout: 30_000 })
+    await eventually(() => expect(heard.length).toBeGreaterThan(1))
     expect(heard[0]).toMatchObject({ operation: 'sweep', error: { code: 'DATABASE' } })
     expect(warn).toHaveBeenCalledWith('expired keys could not be removed: refused')
     expect(await store.admin.health()).toMatchObject({ status: 'degraded', checks: { sweep: { status: 'degraded', reason: 'the last run failed with DATABASE' } } })
     await database.sql('drop trigger refuse on nvent_kv')
-    await vi.waitFor(async () => expect(await left()).toBe(0), { timeout: 30_000 })
+    await eventually(async () => expect(await left()).toBe(0))
   })
 })

@@ -4,9 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp, defineEventHandler, toNodeListener } from 'h3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { eventually } from '../setup/eventually'
 import type { EventResponse } from '../../src/runtime/nitro2/eventResponse'
-
-const eventually = (check: () => void) => vi.waitFor(check, { timeout: 8_000, interval: 5 })
 
 describe('an answer of server-sent events', () => {
   let server: Server

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/errors'
 import { QUEUE, follow } from '../../src/runtime/core/features/follower'
 import type { Leader } from '../../src/runtime/core/features/follower'
@@ -35,7 +36,7 @@ describe('reading that fails', () => {
     ['nothing sensible is thrown', undefined],
   ])('goes on when %s', async (_, error) => {
     const { follower, seen, ends, troubles } = setUp([error])
-    await vi.waitFor(() => expect(seen).toEqual(['1']), { timeout: 5_000 })
+    await eventually(() => expect(seen).toEqual(['1']))
     expect([ends, troubles]).toEqual([[], [error]])
     await follower.stop()
   })
@@ -43,7 +44,7 @@ describe('reading that fails', () => {
   it.each(['INVALID_VALUE', 'INVALID_CALL', 'CLOSED'] as const)('ends it with %s, which will not mend', async (code) => {
     const error = new StoreError(code, 'no')
     const { ends } = setUp([error])
-    await vi.waitFor(() => expect(ends).toEqual([error]))
+    await eventually(() => expect(ends).toEqual([error]))
   })
 })
 
@@ -80,31 +81,31 @@ function setUp({ length = 0, blocked = false } = {}) {
 describe('a follower', () => {
   it('reads history page by page, then goes live', async () => {
     const { seen, reads, leader, follower } = setUp({ length: 250 })
-    await vi.waitFor(() => expect(leader.admit).toHaveBeenCalled())
+    await eventually(() => expect(leader.admit).toHaveBeenCalled())
     expect(reads).toEqual([QUEUE, QUEUE, 50])
     expect(follower.offer(eventOf(251))).toBe(true)
-    await vi.waitFor(() => expect(seen).toEqual(range(1, 251)))
+    await eventually(() => expect(seen).toEqual(range(1, 251)))
     await follower.stop()
   })
 
   it('skips what it has read already', async () => {
     const { seen, leader, follower } = setUp({ length: 10 })
-    await vi.waitFor(() => expect(leader.admit).toHaveBeenCalled())
+    await eventually(() => expect(leader.admit).toHaveBeenCalled())
     for (const id of [9, 10, 11, 11, 12]) follower.offer(eventOf(id))
-    await vi.waitFor(() => expect(seen).toEqual(range(1, 12)))
+    await eventually(() => expect(seen).toEqual(range(1, 12)))
     await follower.stop()
   })
 
   it('keeps no more than one queue for a slow callback, then reads what it has left out', async () => {
     const { log, seen, reads, leader, follower, release } = setUp({ blocked: true })
-    await vi.waitFor(() => expect(leader.admit).toHaveBeenCalled())
+    await eventually(() => expect(leader.admit).toHaveBeenCalled())
     const taken = range(1, 10_000).filter((id) => {
       log.push(eventOf(id))
       return follower.offer(eventOf(id))
     })
     expect(taken).toEqual(range(1, QUEUE))
     release()
-    await vi.waitFor(() => expect(seen).toHaveLength(10_000))
+    await eventually(() => expect(seen).toHaveLength(10_000))
     expect(seen).toEqual(range(1, 10_000))
     expect(Math.max(...reads)).toBe(QUEUE)
     await follower.stop()

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { eventually } from '../setup/eventually'
 import { createNotifier } from '../../src/runtime/core/features/notify'
 
 const quiet = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
@@ -9,7 +10,7 @@ describe('a notifier', () => {
     const notifier = createNotifier(send, quiet)
     for (let call = 0; call < 1000; call++) notifier.changed()
     expect(send).toHaveBeenCalledTimes(1)
-    await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(2))
+    await eventually(() => expect(send).toHaveBeenCalledTimes(2))
     await notifier.close()
     expect(send).toHaveBeenCalledTimes(2)
   })
@@ -29,7 +30,7 @@ describe('a notifier', () => {
     const notifier = createNotifier(send, logger)
     notifier.changed()
     notifier.changed()
-    await vi.waitFor(() => expect(send).toHaveBeenCalledTimes(2))
+    await eventually(() => expect(send).toHaveBeenCalledTimes(2))
     expect(logger.warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('no connection'))
     await notifier.close()
   })

@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp, defineEventHandler, toNodeListener } from 'h3'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { eventually } from '../setup/eventually'
 import { createStore } from '../../src/runtime/core/index'
 import type { EventRecord, Store } from '../../src/runtime/core/index'
 import { logger } from '../../src/runtime/logger'
@@ -69,9 +70,9 @@ describe('sendEvents', () => {
     const written = await store.stream.appendMany(subject, ['good', 'bad', 'bad2', 'next'].map(type => ({ type })))
     const client = await connect()
     const types = () => client.messages.map(({ data }) => (data as { type: string }).type)
-    await vi.waitFor(() => expect(types()).toEqual(['good', 'next']), { timeout: 8_000 })
+    await eventually(() => expect(types()).toEqual(['good', 'next']))
     await store.stream.append(subject, { type: 'later' })
-    await vi.waitFor(() => expect(types()).toEqual(['good', 'next', 'later']), { timeout: 8_000 })
+    await eventually(() => expect(types()).toEqual(['good', 'next', 'later']))
 
     expect(seen).toEqual(['good', 'bad', 'bad2', 'next', 'later'])
     expect(error.mock.calls.map(([text]) => text as string)).toEqual([written[1]!, written[2]!].map(({ id }) => expect.stringMatching(`^event ${id} is left out`) as string))
@@ -84,7 +85,7 @@ describe('sendEvents', () => {
     options.map = async ({ type }) => type === 'hidden' ? undefined : { type }
     await store.stream.appendMany(subject, ['hidden', 'shown'].map(type => ({ type })))
     const client = await connect()
-    await vi.waitFor(() => expect(client.messages.map(({ data }) => data)).toEqual([{ type: 'shown' }]), { timeout: 8_000 })
+    await eventually(() => expect(client.messages.map(({ data }) => data)).toEqual([{ type: 'shown' }]))
   })
 
   const noIds = ['yesterday', '-1', '1.5', '1e3', '0x10', '12 13', '99999999999999999999', 'now()', '١٢']

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/errors'
 import { follow } from '../../src/runtime/core/features/follower'
 import { createTail } from '../../src/runtime/core/features/tail'
@@ -40,7 +41,7 @@ describe('the tail', () => {
     })
     tail.join(follower)
     head = 1n
-    await vi.waitFor(() => expect(seen).toEqual(['1']), { timeout: 5_000 })
+    await eventually(() => expect(seen).toEqual(['1']))
     expect([troubles, ends]).toEqual([[error], []])
     await follower.stop()
     await tail.ended()
@@ -91,12 +92,12 @@ describe('the tail', () => {
     await tail.start()
     const first = join('a')
     marks.push(3n)
-    await vi.waitFor(() => expect(reading).toHaveBeenCalledTimes(1))
+    await eventually(() => expect(reading).toHaveBeenCalledTimes(1))
     const second = join('b')
     // Long enough for a follower that does not wait to go live in the middle of the page.
     await new Promise(resolve => setTimeout(resolve, 20))
     goOn()
-    await vi.waitFor(() => expect([first.seen, second.seen]).toEqual([['1', '2'], ['3']]))
+    await eventually(() => expect([first.seen, second.seen]).toEqual([['1', '2'], ['3']]))
     await Promise.all([first.follower.stop(), second.follower.stop()])
     await tail.ended()
   })

@@ -1,4 +1,5 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { eventually } from '../../setup/eventually'
 import { createStore } from '../../../src/runtime/core/index'
 import type { Store, StoreOptions } from '../../../src/runtime/core/index'
 import { collect, expectRefused, failureOf, unique, wrong } from './context'
@@ -181,9 +182,9 @@ export function lifecycleSuite(use: Use): void {
     it('expired keys are removed by a sweep, live ones are not', async () => {
       const { store, sql, table } = await use().openReady({ sweepInterval: 20 })
       await Promise.all([store.kv.set('live', 1, 1000), store.kv.set('for ever', 1), store.kv.set('dead', 1, 0), store.kv.set('dead too', 1, 0)])
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         expect(await sql(`select key from ${table('kv')} order by key`)).toStrictEqual([{ key: 'for ever' }, { key: 'live' }])
-      }, { timeout: 15_000 })
+      })
     })
 
     it('prepare: false works just as well', async () => {

@@ -127,7 +127,7 @@ export function retentionSuite(use: Use): void {
     it('runs by itself where there is an interval', async () => {
       const context = await use().openReady({ retention: [{ subject: '*', maxCount: 1, action: 'drop' }], retentionInterval: 20 })
       await context.store.stream.appendMany('orders:1', [{ type: 'a' }, { type: 'b' }])
-      await expect.poll(() => context.store.stream.read('orders:1'), { timeout: 15_000 }).toHaveLength(1)
+      await expect.poll(() => context.store.stream.read('orders:1')).toHaveLength(1)
       await expect.poll(() => context.store.admin.metrics().retention).toMatchObject({ dropped: 1, failures: 0 })
     })
 

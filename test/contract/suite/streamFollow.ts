@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { eventually } from '../../setup/eventually'
 import type { EventRecord, GlobalEvent } from '../../../src/runtime/core/index'
 import { expectRefused, streamKinds, unique, wrong } from './context'
 import type { Use } from './context'
-
-const eventually = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 10 })
 
 /** What `subscribe` does beyond nvent's contract: history, globs, iteration. */
 export function streamFollowSuite(use: Use): void {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { eventually } from '../../setup/eventually'
 import type { EventRecord } from '../../../src/runtime/core/index'
 import { expectRefused, streamKinds, unique, wrong } from './context'
 import type { Use } from './context'
 
 // A subscription polls: how soon it sees an event is no part of the contract, that it does is.
-const eventually = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 10 })
 
 export function streamSubscribeSuite(use: Use): void {
   describe.each(streamKinds)('stream.subscribe ($kind)', ({ subjectOf }) => {

@@ -1,12 +1,11 @@
 import { type } from 'arktype'
 import * as v from 'valibot'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { eventually } from '../../setup/eventually'
 import { eventCodec } from '../../../src/runtime/core/index'
 import { expectRefused, failureOf, unique, wrong } from './context'
 import type { Use } from './context'
-
-const eventually = (check: () => void) => vi.waitFor(check, { timeout: 15_000, interval: 10 })
 
 /** The same event in each library: a text that is read as a Date, a default, and a rule that needs time. */
 const libraries = {

@@ -22,7 +22,7 @@ async function pair() {
   onTestFinished(() => standby.stop('immediate'))
   await query(primary, 'alter system set synchronous_standby_names = \'*\'')
   await query(primary, 'select pg_reload_conf()')
-  await expect.poll(async () => (await query(primary, 'select sync_state from pg_stat_replication')).rows, { timeout: 20_000 }).toEqual([{ sync_state: 'sync' }])
+  await expect.poll(async () => (await query(primary, 'select sync_state from pg_stat_replication')).rows).toEqual([{ sync_state: 'sync' }])
   const address = await startProxy(primary.port)
   onTestFinished(() => address.close())
   const store = createStore({ connection: address.urlOf(primary.url), poolSize: 6, logger: quiet })
@@ -57,7 +57,7 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await load.stop()
     // Whoever follows catches up on the new primary.
     await store.stream.append('followed:1', { type: 'x', data: 'after' })
-    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['before', 'after'])
+    await expect.poll(() => seen).toEqual(['before', 'after'])
     expect(load.codes().filter(code => code !== 'CONNECTION' && code !== 'TIMEOUT')).toEqual([])
     await load.check(store)
   })
@@ -78,13 +78,13 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await store.stream.subscribe('followed:1', ({ data }) => seen.subject!.push(data))
     await store.stream.subscribe('followed:*', ({ data }) => seen.glob!.push(data))
     const { rows: [reached] } = await query(primary, 'select pg_current_wal_lsn() as lsn')
-    await expect.poll(async () => (await query(standby, `select pg_last_wal_replay_lsn() >= '${reached!.lsn as string}' as ok`)).rows, { timeout: 20_000 }).toEqual([{ ok: true }])
+    await expect.poll(async () => (await query(standby, `select pg_last_wal_replay_lsn() >= '${reached!.lsn as string}' as ok`)).rows).toEqual([{ ok: true }])
     await query(standby, 'alter system set primary_conninfo = \'\'')
     await query(standby, 'select pg_reload_conf()')
-    await expect.poll(async () => (await query(primary, 'select 1 from pg_stat_replication')).rows, { timeout: 20_000 }).toEqual([])
+    await expect.poll(async () => (await query(primary, 'select 1 from pg_stat_replication')).rows).toEqual([])
     // More than the sequence is ahead of its ids in the log of the server.
     const lost = (await appended(store, 'lost', 100)).map(({ data }) => data as unknown)
-    await expect.poll(() => Object.values(seen), { timeout: 20_000 }).toEqual([lost, lost])
+    await expect.poll(() => Object.values(seen)).toEqual([lost, lost])
     address.refuse(true)
     await primary.halt('immediate')
     await query(standby, 'select pg_promote()')
@@ -94,7 +94,7 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await other.close()
     address.lead(standby.port)
     address.refuse(false)
-    await expect.poll(() => Object.values(seen).map(list => list.slice(-150)), { timeout: 40_000 }).toEqual([later, later])
+    await expect.poll(() => Object.values(seen).map(list => list.slice(-150))).toEqual([later, later])
   })
 
   it('that comes late is waited for: until then writes fail with the reason, and reads go on', async () => {
@@ -104,7 +104,7 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await primary.halt('immediate')
     address.lead(standby.port)
     const readOnly = { code: 'CONNECTION', retryable: true, details: { sqlState: '25006' }, message: expect.stringContaining('standby') as string }
-    await expect.poll(() => store.kv.set('a', 2).catch((error: unknown) => error), { timeout: 20_000 }).toMatchObject(readOnly)
+    await expect.poll(() => store.kv.set('a', 2).catch((error: unknown) => error)).toMatchObject(readOnly)
     // Nobody asks any more whether the database is back.
     await restored
     // A transaction must not put its connection back for others to fail on.
@@ -112,7 +112,7 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await expect.poll(address.connections).toBe(0)
     expect(await store.kv.get('a')).toBe(1)
     await query(standby, 'select pg_promote()')
-    await expect.poll(() => store.kv.set('a', 3).then(() => 'done', () => 'not yet'), { timeout: 20_000 }).toBe('done')
+    await expect.poll(() => store.kv.set('a', 3).then(() => 'done', () => 'not yet')).toBe('done')
     expect(await store.kv.get('a')).toBe(3)
   })
   it('gives no global order on the standby, and says why; what it can answer it answers', async () => {
@@ -121,7 +121,7 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await store.stream.append('followed:1', { type: 'x' })
     const reader = createStore({ connection: standby.url, autoMigrate: false, logger: quiet })
     onTestFinished(() => reader.close())
-    await expect.poll(() => reader.kv.get('replicated'), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => reader.kv.get('replicated')).toBe(1)
     const onStandby = { name: 'StoreError', code: 'CONNECTION', retryable: true, message: expect.stringContaining('standby') as string }
     await expect(reader.stream.readAll()[Symbol.asyncIterator]().next()).rejects.toMatchObject(onStandby)
     await expect(reader.stream.subscribe('followed:1', () => {})).rejects.toMatchObject(onStandby)

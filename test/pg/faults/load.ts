@@ -73,7 +73,7 @@ export function startLoad(store: Store, name = 'load'): Load {
     codes: () => [...codes].sort(),
     async progress(count = 50) {
       const goal = acknowledged() + count
-      await expect.poll(acknowledged, { timeout: 30_000, interval: 10 }).toBeGreaterThanOrEqual(goal)
+      await expect.poll(acknowledged, { interval: 10 }).toBeGreaterThanOrEqual(goal)
     },
     async stop() {
       running = false
