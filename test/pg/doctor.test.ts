@@ -92,13 +92,13 @@ describe.each(servers)('doctor on $name', ({ server }) => {
     await database.sql(`grant select, insert, update, delete on all tables in schema public to ${role}`)
     await database.sql(`grant usage on all sequences in schema public to ${role}`)
     await database.sql(`revoke delete, update on nvent_kv from ${role}`)
-    expect(await complaints({ autoMigrate: false }, url)).toEqual(['fail rights: no right to delete, update on nvent_kv'])
+    // An append reads the last value of the sequence of ids.
+    expect(await complaints({ autoMigrate: false }, url)).toEqual(['fail rights: no right to delete, update on nvent_kv; no right to select on nvent_events_id_seq'])
     const pool = openPool(url)
-    const findings = await doctor(fromPool(pool), names).finally(() => pool.end())
-    const advice = findings.find(({ check, level }) => check === 'rights' && level === 'fail')!.advice
-    expect(findings).toContainEqual(expect.objectContaining({ check: 'rights', level: 'warn', message: expect.stringContaining('may not create tables') as string }))
-    await database.sql(advice)
+    const findings = await doctor(fromPool(pool), names, { autoMigrate: false }).finally(() => pool.end())
+    await database.sql(findings.find(({ check }) => check === 'rights')!.advice)
     expect(await complaints({ autoMigrate: false }, url)).toEqual([])
+    expect(await complaints({}, url)).toEqual([expect.stringMatching(/^warn rights: .* may not create tables/)])
     await database.drop()
   })
 
