@@ -9,7 +9,7 @@ const tsconfig = 'test/tsconfig.json'
 export default defineConfig({
   tsconfig,
   test: {
-    globalSetup: './test/setup/servers.ts',
+    globalSetup: ['./test/setup/compile.ts', './test/setup/servers.ts'],
     reporters: ['default', './test/setup/summary.ts'],
     projects: [
       project('unit'),

@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { createJiti } from 'jiti'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { compiled } from '../setup/compiled'
 import { freshDatabase, hasServer, openStore } from '../setup/database'
 import type { Database, Row } from '../setup/database'
 import type { EventRecord, Store, StoreInfo } from '../../src/runtime/core/types/index'
@@ -24,8 +23,7 @@ const SUBJECTS = ['nvent:flow:run:busy', 'nvent:trigger:event:busy', 'orders:bus
 
 /** Starts a store when it is told to, appends an event and says what it found. */
 const STARTER = `
-  import { createJiti } from 'jiti'
-  const { createStore } = await createJiti(process.cwd() + '/').import('./src/runtime/core/index')
+  const { createStore } = await import(process.env.STARTER_STORE)
   const quiet = { info() {}, warn() {}, error() {} }
   process.stdout.write('loaded\\n')
   process.stdin.once('data', async () => {
@@ -37,7 +35,6 @@ const STARTER = `
     process.exit(0)
   })
 `
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 interface Head extends Row { version: string, last_ts: string }
 interface EventRow extends Row { id: string, version: string, ts: string }
@@ -276,12 +273,10 @@ describe.each(SERVERS.filter(([, server]) => hasServer(server)))('concurrency on
   describe('of stores', () => {
     it('brings up eight processes that start at once on an empty database, and each migration runs once', async () => {
       const empty = await freshDatabase(server)
-      // compiled once, then the processes find it in the cache
-      await createJiti(ROOT).import('./src/runtime/core/index')
       const starters = range(8).map(() => spawn(
         process.execPath,
         ['--input-type=module', '--eval', STARTER],
-        { cwd: ROOT, env: { ...process.env, STARTER_URL: empty.url }, stdio: ['pipe', 'pipe', 'pipe'] },
+        { env: { ...process.env, STARTER_STORE: compiled('src/runtime/core/index.ts'), STARTER_URL: empty.url }, stdio: ['pipe', 'pipe', 'pipe'] },
       ))
       try {
         const readers = starters.map(child => createInterface(child.stdout)[Symbol.asyncIterator]())

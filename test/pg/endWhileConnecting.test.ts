@@ -2,13 +2,12 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/index'
+import { compiled } from '../setup/compiled'
 import { freshDatabase } from '../setup/database'
 
-const cwd = fileURLToPath(new URL('../..', import.meta.url))
 const silent = { info: () => {}, warn: () => {}, error: () => {} }
 // The attempts of both go on for longer than any test.
 const PATIENCE = { connectTimeout: 3_600_000 }
@@ -78,16 +77,14 @@ describe.each(['a host that never answers', 'a port where nothing listens'])('a 
 /** A program of its own with `store` and `announce`. */
 function start(code: string, options: object) {
   const script = `
-    const { createJiti } = require('jiti')
-    const jiti = createJiti(process.cwd() + '/')
-    const load = path => jiti.import('./src/runtime/' + path)
-    load('core/index.ts').then(async ({ createStore }) => {
-      const { announce } = await load('announce.ts')
-      const store = createStore(JSON.parse(process.argv[1]))
+    const [, core, announcing, options] = process.argv
+    import(core).then(async ({ createStore }) => {
+      const { announce } = await import(announcing)
+      const store = createStore(JSON.parse(options))
       ${code}
     })
   `
-  const child = spawn(process.execPath, ['--eval', script, JSON.stringify(options)], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--eval', script, compiled('src/runtime/core/index.ts'), compiled('src/runtime/announce.ts'), JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   let logs = ''
   for (const out of [child.stdout, child.stderr]) out.on('data', (chunk: Buffer) => (logs += chunk.toString()))

@@ -9,6 +9,7 @@ import { openPglite } from '../../src/runtime/core/db/pglite'
 import { migrationSql, plan } from '../../src/runtime/core/migrate/plan'
 import { migrate, requireCurrent, rollback } from '../../src/runtime/core/migrate/run'
 import type { Migration } from '../../src/runtime/core/migrate/types'
+import { compiled } from '../setup/compiled'
 import { freshDatabase, onFileEnd } from '../setup/database'
 import type { Database } from '../setup/database'
 import { hasPgBouncer, startPgBouncer } from '../setup/pgbouncer'
@@ -36,16 +37,15 @@ const rewritten = inStatements(2, `
   alter table "{schema}"."{prefix}_big" alter column c set not null;
 `)
 
+const MODULES = ['src/runtime/core/migrate/run.ts', 'src/runtime/core/db/pg.ts']
+
 /** Runs a migration in a process of its own, which says what it does. */
 const RUNNER = `
-  import { createJiti } from 'jiti'
   import pg from 'pg'
-  const jiti = createJiti(process.cwd() + '/')
-  const { migrate } = await jiti.import('./src/runtime/core/migrate/run')
-  const { fromPool } = await jiti.import('./src/runtime/core/db/pg')
+  const { names, migrations, modules } = JSON.parse(process.env.RUNNER_INPUT)
+  const [{ migrate }, { fromPool }] = await Promise.all(modules.map(path => import(path)))
   const pool = new pg.Pool({ connectionString: process.env.RUNNER_URL })
   pool.on('error', () => {})
-  const { names, migrations } = JSON.parse(process.env.RUNNER_INPUT)
   const say = message => process.stdout.write(JSON.stringify(message) + '\\n')
   say(await migrate(fromPool(pool), names, migrations, { onProgress: say }))
   await pool.end()
@@ -71,7 +71,7 @@ describe.each(servers)('kinds of migrations on $name', ({ server }) => {
   function startRunner(migrations: Migration[]) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', RUNNER], {
       cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, RUNNER_URL: database.url, RUNNER_INPUT: JSON.stringify({ names, migrations }) },
+      env: { ...process.env, RUNNER_URL: database.url, RUNNER_INPUT: JSON.stringify({ names, migrations, modules: MODULES.map(compiled) }) },
     })
     let said = ''
     child.stdout.on('data', (chunk: Buffer) => {

@@ -3,10 +3,8 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { compiled } from './compiled'
 import { onFileEnd } from './database'
-
-const ENTRY = fileURLToPath(new URL('./cli.mjs', import.meta.url))
 
 // Nothing of the machine the tests run on decides which database is meant.
 const NEUTRAL = {
@@ -33,7 +31,7 @@ export async function runCli(args: string[], options: CliOptions = {}): Promise<
 }
 
 export async function startCli(args: string[], { cwd, env }: CliOptions = {}) {
-  const child = spawn(process.execPath, [ENTRY, ...args], {
+  const child = spawn(process.execPath, [compiled('src/cli.ts'), ...args], {
     cwd: cwd ?? await emptyDirectory(), env: { ...process.env, ...NEUTRAL, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
   })
   const text = { stdout: '', stderr: '' }

@@ -3,11 +3,10 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import { lockDirectory } from '../../src/runtime/core/db/lock'
+import { compiled } from '../setup/compiled'
 
-const cwd = fileURLToPath(new URL('../..', import.meta.url))
 const root = mkdtempSync(join(tmpdir(), 'nvent-store-kill-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
@@ -17,10 +16,9 @@ const ROUNDS = 6
 /** Takes the lock again and again, counts in a file what only one may count at a time, and is killed while it holds it. */
 const SCRIPT = `
   const { readFileSync, writeFileSync, existsSync } = require('node:fs')
-  const { createJiti } = require('jiti')
-  const directory = process.argv[1]
+  const [, lock, directory] = process.argv
   const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
-  createJiti(process.cwd() + '/').import('./src/runtime/core/db/lock.ts').then(async ({ lockDirectory }) => {
+  import(lock).then(async ({ lockDirectory }) => {
     process.send('ready')
     await new Promise(resolve => process.once('message', resolve))
     for (let round = 1; round <= ${ROUNDS}; round++) {
@@ -39,7 +37,7 @@ describe('the lock of an embedded database', () => {
   it(`goes to one of ${PROCESSES} processes at a time, each of which is killed while it holds it`, async () => {
     const directory = join(root, 'data')
     mkdirSync(directory)
-    const children = Array.from({ length: PROCESSES }, () => spawn(process.execPath, ['--eval', SCRIPT, directory], { cwd, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+    const children = Array.from({ length: PROCESSES }, () => spawn(process.execPath, ['--eval', SCRIPT, compiled('src/runtime/core/db/lock.ts'), directory], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
     await Promise.all(children.map(child => once(child, 'message')))
     const ended = Promise.all(children.map(child => once(child, 'exit')))
     for (const child of children) child.send('go')

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { compiled } from '../setup/compiled'
 
 /** Another process or thread with a store of its own, which does what it is asked. */
 export interface Peer {
@@ -16,12 +16,11 @@ export interface Peer {
 
 type Answer = { ready: true } | { said: unknown } | { value: unknown } | { error: string }
 
-const cwd = fileURLToPath(new URL('../..', import.meta.url))
+const core = () => compiled('src/runtime/core/index.ts')
 
 /** Runs in either kind of peer: takes `[call, ...args]`, posts answers. */
 const SCRIPT = `
-  const { isMainThread, parentPort } = require('node:worker_threads')
-  const { createJiti } = require('jiti')
+  const { isMainThread, parentPort, workerData } = require('node:worker_threads')
   const post = message => isMainThread ? process.send(message) : parentPort.postMessage(message)
   const warned = []
   const logger = { info() {}, warn: message => warned.push(message), error: message => warned.push(message) }
@@ -69,7 +68,7 @@ const SCRIPT = `
       post({ error: error.code + ': ' + error.message })
     }
   }
-  createJiti(process.cwd() + '/').import('./src/runtime/core/index.ts').then((core) => {
+  import(process.env.STORE ?? workerData).then((core) => {
     createStore = core.createStore
     if (isMainThread) process.on('message', onAsked)
     else parentPort.on('message', onAsked)
@@ -78,7 +77,7 @@ const SCRIPT = `
 `
 
 export async function startProcess(): Promise<Peer> {
-  const child = spawn(process.execPath, ['--eval', SCRIPT], { cwd, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
+  const child = spawn(process.execPath, ['--eval', SCRIPT], { env: { ...process.env, STORE: core() }, stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
   let stderr = ''
   child.stderr!.on('data', chunk => stderr += String(chunk))
   const ended = once(child, 'exit')
@@ -92,7 +91,7 @@ export async function startProcess(): Promise<Peer> {
 }
 
 export async function startThread(): Promise<Peer> {
-  const worker = new Worker(SCRIPT, { eval: true })
+  const worker = new Worker(SCRIPT, { eval: true, workerData: core() })
   const peer = createPeer(process.pid, message => worker.postMessage(message), async () => void await worker.terminate())
   worker.on('message', (message: Answer) => peer.heard(message))
   worker.on('exit', () => peer.heard({ error: 'the thread has ended' }))

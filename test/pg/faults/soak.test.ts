@@ -2,10 +2,10 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { expect, it, onTestFinished } from 'vitest'
 import type { Store } from '../../../src/runtime/core/index'
+import { compiled } from '../../setup/compiled'
 import { useOwnServer } from './own'
 import type { Heard, Ledger, Plan, Written } from './soakLedger'
 import { COUNTERS, SUBJECTS } from './soakLedger'
@@ -57,8 +57,8 @@ it('three processes mix all calls while backends are terminated and the server i
 })
 
 async function start(plan: Plan): Promise<Worker> {
-  const child = fork(fileURLToPath(new URL('./soakWorker.ts', import.meta.url)), [JSON.stringify(plan)], {
-    execArgv: ['--import', 'jiti/register'], stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  const child = fork(compiled('test/pg/faults/soakWorker.ts'), [JSON.stringify(plan)], {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   })
   let stderr = ''
   child.stderr!.on('data', chunk => stderr += String(chunk))

@@ -1,15 +1,15 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
+import { compiled } from '../../setup/compiled'
 import { freshDatabase } from '../../setup/database'
 
 const TERMINATED = 400
 
 it.each(['own', 'given'])('a process outlives hundreds of terminated connections of a pool (%s)', async (own) => {
   const database = await freshDatabase('pg18')
-  const child = fork(fileURLToPath(new URL('./terminatedWorker.ts', import.meta.url)), [database.url, own], {
-    execArgv: ['--import', 'jiti/register'], stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  const child = fork(compiled('test/pg/faults/terminatedWorker.ts'), [database.url, own], {
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   let stderr = ''
