@@ -1,5 +1,5 @@
-import { pglite, pgliteDirectory } from '../setup/backends'
+import { pglite, pgliteInMemory } from '../setup/backends'
 import { contractSuite, durableContractSuite } from './suite'
 
-contractSuite(pglite.name, { open: pglite.open, openMore: pgliteDirectory.open })
-durableContractSuite(pgliteDirectory.name, pgliteDirectory)
+contractSuite(pgliteInMemory.name, { open: pgliteInMemory.open, openMore: pglite.open })
+durableContractSuite(pglite.name, pglite)

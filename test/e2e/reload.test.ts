@@ -45,10 +45,10 @@ const reach = (app: App, version: number) => until<Reached>(
 
 const upTo = (last: number) => Array.from({ length: last + 1 }, (_, at) => at)
 
-// With TEST or CI set, Nitro ends the old worker without its close hook; twenty of those only cost time.
+// With TEST or CI set, Nitro ends the old worker without its close hook; many of those only cost time.
 const kinds: [kind: string, reloads: number, env: Record<string, string | undefined>][] = [
-  ['twenty reloads', 20, { TEST: undefined, CI: undefined }],
-  ['reloads that end the old app without a word', 4, { TEST: 'true' }],
+  ['eight reloads', 8, { TEST: undefined, CI: undefined }],
+  ['reloads that end the old app without a word', 3, { TEST: 'true' }],
 ]
 
 describe.each(kinds)('%s of the development server', (_, reloads, env) => {

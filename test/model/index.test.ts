@@ -1,6 +1,6 @@
 import { beforeAll, describe, it } from 'vitest'
 import type { Store } from '../../src/runtime/core/types/index'
-import { pglite, postgres18, unbatched } from '../setup/backends'
+import { pgliteInMemory, postgres18, unbatched } from '../setup/backends'
 import { freshName } from './harness'
 import { compareIndexes, IDS, indexSteps, takeIndexStep } from './indexSteps'
 import { createOracle } from './oracle'
@@ -31,7 +31,7 @@ import type { IndexStep } from './indexSteps'
  */
 console.info(`index sequences: MODEL_SEED=${SEED}`)
 
-describe.each([pglite, postgres18, unbatched].map(backend => [backend.name, backend] as const))('the index tier on %s', (_name, backend) => {
+describe.each([pgliteInMemory, postgres18, unbatched].map(backend => [backend.name, backend] as const))('the index tier on %s', (_name, backend) => {
   let store: Store
   beforeAll(async () => {
     store = (await backend.open()).store

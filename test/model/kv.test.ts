@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, it } from 'vitest'
 import type { Store } from '../../src/runtime/core/types/index'
-import { pglite, postgres18, unbatched } from '../setup/backends'
+import { pgliteInMemory, postgres18, unbatched } from '../setup/backends'
 import { expectedOf, expectSame, freeze, freshName, outcomeOf } from './harness'
 import { createOracle } from './oracle'
 import { checkSequences, RUNS, SEED } from './sequences'
@@ -84,7 +84,7 @@ async function compare(store: Store, oracle: Oracle, prefix: string): Promise<vo
   expectSame('the last step, counting what is left', await store.kv.clear(`${prefix}*`), oracle.kv.clear(`${prefix}*`))
 }
 
-describe.each([pglite, postgres18, unbatched].map(backend => [backend.name, backend] as const))('the kv tier on %s', (_name, backend) => {
+describe.each([pgliteInMemory, postgres18, unbatched].map(backend => [backend.name, backend] as const))('the kv tier on %s', (_name, backend) => {
   let store: Store
   beforeAll(async () => {
     // sweeping all the time must not be noticed

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import type { Store, TransactionSurfaces } from '../../src/runtime/core/types/index'
 import type { Oracle } from './oracle'
 
-/** Sequences per property: `MODEL_RUNS=2000` searches longer. */
-export const RUNS = Number(process.env.MODEL_RUNS ?? 100)
+/** Sequences per property, other ones in each run: `MODEL_RUNS=2000` searches longer. */
+export const RUNS = Number(process.env.MODEL_RUNS ?? 40)
 /** `MODEL_SEED` repeats a search. */
 export const SEED = Number(process.env.MODEL_SEED ?? randomBytes(4).readInt32LE())
 

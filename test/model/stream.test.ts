@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Store } from '../../src/runtime/core/types/index'
-import { pglite, postgres18, unbatched } from '../setup/backends'
+import { pgliteInMemory, postgres18, unbatched } from '../setup/backends'
 import { expectedOf, expectSame, freeze, freshName, outcomeOf } from './harness'
 import { createOracle } from './oracle'
 import { checkSequences, RUNS, SEED } from './sequences'
@@ -136,7 +136,7 @@ function optionsOf(read: Read, oracle: Oracle, own: string): Record<string, unkn
   return result
 }
 
-describe.each([pglite, postgres18, unbatched].map(backend => [backend.name, backend] as const))('the stream tier on %s', (_name, backend) => {
+describe.each([pgliteInMemory, postgres18, unbatched].map(backend => [backend.name, backend] as const))('the stream tier on %s', (_name, backend) => {
   let store: Store
   let lastId = 0n
   beforeAll(async () => {

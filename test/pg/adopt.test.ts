@@ -11,8 +11,7 @@ import { servers } from './servers'
 
 const LATEST = migrations.length
 const FEW = { flows: 3, runs: 12, events: 120, triggers: 4, fires: 20, jobs: 6, keys: 30 }
-const MANY = { flows: 20, runs: 10_000, events: 70_000, triggers: 50, fires: 10_000, jobs: 100, keys: 10_000 }
-const MINUTE = 60_000
+const MANY = { flows: 20, runs: 2_500, events: 17_500, triggers: 50, fires: 2_500, jobs: 100, keys: 2_500 }
 
 describe.each(servers)('a database of the published adapter on $name', ({ server }) => {
   let database: Database
@@ -61,11 +60,11 @@ describe.each(servers)('a database of the published adapter on $name', ({ server
       expect(await namesIn(database.sql, 'nvent_store')).not.toEqual([])
     })
 
-    it('gives back 100,000 rows', async () => {
+    it('gives back 25,000 rows', async () => {
       await fill(peer, MANY)
       const content = await contentOf(peer, MANY)
       await expectSame(await adopt(), content)
-    }, 10 * MINUTE)
+    })
 
     it('has the schema of a fresh one', async () => {
       await fill(peer, FEW)

@@ -1,12 +1,9 @@
-import { cp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import type { Store } from '../../src/runtime/core/types/index'
 import type { Opened } from '../contract/suite'
-import { freshDatabase, hasServer, onFileEnd, openStore } from './database'
+import { freshDatabase, hasServer, openStore } from './database'
+import { freshEmbedded } from './embedded'
 import { hostileTemplate, onHostilePath } from './hostile'
-import { temporaryDirectory } from './postgres'
 import type { DatabaseOptions, Row, ServerName } from './database'
 
 export interface Backend {
@@ -19,7 +16,7 @@ export interface Backend {
 const throughStore = (store: Store): Opened['sql'] => async <R extends Row>(text: string, values: unknown[] = []) =>
   (await store.transaction(tx => tx.query<R>(text, values))).rows
 
-export const pglite: Backend = {
+export const pgliteInMemory: Backend = {
   name: 'PGlite in memory',
   available: () => true,
   async open(options) {
@@ -28,35 +25,17 @@ export const pglite: Backend = {
   },
 }
 
-export const pgliteDirectory: Backend = {
+export const pglite: Backend = {
   name: 'PGlite in a directory',
   available: () => true,
   async open(options) {
-    const directory = await directoryForFile()
-    await cp(await emptyDatabase(), join(directory, 'data'), { recursive: true })
+    const connection = await freshEmbedded()
     const on = (options?: StoreOptions): Opened => {
-      const store = openStore({ connection: `pglite://${encodeURIComponent(join(directory, 'data'))}`, ...options })
+      const store = openStore({ connection, ...options })
       return { store, sql: throughStore(store), reopen: more => store.close().then(() => on(more)) }
     }
     return on(options)
   },
-}
-
-let template: Promise<string> | undefined
-
-/** To create a database takes seconds, to copy an empty one a moment. */
-function emptyDatabase(): Promise<string> {
-  return template ??= (async () => {
-    const directory = join(await directoryForFile(), 'data')
-    await (await PGlite.create(directory)).close()
-    return directory
-  })()
-}
-
-async function directoryForFile(): Promise<string> {
-  const directory = await temporaryDirectory()
-  onFileEnd(() => rm(directory, { recursive: true, force: true }))
-  return directory
 }
 
 interface ServerBackendOptions extends Omit<DatabaseOptions, 'template'> {
