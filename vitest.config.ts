@@ -16,8 +16,8 @@ export default defineConfig({
       project('contract'),
       project('pg'),
       project('model', { testTimeout: 20 * MINUTE }),
-      // Builds and starts whole apps: one at a time, after everything else.
-      project('e2e', { testTimeout: 6 * MINUTE, hookTimeout: 10 * MINUTE, fileParallelism: false, sequence: { groupOrder: 1 } }),
+      // Builds and starts whole apps: after everything else.
+      project('e2e', { testTimeout: 6 * MINUTE, hookTimeout: 10 * MINUTE, sequence: { groupOrder: 1 } }),
     ],
   },
 })
@@ -25,7 +25,6 @@ export default defineConfig({
 interface ProjectOptions {
   testTimeout?: number
   hookTimeout?: number
-  fileParallelism?: boolean
   sequence?: { groupOrder: number }
 }
 

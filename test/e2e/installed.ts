@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { cp, mkdir, readdir, rm, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { fixture, outside, root } from './support'
 
@@ -29,7 +29,7 @@ export async function install(tarball: string, name: string, { without = [] }: {
   await cp(fixture(name), project, { recursive: true, filter: source => !/node_modules|\.(?:nuxt|nitro|output|data)$/.test(source) })
   const packages = join(project, 'node_modules')
   await copyPackages(packages)
-  for (const absent of [...without, '.bin', '.cache', PACKAGE]) await rm(join(packages, absent), { recursive: true, force: true })
+  for (const absent of [...without, PACKAGE]) await rm(join(packages, absent), { recursive: true, force: true })
   const installed = join(packages, PACKAGE)
   await mkdir(installed)
   await run('tar', ['-xzf', tarball, '-C', installed, '--strip-components=1'])
@@ -44,8 +44,11 @@ export async function install(tarball: string, name: string, { without = [] }: {
  */
 async function copyPackages(target: string): Promise<void> {
   const source = join(root, 'node_modules')
-  await run('cp', ['-al', source, target]).catch(async () => {
+  // What builds beside this one write to is no package.
+  const packages = (await readdir(source)).filter(name => !['.cache', '.bin'].includes(name)).map(name => join(source, name))
+  await mkdir(target)
+  await run('cp', ['-al', '-t', target, ...packages]).catch(async () => {
     await rm(target, { recursive: true, force: true })
-    await cp(source, target, { recursive: true, verbatimSymlinks: true })
+    for (const from of packages) await cp(from, join(target, basename(from)), { recursive: true, verbatimSymlinks: true })
   })
 }

@@ -47,8 +47,8 @@ const upTo = (last: number) => Array.from({ length: last + 1 }, (_, at) => at)
 
 // With TEST or CI set, Nitro ends the old worker without its close hook; many of those only cost time.
 const kinds: [kind: string, reloads: number, env: Record<string, string | undefined>][] = [
-  ['eight reloads', 8, { TEST: undefined, CI: undefined }],
-  ['reloads that end the old app without a word', 3, { TEST: 'true' }],
+  ['four reloads', 4, { TEST: undefined, CI: undefined }],
+  ['reloads that end the old app without a word', 2, { TEST: 'true' }],
 ]
 
 describe.each(kinds)('%s of the development server', (_, reloads, env) => {
