@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { TransactionSurfaces } from '../../../src/runtime/core/index'
+import { eventually } from '../../setup/eventually'
 import { expectCode, failureOf, unique } from './context'
 import type { Use } from './context'
 
@@ -162,6 +163,24 @@ export function transactionSqlSuite(use: Use): void {
       }
       const { rows } = await store.transaction(tx => tx.query(`select from pg_catalog.pg_class where relname = $1 union all select from pg_catalog.pg_prepared_statements where name = $1 union all select from pg_catalog.pg_cursors where name = $1`, [name]))
       expect(rows).toHaveLength(0)
+    })
+
+    it.each([
+      ['a lock of the session', 'select pg_advisory_lock(4711)'], ['a shared one', 'select pg_advisory_lock_shared(47, 11)'], ['one that is tried', 'select pg_try_advisory_lock(4711)'],
+      ['a channel', 'listen somewhere'],
+    ])('%s is let go by the end of its transaction', async (_, text) => {
+      const { store, info } = use()
+      // The one connection of an embedded database has no others to keep out, and listens for the store itself.
+      if (info.driver === 'pglite') return
+      await store.transaction(tx => tx.query(text))
+      await expect(store.transaction(async (tx) => {
+        await tx.query(text)
+        throw new Error('rolled back')
+      })).rejects.toThrow('rolled back')
+      const left = async () => (await store.transaction(tx => tx.query(`select from pg_catalog.pg_locks where locktype = 'advisory' and (classid, objid) in ((0, 4711), (47, 11)) union all select from pg_catalog.pg_listening_channels() as c where c = 'somewhere'`))).rows
+      // A connection that is closed ends when the server comes to it.
+      await eventually(async () => expect(await left()).toHaveLength(0))
+      expect((await Promise.all(Array.from({ length: 10 }, left))).flat()).toHaveLength(0)
     })
 
     it('what is deferred is still checked under the caller\'s settings', async () => {

@@ -16,6 +16,8 @@ const LASTING = /\bpg_(?:try_)?advisory_lock|\bwith\s+hold\b|\binto\s+(?:(?:loca
 
 /** Takes back what `set` has set, as long as the server process is the one it was set on. What was deferred is checked under it. */
 export const RESET_SETTINGS = 'set constraints all immediate; reset session authorization; reset role; reset all'
+/** Takes back what was opened or made for the session. */
+export const CLOSE_ALL = 'close all; discard temp; deallocate all'
 
 /**
  * Refuses the caller's own SQL that would end the transaction it is in, or wait for data that nobody sends.

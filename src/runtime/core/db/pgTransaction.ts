@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { StoreError } from '../errors'
 import { borrow, lossOf } from './borrow'
-import { RESET_SETTINGS, withCallersSql } from './callerSql'
+import { CLOSE_ALL, RESET_SETTINGS, withCallersSql } from './callerSql'
 import { isUseless } from './errors'
 import { openScope } from './scope'
 import { onClient, querying } from './send'
@@ -11,6 +11,11 @@ import type { Wire } from './wire'
 
 // A network that swallows packets must not hold up whoever has failed already.
 const ROLLBACK_TIMEOUT_MS = 5_000
+
+// No end of a transaction takes these back. In one message with it: the next one may go to another server behind a pooler.
+const UNLOCK = 'select pg_catalog.pg_advisory_unlock_all()'
+const commitOf = (isChanged: boolean) => isChanged ? `commit; ${UNLOCK}` : 'commit'
+const rollbackOf = (isChanged: boolean) => isChanged ? `rollback; deallocate all; ${UNLOCK}` : 'rollback'
 
 /** Runs work on one connection, between `begin` and `commit`. */
 export async function inTransaction<T>(
@@ -31,9 +36,9 @@ export async function inTransaction<T>(
     await scope.finish()
     callers.check()
     if (isOver(client)) throw endedInTheMiddle()
-    // Behind a pooler the settings stay with its connection to the server, which is not ours to end.
-    if (callers.isChanged()) await send({ text: RESET_SETTINGS, query_timeout: queryTimeout })
-    const { command } = await send({ text: 'commit', query_timeout: queryTimeout })
+    // Behind a pooler all that stays with its connection to the server, which is not ours to end.
+    if (callers.isChanged()) await send({ text: `${RESET_SETTINGS}; ${CLOSE_ALL}; unlisten *`, query_timeout: queryTimeout })
+    const { command } = await send({ text: commitOf(callers.isChanged()), query_timeout: queryTimeout })
     if (command === 'ROLLBACK') throw failedBefore()
     return result
   }
@@ -42,7 +47,7 @@ export async function inTransaction<T>(
     // The server rolls back by itself when its connection is gone; the client must not go back to the pool.
     useless ??= lossOf(client)
     if (!useless && !await cut) useless = new Error('a statement of a transaction that failed has no answer')
-    if (!useless) await send({ text: 'rollback', query_timeout: ROLLBACK_TIMEOUT_MS }).catch((failure: Error) => {
+    if (!useless) await send({ text: rollbackOf(callers.isChanged()), query_timeout: ROLLBACK_TIMEOUT_MS }).catch((failure: Error) => {
       useless ??= failure
     })
     throw error

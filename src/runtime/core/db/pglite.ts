@@ -4,7 +4,7 @@ import { pglitePath } from '../pgliteUrl'
 import type { IsolationLevel } from '../types/index'
 import { openDirectory, openMemory, refuseInside } from './embedded'
 import type { Embedded } from './embedded'
-import { RESET_SETTINGS, withCallersSql } from './callerSql'
+import { CLOSE_ALL, RESET_SETTINGS, withCallersSql } from './callerSql'
 import { toStoreError } from './errors'
 import { statementsOn } from './pgliteStatements'
 import { openReader } from './pgliteReader'
@@ -98,7 +98,7 @@ async function inTransaction<T>({ database, settings }: Embedded, work: (session
         await scope.finish()
         callers.check()
         // What was set, opened or made for the session would be there for all who come later: there is no other connection.
-        if (isChanged()) await statements.script(`${RESET_SETTINGS}; ${OWN_USER}; ${settings()}; close all; discard temp; deallocate all`)
+        if (isChanged()) await statements.script(`${RESET_SETTINGS}; ${OWN_USER}; ${settings()}; ${CLOSE_ALL}`)
         return result
       }
       catch (error) {

@@ -77,11 +77,17 @@ export function onClient(client: PoolClient, failed: (failure: StoreError) => vo
 /** Callbacks instead of promises, as each of those costs every call. */
 function ask<R extends Row>(client: PoolClient, query: Query, done: (failure: StoreError | undefined, result?: Result<R>) => void): void {
   let answered = false
-  client.query<R>(query, (error: Error | null, result?: QueryResult<R>) => {
+  client.query<R>(query, (error: Error | null, results?: QueryResult<R> | QueryResult<R>[]) => {
     // `pg` calls twice for values that it can't send.
     if (answered) return
     answered = true
     if (error) done(lossOf(client) ? toLossError(error) : toStoreError(error))
-    else done(undefined, { rows: result!.rows, count: result!.rowCount ?? 0, command: result!.command })
+    else done(undefined, resultOf(results!))
   })
+}
+
+/** Of several statements in one text, that of the first one. */
+function resultOf<R extends Row>(results: QueryResult<R> | QueryResult<R>[]): Result<R> {
+  const { rows, rowCount, command } = Array.isArray(results) ? results[0]! : results
+  return { rows, count: rowCount ?? 0, command }
 }
