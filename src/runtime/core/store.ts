@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { createAdmin } from './admin/admin'
 import { countedBatcher } from './admin/countedBatcher'
 import { createWatch } from './admin/watch'
@@ -12,6 +11,7 @@ import { joinClient } from './db/client'
 import type { Db, DbOptions, StreamTables } from './db/types'
 import { checkFunction } from './arguments'
 import { StoreError, messageOf } from './errors'
+import { isInside, runInside } from './inside'
 import { readRules } from './features/retention/rules'
 import { createRetention } from './features/retention/run'
 import { createStreamTables } from './features/streamTables'
@@ -132,8 +132,8 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     subscriptions.wake(subject)
     if (resolved.notify) notifier.changed()
   }
-  // Whose work runs inside a transaction, and whether that is still open: what it begins may outlive it.
-  const within = new AsyncLocalStorage<{ open: boolean }>()
+  // Calls that wait for code of the caller's: `close` would wait for both.
+  const [transactions, joined] = [{}, {}]
   let closing: Promise<void> | undefined
   const shutDown = async () => {
     watch.stop()
@@ -176,11 +176,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
           const calls = createTransactionCalls()
           return calls.during(() => work(calls.on(flattened(watch.surfaces(tiers, place)))))
         }, { isolation })
-        const transaction = { open: true }
-        const result = await within.run(transaction, () => withRetries(retries, attempt))
-          .catch(error => explain(db, error)).finally(() => {
-            transaction.open = false
-          })
+        const result = await runInside(transactions, () => withRetries(retries, attempt)).catch(error => explain(db, error))
         appended.forEach(announce)
         await value.tables.afterTransaction()
         return result
@@ -188,13 +184,15 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     },
     with(client) {
       const session = joinClient(client)
-      const tiers = transactionTiers(routes, work => connector.call(() => connector.use(({ value }) => work(session, value.tables))))
+      const tiers = transactionTiers(routes, work => connector.call(() => connector.use(({ value }) => runInside(joined, () => work(session, value.tables)))))
       return flattened(watch.surfaces(tiers))
     },
     releaseIdle: connector.rest,
     async close() {
-      if (within.getStore()?.open) throw new StoreError('INVALID_CALL', 'close() inside transaction() would wait for itself: call it when the transaction has ended')
+      if (isInside(transactions)) throw new StoreError('INVALID_CALL', 'close() inside transaction() would wait for itself: call it when the transaction has ended')
+      if (isInside(joined)) throw new StoreError('INVALID_CALL', 'close() inside query() of the client given to with() would wait for itself: call it when that has resolved')
       if (routes.progress.isInside()) throw new StoreError('INVALID_CALL', 'close() inside an onProgress would wait for itself: call it when appendMany() has resolved')
+      connector.current()?.db.requireNotConnecting?.()
       releaseCallback()
       connector.refuse()
       await (closing ??= shutDown())

@@ -34,6 +34,7 @@ import { transactionSuite } from './transaction'
 import { transactionEndSuite } from './transactionEnd'
 import { transactionSqlSuite } from './transactionSql'
 import { valuesSuite } from './values'
+import { waitingForItselfSuite } from './waitingForItself'
 import { withClientSuite } from './withClient'
 
 export type { Context, Open, Openers, Opened, Use } from './context'
@@ -47,7 +48,7 @@ export const tiers = {
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTypedSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
-  transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, withClientSuite],
+  transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, waitingForItselfSuite, withClientSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
   operation: [adminSuite, retentionSuite],
   routing: [routingSuite],

@@ -1,4 +1,5 @@
-import type { ClientBase, Pool, PoolClient } from 'pg'
+import type { ClientBase, Pool, PoolClient, PoolConfig } from 'pg'
+import { isInside, openPlace } from '../inside'
 import { connectFailure } from './waits'
 
 /** Connections that broke, and what they said. */
@@ -50,7 +51,7 @@ export function withConnection(pool: Pool, done: (client: PoolClient) => void, f
     fail(connectFailure(error, pool, since))
   }
   waiters?.add(forget)
-  pool.connect((error, client) => {
+  connect(pool, (error, client) => {
     waiters?.delete(forget)
     if (forgotten) return client?.release()
     if (!client) return fail(connectFailure(error, pool, since))
@@ -61,3 +62,18 @@ export function withConnection(pool: Pool, done: (client: PoolClient) => void, f
 
 /** @throws {StoreError} CONNECTION, TIMEOUT */
 export const borrow = (pool: Pool): Promise<PoolClient> => new Promise((resolve, reject) => withConnection(pool, resolve, reject))
+
+type Connected = (error: Error | undefined, client: PoolClient | undefined) => void
+
+/** Where code of the caller's takes part, it runs inside. Only there: it would cost every call. */
+function connect(pool: Pool, done: Connected): void {
+  const { password, onConnect, verify } = pool.options as PoolConfig
+  if (![password, onConnect, verify].some(hook => typeof hook === 'function')) return void pool.connect(done)
+  const place = openPlace(pool)
+  place.run(() => pool.connect((error, client) => {
+    place.close()
+    done(error, client)
+  }))
+}
+
+export const isConnecting = (pool: Pool): boolean => isInside(pool)

@@ -1,6 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { PGlite } from '@electric-sql/pglite'
 import { StoreError } from '../errors'
+import { isInside } from '../inside'
 import type { Durability } from '../options'
 import { RELAX, RESTORE } from './durability'
 import { beginNew, closeToOthers, endNew, explainOpening, identityOf, makeDirectory } from './embeddedDirectory'
@@ -13,8 +13,6 @@ type Driver = typeof import('@electric-sql/pglite')
 /** An embedded database that is open: one for all stores of a thread that name its directory. */
 export interface Embedded {
   database: PGlite
-  /** Set inside a transaction, by whichever store: there is one connection. */
-  inside: AsyncLocalStorage<{ open: boolean }>
   /** Sets again what its connection was given at the start. */
   settings(): string
   close(): Promise<void>
@@ -36,7 +34,6 @@ interface Shared {
 
 interface Opened {
   database: PGlite
-  inside: Embedded['inside']
   lock: DirectoryLock
   relaxed: boolean
 }
@@ -49,7 +46,7 @@ export async function openMemory(driver: Driver, durability: Durability): Promis
   const database = await driver.PGlite.create()
   const settings = durability === 'relaxed' ? RELAX : RESTORE
   await database.exec(settings)
-  return { database, inside: new AsyncLocalStorage(), settings: () => settings, close: () => database.close() }
+  return { database, settings: () => settings, close: () => database.close() }
 }
 
 /**
@@ -112,7 +109,7 @@ async function open({ PGlite }: Driver, directory: string, { durability, patienc
     await closeToOthers(directory)
     const relaxed = durability === 'relaxed'
     if (relaxed) await database.exec(RELAX)
-    return { database, inside: new AsyncLocalStorage(), lock, relaxed }
+    return { database, lock, relaxed }
   }
   catch (error) {
     await lock.release()
@@ -147,7 +144,7 @@ async function started(PGlite: Driver['PGlite'], dataDir: string): Promise<PGlit
 /** The one connection waits for its commits as soon as one of its stores wants that. */
 async function restored(opened: Opened, durability: Durability): Promise<Opened> {
   if (opened.relaxed && durability === 'full') {
-    refuseInside(opened.inside)
+    refuseInside(opened.database)
     await opened.database.exec(RESTORE)
     opened.relaxed = false
   }
@@ -155,14 +152,14 @@ async function restored(opened: Opened, durability: Durability): Promise<Opened>
 }
 
 function handleOf(identity: string, of: Shared, opened: Opened): Embedded {
-  const { database, inside, lock } = opened
+  const { database, lock } = opened
   let closing: Promise<void> | undefined
   const close = async () => {
     if (--of.users > 0) return
     of.closing = shutDown(database, lock).finally(() => shared.delete(identity))
     return of.closing
   }
-  return { database, inside, settings: () => opened.relaxed ? RELAX : RESTORE, close: () => closing ??= close() }
+  return { database, settings: () => opened.relaxed ? RELAX : RESTORE, close: () => closing ??= close() }
 }
 
 async function shutDown(database: PGlite, lock: DirectoryLock): Promise<void> {
@@ -176,8 +173,8 @@ async function shutDown(database: PGlite, lock: DirectoryLock): Promise<void> {
 }
 
 /** @throws {StoreError} INVALID_CALL inside a transaction: there is one connection, and the call would wait for its end */
-export function refuseInside(inside: Embedded['inside']): void {
-  if (!inside.getStore()?.open) return
+export function refuseInside(database: PGlite): void {
+  if (!isInside(database)) return
   throw new StoreError(
     'INVALID_CALL',
     'a call on the store inside transaction() would wait for ever on the embedded database: use tx.stream, tx.index, tx.kv and tx.query instead',

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Pool, PoolConfig } from 'pg'
-import { invalidOption } from '../errors'
-import { hearAll, hearEnd } from './borrow'
+import { StoreError, invalidOption } from '../errors'
+import { hearAll, hearEnd, isConnecting } from './borrow'
 import { relaxed } from './durability'
 import { endConnecting, endIdle, endPool, trackConnections } from './end'
 import { toStoreError } from './errors'
@@ -96,6 +96,9 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
       waitMs: pool.options.connectionTimeoutMillis ?? 0,
     }),
     inTransaction: false,
+    requireNotConnecting() {
+      if (isConnecting(pool)) throw new StoreError('INVALID_CALL', 'close() inside password(), onConnect or verify of a connection would wait for itself: call it when that has resolved')
+    },
     ...querying(onPool(pool), wire, queryTimeout),
     pooler: () => detectPooler(pool),
     atomic: (work, given) => inTransaction(pool, wire, work, given),

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { StoreError, messageOf } from '../errors'
+import { openPlace } from '../inside'
 import { pglitePath } from '../pgliteUrl'
 import type { IsolationLevel } from '../types/index'
 import { openDirectory, openMemory, refuseInside } from './embedded'
@@ -43,10 +44,10 @@ async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
 }
 
 function session(embedded: Embedded, label: string): Db {
-  const { database, inside, close } = embedded
+  const { database, close } = embedded
   // One connection: a call on the store itself, made while its own caller holds the transaction, never ends.
   const guarded = <A extends unknown[], T>(run: (...args: A) => Promise<T>) => async (...args: A): Promise<T> => {
-    refuseInside(inside)
+    refuseInside(database)
     return run(...args)
   }
   const querying = statementsOn(database)
@@ -55,18 +56,16 @@ function session(embedded: Embedded, label: string): Db {
     flags: { connections: 'one', shared: false },
     label,
     inTransaction: false,
-    requireOutside: () => refuseInside(inside),
+    requireOutside: () => refuseInside(database),
     query: guarded(querying.query) as Session['query'],
     queryLists: guarded(querying.queryLists),
     raw: guarded(querying.raw),
     script: guarded(querying.script),
     pooler: async () => 'none',
     atomic: guarded(async (work, given) => {
-      // What was begun inside and goes on after the end may call the store again.
-      const place = { open: true }
-      return inTransaction(embedded, session => inside.run(place, () => work(session)), given?.isolation).finally(() => {
-        place.open = false
-      })
+      // By whichever store of the database.
+      const place = openPlace(database)
+      return inTransaction(embedded, session => place.run(() => work(session)), given?.isolation).finally(place.close)
     }) as Session['atomic'],
     async listen(channel, onWake, onReconnect) {
       const unlisten = await guarded((): Promise<() => Promise<void>> => database.listen(channel, onWake))()

@@ -1,4 +1,5 @@
 import { StoreError } from '../errors'
+import { isInside, runInside } from '../inside'
 import type { Session } from './types'
 
 /** Where statements go: a connection that is held for one transaction. */
@@ -22,6 +23,7 @@ export interface Scope {
  */
 export function openScope(on: Statements, isCutOutside = () => false): Scope {
   const underWay = new Set<Promise<unknown>>()
+  const calls = {}
   let previous: Promise<unknown> = Promise.resolve()
   let open = true
   let isCut = false
@@ -57,12 +59,14 @@ export function openScope(on: Statements, isCutOutside = () => false): Scope {
       queryLists: statement => begin(() => on.queryLists(statement)),
       raw: (text, values) => begin(() => on.raw(text, values)),
       script: text => begin(() => on.script(text)),
-      atomic: <T>(work: (session: Session) => Promise<T>) => begin(() => {
-        const run = () => nested(work)
-        const call = previous.then(run, run)
-        previous = call
-        return call
-      }),
+      atomic: <T>(work: (session: Session) => Promise<T>) => isInside(calls)
+        ? Promise.reject(waitsForItself())
+        : begin(() => {
+            const run = () => runInside(calls, () => nested(work))
+            const call = previous.then(run, run)
+            previous = call
+            return call
+          }),
     },
     async finish() {
       open = false
@@ -76,6 +80,10 @@ export function openScope(on: Statements, isCutOutside = () => false): Scope {
       await Promise.allSettled(underWay)
     },
   }
+}
+
+function waitsForItself(): StoreError {
+  return new StoreError('INVALID_CALL', 'a call on a transaction inside of another one on it (in the onProgress of its appendMany(), or in query() of its client) would wait for itself: make it when that one has resolved')
 }
 
 export function transactionEnded(): StoreError {

@@ -81,6 +81,11 @@ export interface Db extends Session {
    * @throws {StoreError} INVALID_CALL
    */
   requireOutside?(): void
+  /**
+   * Refuses what would wait for a connection inside of what makes one: a `password()`, an `onConnect`.
+   * @throws {StoreError} INVALID_CALL
+   */
+  requireNotConnecting?(): void
   /** How busy the pool is, where there is one. */
   pool?(): PoolMetrics
   /** How many more statements would get a connection at once, and how long one is waited for; 0: without end. */

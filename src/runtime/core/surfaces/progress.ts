@@ -1,15 +1,9 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { StoreError } from '../errors'
+import { isInside, runInside } from '../inside'
 import type { AppendManyOptions } from '../types/index'
 import type { Scope } from './scope'
 
 type OnProgress = NonNullable<AppendManyOptions['onProgress']>
-
-/** An import that waits for what its `onProgress` does. */
-interface Import {
-  subject: string
-  open: boolean
-}
 
 /** The imports of one store that tell of their progress. */
 export interface Progress {
@@ -22,25 +16,29 @@ export interface Progress {
 }
 
 export function createProgress(): Progress {
-  const imports = new AsyncLocalStorage<Import>()
+  // Imports that wait for what their `onProgress` does.
+  const imports = new Set<{ subject: string }>()
   return {
-    isInside: () => imports.getStore()?.open === true,
+    isInside: () => [...imports].some(isInside),
     async importing(subject, onProgress, run) {
       if (!onProgress) return run()
-      const current: Import = { subject, open: true }
+      const current = { subject }
+      imports.add(current)
       try {
-        return await run(progress => imports.run(current, () => onProgress(progress)))
+        return await run(progress => runInside(current, async () => onProgress(progress)))
       }
       finally {
-        current.open = false
+        imports.delete(current)
       }
     },
     check(subjects) {
-      const current = imports.getStore()
-      if (!current?.open || !subjects.includes(current.subject)) return
-      throw new StoreError('INVALID_CALL', `a call on ${JSON.stringify(current.subject)} inside the onProgress of its appendMany() would wait for itself: make it when appendMany() has resolved`)
+      for (const current of imports) if (subjects.includes(current.subject) && isInside(current)) throw waitsForImport(current)
     },
   }
+}
+
+function waitsForImport({ subject }: { subject: string }): StoreError {
+  return new StoreError('INVALID_CALL', `a call on ${JSON.stringify(subject)} inside the onProgress of its appendMany() would wait for itself: make it when appendMany() has resolved`)
 }
 
 /** The scope of a tier whose calls are refused inside the `onProgress` of an import on their subject. */
