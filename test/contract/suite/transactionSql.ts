@@ -128,6 +128,9 @@ export function transactionSqlSuite(use: Use): void {
     it.each([
       'set statement_timeout = 12345', 'SET SESSION statement_timeout to 12345', '/* */ set search_path = pg_catalog', 'set synchronous_commit = local', 'set time zone 3',
       'select set_config(\'statement_timeout\', \'12345\', false)', 'select set_config(\'statement_timeout\', \'1\', true), set_config(\'statement_timeout\', \'12345\', false)',
+      'select set_config(\'search_path\', coalesce(null::boolean, true)::text, false)', 'select set_config(\'statement_timeout\', replace(\'12345\', \'(, true)\', \'\'), false)',
+      'select "set_config"(\'statement_timeout\', \'12345, true)\' :: char(5), false)', 'update pg_settings set setting = \'12345\' where name = \'statement_timeout\'',
+      'update pg_catalog.pg_settings as s set setting = \'12345\' where s.name = \'statement_timeout\'',
       'do $$ begin set statement_timeout = 12345; end $$', 'set role pg_monitor', 'set session authorization pg_monitor', 'reset statement_timeout',
     ])('%j holds in its transaction and for no later caller', async (text) => {
       const { store } = use()
@@ -148,7 +151,8 @@ export function transactionSqlSuite(use: Use): void {
     })
 
     it.each([
-      ['temporary tables', 'create temp table %s (a int)'], ['temporary tables from rows', 'select 1 as a into temporary %s'], ['prepared statements', 'prepare %s as select 1'],
+      ['temporary tables', 'create temp table %s (a int)'], ['temporary tables from rows', 'select 1 as a into temporary %s'],
+      ['temporary tables by their schema', 'select 1 as a into pg_temp.%s'], ['temporary tables that are explained', 'explain analyze create temp table %s as select 1'], ['prepared statements', 'prepare %s as select 1'],
       ['cursors', 'declare %s cursor with hold for select 1'],
     ])('%s are gone for those who come later', async (_, text) => {
       const { store } = use()

@@ -11,8 +11,10 @@ const PASSING = new Set([
   'savepoint', 'release', 'rollback', 'fetch', 'move', 'close', 'declare', 'alter', 'drop', 'grant', 'revoke', 'comment', 'analyze', 'refresh', 'reindex',
 ])
 const SET_PASSING = new Set(['local', 'constraints', 'transaction'])
-// Parts of those that last longer.
-const LASTING = /\bpg_(?:try_)?advisory_lock|\bwith\s+hold\b|\binto\s+(?:(?:local|global)\s+)?temp/i
+// Parts of those that last longer: to update `pg_settings` is to set, and what is explained may be carried out.
+const LASTING = /\bpg_(?:try_)?advisory_lock|\bpg_temp\b|\bupdate\b.+\bpg_settings\b|\bwith\s+hold\b|\b(?:into|create)\s+(?:(?:local|global)\s+)?temp/is
+// Plain arguments of `set_config`, the last of which is true.
+const SETS_LOCAL = /^"?\s*\((?:'[^'\\]*'|\$(?=\d)|[\w\s,.:])*,\s*true\s*\)/i
 
 /** Takes back what `set` has set, as long as the server process is the one it was set on. What was deferred is checked under it. */
 export const RESET_SETTINGS = 'set constraints all immediate; reset session authorization; reset role; reset all'
@@ -42,13 +44,13 @@ function endsTransaction(first: string, second: string | undefined, third: strin
 /** Whether something of a statement may stay on the connection after its transaction, for the next one there. */
 export function mayLast(text: string): boolean {
   const [first, second = ''] = leadingWords(text, 2)
-  if (first === 'set') return !SET_PASSING.has(second)
-  return (first !== undefined && !PASSING.has(first)) || LASTING.test(text) || setsForSession(text)
+  const passes = first === 'set' ? SET_PASSING.has(second) : first === undefined || PASSING.has(first)
+  return !passes || LASTING.test(text) || setsForSession(text)
 }
 
-/** `set_config` is local when its last argument is true. */
+/** What is not seen to be local is taken to last: that costs a connection, and nothing else. */
 function setsForSession(text: string): boolean {
-  return text.split(/\bset_config\b/i).slice(1).some(call => !/,\s*true\s*\)/i.test(call))
+  return text.split(/\bset_config\b/i).slice(1).some(call => !SETS_LOCAL.test(call))
 }
 
 /** The statements of one transaction of the store, among them the caller's own. */
