@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually } from '../../setup/eventually'
 import type { EventRecord } from '../../../src/runtime/core/index'
 import { expectRefused, streamKinds, unique, wrong } from './context'
@@ -73,6 +73,32 @@ export function streamSubscribeSuite(use: Use): void {
       await afterNextPoll(use, subject)
       expect(seen).toStrictEqual([1, 2])
       expect(errors).toHaveLength(1)
+    })
+
+    it.each([
+      ['throws', () => { throw new RangeError('not told') }],
+      ['rejects', async () => { throw new RangeError('not told') }],
+    ])('goes on, and the process too, when onError %s', async (_, fail) => {
+      const { stream } = use().store
+      const subject = `orders:${unique()}`
+      const [unheard, seen]: [unknown[], unknown[]] = [[], []]
+      const listener = (error: unknown) => unheard.push(error)
+      process.on('unhandledRejection', listener)
+      onTestFinished(() => void process.off('unhandledRejection', listener))
+      const other = await stream.subscribe(subject, event => seen.push(event.data))
+      let told = false
+      await stream.subscribe(subject, () => fail(), {
+        onError() {
+          told = true
+          return fail()
+        },
+      })
+      await stream.append(subject, { type: 'many', data: 1 })
+      await eventually(() => expect(told).toBe(true))
+      await stream.append(subject, { type: 'many', data: 2 })
+      await eventually(() => expect(seen).toStrictEqual([1, 2]))
+      expect(unheard).toStrictEqual([])
+      await other.unsubscribe()
     })
 
     it('gives nothing after unsubscribe, which waits for a callback that is running and may be called again', async () => {

@@ -106,9 +106,11 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
       onEvent: ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject),
       onEnd(error) {
         if (error === undefined) return
-        if (onError) onError(error)
         // What the database says about a statement does not belong into a log.
-        else logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
+        if (!onError) return logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
+        // Nobody waits for it: an error of its own, unheard, would end the process.
+        const failed = (failure: unknown) => logger.error(`onError of the subscription to ${JSON.stringify(checked.subject)} failed: ${messageOf(failure)}`)
+        void (async () => onError(error))().catch(failed)
       },
     })
     return { id: randomUUID(), subject: checked.subject, unsubscribe: follower.stop }
