@@ -74,6 +74,27 @@ describe.each(servers)('a new subject type beside a transaction that reads all e
     expect(await store.stream.read('gone:1')).toEqual([])
   })
 
+  it('is dropped when a transaction that appends has ended, and holds up no append to its other subjects before that', async () => {
+    const store = open()
+    for (const subject of ['held:1', 'held:2', 'held:3']) await store.stream.append(subject, { type: 'x' })
+    let end = () => {}
+    const holding = store.transaction(async (tx) => {
+      await tx.stream.append('held:2', { type: 'x' })
+      await new Promise<void>((resolve) => {
+        end = resolve
+      })
+    })
+    const waiting = () => database.sql('select 1 from pg_stat_activity where wait_event_type = \'Lock\' and query like \'delete from%\' and datname = current_database()')
+    const dropping = store.admin.dropStreamTable('held')
+    await expect.poll(waiting, { interval: 5, timeout: 20_000 }).toHaveLength(1)
+    for (let at = 0; at < 5; at++) for (const subject of ['held:1', 'held:3']) await store.stream.append(subject, { type: 'x' })
+    expect(await tables()).toEqual(['held'])
+    end()
+    await holding
+    expect(await dropping).toBe(true)
+    expect(await store.stream.current('held:1')).toBeNull()
+  })
+
   it('is given up with the store', async () => {
     const store = open()
     await store.ready()

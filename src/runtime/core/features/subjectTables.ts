@@ -45,9 +45,10 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
   for (let attempt = 1; ; attempt++) {
     try {
       await db.atomic(async (session) => {
-        // Heads first, as appends take them first; then those that came before the table was locked.
-        await session.script(forgetSubjects)
+        // Heads first, as appends take them first; then those that came before the table was locked. From here on no
+        // wait is a long one: whoever appends to a subject whose head is locked already waits, too.
         await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
+        await session.script(forgetSubjects)
         await session.script(`lock table only ${names.table('events')}, ${name} in access exclusive mode`)
         await session.script(forgetSubjects)
         await session.script(`drop table ${name}`)

@@ -191,7 +191,10 @@ export interface StoreAdmin {
   rollbackTo(version: number): Promise<void>
   /** The tables that generic streams have of their own. */
   streamTables(): Promise<StreamTable[]>
-  /** Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none. */
+  /**
+   * Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none.
+   * @throws {StoreError} TIMEOUT when transactions hold it, or append to it, for longer than half a minute
+   */
   dropStreamTable(subjectPrefix: string): Promise<boolean>
   readonly retention: RetentionAdmin
   /** How the store is. Never rejects: what fails is in the answer. */
