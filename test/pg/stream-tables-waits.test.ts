@@ -84,7 +84,7 @@ describe.each(servers)('a new subject type beside a transaction that reads all e
         end = resolve
       })
     })
-    const waiting = () => database.sql('select 1 from pg_stat_activity where wait_event_type = \'Lock\' and query like \'delete from%\' and datname = current_database()')
+    const waiting = () => database.sql('select 1 from pg_stat_activity where wait_event_type = \'Lock\' and query like \'%for update%\' and pid <> pg_backend_pid() and datname = current_database()')
     const dropping = store.admin.dropStreamTable('held')
     await expect.poll(waiting, { interval: 5, timeout: 20_000 }).toHaveLength(1)
     for (let at = 0; at < 5; at++) for (const subject of ['held:1', 'held:3']) await store.stream.append(subject, { type: 'x' })
@@ -93,6 +93,30 @@ describe.each(servers)('a new subject type beside a transaction that reads all e
     await holding
     expect(await dropping).toBe(true)
     expect(await store.stream.current('held:1')).toBeNull()
+  })
+
+  it('is dropped once, whoever drops it at the same time', async () => {
+    const store = open()
+    for (let round = 0; round < 5; round++) {
+      await store.stream.append('once:1', { type: 'x' })
+      const outcomes = await Promise.all(Array.from({ length: 4 }, () => store.admin.dropStreamTable('once')))
+      expect(outcomes.filter(dropped => dropped)).toHaveLength(1)
+    }
+  })
+
+  it('is dropped without what retention has archived of its subjects, whose versions go on', async () => {
+    const store = open({ retention: [{ subject: 'kept:*', maxCount: 1, action: 'archive' }] })
+    for (let data = 1; data <= 3; data++) await store.stream.append('kept:1', { type: 'x', data })
+    await store.stream.append('kept:2', { type: 'x' })
+    await store.admin.retention.run()
+    expect(await store.admin.dropStreamTable('kept')).toBe(true)
+    await store.stream.append('kept:1', { type: 'x', data: 4 })
+    await store.stream.append('kept:2', { type: 'x' })
+    expect((await store.stream.read('kept:1', { archived: true })).map(({ data }) => data)).toEqual([1, 2, 4])
+    const pages: unknown[] = []
+    for await (const { data } of store.stream.iterate('kept:1', { archived: true, pageSize: 1 })) pages.push(data)
+    expect(pages).toEqual([1, 2, 4])
+    expect([await store.stream.current('kept:1'), await store.stream.current('kept:2')]).toMatchObject([{ version: 4 }, { version: 1 }])
   })
 
   it('is given up with the store', async () => {

@@ -36,19 +36,23 @@ export async function listTables(db: Queryable, names: Names): Promise<StreamTab
  * @throws {StoreError} TIMEOUT when they hold it for longer than half a minute
  */
 export async function dropTable(db: Db, names: Names, subjectPrefix: string): Promise<boolean> {
-  const table = (await listTables(db, names)).find(each => each.subjectPrefix === subjectPrefix)
+  const find = async () => (await listTables(db, names)).find(each => each.subjectPrefix === subjectPrefix)
+  const table = await find()
   if (!table) return false
   const name = `${quoteIdentifier(names.schema)}.${quoteIdentifier(table.tableName)}`
   const heads = names.table('heads')
   const inTable = `exists (select from ${name} event where event.tenant_id = t.tenant_id and event.subject = t.subject)`
-  const forgetSubjects = `delete from ${heads} t where ${inTable} and ${allLocked(`${heads} t`, inTable, lockOrder(['t.tenant_id', 't.subject']))}`
+  // The versions of a subject that has events in the archive go on: two of its events would have one version else.
+  const isArchived = `exists (select from ${names.table('events_archive')} event where event.tenant_id = t.tenant_id and event.subject = t.subject)`
+  const lockSubjects = `select ${allLocked(`${heads} t`, inTable, lockOrder(['t.tenant_id', 't.subject']))}`
+  const forgetSubjects = `delete from ${heads} t where ${inTable} and not ${isArchived} and (${lockSubjects})`
   for (let attempt = 1; ; attempt++) {
     try {
       await db.atomic(async (session) => {
         // Heads first, as appends take them first; then those that came before the table was locked. From here on no
         // wait is a long one: whoever appends to a subject whose head is locked already waits, too.
         await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
-        await session.script(forgetSubjects)
+        await session.script(lockSubjects)
         await session.script(`lock table only ${names.table('events')}, ${name} in access exclusive mode`)
         await session.script(forgetSubjects)
         await session.script(`drop table ${name}`)
@@ -56,6 +60,8 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
       return true
     }
     catch (error) {
+      // Somebody else has dropped it meanwhile.
+      if (isMissing(error) && !await find()) return false
       if (!isLockTimeout(error) || attempt === DROP_ATTEMPTS) throw error
       await sleep(DROP_PAUSE_MS)
     }
@@ -63,3 +69,4 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
 }
 
 const isLockTimeout = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '55P03'
+const isMissing = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '42P01'

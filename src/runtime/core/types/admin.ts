@@ -192,7 +192,8 @@ export interface StoreAdmin {
   /** The tables that generic streams have of their own. */
   streamTables(): Promise<StreamTable[]>
   /**
-   * Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none.
+   * Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none. What is in the
+   * archive stays there.
    * @throws {StoreError} TIMEOUT when transactions hold it, or append to it, for longer than half a minute
    */
   dropStreamTable(subjectPrefix: string): Promise<boolean>
