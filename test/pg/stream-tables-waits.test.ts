@@ -104,6 +104,18 @@ describe.each(servers)('a new subject type beside a transaction that reads all e
     }
   })
 
+  it('is dropped while retention is at it, which goes on with the others', async () => {
+    const store = open({ retention: [{ subject: '*', maxCount: 1, action: 'drop' }] })
+    for (let round = 0; round < 5; round++) {
+      const events = Array.from({ length: 3_000 }, () => ({ type: 'x' }))
+      for (const type of ['dropped', 'stays']) await store.stream.appendMany(`${type}:1`, events)
+      const run = store.admin.retention.run()
+      await Promise.all([1, 2, 3].map(() => store.admin.dropStreamTable('dropped')))
+      await run
+      expect(await store.stream.read('stays:1')).toHaveLength(1)
+    }
+  })
+
   it('is dropped without what retention has archived of its subjects, whose versions go on', async () => {
     const store = open({ retention: [{ subject: 'kept:*', maxCount: 1, action: 'archive' }] })
     for (let data = 1; data <= 3; data++) await store.stream.append('kept:1', { type: 'x', data })

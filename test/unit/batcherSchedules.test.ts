@@ -203,7 +203,7 @@ describe('random schedules', () => {
         return which < 0.92 ? { hold: [key(), key()] } : { glob: pick(['', 'a', 'b']) }
       })
       let free = 3
-      const on = bench({ ...TINY, parallel: 1 + seed % 2, maxKeys: 1 + seed % 3, stallMs: seed % 3 === 0 ? 0 : 1 }, { room: () => ({ free, waitMs: 0 }) })
+      const on = bench({ ...TINY, parallel: 1 + seed % 2, maxKeys: 1 + seed % 3, stallMs: seed % 3 === 0 ? 0 : 1 }, { room: () => ({ most: 3, free, waitMs: 0 }) })
       const left = [...steps]
       while (left.length > 0 || on.underWay() > 0) {
         free = Math.floor(random() * 4)

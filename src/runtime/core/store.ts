@@ -134,6 +134,9 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   }
   // Calls that wait for code of the caller's: `close` would wait for both.
   const [transactions, joined] = [{}, {}]
+  const requireOutside = (call: string) => {
+    if (isInside(transactions)) throw new StoreError('INVALID_CALL', `${call} inside transaction() would wait for itself: call it when the transaction has ended`)
+  }
   let closing: Promise<void> | undefined
   const shutDown = async () => {
     watch.stop()
@@ -162,7 +165,9 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   return {
     ...surfaces,
     stream: withTypedViews(surfaces.stream),
-    admin: createAdmin({ connector, database, names, metrics: watch.metrics, retention: { run: options => connector.call(() => retention.run(options)) }, on: watch.on }),
+    admin: createAdmin({
+      connector, database, names, metrics: watch.metrics, retention: { run: options => connector.call(() => retention.run(options)) }, requireOutside, on: watch.on,
+    }),
     ready: async () => (await connector.start()).value.info,
     async transaction(work, given) {
       checkFunction('work', work)
@@ -189,7 +194,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     },
     releaseIdle: connector.rest,
     async close() {
-      if (isInside(transactions)) throw new StoreError('INVALID_CALL', 'close() inside transaction() would wait for itself: call it when the transaction has ended')
+      requireOutside('close()')
       if (isInside(joined)) throw new StoreError('INVALID_CALL', 'close() inside query() of the client given to with() would wait for itself: call it when that has resolved')
       if (routes.progress.isInside()) throw new StoreError('INVALID_CALL', 'close() inside an onProgress would wait for itself: call it when appendMany() has resolved')
       connector.current()?.db.requireNotConnecting?.()

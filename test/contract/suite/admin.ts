@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { migrations, prometheusText } from '../../../src/runtime/core/index'
 import type { Store, StoreEvents, TracedCall } from '../../../src/runtime/core/index'
-import { expectRefused, failureOf, unique, wrong } from './context'
+import { expectCode, expectRefused, failureOf, unique, wrong } from './context'
 import type { Use } from './context'
 
 const LATEST = migrations.length
@@ -53,6 +53,19 @@ export function adminSuite(use: Use): void {
       await store.kv.set('a', 1)
       expect(await store.kv.get('a')).toBe(1)
       await expectRefused(() => store.admin.rollbackTo(-1), 'version')
+    })
+
+    it('is not changed inside a transaction, which would wait for itself', async () => {
+      const { store } = await use().openReady()
+      await store.stream.append('orders:1', { type: 'a' })
+      const calls = [() => store.admin.rollbackTo(0), () => store.admin.dropStreamTable('orders'), () => store.admin.migrate()]
+      for (const call of calls) {
+        await store.transaction(async (tx) => {
+          await tx.stream.append('orders:1', { type: 'b' })
+          await expectCode(call, 'INVALID_CALL')
+        })
+      }
+      expect(await store.stream.read('orders:1')).toHaveLength(1 + calls.length)
     })
 
     it('lists the tables of subject types and drops one', async () => {

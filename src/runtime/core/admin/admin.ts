@@ -22,6 +22,8 @@ interface AdminOptions {
   names: Names
   metrics: Metrics
   retention: RetentionAdmin
+  /** Refuses a call where it would wait for the caller's own transaction. */
+  requireOutside(call: string): void
   on: StoreAdmin['on']
 }
 
@@ -31,7 +33,7 @@ const EVENTS: Record<keyof StoreEvents, true> = {
 }
 
 /** What operators do with a store. The schema can be looked at and mended while it keeps the store from starting. */
-export function createAdmin({ connector, database, names, metrics, retention, on }: AdminOptions): StoreAdmin {
+export function createAdmin({ connector, database, names, metrics, retention, requireOutside, on }: AdminOptions): StoreAdmin {
   const use = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
     const explained = (db: Db) => work(db).catch(error => explainRefused(db, names, error))
     const started = await connector.start().catch((error: unknown) => {
@@ -48,6 +50,7 @@ export function createAdmin({ connector, database, names, metrics, retention, on
 
   return {
     async migrate() {
+      requireOutside('migrate()')
       const bring = (db: Db) => migrate(db, names, undefined, { subjectPrefix: database.subjectPrefix })
       const elsewhere = migrationDatabase(database)
       const state = await (elsewhere ? connector.call(() => onDatabase(elsewhere, bring)) : use(bring))
@@ -59,11 +62,13 @@ export function createAdmin({ connector, database, names, metrics, retention, on
     drift: () => use(db => drift(db, names)),
     async rollbackTo(version) {
       checkCount('version', version)
+      requireOutside('rollbackTo()')
       await use(db => rollback(db, names, version))
     },
     streamTables: () => use(db => listTables(db, names)),
     async dropStreamTable(subjectPrefix) {
       checkText('subjectPrefix', subjectPrefix)
+      requireOutside('dropStreamTable()')
       return use(db => dropTable(db, names, subjectPrefix))
     },
     retention,

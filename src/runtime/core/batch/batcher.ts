@@ -22,7 +22,7 @@ interface Started {
 }
 
 const WORK: LoneOperation<Work<unknown>, unknown> = { one: (session, tables, work) => work(session, tables) }
-const ANY_ROOM: Room = { free: Infinity, waitMs: 0 }
+const ANY_ROOM: Room = { most: Infinity, free: Infinity, waitMs: 0 }
 
 /**
  * Sends calls in the order of each key, and makes one statement of those that come at the same time. A lone call goes
@@ -86,7 +86,10 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
   }
 
   /** The last connection is left to others: calls that wait for locks must not stop everything else. */
-  const hasRoom = () => started.size < parallel || (roomOf()?.free ?? 0) > 1
+  function hasRoom(): boolean {
+    const { most, free } = roomOf() ?? { most: Infinity, free: 0 }
+    return started.size < (most > 1 ? Math.min(parallel, most - 1) : parallel) || free > 1
+  }
 
   /** The calls of the next statement: those of the kind of the first one, none past an earlier one of its key. */
   function take(mostKeys: number): Batched<PendingShared>[] {

@@ -30,6 +30,8 @@ export interface Gate {
 
 /** The connections that calls are sent on. */
 export interface Room {
+  /** How many there can be. */
+  most: number
   /** How many more statements would get one at once. */
   free: number
   /** How long one is waited for, in milliseconds; 0: as long as it takes. */

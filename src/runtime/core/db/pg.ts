@@ -92,6 +92,7 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
     ...loginOf(pool),
     pool: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount, max: pool.options.max }),
     room: () => ({
+      most: pool.options.max,
       free: pool.options.max - pool.totalCount + pool.idleCount - pool.waitingCount,
       waitMs: pool.options.connectionTimeoutMillis ?? 0,
     }),

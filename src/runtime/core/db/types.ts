@@ -89,7 +89,7 @@ export interface Db extends Session {
   /** How busy the pool is, where there is one. */
   pool?(): PoolMetrics
   /** How many more statements would get a connection at once, and how long one is waited for; 0: without end. */
-  room?(): { free: number, waitMs: number }
+  room?(): { most: number, free: number, waitMs: number }
   /** Finds out, before the first statement, what stands between the store and the database. */
   inspect(): Promise<void>
   /** Lets the idle connections go; later statements open what they need. */

@@ -69,4 +69,4 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
 }
 
 const isLockTimeout = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '55P03'
-const isMissing = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '42P01'
+export const isMissing = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '42P01'

@@ -186,7 +186,7 @@ export interface StoreAdmin {
   /**
    * Takes migrations back until the schema is at `version`. **0 drops every table of the prefix with all data.**
    * Stop what uses the store first.
-   * @throws {StoreError} MIGRATION_FAILED
+   * @throws {StoreError} MIGRATION_FAILED; INVALID_CALL inside `transaction`
    */
   rollbackTo(version: number): Promise<void>
   /** The tables that generic streams have of their own. */
@@ -194,7 +194,7 @@ export interface StoreAdmin {
   /**
    * Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none. What is in the
    * archive stays there.
-   * @throws {StoreError} TIMEOUT when transactions hold it, or append to it, for longer than half a minute
+   * @throws {StoreError} TIMEOUT when transactions hold it, or append to it, for longer than half a minute; INVALID_CALL inside `transaction`
    */
   dropStreamTable(subjectPrefix: string): Promise<boolean>
   readonly retention: RetentionAdmin

@@ -9,6 +9,7 @@ import { isClosed, repeat } from '../background'
 import type { BackgroundOutcome, Repeat } from '../background'
 import type { TakeTurn } from '../turn'
 import type { Rule } from './rules'
+import { isMissing } from '../subjectTables'
 import { eventTables, meantTables } from './tables'
 import type { MeantTable } from './tables'
 
@@ -78,16 +79,24 @@ export function createRetention(options: RetentionOptions): Retention {
 
   /** False when another instance is at it. */
   async function runRule(rule: Rule, report: RetentionRuleReport): Promise<boolean> {
-    const tables = await takeTurn(session => eventTables(session, options.context.names, options.specs, options.subjectPrefix))
+    const list = () => takeTurn(session => eventTables(session, options.context.names, options.specs, options.subjectPrefix))
+    const tables = await list()
     if (!tables) return false
     for (const meant of meantTables(tables, rule.subject)) {
-      for (const step of stepsOf(options.context, meant, rule)) {
-        for (let more = true; more;) {
-          const done = await takeTurn(step)
-          if (!done) return false
-          report.events += done.taken
-          more = done.more
+      try {
+        for (const step of stepsOf(options.context, meant, rule)) {
+          for (let more = true; more;) {
+            const done = await takeTurn(step)
+            if (!done) return false
+            report.events += done.taken
+            more = done.more
+          }
         }
+      }
+      catch (error) {
+        // Dropped meanwhile, with all that it would have taken out.
+        const isThere = isMissing(error) && (await list())?.some(({ table }) => table.name === meant.table.name)
+        if (isThere !== false) throw error
       }
     }
     return true
