@@ -73,7 +73,7 @@ function checkConfig(options: ModuleOptions, config: StoreRuntimeConfig): void {
 }
 
 function checkConnection(name: string, connection: unknown): void {
-  const fault = isGiven(connection) && !isReference(connection) ? connectionFault(connection) : undefined
+  const fault = isGiven(connection) && !isReference(connection) ? connectionFault(dropReferences(connection)) : undefined
   if (fault) throw invalidOption(name + fault.path, fault.problem)
 }
 

@@ -1,12 +1,8 @@
 import type { PoolConfig } from 'pg'
-import { NO_PORT, isPort, unreadMember } from './connectionMembers'
+import { NO_PORT, isPort, unfitMember } from './connectionMembers'
 import { urlProblem } from './connectionUrl'
 import { invalidOption } from './errors'
 import { isPgliteUrl, pglitePath } from './pgliteUrl'
-import { MAX_MS } from './timer'
-
-// `pg` waits for these with timers of its own.
-const TIMES_OF_PG = ['connectionTimeoutMillis', 'idleTimeoutMillis', 'query_timeout', 'keepAliveInitialDelayMillis'] as const
 
 /** Why a connection can't be right. */
 export interface ConnectionFault {
@@ -38,13 +34,9 @@ function problemOf(connection: unknown): string | undefined {
 }
 
 function memberFault(connection: PoolConfig): ConnectionFault | undefined {
-  const unread = unreadMember(connection)
-  if (unread) return { path: `.${unread.member}`, problem: unread.problem }
-  const unfit = TIMES_OF_PG.find(name => typeof connection[name] === 'number' && !isTime(connection[name]))
-  return unfit && { path: `.${unfit}`, problem: `must be a whole number of at most ${MAX_MS} milliseconds (24.8 days), not ${connection[unfit]}` }
+  const unfit = unfitMember(connection)
+  return unfit && { path: `.${unfit.member}`, problem: unfit.problem }
 }
-
-const isTime = (ms: number): boolean => Number.isSafeInteger(ms) && ms >= 0 && ms <= MAX_MS
 
 /** @throws {StoreError} INVALID_OPTION that names the option, or its member */
 export function connection(option: string, value: unknown): string | PoolConfig {

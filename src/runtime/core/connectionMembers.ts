@@ -1,17 +1,29 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { PoolConfig } from 'pg'
+import { COUNT, FLAG, FUNCTION, HOST, NAME, OBJECT, OFF, PASSWORD, SECONDS, SOME, TEXT, TIME, TLS, isWhole } from './memberKinds'
+import type { Kind } from './memberKinds'
 import { nearest, normal } from './nearest'
 import type { Members } from './types/members'
 
-const OF_PG: Members<PoolConfig> = {
-  connectionString: true, host: true, port: true, user: true, password: true, database: true, ssl: true, sslnegotiation: true, enableChannelBinding: true,
-  max: true, min: true, connectionTimeoutMillis: true, idleTimeoutMillis: true, maxUses: true, maxLifetimeSeconds: true, allowExitOnIdle: true,
-  statement_timeout: true, lock_timeout: true, query_timeout: true, idle_in_transaction_session_timeout: true,
-  keepAlive: true, keepAliveInitialDelayMillis: true, application_name: true, fallback_application_name: true, client_encoding: true, options: true,
-  types: true, stream: true, pipeline: true, onConnect: true, verify: true, log: true, Client: true, Promise: true,
+const MAX_PORT = 65_535
+export const NO_PORT = 'that is not a whole number from 1 to 65535'
+
+/** A number, or its digits; `null` is left to `pg`. Any other makes the socket throw, and its pool never ends. */
+export const isPort = (port: unknown): boolean => port === null || isWhole(port, 1, MAX_PORT)
+// Told before the members are looked at.
+const PORT: Kind = { takes: isPort, problem: `is a port ${NO_PORT}` }
+
+const OF_PG: Readonly<Record<keyof PoolConfig, Kind>> = {
+  connectionString: TEXT, host: HOST, port: PORT, user: NAME, password: PASSWORD, database: NAME, ssl: TLS, sslnegotiation: TEXT, enableChannelBinding: FLAG,
+  max: SOME, min: COUNT, connectionTimeoutMillis: TIME, idleTimeoutMillis: TIME, maxUses: SOME, maxLifetimeSeconds: SECONDS, allowExitOnIdle: FLAG,
+  statement_timeout: TIME, lock_timeout: TIME, query_timeout: TIME, idle_in_transaction_session_timeout: TIME,
+  keepAlive: FLAG, keepAliveInitialDelayMillis: TIME, application_name: TEXT, fallback_application_name: TEXT, client_encoding: TEXT, options: TEXT,
+  types: OBJECT, stream: OBJECT, pipeline: FLAG, onConnect: FUNCTION, verify: FUNCTION, log: FUNCTION, Client: FUNCTION, Promise: FUNCTION,
 }
-/** What `pg` reads of a connection; the last ones its types don't name. */
-export const CONNECTION_MEMBERS: readonly string[] = [...Object.keys(OF_PG), 'binary', 'replication', 'scramMaxIterations', 'connection']
+// The last ones its types don't name.
+const KINDS = new Map<string, Kind>(Object.entries({ ...OF_PG, binary: OFF, replication: OFF, scramMaxIterations: COUNT, connection: OBJECT }))
+/** What `pg` reads of a connection. */
+export const CONNECTION_MEMBERS: readonly string[] = [...KINDS.keys()]
 
 const OF_TLS: Members<ConnectionOptions> = {
   ca: true, cert: true, key: true, passphrase: true, pfx: true, rejectUnauthorized: true, servername: true, checkServerIdentity: true,
@@ -36,13 +48,6 @@ export const SCHEMA_NAMES: readonly string[] = ['schema', 'currentSchema', 'sear
 export const memberMeant = (name: string, edits?: number): string | undefined =>
   ELSEWHERE.get(normal(name)) ?? nearest(name, CONNECTION_MEMBERS, edits)
 
-const MAX_PORT = 65_535
-export const NO_PORT = 'that is not a whole number from 1 to 65535'
-
-/** A number, or its digits; `null` is left to `pg`. Any other makes the socket throw, and its pool never ends. */
-export const isPort = (port: unknown): boolean =>
-  port === null || (/^\d+$/.test(String(port)) && Number(port) > 0 && Number(port) <= MAX_PORT)
-
 export interface MemberFault {
   /** The name of the member, or its path. */
   member: string
@@ -50,11 +55,13 @@ export interface MemberFault {
   problem: string
 }
 
-/** A member that nothing would read. */
-export function unreadMember(connection: object): MemberFault | undefined {
+/** A member that nothing would read, or that is of another kind than `pg` takes. */
+export function unfitMember(connection: object): MemberFault | undefined {
   for (const [member, value] of Object.entries(connection) as [string, unknown][]) {
     if (value === undefined) continue
-    if (!CONNECTION_MEMBERS.includes(member)) return { member, problem: problemOf(member) }
+    const kind = KINDS.get(member)
+    if (!kind) return { member, problem: problemOf(member) }
+    if (value !== null && !kind.takes(value)) return { member, problem: kind.problem }
     const mistyped = member === 'ssl' ? mistypedTls(value) : undefined
     if (mistyped) return mistyped
   }

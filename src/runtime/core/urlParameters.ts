@@ -1,4 +1,5 @@
 import { CONNECTION_MEMBERS, NO_PORT, SCHEMA_NAMES, isPort, memberMeant } from './connectionMembers'
+import { OFF, TIME } from './memberKinds'
 import { nearest } from './nearest'
 
 // What `pg` reads of a URL; the last two behind `socket:`.
@@ -8,6 +9,7 @@ const READ = [
 ]
 // What other clients read, and is no mistyped name of these: it stays without effect, as `channel_binding` does.
 const OF_OTHERS = ['keepalives', 'sslcrl']
+const TIMES = ['statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout']
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
 // Providers add parameters of their own: one that has less in common with a known name may be one of those.
 const MAX_EDITS = 2
@@ -37,5 +39,7 @@ function valueProblem(name: string, value: string): string | undefined {
   if (value === '') return undefined
   if (name === 'port' && !isPort(value)) return `has a parameter \`port\` ${NO_PORT}`
   if (name === 'sslmode' && !SSL_MODES.includes(value)) return `has a parameter \`sslmode\` that is none of ${SSL_MODES.join(', ')}`
+  if (TIMES.includes(name) && !TIME.takes(value)) return `has a parameter \`${name}\` that ${TIME.problem}`
+  if (name === 'replication' && value !== 'false') return `has a parameter \`replication\` that ${OFF.problem}`
   return undefined
 }
