@@ -21,6 +21,8 @@ interface Held {
 }
 
 const SECRET_NAME = /pass|pwd|secret|token|key|cred|auth|private|dsn/i
+// Beside its certificate it is in a variable, or a member, whose name tells nothing.
+const PRIVATE_KEY = /-----BEGIN [^-]*PRIVATE KEY-----.*?-----END [^-]*PRIVATE KEY-----/s
 const SECRET_FIELD = /^(?:password|passphrase|key|pfx)$/
 const SECRET_QUERY = /pass|secret|token/i
 // scheme://user:PASSWORD@… , also where the rest is no URL.
@@ -70,7 +72,7 @@ function heldBy(env: Env): Held[] {
   return Object.entries(env).flatMap(([name, value]) => {
     if (!value?.trim() || AMBIENT.test(name)) return []
     const password = URL_PASSWORD.exec(value)?.[1]
-    const values = password === undefined ? SECRET_NAME.test(name) ? [value] : [] : [password]
+    const values = password === undefined ? SECRET_NAME.test(name) ? [value] : PRIVATE_KEY.exec(value) ?? [] : [password]
     const secrets = [...values, ...secretsOfJson(value)].map(secret => ({ name, views: viewsOf(secret), looksSecret: true }))
     return secrets.length > 0 ? secrets : [{ name, views: viewsOf(value), looksSecret: false }]
   })
@@ -106,7 +108,7 @@ function* partsOfText(text: string, path: string, isSecret: boolean): Generator<
   const url = text.includes('://') && URL.canParse(text) ? new URL(text) : undefined
   const password = URL_PASSWORD.exec(text)?.[1]
   if (password !== undefined) yield part(password, true)
-  if (!url) return yield part(text, isSecret)
+  if (!url) return yield part(text, isSecret || PRIVATE_KEY.test(text))
   for (const value of [url.username, url.host, url.pathname, url.hash]) yield part(value, false)
   for (const [name, value] of url.searchParams) yield part(value, SECRET_QUERY.test(name))
 }

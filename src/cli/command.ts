@@ -1,10 +1,13 @@
+import { resolve } from 'node:path'
 import { defineCommand } from 'citty'
 import type { ArgsDef, CommandDef, ParsedArgs } from 'citty'
 import { createConnector, openDb } from '../runtime/core/db/connect'
+import { requireDatabase } from '../runtime/core/db/pgliteReader'
 import type { Db } from '../runtime/core/db/types'
 import { explainRefused } from '../runtime/core/migrate/rights'
 import type { StoreOptions } from '../runtime/core/options'
 import { resolveOptions } from '../runtime/core/options'
+import { isPgliteUrl, pglitePath } from '../runtime/core/pgliteUrl'
 import { createStoreOn } from '../runtime/core/store'
 import type { Store } from '../runtime/core/types/index'
 import { describe } from '../runtime/target'
@@ -17,8 +20,8 @@ import { EXIT, UsageError, hint } from './usage'
 
 type Args<A extends ArgsDef> = ParsedArgs<A & typeof targetFlags>
 
-/** Where to work, and whether nothing may be changed there. */
-type CommandSettings = Settings & { onlyLook: boolean }
+/** Where to work, whether nothing may be changed there, and whether an embedded database may be made. */
+type CommandSettings = Settings & { onlyLook: boolean, makes: boolean }
 
 export interface CommandContext<A extends ArgsDef> {
   args: Args<A>
@@ -30,8 +33,10 @@ interface CommandDefinition<A extends ArgsDef> {
   name: string
   description: string
   args: A
-  /** It changes nothing: it makes no database, and looks at one that an app has open. */
+  /** It changes nothing, and looks at a database that an app has open. */
   onlyLooks?: boolean
+  /** It may make an embedded database that is not there. */
+  makes?: boolean
   /** Nothing is `EXIT.done`. */
   run(context: CommandContext<A>): Promise<ExitCode> | Promise<void>
 }
@@ -45,7 +50,7 @@ export function storeCommand<const A extends ArgsDef>(definition: CommandDefinit
     async run({ args: given }) {
       refuseUnknown(args, given)
       const target = given as Args<Record<never, never>>
-      const settings: CommandSettings = { ...await readSettings(target, log), onlyLook: definition.onlyLooks ?? false }
+      const settings: CommandSettings = { ...await readSettings(target, log), onlyLook: definition.onlyLooks ?? false, makes: definition.makes ?? false }
       process.exitCode = await definition.run({ args: given as unknown as Args<A>, output: createOutput(target.json ?? false), settings }) ?? EXIT.done
     },
   })
@@ -59,7 +64,9 @@ function refuseUnknown(known: ArgsDef, given: { _: string[], [name: string]: unk
   if (unknown !== undefined) throw new UsageError(`unknown option --${kebab(unknown)}${hint('--', kebab(unknown), Object.keys(known))}`)
   const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
   if (given._.length > positionals) throw new UsageError(`unexpected argument ${JSON.stringify(given._[positionals])}`)
-  const empty = Object.entries(known).find(([name, { type }]) => type === 'string' && given[name] === '')
+  // An option in the place of a value was meant to be one.
+  const isNone = (value: unknown) => typeof value === 'string' && (value === '' || (value.startsWith('--') && Object.hasOwn(known, value.slice(2))))
+  const empty = Object.entries(known).find(([name, { type }]) => type === 'string' && isNone(given[name]))
   if (empty) throw new UsageError(`--${empty[0]} needs a value`)
 }
 
@@ -80,7 +87,7 @@ export interface Target {
 
 /** Opens the database for `work`, which has to be reachable within `patience` milliseconds, and says which it is. */
 export async function withDatabase<T>(settings: CommandSettings, work: (db: Db, target: Target) => Promise<T>, patience = 0): Promise<T> {
-  const { options, targetOf } = announce(settings)
+  const { options, targetOf } = await announce(settings)
   const connector = createConnector({ ...resolveOptions({ ...options, connectTimeout: patience }), onlyLook: settings.onlyLook }, async (db) => {
     await db.query({ text: 'select 1', values: [] })
   })
@@ -94,7 +101,7 @@ export async function withDatabase<T>(settings: CommandSettings, work: (db: Db, 
 
 /** The database as it is, reachable or not. */
 export async function withUncheckedDatabase<T>(settings: CommandSettings, work: (db: Db, target: Target) => Promise<T>): Promise<T> {
-  const { options, targetOf } = announce(settings)
+  const { options, targetOf } = await announce(settings)
   const db = await openDb({ ...resolveOptions(options), onlyLook: settings.onlyLook })
   try {
     return await work(db, targetOf(db.label))
@@ -106,7 +113,7 @@ export async function withUncheckedDatabase<T>(settings: CommandSettings, work: 
 
 /** A store that never changes the schema. */
 export async function withStore<T>(settings: CommandSettings, work: (store: Store) => Promise<T>, more: StoreOptions = {}): Promise<T> {
-  const store = createStoreOn({ ...announce(settings).options, ...more }, { onlyLook: settings.onlyLook })
+  const store = createStoreOn({ ...(await announce(settings)).options, ...more }, { onlyLook: settings.onlyLook })
   try {
     await store.ready()
     return await work(store)
@@ -117,10 +124,12 @@ export async function withStore<T>(settings: CommandSettings, work: (store: Stor
 }
 
 /** Says on stderr which database and tables were chosen, before anything is done to them. */
-function announce(settings: Settings) {
+async function announce(settings: CommandSettings) {
   const { connection, source } = settings.database()
   const { schema, prefix } = settings.names
   log.info(describeTarget(describe(connection), source, settings.names))
+  const directory = isPgliteUrl(connection) ? pglitePath(connection) : undefined
+  if (directory !== undefined && !settings.makes) await requireDatabase(resolve(directory))
   return {
     options: storeOptions(settings, connection),
     targetOf: (database: string): Target => ({ database, source, schema, prefix }),

@@ -12,10 +12,11 @@ const PATIENCE_MS = 30_000
 export const migrateCommand = storeCommand({
   name: 'migrate',
   description: 'Bring the schema up to date',
+  makes: true,
   args: {
     'dry-run': { type: 'boolean', description: 'Only say what would be done' },
   },
-  run: ({ args, output, settings }) => withDatabase({ ...settings, database: settings.migrationDatabase, onlyLook: args['dry-run'] ?? false }, async (db, target) => {
+  run: ({ args, output, settings }) => withDatabase({ ...settings, database: settings.migrationDatabase, onlyLook: args['dry-run'] ?? false, makes: !args['dry-run'] }, async (db, target) => {
     if (args['dry-run']) {
       const found = await plan(db, settings.names, undefined, settings.adoptFrom)
       return output.result({ ...target, ...found }, describePlan(found))

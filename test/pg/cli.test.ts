@@ -193,6 +193,8 @@ describe('the command line', () => {
     ['an unknown command', ['frob'], 'unknown command "frob"'],
     ['an unknown option', ['status', '--frob'], 'unknown option --frob'],
     ['an option without its value', ['status', '--url'], '--url needs a value'],
+    ['an option in the place of a value', ['kv', 'list', '--after', '--schema', 'other'], '--after needs a value'],
+    ['an option in the place of a name', ['status', '--prefix', '--json'], '--prefix needs a value'],
     ['a missing argument', ['kv', 'get'], 'KEY'],
     ['too many arguments', ['kv', 'get', 'a', 'b'], 'unexpected argument "b"'],
     ['a missing option', ['rollback'], '--to'],

@@ -70,8 +70,9 @@ describe('an embedded database that an app has open', () => {
 
 describe('an embedded database that is not there', () => {
   it.each([
-    ['status'], ['doctor'], ['kv', 'get', 'a'], ['kv', 'list'], ['index', 'read', 'a'], ['streams'], ['tail', 'a', '--no-follow'], ['sql', '--pending'],
-  ])('is not made by looking: %s', async (...args) => {
+    ['status'], ['doctor'], ['kv', 'get', 'a'], ['kv', 'list'], ['index', 'read', 'a'], ['streams'], ['tail', 'a', '--no-follow'], ['sql', '--pending'], ['migrate', '--dry-run'],
+    ['rollback', '--to', '0', '--yes'], ['retention', '--subject', 'a:*', '--max-age', '30d', '--yes'], ['retention', '--subject', 'a:*', '--max-age', '30d', '--dry-run'],
+  ])('is made by no command but migrate: %s %s %s', async (...args) => {
     const cwd = await emptyDirectory()
     const { code, stdout, stderr } = await runCli([...args, '--url', 'pglite://.data/nvent-store'], { cwd })
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })

@@ -62,14 +62,18 @@ async function answer({ id, kind, text, values }: Question, database: () => Prom
   }
 }
 
+/** @throws {StoreError} CONNECTION when there is no database, and none is to be made */
+export async function requireDatabase(directory: string): Promise<void> {
+  if (await holdsDatabase(directory)) return
+  throw new StoreError('CONNECTION', `there is no embedded database in ${directory}: it is made when an app starts with it, or by \`npx nvent-store migrate\``, { details: { directory } })
+}
+
 /**
  * A database that is open elsewhere, to look at: through the process that has it open. Undefined when none has.
  * @throws {StoreError} CONNECTION when there is no database: looking makes none; DATABASE_LOCKED when its owner can't be asked
  */
 export async function openReader(directory: string): Promise<Db | undefined> {
-  if (!await holdsDatabase(directory)) {
-    throw new StoreError('CONNECTION', `there is no embedded database in ${directory}: it is made when an app starts with it, or by \`npx nvent-store migrate\``, { details: { directory } })
-  }
+  await requireDatabase(directory)
   const holder = await findHolder(directory)
   if (!holder) return undefined
   if (!holder.talk) throw lockedBy(directory, await holder.owner())
