@@ -5,6 +5,7 @@ import type { ConfiguredSource, NventConfig } from './config'
 import { describe, sameTarget } from './target'
 import { MissingVariable, isPlain, resolveReferences } from './references'
 import type { Env } from './references'
+import { textsAsWritten } from './variables'
 
 /** The one source that won, whole. */
 export interface ChosenConnection {
@@ -79,7 +80,7 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
     }
   }
   for (const name of OVERRIDES) add(name, () => fromVariable(name, env[name]))
-  if (found.length === 0) add(RUNTIME, () => resolved(RUNTIME, override, env))
+  if (found.length === 0) add(RUNTIME, () => resolved(RUNTIME, textsAsWritten('connection', override, env), env))
   const configured = new Map(sources.map(({ name, connection }) => [name, connection as unknown]))
   if (!isOtherAdapter(nvent.store?.adapter)) {
     add(STORE, () => resolved(STORE, configured.get(STORE) ?? nvent.store?.connection, env))
@@ -100,7 +101,7 @@ export function checkedConnection(source: string, connection: string | PoolConfi
 
 /** A connection beside the store's own; undefined when its option, `name`, says nothing. */
 export function anotherConnection(name: string, connection: unknown, env: Env): string | PoolConfig | undefined {
-  const found = resolved(`nventStorePostgres.${name}`, connection, env)
+  const found = resolved(`nventStorePostgres.${name}`, textsAsWritten(name, connection, env), env)
   return isGiven(found) ? found : undefined
 }
 

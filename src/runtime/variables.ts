@@ -1,6 +1,7 @@
-import { CONNECTION_MEMBERS } from './core/connectionMembers'
+import { CONNECTION_MEMBERS, TEXT_MEMBERS } from './core/connectionMembers'
 import { StoreError } from './core/errors'
 import { nearest } from './core/nearest'
+import { isPlain } from './references'
 import type { Env } from './references'
 
 // Nitro asks for its own prefix first.
@@ -10,6 +11,13 @@ const PREFIXES = ['NITRO_NVENT_STORE_POSTGRES_', 'NUXT_NVENT_STORE_POSTGRES_']
 export function variable(option: string, env: Env): string | undefined {
   const name = PREFIXES.map(prefix => prefix + snake(option)).find(each => env[each] !== undefined)
   return name && env[name]
+}
+
+/** Nitro reads variables as JSON where it can: a password of digits arrives as a number, a user called 1e3 as 1000. */
+export function textsAsWritten(option: string, connection: unknown, env: Env): unknown {
+  if (!isPlain(connection)) return connection
+  const asWritten = (member: string, value: unknown) => TEXT_MEMBERS.includes(member) ? variable(`${option}_${member}`, env) ?? value : value
+  return Object.fromEntries(Object.entries(connection).map(([member, value]) => [member, asWritten(member, value)]))
 }
 
 /**

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { toRuntimeConfig } from '../../src/options'
 import { createStore } from '../../src/runtime/core/index'
 import { connectionFault } from '../../src/runtime/core/connectionChecks'
+import { storeSettings } from '../../src/runtime/settings'
 
 const server = { host: 'db.test', user: 'app', password: 'S3CRET-of-app', database: 'orders' }
 const URL_WITH_PASSWORD = 'postgres://app:S3CRET@db.test/orders'
@@ -82,4 +83,23 @@ describe('a time in a URL', () => {
     }
     for (const value of ['0', '5000', '2147483647', '']) expect(connectionFault(`postgres://app@db.test/orders?${name}=${value}`), value).toBeUndefined()
   })
+})
+
+describe('a text of the environment', () => {
+  it.each(['NUXT', 'NITRO'])('stays text in a member of a connection (%s)', (framework) => {
+    const made = toRuntimeConfig({}, { dev: false, rootDir: '/app', env: {}, warn() {} })
+    // As Nitro hands it over.
+    const read = { host: 'db.test', user: 1000, password: 12345678, database: true, application_name: null, max: 5 } as unknown as PoolConfig
+    const written = { USER: '1e3', PASSWORD: '12345678', DATABASE: 'true', APPLICATION_NAME: 'null', MAX: '5' }
+    for (const [option, place] of [['connection', 'CONNECTION'], ['migrationConnection', 'MIGRATION_CONNECTION'], ['listenConnection', 'LISTEN_CONNECTION']] as const) {
+      const env = Object.fromEntries(Object.entries(written).map(([member, value]) => [`${framework}_NVENT_STORE_POSTGRES_${place}_${member}`, value]))
+      const { options } = storeSettings({ ...made, connection: 'postgres://db.test/app', [option]: read }, env)
+      expect(options[option]).toEqual({ host: 'db.test', user: '1e3', password: '12345678', database: 'true', application_name: 'null', max: 5 })
+    }
+  })
+})
+
+it('`ssl` in a URL is refused where it says no, which pg reads as yes', () => {
+  for (const value of ['false', 'off', 'disable']) expect(connectionFault(`postgres://app@db.test/orders?ssl=${value}`)).toMatchObject({ problem: expect.stringContaining('sslmode=disable') as string })
+  for (const value of ['true', '1', '0']) expect(connectionFault(`postgres://app@db.test/orders?ssl=${value}`)).toBeUndefined()
 })

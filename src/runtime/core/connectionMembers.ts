@@ -24,6 +24,8 @@ const OF_PG: Readonly<Record<keyof PoolConfig, Kind>> = {
 const KINDS = new Map<string, Kind>(Object.entries({ ...OF_PG, binary: OFF, replication: OFF, scramMaxIterations: COUNT, connection: OBJECT }))
 /** What `pg` reads of a connection. */
 export const CONNECTION_MEMBERS: readonly string[] = [...KINDS.keys()]
+/** Those that are text, whatever it looks like. */
+export const TEXT_MEMBERS: readonly string[] = CONNECTION_MEMBERS.filter(member => [TEXT, NAME, HOST, PASSWORD].includes(KINDS.get(member)!))
 
 const OF_TLS: Members<ConnectionOptions> = {
   ca: true, cert: true, key: true, passphrase: true, pfx: true, rejectUnauthorized: true, servername: true, checkServerIdentity: true,

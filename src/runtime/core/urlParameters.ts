@@ -11,6 +11,7 @@ const READ = [
 const OF_OTHERS = ['keepalives', 'sslcrl']
 const TIMES = ['statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout']
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify']
+const NO = /^(?:f|false|n|no|off|disable|disabled)$/i
 // Providers add parameters of their own: one that has less in common with a known name may be one of those.
 const MAX_EDITS = 2
 
@@ -39,6 +40,7 @@ function valueProblem(name: string, value: string): string | undefined {
   if (value === '') return undefined
   if (name === 'port' && !isPort(value)) return `has a parameter \`port\` ${NO_PORT}`
   if (name === 'sslmode' && !SSL_MODES.includes(value)) return `has a parameter \`sslmode\` that is none of ${SSL_MODES.join(', ')}`
+  if (name === 'ssl' && NO.test(value)) return 'has a parameter `ssl` that pg reads as yes, whatever word it is: write sslmode=disable'
   if (TIMES.includes(name) && !TIME.takes(value)) return `has a parameter \`${name}\` that ${TIME.problem}`
   if (name === 'replication' && value !== 'false') return `has a parameter \`replication\` that ${OFF.problem}`
   return undefined
