@@ -33,7 +33,7 @@ export default defineNuxtModule<ModuleOptions>({
       nvent: nventOptions(config),
       warn: message => useLogger('nvent-store-postgres').warn(message),
     })
-    runtimeConfig.nventStorePostgres = mergeRuntimeConfig(runtimeConfig.nventStorePostgres, made, process.env)
+    runtimeConfig.nventStorePostgres = mergeRuntimeConfig(runtimeConfig.nventStorePostgres, made, process.env, written)
     if (baked) refuseSecrets(runtimeConfig.nventStorePostgres, 'runtimeConfig.nventStorePostgres', process.env, written)
     const { resolve } = createResolver(import.meta.url)
     config.nitro.modules = [...config.nitro.modules ?? [], resolve('./nitro')]

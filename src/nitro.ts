@@ -7,6 +7,7 @@ import type { ModuleOptions, ModuleRuntimeConfig } from './options'
 import type { NventConfig, StoreRuntimeConfig } from './runtime/config'
 import { refuseSecrets } from './secrets'
 import { writtenConfig } from './written'
+import type { WrittenConfig } from './written'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './options'
 
@@ -60,9 +61,12 @@ const isWorker = ({ options }: Nitro): boolean => options.node === false
 
 function addRuntimeConfig(nitro: Nitro): void {
   const { options } = nitro
+  // Of an app of Nuxt, its module knows what is written.
+  const written = options.framework.name === 'nuxt' ? undefined : writtenFor(options)
   const made = toRuntimeConfig(options.nventStorePostgres ?? {}, {
     dev: options.dev,
     baked: false,
+    written,
     rootDir: options.rootDir,
     env: process.env,
     nvent: options.runtimeConfig.nvent,
@@ -71,7 +75,7 @@ function addRuntimeConfig(nitro: Nitro): void {
   const add = () => {
     // What the Nuxt module has added wins: it knows more.
     const config: Record<string, unknown> = options.runtimeConfig
-    const merged = mergeRuntimeConfig(config.nventStorePostgres, made, process.env)
+    const merged = mergeRuntimeConfig(config.nventStorePostgres, made, process.env, written)
     if (merged.serverless === '') merged.serverless = FUNCTIONS.test(options.preset)
     config.nventStorePostgres = merged
   }
@@ -89,12 +93,16 @@ function keepSecretsOut({ options }: Nitro): void {
   config.nvent = withoutSecrets(config.nvent, process.env)
   // The Nuxt module has looked, and knows what stands in nuxt.config.
   if (options.framework.name === 'nuxt') return
-  const { configFile, layers = [] } = options._c12 ?? {}
-  const ofFiles = layers.filter(layer => /config/.test(layer.configFile ?? ''))
-  const written = writtenConfig([configFile, ...ofFiles.map(layer => layer.configFile)], ofFiles.map(layer => layer.config), CONFIG_KEYS)
+  const written = writtenFor(options)
   const { sources, ...others } = config.nventStorePostgres
   for (const { name, connection } of sources) refuseSecrets(connection, name, process.env, written)
   refuseSecrets(others, 'nventStorePostgres', process.env, written)
+}
+
+function writtenFor({ _c12 }: Nitro['options']): WrittenConfig {
+  const { configFile, layers = [] } = _c12 ?? {}
+  const ofFiles = layers.filter(layer => /config/.test(layer.configFile ?? ''))
+  return writtenConfig([configFile, ...ofFiles.map(layer => layer.configFile)], ofFiles.map(layer => layer.config), CONFIG_KEYS)
 }
 
 function addServerCode(nitro: Nitro, glue: string): void {

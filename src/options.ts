@@ -85,8 +85,8 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
   const { nvent = {} } = build
   return {
     connection: '',
-    migrationConnection: keepReferences(portable(options.migrationConnection ?? '', 'migrationConnection', build.warn), build.env) as Connection,
-    listenConnection: keepReferences(portable(options.listenConnection ?? '', 'listenConnection', build.warn), build.env) as Connection,
+    migrationConnection: keepReferences(portable(options.migrationConnection ?? '', 'migrationConnection', build.warn), build.env, build.written?.isWritten) as Connection,
+    listenConnection: keepReferences(portable(options.listenConnection ?? '', 'listenConnection', build.warn), build.env, build.written?.isWritten) as Connection,
     prefix: options.prefix ?? nvent.store?.prefix ?? 'nvent',
     subjectPrefix: nvent.store?.prefix ?? '',
     schema: options.schema ?? 'public',
@@ -115,11 +115,11 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
 }
 
 /** Lets the app's own `runtimeConfig.nventStorePostgres` win, with no secret of the environment in it either. */
-export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env): StoreRuntimeConfig {
+export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env, written?: WrittenConfig): StoreRuntimeConfig {
   const given: Partial<StoreRuntimeConfig> = isPlain(own) ? own : {}
   refuseUnknown(given, Object.keys(made), 'runtimeConfig.nventStorePostgres.')
   const kept = (name: 'connection' | 'migrationConnection' | 'listenConnection') => {
-    const connection = keepReferences(given[name] || made[name], env)
+    const connection = keepReferences(given[name] || made[name], env, written?.isWritten)
     checkConnection(`runtimeConfig.nventStorePostgres.${name}`, connection)
     return connection as Connection
   }
@@ -129,7 +129,7 @@ export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: 
   }
 }
 
-function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn }: BuildContext): ConfiguredSource[] {
+function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn, written }: BuildContext): ConfiguredSource[] {
   const configured: [name: string, connection: unknown][] = [
     ['nvent.store.connection', isOtherAdapter(nvent.store?.adapter) ? undefined : nvent.store?.connection],
     ['nvent.store.postgres', isOtherAdapter(nvent.store?.adapter) ? undefined : nvent.store?.postgres],
@@ -137,7 +137,7 @@ function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn }: BuildConte
     ['nventStorePostgres.connection', options.connection],
   ]
   return configured.flatMap(([name, connection]) => {
-    const kept = keepReferences(portable(connection, name, warn), env)
+    const kept = keepReferences(portable(connection, name, warn), env, written?.isWritten)
     return isGiven(kept) ? [{ name, connection: kept as ConfiguredSource['connection'] }] : []
   })
 }

@@ -22,7 +22,6 @@ export class MissingVariable extends Error {
   }
 }
 
-// Host, user and database are no secrets and equal variables like USER by chance: they stay as they are.
 const SECRET_FIELDS = new Set(['connectionString', 'password', 'passphrase', 'key', 'cert', 'ca', 'pfx'])
 
 // What shells and npm set everywhere. A password that equals one of them equals it by chance.
@@ -32,20 +31,26 @@ const TELLING = /pass|pwd|secret|token|key|cred|auth|pg|postgres|database|db|sql
 // scheme://user:PASSWORD@host… A password may hold `@`, the host can't.
 const URL_PASSWORD = /^([a-z][a-z\d+.-]*:\/\/[^:/?#]*:)(.+)(@[^@]*)$/i
 
-/** At build time: replaces every secret of a connection that equals an environment variable by a reference to it. */
-export function keepReferences(connection: unknown, env: Env): unknown {
-  return typeof connection === 'string' ? urlReference(connection, env) : keepIn(connection, env)
+// No secrets: one that is written down may equal a variable by chance.
+const PLACE_FIELDS = new Set(['host', 'user', 'database'])
+
+/**
+ * At build time: replaces every secret of a connection that equals an environment variable by a reference to it, and
+ * host, user and database that do so and are not written in the config file.
+ */
+export function keepReferences(connection: unknown, env: Env, isWritten: (text: string) => boolean = () => true): unknown {
+  return typeof connection === 'string' ? urlReference(connection, env) : keepIn(connection, env, isWritten)
 }
 
-function keepIn(value: unknown, env: Env): unknown {
-  if (Array.isArray(value)) return value.map(item => keepIn(item, env))
+function keepIn(value: unknown, env: Env, isWritten: (text: string) => boolean): unknown {
+  if (Array.isArray(value)) return value.map(item => keepIn(item, env, isWritten))
   if (!isPlain(value)) return value
   const kept: Record<string, unknown> = {}
   for (const [field, member] of Object.entries(value)) {
     if (member === undefined || member === null) continue
-    if (typeof member !== 'string') kept[field] = keepIn(member, env)
+    if (typeof member !== 'string') kept[field] = keepIn(member, env, isWritten)
     else if (field === 'connectionString') kept[field] = urlReference(member, env)
-    else if (SECRET_FIELDS.has(field)) kept[field] = reference(member, env) ?? member
+    else if (SECRET_FIELDS.has(field) || (PLACE_FIELDS.has(field) && !isWritten(member))) kept[field] = reference(member, env) ?? member
     else kept[field] = member
   }
   return kept

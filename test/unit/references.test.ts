@@ -36,6 +36,17 @@ describe('what the build keeps of a connection', () => {
     expect(keepReferences(URL, {})).toBe(URL)
   })
 
+  it('is the name of the variable in place of a host, user or database that is not written in the config', () => {
+    const env = { DB_HOST: 'db.test', DB_USER: 'app', DB_NAME: 'orders', USER: 'me' }
+    const connection = { host: 'db.test', user: 'app', database: 'orders', port: 5432 }
+    expect(keepReferences(connection, env, text => text === 'app')).toEqual({
+      host: { $env: ['DB_HOST'] }, user: 'app', database: { $env: ['DB_NAME'] }, port: 5432,
+    })
+    expect(keepReferences({ host: 'other.test', user: 'me' }, env, () => false)).toEqual({ host: 'other.test', user: 'me' })
+    const kept = keepReferences(connection, env, () => false)
+    expect(resolveReferences(kept, { ...env, DB_HOST: 'db.live' }, 'connection')).toEqual({ ...connection, host: 'db.live' })
+  })
+
   it('ignores variables that every shell sets, and prefers telling names', () => {
     expect(keepReferences({ password: 'postgres' }, { USER: 'postgres', LOGNAME: 'postgres' })).toEqual({ password: 'postgres' })
     expect(keepReferences({ password: 'postgres' }, { THING: 'postgres', PGPASSWORD: 'postgres', DB_PASS: 'postgres' }))
