@@ -55,6 +55,8 @@ const wrong: [what: string, url: string, hint: RegExp][] = [
   ['a negative port', `postgres://app:${SECRET}@[::1]:-1/app`, /port .*from 1 to 65535/],
   ['a parameter for a wrong port', `postgres://app:${SECRET}@db.test/app?port=abc`, /port.*from 1 to 65535/],
   ['several hosts', `postgres://app:${SECRET}@one.test:5432,two.test:5432/app`, /several hosts/],
+  ['& for ?', `postgres://app:${SECRET}@db.test/app&sslmode=require`, /the first follows a \?/],
+  ['an empty sslmode', `postgres://app:${SECRET}@db.test/app?sslmode=`, /sslmode.*empty/],
   ['a wrong sslmode', `postgres://app:${SECRET}@db.test/app?sslmode=requir`, /sslmode.*verify-full/],
   ...['currentSchema', 'currentschema', 'current_schema', 'search_path', 'searchPath', 'SEARCH_PATH', 'Search%20Path', 'Schema', 'SCHEMA', 'shema', 'schema_search_path'].map(name =>
     [`the parameter ${name}`, `postgres://app:${SECRET}@db.test/app?sslmode=require&${name}=shop`, /option `schema`/] as [string, string, RegExp]),

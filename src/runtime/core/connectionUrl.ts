@@ -39,6 +39,7 @@ function partsProblem(text: string): string | undefined {
   // The rest of a password that begins like a port.
   const isRest = path === '' && query.includes('@') && !authority.includes('@')
   if (isTorn || isRest) return `holds a character that has to be written in another way: ${ENCODE}`
+  if (/&[^=&]+=/.test(path)) return 'has & where its parameters begin: the first follows a ?, the others an & (in the name of a database, write & as %26)'
   if (SPACE.test(text) && LETTER_ESCAPE.test(text)) return 'holds a space beside a percent-encoded character: write the space as %20'
   return hostProblem(authority.slice(authority.lastIndexOf('@') + 1))
     ?? (parsedUrl(text) ? parametersProblem(parameters) : `can't be read as a URL: write it as ${EXAMPLE}, and ${ENCODE}`)

@@ -37,6 +37,8 @@ function nameProblem(name: string): string | undefined {
 }
 
 function valueProblem(name: string, value: string): string | undefined {
+  // Empty, it would mean no TLS.
+  if (name === 'sslmode' && value === '') return `has a parameter \`sslmode\` that is empty: write one of ${SSL_MODES.join(', ')}, or leave it out`
   if (value === '') return undefined
   if (name === 'port' && !isPort(value)) return `has a parameter \`port\` ${NO_PORT}`
   if (name === 'sslmode' && !SSL_MODES.includes(value)) return `has a parameter \`sslmode\` that is none of ${SSL_MODES.join(', ')}`

@@ -27,8 +27,8 @@ const ANY_ROOM: Room = { most: Infinity, free: Infinity, waitMs: 0 }
 /**
  * Sends calls in the order of each key, and makes one statement of those that come at the same time. A lone call goes
  * out at once; calls that come while statements are under way form the next one. Results and errors are those of
- * single calls. Every call settles, whatever becomes of its statement.
- * @param roomOf undefined where there is one connection, or none yet
+ * single calls. Every call settles, whatever becomes of its statement. `roomOf` gives undefined where there is one
+ * connection, or none yet.
  */
 export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, roomOf = (): Room | undefined => ANY_ROOM): Queue {
   const { parallel, minKeys, maxCalls, maxBytes, maxKeys, ordered, stallMs } = batching
