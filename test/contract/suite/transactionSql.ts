@@ -181,7 +181,7 @@ export function transactionSqlSuite(use: Use): void {
         await tx.query(text)
         throw new Error('rolled back')
       })).rejects.toThrow('rolled back')
-      const left = async () => (await store.transaction(tx => tx.query(`select from pg_catalog.pg_locks where locktype = 'advisory' and (classid, objid) in ((0, 4711), (47, 11)) union all select from pg_catalog.pg_listening_channels() as c where c = 'somewhere'`))).rows
+      const left = async () => (await store.transaction(tx => tx.query(`select from pg_catalog.pg_locks where locktype = 'advisory'::text and (classid, objid) in ((0::oid, 4711::oid), (47::oid, 11::oid)) union all select from pg_catalog.pg_listening_channels() as c where c = 'somewhere'::text`))).rows
       // A connection that is closed ends when the server comes to it.
       await eventually(async () => expect(await left()).toHaveLength(0))
       expect((await Promise.all(Array.from({ length: 10 }, left))).flat()).toHaveLength(0)
