@@ -135,6 +135,57 @@ export function knownMembersSuite(use: Use): void {
     expect(await store.stream.read(subject)).toStrictEqual([])
   })
 
+  describe('a call that takes no options', () => {
+    const without: Record<string, unknown[]> = {
+      'stream.appendAll': [[{ subject: 'none:1', events: [event] }]],
+      'stream.current': ['none:1'],
+      'stream.delete': ['none:1'],
+      'stream.archive': ['none:1'],
+      'stream.unarchive': ['none:1'],
+      'stream.truncateBefore': ['none:1', 1],
+      'stream.dismiss': ['1', { reason: 'odd' }],
+      'stream.restore': ['1'],
+      'stream.dismissed': ['none:1'],
+      'index.add': ['none', 'a', 1, {}],
+      'index.get': ['none', 'a'],
+      'index.getMany': ['none', ['a']],
+      'index.count': ['none', {}],
+      'index.updateWithRetry': ['none', 'a', {}, 1],
+      'index.increment': ['none', 'a', 'n', 1],
+      'index.delete': ['none', 'a'],
+      'index.remove': ['none', 'a'],
+      'kv.get': ['none'],
+      'kv.set': ['none', 1, 60],
+      'kv.getMany': [['none']],
+      'kv.setMany': [[{ key: 'none', value: 1 }]],
+      'kv.delete': ['none'],
+      'kv.clear': ['none'],
+      'kv.increment': ['none', 1],
+    }
+    type Calls = Record<string, Record<string, (...args: unknown[]) => Promise<unknown>>>
+    const make = (store: object, call: string, ...extra: unknown[]) => {
+      const [tier, name] = call.split('.') as [string, string]
+      return (store as Calls)[tier]![name]!(...without[call]!, ...extra)
+    }
+
+    it('is one of these', () => {
+      const plain = Object.entries(calls).filter(([call, objects]) => /^(?:stream|index|kv)\./.test(call) && !objects.some(({ argument }) => argument === 'options'))
+      expect(Object.keys(without).sort()).toStrictEqual(plain.map(([call]) => call).sort())
+    })
+
+    it.each(Object.keys(without))('refuses them, and does nothing: %s', async (call) => {
+      const { store } = use()
+      await expectRefused(() => make(store, call, { expectedVersion: 7 }), 'options')
+      await expect(store.transaction(tx => make(tx, call, {}))).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+      expect([await store.stream.current('none:1'), await store.kv.get('none'), await store.index.get('none', 'a')]).toStrictEqual([null, null, null])
+    })
+
+    it('may be given to map', async () => {
+      const { store } = use()
+      expect(await Promise.all(['none a', 'none b'].map(store.kv.get))).toStrictEqual([null, null])
+    })
+  })
+
   describe.each(taken)('$call: $argument', (each) => {
     const { argument, known, right } = each
 

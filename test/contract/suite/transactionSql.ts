@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { TransactionSurfaces } from '../../../src/runtime/core/index'
 import { eventually } from '../../setup/eventually'
-import { expectCode, failureOf, unique } from './context'
+import { expectCode, failureOf, unique, quote } from './context'
 import type { Use } from './context'
 
 /** What would end the transaction it is in, or begin another one. */
@@ -56,8 +56,8 @@ export function transactionSqlSuite(use: Use): void {
     })
 
     it.each(['do $$ begin commit; end $$', 'do $$ begin rollback; end $$', 'call %s()', 'select %s_f()'])('what ends a transaction inside of %s is an error that keeps nothing', async (text) => {
-      const { store } = use()
-      const [key, name] = [unique(), `p_${unique().replace(/\W/g, '_')}`]
+      const { store, info } = use()
+      const [key, name] = [unique(), `${quote(info.schema)}.p_${unique().replace(/\W/g, '_')}`]
       await store.transaction(async (tx) => {
         await tx.query(`create procedure ${name}() language plpgsql as $$ begin commit; end $$`)
         await tx.query(`create function ${name}_f() returns int language plpgsql as $$ begin commit; return 1; end $$`)
@@ -188,8 +188,8 @@ export function transactionSqlSuite(use: Use): void {
     })
 
     it('what is deferred is still checked under the caller\'s settings', async () => {
-      const { store } = use()
-      const name = `t_${unique().replace(/\W/g, '_')}`
+      const { store, info } = use()
+      const name = `${quote(info.schema)}.t_${unique().replace(/\W/g, '_')}`
       await store.transaction(async (tx) => {
         await tx.query(`create table ${name} (a text)`)
         await tx.query(`create function ${name}_f() returns trigger language plpgsql as $$ begin if pg_catalog.current_setting('app.who') <> 'me' then raise exception 'not me'; end if; return null; end $$`)

@@ -1,5 +1,6 @@
 import { sqlStateOf } from '../db/errors'
 import { StoreError } from '../errors'
+import { refuseOptions } from '../extraArguments'
 import type { Logger } from '../options'
 import type { CallInfo, OperationMetrics } from '../types/index'
 import type { Emit } from './events'
@@ -124,7 +125,8 @@ export function createObserver(options: ObserverOptions): Observer {
             if (result === false && isConditional(args)) conflict(describe(args), 'VERSION_CONFLICT')
           },
     }
-    return (...args) => watch(watched, args)
+    const refusal = refuseOptions(operation)
+    return (...args) => refusal(args) ?? watch(watched, args)
   }
 
   return {

@@ -31,7 +31,7 @@ export function requireOrdinary(text: string): void {
     throw new StoreError('INVALID_CALL', `\`${first}\` in query() would end the transaction in the middle of its work: return from the callback to commit, throw to roll back (one of your own client ends on that client); savepoints may be used`)
   }
   if (first === 'copy' && COPIED.test(text)) {
-    throw new StoreError('INVALID_CALL', '`copy` from stdin or to stdout needs a stream, which query() has not: insert with `unnest($1::text[])`, select the rows, or copy on a client of your own')
+    throw new StoreError('INVALID_CALL', '`copy` from stdin or to stdout needs a stream, which query() has not: insert the rows of `pg_catalog.unnest($1::text[])`, select the rows, or copy on a client of your own')
   }
 }
 

@@ -1,0 +1,43 @@
+import { invalidValue } from './errors'
+import { isPlainObject } from './given'
+
+/** How many arguments a call takes, of those that take no options. */
+const PARAMETERS: Record<string, number> = {
+  'stream.appendAll': 1,
+  'stream.current': 1,
+  'stream.delete': 1,
+  'stream.archive': 1,
+  'stream.unarchive': 1,
+  'stream.truncateBefore': 2,
+  'stream.dismiss': 2,
+  'stream.restore': 1,
+  'stream.dismissed': 1,
+  'index.add': 4,
+  'index.get': 2,
+  'index.getMany': 2,
+  'index.count': 2,
+  'index.updateWithRetry': 4,
+  'index.increment': 4,
+  'index.delete': 2,
+  'index.remove': 2,
+  'kv.get': 1,
+  'kv.set': 3,
+  'kv.getMany': 1,
+  'kv.setMany': 1,
+  'kv.delete': 1,
+  'kv.clear': 1,
+  'kv.increment': 2,
+}
+
+/**
+ * Refuses options for a call that takes none: they were meant to change what it does. Anything else beyond the
+ * arguments is let through, as `keys.map(store.kv.get)` gives it.
+ */
+export function refuseOptions(operation: string): (args: unknown[]) => Promise<never> | undefined {
+  const most = PARAMETERS[operation] ?? Infinity
+  return (args) => {
+    if (args.length <= most) return undefined
+    const isGiven = args.slice(most).some(each => typeof each === 'object' && each !== null && isPlainObject(each))
+    return isGiven ? Promise.reject(invalidValue('options', `can't be given: ${operation}() takes none`)) : undefined
+  }
+}
