@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
 import { describe, expect, it } from 'vitest'
 import { freshDatabase, hasServer } from '../setup/database'
-import { fixture, outside, startOutput, until } from './support'
+import { fixture, outside, startOutput, until, SETUP_LIMIT } from './support'
 import type { App, AppOptions } from './support'
 
 interface Order {
@@ -14,7 +14,7 @@ interface Order {
 }
 
 describe('the output of `nuxt build`, copied out of the repository', async () => {
-  await setup({ rootDir: fixture('basic'), server: false, build: true })
+  await setup({ rootDir: fixture('basic'), server: false, build: true, setupTimeout: SETUP_LIMIT })
 
   async function start(env: AppOptions['env']): Promise<App> {
     const output = join(await outside('output'), '.output')

@@ -6,10 +6,10 @@ import { describe, expect, it } from 'vitest'
 import { embeddedBinaries } from '../setup/binaries'
 import { onFileEnd } from '../setup/database'
 import { startServer } from '../setup/postgres'
-import { fixture, startOutput, until } from './support'
+import { fixture, startOutput, until, SETUP_LIMIT } from './support'
 
 describe('an app whose database is down', async () => {
-  await setup({ rootDir: fixture('basic'), server: false, build: true })
+  await setup({ rootDir: fixture('basic'), server: false, build: true, setupTimeout: SETUP_LIMIT })
 
   it('says so once, answers calls with the reason, and works as soon as the database is there', async () => {
     const server = await startServer(await embeddedBinaries())

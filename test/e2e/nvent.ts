@@ -2,11 +2,11 @@ import { setup, useTestContext } from '@nuxt/test-utils/e2e'
 import { expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
 import { openPeer } from '../setup/peer/index'
-import { CONNECTIONS, fixture, startOutput, until } from './support'
+import { CONNECTIONS, fixture, startOutput, until, SETUP_LIMIT } from './support'
 
 /** What holds whichever of the two modules comes first. One file for each order: they are two builds. */
 export async function worksWithNvent(): Promise<void> {
-  await setup({ rootDir: fixture('nvent'), server: false, build: true })
+  await setup({ rootDir: fixture('nvent'), server: false, build: true, setupTimeout: SETUP_LIMIT })
 
   const start = (env: Record<string, string>) => startOutput(useTestContext().nuxt!.options.nitro.output!.dir!, { env })
   const TABLES = 'select count(*)::integer as tables from pg_tables where schemaname = \'public\''

@@ -4,7 +4,7 @@ import { chromium } from 'playwright-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
-import { root, startOutput, until } from './support'
+import { root, startOutput, until, SETUP_LIMIT } from './support'
 import type { App } from './support'
 
 const browserPath = process.env.CHROMIUM_PATH ?? '/usr/bin/chromium'
@@ -56,7 +56,7 @@ const databases = {
 }
 
 describe('the playground', async () => {
-  await setup({ rootDir: root, server: false, build: true })
+  await setup({ rootDir: root, server: false, build: true, setupTimeout: SETUP_LIMIT })
 
   let output = ''
   beforeAll(() => {

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
-import { filesWith, fixture, root, runNode, startOutput } from './support'
+import { filesWith, fixture, root, runNode, startOutput, SETUP_LIMIT } from './support'
 
 // Made here, so that no file of the repository holds it.
 const secret = ['k33p', 'me', 'out'].join('-')
@@ -20,7 +20,7 @@ afterAll(() => {
 describe('a connection that nuxt.config takes from the environment', async () => {
   await setup({
     rootDir: fixture('basic'),
-    server: false,
+    server: false, setupTimeout: SETUP_LIMIT,
     build: true,
     nuxtConfig: {
       // The examples of the documentation: a URL, and a configuration with a password.

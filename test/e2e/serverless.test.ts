@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
 import { describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
-import { CONNECTIONS, filesWith, fixture, noDatabase, outside } from './support'
+import { CONNECTIONS, filesWith, fixture, noDatabase, outside, SETUP_LIMIT } from './support'
 
 const output = await outside('vercel')
 
@@ -51,7 +51,7 @@ async function startFunction(entry: string, env: Record<string, string>) {
 
 describe('a Nuxt app built for Vercel', async () => {
   await setup({
-    rootDir: fixture('basic'), server: false, build: true,
+    rootDir: fixture('basic'), server: false, build: true, setupTimeout: SETUP_LIMIT,
     nuxtConfig: { nitro: { preset: 'vercel', output: { dir: output } } },
   })
 

@@ -13,6 +13,9 @@ import { onFileEnd } from '../setup/database'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const fixture = (name: string) => join(root, 'test/fixtures', name)
 
+/** Of a build, in milliseconds: ends what hangs, and judges no speed. */
+export const SETUP_LIMIT = 600_000
+
 /** Nothing of the machine the tests run on decides which database an app uses. */
 export const noDatabase = {
   DATABASE_URL: undefined, POSTGRES_URL: undefined, NUXT_NVENT_STORE_POSTGRES_CONNECTION: undefined, NITRO_NVENT_STORE_POSTGRES_CONNECTION: undefined,
