@@ -12,7 +12,7 @@ const CORE_PACKAGES = ['pg', '@electric-sql/pglite']
 /** From the lowest layer up: a file imports from its own layer and those below it. */
 const LAYERS: [layer: string, files: RegExp][] = [
   ['ground', /^runtime\/core\/(errors|given|inside|json|nearest|timer|types\/.*|sql\/.*)$/],
-  ['arguments and options', /^runtime\/core\/(arguments|pgliteUrl|options|optionChecks|connection(Url|Checks|Members)|memberKinds|urlParameters)$/],
+  ['arguments and options', /^runtime\/core\/(arguments|extraArguments|pgliteUrl|options|optionChecks|connection(Url|Checks|Members)|memberKinds|urlParameters)$/],
   ['db', /^runtime\/core\/db\//],
   ['spec', /^runtime\/core\/spec\//],
   ['statements', /^runtime\/core\/(statements|batch)\//],

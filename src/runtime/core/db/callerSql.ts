@@ -22,7 +22,7 @@ export const RESET_SETTINGS = 'set constraints all immediate; reset session auth
 export const CLOSE_ALL = 'close all; discard temp; deallocate all'
 
 /**
- * Refuses the caller's own SQL that would end the transaction it is in, or wait for data that nobody sends.
+ * Refuses the caller's own SQL that would end the transaction it is in, or wait for data that never comes.
  * @throws {StoreError} INVALID_CALL
  */
 export function requireOrdinary(text: string): void {
@@ -79,7 +79,7 @@ export function withCallersSql(on: Statements): CallersTransaction {
           return await on.raw(text, values)
         }
         catch (error) {
-          if (isRefused(error)) refusal ??= error
+          if (isInvalidCall(error)) refusal ??= error
           throw error
         }
       }),
@@ -91,4 +91,4 @@ export function withCallersSql(on: Statements): CallersTransaction {
   }
 }
 
-const isRefused = (error: unknown): error is StoreError => error instanceof StoreError && error.code === 'INVALID_CALL'
+const isInvalidCall = (error: unknown): error is StoreError => error instanceof StoreError && error.code === 'INVALID_CALL'

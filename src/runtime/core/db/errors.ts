@@ -161,6 +161,9 @@ export function isPlanOutdated(error: unknown): boolean {
   return error instanceof StoreError && sqlStateOf(error) === OUTDATED_PLAN && (error.cause as ServerError).routine === PLAN_CHANGED
 }
 
+/** Whether the database refused a call with this state, also where the error is of a migration that failed by it. */
+export const failedWith = (error: unknown, sqlState: string): boolean => error instanceof StoreError && error.details.sqlState === sqlState
+
 export function sqlStateOf(error: unknown): string | undefined {
   const source = error instanceof StoreError ? error.cause : error
   const code = (source as { code?: unknown } | null | undefined)?.code

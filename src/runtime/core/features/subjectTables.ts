@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { failedWith } from '../db/errors'
 import type { Db, Queryable } from '../db/types'
-import { isStoreError } from '../errors'
 import type { Names } from '../sql/identifier'
 import { quoteIdentifier } from '../sql/identifier'
 import { allLocked, lockOrder } from '../statements/locking'
@@ -50,7 +50,7 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
     try {
       await db.atomic(async (session) => {
         // Heads first, as appends take them first; then those that came before the table was locked. From here on no
-        // wait is a long one: whoever appends to a subject whose head is locked already waits, too.
+        // wait is a long one: an append to a subject whose head is locked waits, too.
         await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
         await session.script(lockSubjects)
         await session.script(`lock table only ${names.table('events')}, ${name} in access exclusive mode`)
@@ -60,7 +60,7 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
       return true
     }
     catch (error) {
-      // Somebody else has dropped it meanwhile.
+      // Another call has dropped it meanwhile.
       if (isMissing(error) && !await find()) return false
       if (!isLockTimeout(error) || attempt === DROP_ATTEMPTS) throw error
       await sleep(DROP_PAUSE_MS)
@@ -68,5 +68,5 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
   }
 }
 
-const isLockTimeout = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '55P03'
-export const isMissing = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === '42P01'
+const isLockTimeout = (error: unknown): boolean => failedWith(error, '55P03')
+export const isMissing = (error: unknown): boolean => failedWith(error, '42P01')

@@ -108,7 +108,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
         if (error === undefined) return
         // What the database says about a statement does not belong into a log.
         if (!onError) return logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
-        // Nobody waits for it: an error of its own, unheard, would end the process.
+        // It is not waited for: an error of its own, unheard, would end the process.
         const failed = (failure: unknown) => logger.error(`onError of the subscription to ${JSON.stringify(checked.subject)} failed: ${messageOf(failure)}`)
         void (async () => onError(error))().catch(failed)
       },

@@ -1,4 +1,5 @@
 import type { Queryable } from '../db/types'
+import { failedWith } from '../db/errors'
 import { StoreError, isStoreError } from '../errors'
 import { quoteIdentifier } from '../sql/identifier'
 import { catalog } from './catalog.gen'
@@ -140,7 +141,7 @@ function listed(names: string[]): string {
 }
 
 /** Whether the role lacks a right; how a migration failed is told by its details. */
-export const isRefused = (error: unknown): boolean => isStoreError(error) && error.details.sqlState === INSUFFICIENT_PRIVILEGE
+export const isRefused = (error: unknown): boolean => failedWith(error, INSUFFICIENT_PRIVILEGE)
 
 /**
  * For a call that failed: which of the store's rights the role lacks, when that may be why. Anything else is thrown as
