@@ -94,9 +94,8 @@ export function createRetention(options: RetentionOptions): Retention {
         }
       }
       catch (error) {
-        // Dropped meanwhile, with all that it would have taken out.
-        const isThere = isMissing(error) && (await list())?.some(({ table }) => table.name === meant.table.name)
-        if (isThere !== false) throw error
+        // Unless it was dropped meanwhile, with all that would have been taken out.
+        if (!isMissing(error) || (await list())?.some(({ table }) => table.name === meant.table.name) !== false) throw error
       }
     }
     return true
