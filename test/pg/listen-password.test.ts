@@ -1,8 +1,8 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
-import { servers } from './servers'
+import { openPool, servers } from './servers'
 
 describe.each(servers)('listening on $name', ({ server }) => {
   const passwords: [what: string, of: (password: string) => pg.ClientConfig['password']][] = [
@@ -20,7 +20,7 @@ describe.each(servers)('listening on $name', ({ server }) => {
   ]
 
   function poolOf(config: pg.PoolConfig): pg.Pool {
-    const pool = new pg.Pool(config)
+    const pool = openPool(config)
     onFileEnd(() => pool.end())
     return pool
   }

@@ -9,8 +9,8 @@ export const servers: { name: string, server: ServerName }[] = [
 ].filter(({ server }) => hasServer(server))
 
 /** A caller's own pool, as a careful caller makes it. */
-export function openPool(url: string, max?: number): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max })
+export function openPool(to: string | pg.PoolConfig, max?: number): pg.Pool {
+  const pool = new pg.Pool(typeof to === 'string' ? { connectionString: to, max } : to)
   // A connection that the server ends while the pool closes would be an uncaught exception.
   pool.on('error', () => {})
   return pool
