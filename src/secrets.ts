@@ -1,4 +1,4 @@
-import { StoreError } from './runtime/core/errors'
+import { StoreError } from './runtime/core/shared/errors'
 import { AMBIENT, isPlain, isReference } from './runtime/references'
 import type { EnvReference, Env } from './runtime/references'
 import { viewsOf } from './views'

@@ -4,7 +4,7 @@ import { defu } from 'defu'
 import { mergeRuntimeConfig, toRuntimeConfig } from '../options'
 import type { ModuleOptions } from '../options'
 import type { NventConfig, StoreRuntimeConfig } from '../runtime/config'
-import { messageOf } from '../runtime/core/errors'
+import { messageOf } from '../runtime/core/shared/errors'
 import { isPlain } from '../runtime/references'
 
 export interface AppConfig {

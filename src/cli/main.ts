@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import { renderUsage, runCommand } from 'citty'
 import type { CommandDef } from 'citty'
-import { messageOf } from '../runtime/core/errors'
+import { messageOf } from '../runtime/core/shared/errors'
 import { log } from './output'
 import { EXIT, UsageError, hint, isUsageError } from './usage'
 

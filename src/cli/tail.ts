@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { isGlob } from '../runtime/core/sql/glob'
+import { isGlob } from '../runtime/core/shared/glob'
 import type { EventRecord, GlobalEvent, Store } from '../runtime/core/types/index'
 import { storeCommand, withStore } from './command'
 import { UsageError, wholeNumber } from './usage'

@@ -1,4 +1,4 @@
-import { nearest } from '../runtime/core/nearest'
+import { nearest } from '../runtime/core/shared/nearest'
 
 /** What the process says by how it ends; docs/cli.md lists them. */
 export const EXIT = { done: 0, error: 1, usage: 2, findings: 3 } as const

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isStoreError, messageOf } from './core/errors'
-import { unref } from './core/timer'
+import { isStoreError, messageOf } from './core/shared/errors'
+import { unref } from './core/shared/timer'
 import type { Logger } from './core/options'
 import type { StoreInfo } from './core/types/index'
 import type { Handle } from './handle'

@@ -1,5 +1,5 @@
 import type { PoolConfig } from 'pg'
-import { StoreError } from './core/errors'
+import { StoreError } from './core/shared/errors'
 import { connectionFault } from './core/connectionChecks'
 import type { ConfiguredSource, NventConfig } from './config'
 import { describe, sameTarget } from './target'

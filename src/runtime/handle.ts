@@ -1,5 +1,5 @@
 import type { Logger, Store } from './core'
-import { messageOf } from './core/errors'
+import { messageOf } from './core/shared/errors'
 import { createStoreOn } from './core/store'
 import { failingStore } from './failing'
 import type { StoreSettings } from './settings'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { globMatcher, likePattern } from '../../src/runtime/core/sql/glob'
+import { globMatcher, likePattern } from '../../src/runtime/core/shared/glob'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { streamSpecs } from '../../src/runtime/core/spec/builtin'
 import { createSelect } from '../../src/runtime/core/spec/select'
-import { namesOf } from '../../src/runtime/core/sql/identifier'
+import { namesOf } from '../../src/runtime/core/shared/identifier'
 import { createStatementCache } from '../../src/runtime/core/sql/statement'
 import { readGlobal } from '../../src/runtime/core/statements/global'
 import { freshDatabase, openStore } from '../setup/database'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
 import { createRouter } from '../../src/runtime/core/spec/route'
-import { namesOf } from '../../src/runtime/core/sql/identifier'
+import { namesOf } from '../../src/runtime/core/shared/identifier'
 import type { Statement } from '../../src/runtime/core/sql/statement'
 import { createStatementCache } from '../../src/runtime/core/sql/statement'
 import { readFilter } from '../../src/runtime/core/statements/filter'

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { doctor } from '../../src/runtime/core/doctor/doctor'
 import { fromPool } from '../../src/runtime/core/db/pg'
 import type { Store } from '../../src/runtime/core/index'
-import { namesOf } from '../../src/runtime/core/sql/identifier'
+import { namesOf } from '../../src/runtime/core/shared/identifier'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 

@@ -4,7 +4,7 @@ import type { Batching } from '../../src/runtime/core/batch/batching'
 import { PAGES } from '../../src/runtime/core/batch/batching'
 import type { Group, Operation } from '../../src/runtime/core/batch/operation'
 import type { Session, StreamTables } from '../../src/runtime/core/db/types'
-import { StoreError } from '../../src/runtime/core/errors'
+import { StoreError } from '../../src/runtime/core/shared/errors'
 
 interface Input {
   key: string

@@ -60,7 +60,7 @@ async function expectAnswers({ call, hold, stuck }: ReturnType<typeof bench>): P
 describe('fake timers', () => {
   it('that are set before the store is loaded do not hang its calls', async () => {
     // A thread of its own, and all but `nextTick`: Node loads no module while that stands still.
-    const source = await readFile(new URL('../../src/runtime/core/timer.ts', import.meta.url), 'utf8')
+    const source = await readFile(new URL('../../src/runtime/core/shared/timer.ts', import.meta.url), 'utf8')
     const { outputText } = ts.transpileModule(source, { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 } })
     const worker = new Worker(`
       const never = () => {}

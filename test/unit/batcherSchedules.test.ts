@@ -9,7 +9,7 @@ import type { Batching, Room } from '../../src/runtime/core/batch/batching'
 import { PAGES, ROWS } from '../../src/runtime/core/batch/batching'
 import type { Group, Operation, Queue } from '../../src/runtime/core/batch/operation'
 import type { Session, StreamTables } from '../../src/runtime/core/db/types'
-import { StoreError } from '../../src/runtime/core/errors'
+import { StoreError } from '../../src/runtime/core/shared/errors'
 
 interface Input {
   key: string

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Json } from '../../src/runtime/core/json'
+import type { Json } from '../../src/runtime/core/shared/json'
 import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
 import { columnCodecs } from '../../src/runtime/core/spec/columns'
 import { pathOf, startsWith } from '../../src/runtime/core/spec/fields'

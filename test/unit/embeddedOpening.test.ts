@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { explainOpening } from '../../src/runtime/core/db/embeddedDirectory'
-import { messageOf } from '../../src/runtime/core/errors'
+import { messageOf } from '../../src/runtime/core/shared/errors'
 import { chooseConnection } from '../../src/runtime/connection'
 import { describe as describeConnection } from '../../src/runtime/target'
 

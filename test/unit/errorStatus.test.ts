@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createError } from 'h3'
 import { describe, expect, it } from 'vitest'
-import { StoreError } from '../../src/runtime/core/errors'
-import type { StoreErrorCode } from '../../src/runtime/core/errors'
+import { StoreError } from '../../src/runtime/core/shared/errors'
+import type { StoreErrorCode } from '../../src/runtime/core/shared/errors'
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
 const codes = [...read('src/runtime/core/errors.ts').split('export interface')[0]!.matchAll(/'([A-Z_]+)'/g)].map(match => match[1] as StoreErrorCode)

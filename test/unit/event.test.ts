@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { JsonObject } from '../../src/runtime/core/json'
+import type { JsonObject } from '../../src/runtime/core/shared/json'
 import { streamSpecs } from '../../src/runtime/core/spec/builtin'
 import { decodeEvent, encodeEvent, recordOf, valueFields, versionOf } from '../../src/runtime/core/spec/event'
 import type { EncodedEvent } from '../../src/runtime/core/spec/event'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { StoreError } from '../../src/runtime/core/errors'
+import { StoreError } from '../../src/runtime/core/shared/errors'
 import { failingStore } from '../../src/runtime/failing'
 
 describe('the admin of a store that can\'t be made', () => {

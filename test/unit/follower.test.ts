@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { eventually } from '../setup/eventually'
-import { StoreError } from '../../src/runtime/core/errors'
+import { StoreError } from '../../src/runtime/core/shared/errors'
 import { QUEUE, follow } from '../../src/runtime/core/features/follower'
 import type { Leader } from '../../src/runtime/core/features/follower'
 import type { GlobalEvent } from '../../src/runtime/core/types/index'

@@ -1,6 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { globMatcher, likePattern } from '../../src/runtime/core/sql/glob'
+import { globMatcher, likePattern } from '../../src/runtime/core/shared/glob'
 
 /** All strings of up to `length` characters out of an alphabet. */
 function stringsOf(alphabet: string[], length: number): string[] {

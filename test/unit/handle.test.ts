@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { StoreError } from '../../src/runtime/core/errors'
+import { StoreError } from '../../src/runtime/core/shared/errors'
 import { currentHandle, leave, takeOver } from '../../src/runtime/handle'
 import type { StoreSettings } from '../../src/runtime/settings'
 

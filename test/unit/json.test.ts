@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { StoreError } from '../../src/runtime/core/errors'
-import type { JsonObject } from '../../src/runtime/core/json'
-import { encodeJson, member, overlay, put, textProblem, toJson } from '../../src/runtime/core/json'
+import { StoreError } from '../../src/runtime/core/shared/errors'
+import type { JsonObject } from '../../src/runtime/core/shared/json'
+import { encodeJson, member, overlay, put, textProblem, toJson } from '../../src/runtime/core/shared/json'
 
 /** What a call refuses a value with: its code, and the argument it names. */
 function refusal(call: () => unknown): { code: string, argument: unknown, message: string } {

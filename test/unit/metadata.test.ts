@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Row } from '../../src/runtime/core/db/types'
-import type { JsonObject } from '../../src/runtime/core/json'
+import type { JsonObject } from '../../src/runtime/core/shared/json'
 import { indexSpecs } from '../../src/runtime/core/spec/builtin'
 import { fieldsOf } from '../../src/runtime/core/spec/fields'
 import { decodeMetadata, readMetadata, splitMetadata, splitPatch } from '../../src/runtime/core/spec/metadata'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nearest } from '../../src/runtime/core/nearest'
+import { nearest } from '../../src/runtime/core/shared/nearest'
 
 const known = ['poolSize', 'prefix', 'schema', 'expectedVersion', 'limit', 'to']
 

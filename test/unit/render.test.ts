@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { renderMigration, versionTable } from '../../src/runtime/core/migrate/render'
 import { migrations } from '../../src/runtime/core/migrate/sql.gen'
-import { namesOf, quoteIdentifier } from '../../src/runtime/core/sql/identifier'
+import { namesOf, quoteIdentifier } from '../../src/runtime/core/shared/identifier'
 
 const render = (sql: string, schema: string, prefix = 'p') => renderMigration(sql, { schema, prefix })
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { toRuntimeConfig, withoutSecrets } from '../../src/options'
 import type { BuildContext, ModuleOptions } from '../../src/options'
-import { isStoreError } from '../../src/runtime/core/errors'
+import { isStoreError } from '../../src/runtime/core/shared/errors'
 import { writtenConfig } from '../../src/written'
 
 // Made here, so that no file of the repository holds it.

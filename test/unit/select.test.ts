@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { streamSpecs } from '../../src/runtime/core/spec/builtin'
 import { subjectPrefixOf } from '../../src/runtime/core/spec/route'
 import { createSelect, partitionsOf } from '../../src/runtime/core/spec/select'
-import { globMatcher, isGlob, likePattern } from '../../src/runtime/core/sql/glob'
+import { globMatcher, isGlob, likePattern } from '../../src/runtime/core/shared/glob'
 
 const select = createSelect(streamSpecs, 'my.app')
 const tablesOf = (...subjects: string[]) => select(subjects).map(({ spec }) => spec.table)

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { eventually } from '../setup/eventually'
-import { StoreError } from '../../src/runtime/core/errors'
+import { StoreError } from '../../src/runtime/core/shared/errors'
 import { follow } from '../../src/runtime/core/features/follower'
 import { createTail } from '../../src/runtime/core/features/tail'
 import { decodeArchived } from '../../src/runtime/core/spec/event'

@@ -1,7 +1,7 @@
 import type { Pool, PoolConfig } from 'pg'
 import { connection, requireOneDatabase } from './connectionChecks'
-import { invalidOption } from './errors'
-import { flag, identifier, integer, milliseconds, refuseUnknown, segment, tablePrefix } from './optionChecks'
+import { invalidOption } from './shared/errors'
+import { flag, identifier, integer, milliseconds, refuseUnknown, segment, tablePrefix } from './shared/optionChecks'
 import type { RetentionRule } from './types/index'
 
 /** Where the store writes what it has to say. `console` and consola fit. */

@@ -1,7 +1,7 @@
-import type { StoreError } from '../errors'
+import type { StoreError } from '../shared/errors'
 import type { Emit } from './events'
 import type { Metrics } from './metrics'
-import { unref } from '../timer'
+import { unref } from '../shared/timer'
 
 const FIRST_LOOK_MS = 50
 const MAX_LOOK_MS = 5_000

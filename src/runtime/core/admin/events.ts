@@ -1,5 +1,5 @@
 import type { Logger } from '../options'
-import { messageOf } from '../errors'
+import { messageOf } from '../shared/errors'
 import type { StoreEvents } from '../types/index'
 
 export type Emit = <E extends keyof StoreEvents>(event: E, payload: StoreEvents[E]) => void

@@ -1,4 +1,4 @@
-import { StoreError, isStoreError, messageOf } from '../errors'
+import { StoreError, isStoreError, messageOf } from '../shared/errors'
 import type { BackgroundMetrics, HealthCheck, HealthStatus, StoreHealth, StoreMetrics } from '../types/index'
 import { isRefused } from '../migrate/rights'
 import type { SequenceBehind } from '../migrate/sequences'

@@ -1,4 +1,4 @@
-import { isStoreError } from '../errors'
+import { isStoreError } from '../shared/errors'
 import type { BackgroundMetrics, OperationMetrics, PoolMetrics, StoreMetrics } from '../types/index'
 
 /** Upper bounds of the histogram, in milliseconds: from an answer out of memory to one that nobody waits for. */

@@ -1,6 +1,6 @@
 import { sqlStateOf } from '../db/errors'
-import { StoreError } from '../errors'
-import { refuseOptions } from '../extraArguments'
+import { StoreError } from '../shared/errors'
+import { refuseOptions } from '../shared/extraArguments'
 import type { Logger } from '../options'
 import type { CallInfo, OperationMetrics } from '../types/index'
 import type { Emit } from './events'

@@ -1,4 +1,4 @@
-import { StoreError } from '../errors'
+import { StoreError } from '../shared/errors'
 
 /** The error of the database with the call it struck; any other error as it is. */
 export function withOperation(error: unknown, operation: string, since: number): unknown {

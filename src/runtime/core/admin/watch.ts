@@ -1,4 +1,4 @@
-import { StoreError, messageOf } from '../errors'
+import { StoreError, messageOf } from '../shared/errors'
 import type { BackgroundOutcome } from '../features/background'
 import type { SweepOutcome } from '../features/sweep'
 import type { ResolvedStoreOptions } from '../options'

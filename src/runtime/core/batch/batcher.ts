@@ -1,4 +1,4 @@
-import { nextTick, now, setTimer } from '../timer'
+import { nextTick, now, setTimer } from '../shared/timer'
 import type { Batching, Gate, Room } from './batching'
 import { ROWS } from './batching'
 import type { InLine } from './lanes'

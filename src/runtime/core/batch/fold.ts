@@ -1,5 +1,5 @@
-import type { JsonObject } from '../json'
-import { isObject, member, put } from '../json'
+import type { JsonObject } from '../shared/json'
+import { isObject, member, put } from '../shared/json'
 import type { Change, Patch } from '../spec/metadata'
 
 /**

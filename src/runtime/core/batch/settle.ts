@@ -1,4 +1,4 @@
-import { StoreError } from '../errors'
+import { StoreError } from '../shared/errors'
 import type { Group, LoneOperation, Operation, Use } from './operation'
 
 /** A call that somebody waits for. */

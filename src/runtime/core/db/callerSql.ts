@@ -1,4 +1,4 @@
-import { StoreError } from '../errors'
+import { StoreError } from '../shared/errors'
 import { leadingWords } from '../sql/leadingWords'
 import type { Statements } from './scope'
 

@@ -1,5 +1,5 @@
 import type { QueryConfig } from 'pg'
-import { StoreError, invalidValue, messageOf } from '../errors'
+import { StoreError, invalidValue, messageOf } from '../shared/errors'
 import type { Statement } from '../sql/statement'
 import type { QueryClient } from '../types/index'
 import { requireOrdinary } from './callerSql'

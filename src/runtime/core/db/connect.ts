@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { StoreError, closedError } from '../errors'
+import { StoreError, closedError } from '../shared/errors'
 import { toStoreError } from './errors'
 import { openPostgres } from './pg'
 import { isPgliteUrl } from '../pgliteUrl'
 import { openPglite } from './pglite'
 import { requireSafePath } from './searchPath'
 import type { Db, DbOptions } from './types'
-import { unref } from '../timer'
+import { unref } from '../shared/timer'
 
 const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000

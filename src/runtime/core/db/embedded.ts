@@ -1,6 +1,6 @@
 import type { PGlite } from '@electric-sql/pglite'
-import { StoreError } from '../errors'
-import { isInside } from '../inside'
+import { StoreError } from '../shared/errors'
+import { isInside } from '../shared/inside'
 import type { Durability } from '../options'
 import { RELAX, RESTORE } from './durability'
 import { beginNew, closeToOthers, endNew, explainOpening, identityOf, makeDirectory } from './embeddedDirectory'

@@ -1,6 +1,6 @@
 import { chmod, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { StoreError, messageOf } from '../errors'
+import { StoreError, messageOf } from '../shared/errors'
 import { sqlStateOf, toStoreError } from './errors'
 import { LOCK_FOLDER } from './lock'
 

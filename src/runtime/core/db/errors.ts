@@ -1,5 +1,5 @@
-import { StoreError, messageOf } from '../errors'
-import type { StoreErrorCode } from '../errors'
+import { StoreError, messageOf } from '../shared/errors'
+import type { StoreErrorCode } from '../shared/errors'
 
 interface Meaning {
   code: StoreErrorCode

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { Pool, PoolConfig } from 'pg'
-import { StoreError, invalidOption } from '../errors'
+import { StoreError, invalidOption } from '../shared/errors'
 import { hearAll, hearEnd, isConnecting } from './borrow'
 import { relaxed } from './durability'
 import { endConnecting, endIdle, endPool, trackConnections } from './end'

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg'
-import { StoreError } from '../errors'
+import { StoreError } from '../shared/errors'
 import { borrow, lossOf } from './borrow'
 import { CLOSE_ALL, RESET_SETTINGS, withCallersSql } from './callerSql'
 import { isUseless } from './errors'

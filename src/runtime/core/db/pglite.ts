@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { StoreError, messageOf } from '../errors'
-import { openPlace } from '../inside'
+import { StoreError, messageOf } from '../shared/errors'
+import { openPlace } from '../shared/inside'
 import { pglitePath } from '../pgliteUrl'
 import type { IsolationLevel } from '../types/index'
 import { openDirectory, openMemory, refuseInside } from './embedded'

@@ -1,5 +1,5 @@
-import { StoreError } from '../errors'
-import { isInside, runInside } from '../inside'
+import { StoreError } from '../shared/errors'
+import { isInside, runInside } from '../shared/inside'
 import type { Session } from './types'
 
 /** Where statements go: a connection that is held for one transaction. */

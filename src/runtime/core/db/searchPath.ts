@@ -1,4 +1,4 @@
-import { invalidOption } from '../errors'
+import { invalidOption } from '../shared/errors'
 import type { Queryable } from './types'
 
 const FIRST = /^\s*(?:"?pg_temp"?\s*,\s*)?"?pg_catalog"?\s*(?:,|$)/i

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult } from 'pg'
-import type { StoreError } from '../errors'
+import type { StoreError } from '../shared/errors'
 import type { Statement } from '../sql/statement'
 import { lossOf, withConnection } from './borrow'
 import { isEndedByOthers, isUseless, toLossError, toStoreError } from './errors'

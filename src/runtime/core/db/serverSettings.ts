@@ -1,5 +1,5 @@
-import type { StoreError } from '../errors'
-import { invalidOption } from '../errors'
+import type { StoreError } from '../shared/errors'
+import { invalidOption } from '../shared/errors'
 import type { Queryable } from './types'
 
 /** A setting that changes what the store answers or keeps; everything else may be set as one likes. */

@@ -1,4 +1,4 @@
-import type { StoreError } from '../errors'
+import type { StoreError } from '../shared/errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
 import type { Pooler } from './poolerMode'

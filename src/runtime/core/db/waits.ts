@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { StoreError, messageOf } from '../errors'
+import { StoreError, messageOf } from '../shared/errors'
 import { toConnectError } from './errors'
 
 const POOL_WAITED = 'timeout exceeded when trying to connect'

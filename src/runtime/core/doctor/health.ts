@@ -1,4 +1,4 @@
-import { quoteIdentifier } from '../sql/identifier'
+import { quoteIdentifier } from '../shared/identifier'
 import type { Check, Finding } from './types'
 import { fail, orElse, warn } from './types'
 

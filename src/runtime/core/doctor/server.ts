@@ -1,8 +1,8 @@
 import type { Db, Queryable } from '../db/types'
 import { sqlStateOf, toStoreError } from '../db/errors'
 import type { Pooler } from '../db/poolerMode'
-import type { StoreError } from '../errors'
-import { quoteIdentifier } from '../sql/identifier'
+import type { StoreError } from '../shared/errors'
+import { quoteIdentifier } from '../shared/identifier'
 import type { Check, Finding, Patient } from './types'
 import { fail, ok, warn } from './types'
 

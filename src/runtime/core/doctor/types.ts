@@ -1,5 +1,5 @@
 import type { Db } from '../db/types'
-import type { Names } from '../sql/identifier'
+import type { Names } from '../shared/identifier'
 
 export interface DoctorFinding {
   check: string

@@ -1,5 +1,5 @@
-import { isStoreError } from '../errors'
-import { unref } from '../timer'
+import { isStoreError } from '../shared/errors'
+import { unref } from '../shared/timer'
 
 /** What somebody wants to know of a job that nobody waits for. */
 export interface BackgroundOutcome {

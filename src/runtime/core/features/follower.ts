@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { isStoreError } from '../errors'
-import type { StoreError, StoreErrorCode } from '../errors'
+import { isStoreError } from '../shared/errors'
+import type { StoreError, StoreErrorCode } from '../shared/errors'
 import type { GlobalEvent } from '../types/index'
 import { inTime } from './inTime'
 import { createPause } from './pause'

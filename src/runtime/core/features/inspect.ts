@@ -1,6 +1,6 @@
-import { checkText } from '../arguments'
+import { checkText } from '../shared/checks'
 import type { Queryable, Row } from '../db/types'
-import type { Names } from '../sql/identifier'
+import type { Names } from '../shared/identifier'
 import { likeOf } from '../statements/glob'
 
 export interface Listing {

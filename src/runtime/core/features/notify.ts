@@ -1,6 +1,6 @@
-import { messageOf } from '../errors'
+import { messageOf } from '../shared/errors'
 import type { Logger } from '../options'
-import { unref } from '../timer'
+import { unref } from '../shared/timer'
 import { inTime } from './inTime'
 
 /** Tells the readers of other processes that there are new events. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkArray, checkCount, checkMilliseconds, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../arguments'
-import { StoreError } from '../errors'
+import { checkArray, checkCount, checkMilliseconds, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../shared/checks'
+import { StoreError } from '../shared/errors'
 import type { Logger } from '../options'
 import type { GlobalReader } from '../surfaces/global'
 import { checkTypes } from '../surfaces/readRange'

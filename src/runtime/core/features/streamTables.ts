@@ -1,9 +1,9 @@
 import type { Db, Queryable, Session, StreamTables } from '../db/types'
-import { isStoreError, messageOf } from '../errors'
+import { isStoreError, messageOf } from '../shared/errors'
 import type { Logger } from '../options'
-import type { Names } from '../sql/identifier'
-import { quoteIdentifier } from '../sql/identifier'
-import { unref } from '../timer'
+import type { Names } from '../shared/identifier'
+import { quoteIdentifier } from '../shared/identifier'
+import { unref } from '../shared/timer'
 import { LOCK_TIMEOUT_MS, listTables } from './subjectTables'
 import { jobLockKey } from './turn'
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failedWith } from '../db/errors'
 import type { Db, Queryable } from '../db/types'
-import type { Names } from '../sql/identifier'
-import { quoteIdentifier } from '../sql/identifier'
+import type { Names } from '../shared/identifier'
+import { quoteIdentifier } from '../shared/identifier'
 import { allLocked, lockOrder } from '../statements/locking'
 import type { StreamTable } from '../types/index'
 

@@ -1,6 +1,6 @@
-import { messageOf } from '../errors'
+import { messageOf } from '../shared/errors'
 import type { Logger } from '../options'
-import { isGlob } from '../sql/glob'
+import { isGlob } from '../shared/glob'
 import type { GlobalReader } from '../surfaces/global'
 import type { GlobalEvent, Mark } from '../types/index'
 import { createAudience } from './audience'

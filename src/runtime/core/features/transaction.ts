@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkCount, checkOptions, checkWord } from '../arguments'
+import { checkCount, checkOptions, checkWord } from '../shared/checks'
 import { isEndedByOthers } from '../db/errors'
 import type { IsolationLevel, TransactionOptions } from '../types/index'
 import { TRANSACTION_OPTIONS } from '../types/store'

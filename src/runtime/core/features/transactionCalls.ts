@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { transactionEnded } from '../db/scope'
-import { isObject } from '../json'
+import { isObject } from '../shared/json'
 
 type Call = (...args: unknown[]) => unknown
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Session } from '../db/types'
-import type { Names } from '../sql/identifier'
+import type { Names } from '../shared/identifier'
 
 type Use = <R>(work: (session: Session) => Promise<R>) => Promise<R>
 

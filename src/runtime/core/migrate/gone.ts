@@ -1,6 +1,6 @@
 import { sqlStateOf } from '../db/errors'
 import type { Queryable } from '../db/types'
-import { isStoreError } from '../errors'
+import { isStoreError } from '../shared/errors'
 import { migrations as released } from './sql.gen'
 import type { SchemaNames } from './types'
 import { checkedState } from './versions'

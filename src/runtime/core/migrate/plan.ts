@@ -1,5 +1,5 @@
 import type { Queryable } from '../db/types'
-import { quoteIdentifier } from '../sql/identifier'
+import { quoteIdentifier } from '../shared/identifier'
 import { schemaToAdopt } from './adopt/move'
 import { adoptionPlan } from './adopt/plan'
 import { renderMigration, versionTable } from './render'

@@ -1,4 +1,4 @@
-import { namesOf } from '../sql/identifier'
+import { namesOf } from '../shared/identifier'
 
 const COMMENT_LINE = /^--.*$\n?/gm
 const LITERAL = /'[^'\n]*'/g

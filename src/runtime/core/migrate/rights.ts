@@ -1,7 +1,7 @@
 import type { Queryable } from '../db/types'
 import { failedWith } from '../db/errors'
-import { StoreError, isStoreError } from '../errors'
-import { quoteIdentifier } from '../sql/identifier'
+import { StoreError, isStoreError } from '../shared/errors'
+import { quoteIdentifier } from '../shared/identifier'
 import { catalog } from './catalog.gen'
 import type { SchemaNames } from './types'
 

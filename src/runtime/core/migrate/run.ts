@@ -1,6 +1,6 @@
 import type { Db, Queryable, Session } from '../db/types'
-import { StoreError } from '../errors'
-import { placeOf, quoteIdentifier } from '../sql/identifier'
+import { StoreError } from '../shared/errors'
+import { placeOf, quoteIdentifier } from '../shared/identifier'
 import { adopt } from './adopt/adopt'
 import { moveTables, schemaToAdopt } from './adopt/move'
 import { migrateCommand } from './command'

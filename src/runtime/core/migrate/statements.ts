@@ -1,4 +1,4 @@
-import { StoreError } from '../errors'
+import { StoreError } from '../shared/errors'
 import { renderMigration } from './render'
 import type { Migration, SchemaNames } from './types'
 

@@ -1,6 +1,6 @@
 import type { Db, Session } from '../db/types'
-import { StoreError } from '../errors'
-import { placeOf, quoteIdentifier } from '../sql/identifier'
+import { StoreError } from '../shared/errors'
+import { placeOf, quoteIdentifier } from '../shared/identifier'
 import { fixSearchPath, locked, neverIdleOut } from './lock'
 import type { MigrationStatement } from './statements'
 import { statementsOf } from './statements'

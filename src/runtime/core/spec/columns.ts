@@ -1,5 +1,5 @@
-import type { Json } from '../json'
-import { isObject, startsWithMark } from '../json'
+import type { Json } from '../shared/json'
+import { isObject, startsWithMark } from '../shared/json'
 import type { ColumnType, FieldSpec } from './types'
 
 /** How one type of column takes a value, and gives it back. */

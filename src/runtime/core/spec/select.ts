@@ -1,4 +1,4 @@
-import { isGlob, literalStart } from '../sql/glob'
+import { isGlob, literalStart } from '../shared/glob'
 import type { Route } from './route'
 import { createRouter, patternOf, subjectPrefixOf } from './route'
 import type { StreamSpec } from './types'

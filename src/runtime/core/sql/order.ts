@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Names } from './identifier'
+import type { Names } from '../shared/identifier'
 
 /** What the appenders of one store agree on, so that readers know which of them are at work. */
 export interface OrderKey {

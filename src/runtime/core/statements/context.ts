@@ -1,4 +1,4 @@
-import type { Names } from '../sql/identifier'
+import type { Names } from '../shared/identifier'
 import type { Statement, StatementCache, Template } from '../sql/statement'
 import type { Column, InputRows } from './rows'
 import { inputRows } from './rows'

@@ -1,4 +1,4 @@
-import { likePattern, literalStart } from '../sql/glob'
+import { likePattern, literalStart } from '../shared/glob'
 
 /** A glob as a pattern for `like`, and the bounds of what it may match: `*` any run, `?` one character, all else literal. */
 export function likeOf(glob: string): { pattern: string, from: string, to: string | null } {

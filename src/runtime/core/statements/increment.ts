@@ -1,5 +1,5 @@
-import type { Json, JsonObject } from '../json'
-import { put } from '../json'
+import type { Json, JsonObject } from '../shared/json'
+import { put } from '../shared/json'
 import { codecOf } from '../spec/columns'
 import type { Field } from '../spec/fields'
 import { fieldsOf, startsWith } from '../spec/fields'

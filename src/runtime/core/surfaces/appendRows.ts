@@ -1,6 +1,6 @@
 import { constraintOf } from '../db/errors'
 import type { Row, Session, StreamTables } from '../db/types'
-import { StoreError, isStoreError } from '../errors'
+import { StoreError, isStoreError } from '../shared/errors'
 import { decodeArchived, decodeEvent, recordOf } from '../spec/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput } from '../statements/streamColumns'

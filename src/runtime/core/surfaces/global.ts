@@ -1,6 +1,6 @@
 import type { Row } from '../db/types'
 import { toStoreError } from '../db/errors'
-import type { StoreError } from '../errors'
+import type { StoreError } from '../shared/errors'
 import { decodeEvent } from '../spec/event'
 import type { Select, Selection } from '../spec/select'
 import type { GlobalRange } from '../statements/global'

@@ -1,5 +1,5 @@
-import { checkCount, checkNumber, checkRecord, checkText, checkWord } from '../arguments'
-import { invalidValue } from '../errors'
+import { checkCount, checkNumber, checkRecord, checkText, checkWord } from '../shared/checks'
+import { invalidValue } from '../shared/errors'
 import type { IndexSpec } from '../spec/types'
 import { readFilter } from '../statements/filter'
 import type { PageRange } from '../statements/page'

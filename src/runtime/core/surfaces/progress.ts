@@ -1,5 +1,5 @@
-import { StoreError } from '../errors'
-import { isInside, runInside } from '../inside'
+import { StoreError } from '../shared/errors'
+import { isInside, runInside } from '../shared/inside'
 import type { AppendManyOptions } from '../types/index'
 import type { Scope } from './scope'
 

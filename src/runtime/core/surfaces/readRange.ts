@@ -1,4 +1,4 @@
-import { checkArray, checkCount, checkNumber, checkPosition, checkText, checkWord } from '../arguments'
+import { checkArray, checkCount, checkNumber, checkPosition, checkText, checkWord } from '../shared/checks'
 import type { ReadRange } from '../statements/streamRead'
 import type { StreamReadOptions } from '../types/index'
 

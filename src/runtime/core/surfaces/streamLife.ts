@@ -1,4 +1,4 @@
-import { checkCount, checkMembers, checkName, checkPosition, checkText } from '../arguments'
+import { checkCount, checkMembers, checkName, checkPosition, checkText } from '../shared/checks'
 import type { Row, Session } from '../db/types'
 import { decodeArchived, decodeEvent, encodeEvent } from '../spec/event'
 import type { Route } from '../spec/route'

@@ -1,5 +1,5 @@
-import type { StoreError } from '../errors'
-import type { Members } from './members'
+import type { StoreError } from '../shared/errors'
+import type { Members } from '../shared/members'
 import type { DriftFinding, MigrationPlan } from './schema'
 
 /** Which events go, and when. At least one of `maxAge` and `maxCount`; an event goes when either says so. */

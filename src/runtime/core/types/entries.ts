@@ -1,4 +1,4 @@
-import type { Members } from './members'
+import type { Members } from '../shared/members'
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Metadata = Record<string, any>

@@ -1,4 +1,4 @@
-import type { Members } from './members'
+import type { Members } from '../shared/members'
 import type { EventInput, EventRecord, StreamReadOptions } from './stream'
 import { STREAM_READ_OPTIONS } from './stream'
 

@@ -1,4 +1,4 @@
-import type { Members } from './members'
+import type { Members } from '../shared/members'
 import type { EventRecord } from './stream'
 
 /** An event among those of other subjects. */

@@ -1,4 +1,4 @@
-import type { Members } from './members'
+import type { Members } from '../shared/members'
 
 export interface KvEntry {
   key: string

@@ -2,7 +2,7 @@ import type { StoreAdmin } from './admin'
 import type { TransactionClient } from './client'
 import type { IndexSurface } from './entries'
 import type { KvSurface } from './kv'
-import type { Members } from './members'
+import type { Members } from '../shared/members'
 import type { StreamSurface, TransactionStreamSurface } from './stream'
 
 /** The three tiers, bound to the pool or to one transaction. */

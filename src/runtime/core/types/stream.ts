@@ -2,7 +2,7 @@ import type {
   AppendEntry, AppendManyOptions, AppendOptions, DismissedEvent, EventMeta, IterateOptions, Reason, StreamHead, StreamList, StreamListOptions,
 } from './eventLog'
 import type { GlobalEvent, ReadAllOptions } from './global'
-import type { Members } from './members'
+import type { Members } from '../shared/members'
 import type { EventCodec, EventSchemas, TypedStream, TypedStreamOptions } from './typed'
 
 /** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */

@@ -1,5 +1,5 @@
 import type { AppendManyOptions, AppendOptions, IterateOptions } from './eventLog'
-import type { Members } from './members'
+import type { Members } from '../shared/members'
 import type { EventRecord, StreamReadOptions, StreamSubscription, SubscribeOptions } from './stream'
 
 /** What zod, valibot, arktype and others implement: https://standardschema.dev. The store needs this much of it. */

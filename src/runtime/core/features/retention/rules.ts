@@ -1,8 +1,8 @@
-import { MAX_NAME_BYTES } from '../../arguments'
-import { invalidOption } from '../../errors'
-import { describe } from '../../given'
-import { isObject, textProblem } from '../../json'
-import { refuseUnknown } from '../../optionChecks'
+import { MAX_NAME_BYTES } from '../../shared/checks'
+import { invalidOption } from '../../shared/errors'
+import { describe } from '../../shared/given'
+import { isObject, textProblem } from '../../shared/json'
+import { refuseUnknown } from '../../shared/optionChecks'
 
 /** A rule as it was given, checked, with its age in milliseconds. */
 export interface Rule {

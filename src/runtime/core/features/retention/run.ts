@@ -1,4 +1,4 @@
-import { checkBoolean, checkOptions } from '../../arguments'
+import { checkBoolean, checkOptions } from '../../shared/checks'
 import type { Row, Session } from '../../db/types'
 import type { StreamSpec } from '../../spec/types'
 import type { StatementContext } from '../../statements/context'

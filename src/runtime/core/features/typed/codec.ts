@@ -1,6 +1,6 @@
-import { checkFunction, checkMembers, checkObject, checkType } from '../../arguments'
-import { invalidValue } from '../../errors'
-import { copyOf, describe, readMember } from '../../given'
+import { checkFunction, checkMembers, checkObject, checkType } from '../../shared/checks'
+import { invalidValue } from '../../shared/errors'
+import { copyOf, describe, readMember } from '../../shared/given'
 import type { EventCodec, EventSchemas, StandardSchema, Upcast } from '../../types/index'
 import { VERSIONED_SCHEMA } from '../../types/typed'
 

@@ -1,4 +1,4 @@
-import { StoreError, messageOf } from '../../errors'
+import { StoreError, messageOf } from '../../shared/errors'
 import type { StandardIssue, StandardResult, StandardSchema } from '../../types/index'
 
 /** Either the value or a promise of it: what is there already is not waited for, so that calls keep their order. */

@@ -1,4 +1,4 @@
-import { checkArray, checkFunction, checkOptions, checkWord } from '../../arguments'
+import { checkArray, checkFunction, checkOptions, checkWord } from '../../shared/checks'
 import type {
   EventCodec, EventRecord, EventSchemas, StreamReadOptions, StreamSurface, TypedStream, TypedStreamOptions,
 } from '../../types/index'

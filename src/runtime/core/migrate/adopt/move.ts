@@ -1,5 +1,5 @@
 import type { Queryable, Session } from '../../db/types'
-import { quoteIdentifier } from '../../sql/identifier'
+import { quoteIdentifier } from '../../shared/identifier'
 import type { SchemaNames } from '../types'
 import { lockTables, requireNoProblems } from './adopt'
 import { foreignTables, foreignVersion, schemaOwner } from './foreign'

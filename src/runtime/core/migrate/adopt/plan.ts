@@ -1,5 +1,5 @@
 import type { Queryable, Row } from '../../db/types'
-import { namesOf, quoteIdentifier } from '../../sql/identifier'
+import { namesOf, quoteIdentifier } from '../../shared/identifier'
 import type { SchemaNames } from '../types'
 import { FOREIGN, FOREIGN_HELPER, contentTables, foreignIndexes, foreignTables, foreignVersion } from './foreign'
 import { adoptions } from './sql.gen'
