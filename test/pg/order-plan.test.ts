@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { streamSpecs } from '../../src/runtime/core/spec/builtin'
-import { createSelect } from '../../src/runtime/core/spec/select'
+import { streamSpecs } from '../../src/runtime/core/tables/builtin'
+import { createSelect } from '../../src/runtime/core/tables/select'
 import { namesOf } from '../../src/runtime/core/shared/identifier'
 import { createStatementCache } from '../../src/runtime/core/sql/statement'
 import { readGlobal } from '../../src/runtime/core/statements/global'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
-import { createRouter } from '../../src/runtime/core/spec/route'
+import { indexSpecs, streamSpecs } from '../../src/runtime/core/tables/builtin'
+import { createRouter } from '../../src/runtime/core/tables/route'
 import { namesOf } from '../../src/runtime/core/shared/identifier'
 import type { Statement } from '../../src/runtime/core/sql/statement'
 import { createStatementCache } from '../../src/runtime/core/sql/statement'

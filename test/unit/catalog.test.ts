@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { catalog } from '../../src/runtime/core/migrate/catalog.gen'
-import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
-import { castOf, fieldsOf } from '../../src/runtime/core/spec/fields'
-import { keyColumns } from '../../src/runtime/core/spec/route'
-import type { IndexSpec, StreamSpec } from '../../src/runtime/core/spec/types'
+import { indexSpecs, streamSpecs } from '../../src/runtime/core/tables/builtin'
+import { castOf, fieldsOf } from '../../src/runtime/core/tables/fields'
+import { keyColumns } from '../../src/runtime/core/tables/route'
+import type { IndexSpec, StreamSpec } from '../../src/runtime/core/tables/types'
 
 const tableOf = (spec: StreamSpec | IndexSpec) => catalog.tables.find(({ name }) => name === `{prefix}_${spec.table}`)
 const columnsOf = (spec: StreamSpec | IndexSpec) => new Map(tableOf(spec)?.columns.map(({ name, type }) => [name, type]))

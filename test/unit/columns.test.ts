@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Json } from '../../src/runtime/core/shared/json'
-import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
-import { columnCodecs } from '../../src/runtime/core/spec/columns'
-import { pathOf, startsWith } from '../../src/runtime/core/spec/fields'
-import type { ColumnType } from '../../src/runtime/core/spec/types'
+import { indexSpecs, streamSpecs } from '../../src/runtime/core/tables/builtin'
+import { columnCodecs } from '../../src/runtime/core/tables/columns'
+import { pathOf, startsWith } from '../../src/runtime/core/tables/fields'
+import type { ColumnType } from '../../src/runtime/core/tables/types'
 
 const accepts = (type: ColumnType, value: Json, indexed = false) => columnCodecs[type].accepts(value, { column: 'c', type, indexed })
 const bounds: Json[] = [Number.MAX_SAFE_INTEGER, -Number.MAX_SAFE_INTEGER]

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/runtime/core/shared/json'
-import { streamSpecs } from '../../src/runtime/core/spec/builtin'
-import { decodeEvent, encodeEvent, recordOf, valueFields, versionOf } from '../../src/runtime/core/spec/event'
-import type { EncodedEvent } from '../../src/runtime/core/spec/event'
-import { createRouter } from '../../src/runtime/core/spec/route'
+import { streamSpecs } from '../../src/runtime/core/tables/builtin'
+import { decodeEvent, encodeEvent, recordOf, valueFields, versionOf } from '../../src/runtime/core/tables/event'
+import type { EncodedEvent } from '../../src/runtime/core/tables/event'
+import { createRouter } from '../../src/runtime/core/tables/route'
 
 const routeOf = createRouter(streamSpecs, 'nvent')
 const STORED = { id: '7', ts: '1750000000000', version: '2' }

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Row } from '../../src/runtime/core/db/types'
 import type { JsonObject } from '../../src/runtime/core/shared/json'
-import { indexSpecs } from '../../src/runtime/core/spec/builtin'
-import { fieldsOf } from '../../src/runtime/core/spec/fields'
-import { decodeMetadata, readMetadata, splitMetadata, splitPatch } from '../../src/runtime/core/spec/metadata'
-import type { IndexSpec } from '../../src/runtime/core/spec/types'
+import { indexSpecs } from '../../src/runtime/core/tables/builtin'
+import { fieldsOf } from '../../src/runtime/core/tables/fields'
+import { decodeMetadata, readMetadata, splitMetadata, splitPatch } from '../../src/runtime/core/tables/metadata'
+import type { IndexSpec } from '../../src/runtime/core/tables/types'
 
 const specOf = (table: string) => indexSpecs.find(spec => spec.table === table)!
 const [runs, flows, triggers] = [specOf('flow_runs'), specOf('flows'), specOf('triggers')]

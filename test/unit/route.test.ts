@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { indexSpecs, streamSpecs } from '../../src/runtime/core/spec/builtin'
-import { createRouter, keyColumns, subjectPrefixOf } from '../../src/runtime/core/spec/route'
-import type { Route } from '../../src/runtime/core/spec/route'
-import type { TableSpec } from '../../src/runtime/core/spec/types'
-import { tableOf } from '../../src/runtime/core/tableOf'
+import { indexSpecs, streamSpecs } from '../../src/runtime/core/tables/builtin'
+import { createRouter, keyColumns, subjectPrefixOf } from '../../src/runtime/core/tables/route'
+import type { Route } from '../../src/runtime/core/tables/route'
+import type { TableSpec } from '../../src/runtime/core/tables/types'
+import { tableOf } from '../../src/runtime/core/tables/tableOf'
 
 const seen = ({ spec, keys }: Route<TableSpec>) => [spec.table, ...keys]
 const stream = (subject: string, prefix = 'nvent') => seen(createRouter(streamSpecs, prefix)(subject))

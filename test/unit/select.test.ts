@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { streamSpecs } from '../../src/runtime/core/spec/builtin'
-import { subjectPrefixOf } from '../../src/runtime/core/spec/route'
-import { createSelect, partitionsOf } from '../../src/runtime/core/spec/select'
+import { streamSpecs } from '../../src/runtime/core/tables/builtin'
+import { subjectPrefixOf } from '../../src/runtime/core/tables/route'
+import { createSelect, partitionsOf } from '../../src/runtime/core/tables/select'
 import { globMatcher, isGlob, likePattern } from '../../src/runtime/core/shared/glob'
 
 const select = createSelect(streamSpecs, 'my.app')

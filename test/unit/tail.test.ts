@@ -3,7 +3,7 @@ import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/shared/errors'
 import { follow } from '../../src/runtime/core/features/follower'
 import { createTail } from '../../src/runtime/core/features/tail'
-import { decodeArchived } from '../../src/runtime/core/spec/event'
+import { decodeArchived } from '../../src/runtime/core/tables/event'
 import type { GlobalReader } from '../../src/runtime/core/surfaces/global'
 import type { GlobalEvent } from '../../src/runtime/core/types/index'
 

@@ -1,6 +1,6 @@
 import type { JsonObject } from '../shared/json'
 import { isObject, member, put } from '../shared/json'
-import type { Change, Patch } from '../spec/metadata'
+import type { Change, Patch } from '../tables/metadata'
 
 /**
  * Whether two merge patches, one after the other, are the same as one: not when the second one puts an object

@@ -1,5 +1,5 @@
 import type { GlobalReader, Sign } from '../surfaces/global'
-import { versionOf } from '../spec/event'
+import { versionOf } from '../tables/event'
 import type { GlobalEvent, Mark } from '../types/index'
 
 // So many of the newest signs are kept; of those before them fewer and fewer, so that they reach far back.

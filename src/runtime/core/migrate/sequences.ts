@@ -1,6 +1,6 @@
 import type { Db, Queryable } from '../db/types'
 import { StoreError } from '../shared/errors'
-import { streamSpecs } from '../spec/builtin'
+import { streamSpecs } from '../tables/builtin'
 import { placeOf, quoteIdentifier } from '../shared/identifier'
 import { catalog } from './catalog.gen'
 import { locked } from './lock'

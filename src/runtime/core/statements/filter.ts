@@ -3,10 +3,10 @@ import { invalidValue } from '../shared/errors'
 import { tagOf } from '../shared/given'
 import type { Json, JsonObject } from '../shared/json'
 import { put, textProblem } from '../shared/json'
-import { codecOf } from '../spec/columns'
-import type { Field } from '../spec/fields'
-import { castOf, fieldsOf, pathOf, startsWith } from '../spec/fields'
-import type { IndexSpec } from '../spec/types'
+import { codecOf } from '../tables/columns'
+import type { Field } from '../tables/fields'
+import { castOf, fieldsOf, pathOf, startsWith } from '../tables/fields'
+import type { IndexSpec } from '../tables/types'
 
 /** One field of a filter, taken apart: a column that is compared, and a jsonb column that contains. */
 export interface Condition {

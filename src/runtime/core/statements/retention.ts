@@ -1,4 +1,4 @@
-import type { StreamSpec } from '../spec/types'
+import type { StreamSpec } from '../tables/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { recordOf } from './streamArchive'

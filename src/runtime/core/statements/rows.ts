@@ -1,5 +1,5 @@
-import { castOf, fieldsOf } from '../spec/fields'
-import type { TableSpec } from '../spec/types'
+import { castOf, fieldsOf } from '../tables/fields'
+import type { TableSpec } from '../tables/types'
 import { arrayLiteral } from '../sql/array'
 
 /** One value of an input, and the type it is cast to. */

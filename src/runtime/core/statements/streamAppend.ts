@@ -1,5 +1,5 @@
-import { keyColumns } from '../spec/route'
-import type { StreamSpec } from '../spec/types'
+import { keyColumns } from '../tables/route'
+import type { StreamSpec } from '../tables/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from './context'
 import { statementFor } from './context'

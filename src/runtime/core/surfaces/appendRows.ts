@@ -1,7 +1,7 @@
 import { constraintOf } from '../db/errors'
 import type { Row, Session, StreamTables } from '../db/types'
 import { StoreError, isStoreError } from '../shared/errors'
-import { decodeArchived, decodeEvent, recordOf } from '../spec/event'
+import { decodeArchived, decodeEvent, recordOf } from '../tables/event'
 import type { StatementContext } from '../statements/context'
 import type { AppendInput } from '../statements/streamColumns'
 import { appendEvents } from '../statements/streamAppend'

@@ -1,6 +1,6 @@
 import { checkCount, checkNumber, checkRecord, checkText, checkWord } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
-import type { IndexSpec } from '../spec/types'
+import type { IndexSpec } from '../tables/types'
 import { readFilter } from '../statements/filter'
 import type { PageRange } from '../statements/page'
 import type { IndexPageOptions } from '../types/index'

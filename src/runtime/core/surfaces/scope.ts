@@ -1,6 +1,6 @@
 import type { InOrder, Send, Use } from '../batch/operation'
-import type { Route } from '../spec/route'
-import type { IndexSpec, StreamSpec } from '../spec/types'
+import type { Route } from '../tables/route'
+import type { IndexSpec, StreamSpec } from '../tables/types'
 import type { StatementContext } from '../statements/context'
 import type { Progress } from './progress'
 

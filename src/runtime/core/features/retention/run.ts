@@ -1,6 +1,6 @@
 import { checkBoolean, checkOptions } from '../../shared/checks'
 import type { Row, Session } from '../../db/types'
-import type { StreamSpec } from '../../spec/types'
+import type { StreamSpec } from '../../tables/types'
 import type { StatementContext } from '../../statements/context'
 import { countMeant, takeBySubject, takeOld } from '../../statements/retention'
 import { RETENTION_RUN_OPTIONS } from '../../types/admin'

@@ -1,6 +1,6 @@
 import type { Queryable } from '../../db/types'
-import { keyColumns } from '../../spec/route'
-import type { StreamSpec } from '../../spec/types'
+import { keyColumns } from '../../tables/route'
+import type { StreamSpec } from '../../tables/types'
 import type { Names } from '../../shared/identifier'
 import { quoteIdentifier } from '../../shared/identifier'
 import { likeOf } from '../../statements/glob'

@@ -1,8 +1,8 @@
-import { indexSpecs, streamSpecs } from './spec/builtin'
-import { createRouter } from './spec/route'
-import { checkName, checkOptions, checkWord } from './shared/checks'
-import { segment, tablePrefix } from './shared/optionChecks'
-import type { Members } from './shared/members'
+import { indexSpecs, streamSpecs } from './builtin'
+import { createRouter } from './route'
+import { checkName, checkOptions, checkWord } from '../shared/checks'
+import { segment, tablePrefix } from '../shared/optionChecks'
+import type { Members } from '../shared/members'
 
 const routers = {
   stream: (subjectPrefix: string) => createRouter(streamSpecs, subjectPrefix),
