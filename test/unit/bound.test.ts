@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { boundOf } from '../../src/runtime/core/statements/bound'
+import { boundOf } from '../../src/runtime/core/sql/bound'
 
 describe('the bound of a page', () => {
   it.each([[0, 64], [64, 64], [65, 256], [1_024, 1_024], [65_536, 65_536]])('of %i rows is %i', (rows, bound) => {

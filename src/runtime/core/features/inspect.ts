@@ -1,7 +1,7 @@
 import { checkText } from '../shared/checks'
 import type { Queryable, Row } from '../db/types'
 import type { Names } from '../shared/identifier'
-import { likeOf } from '../statements/glob'
+import { likeOf } from '../sql/like'
 
 export interface Listing {
   /** `*` any run, `?` one character. */

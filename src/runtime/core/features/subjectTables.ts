@@ -3,7 +3,7 @@ import { failedWith } from '../db/errors'
 import type { Db, Queryable } from '../db/types'
 import type { Names } from '../shared/identifier'
 import { quoteIdentifier } from '../shared/identifier'
-import { allLocked, lockOrder } from '../statements/locking'
+import { allLocked, lockOrder } from '../sql/locking'
 import type { StreamTable } from '../types/index'
 
 /** A lock of a table that is waited for holds up everybody behind it. */

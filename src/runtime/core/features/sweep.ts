@@ -1,4 +1,4 @@
-import type { StatementContext } from '../statements/context'
+import type { StatementContext } from '../sql/template'
 import { sweepValues } from '../statements/kv'
 import { compactCounts } from '../statements/page'
 import { isClosed, repeat } from './background'

@@ -4,7 +4,7 @@ import { fieldsOf } from '../tables/fields'
 import { keyColumns } from '../tables/route'
 import { likePattern } from '../shared/glob'
 import type { Statement } from '../sql/statement'
-import type { StatementContext } from './context'
+import type { StatementContext } from '../sql/template'
 import { eventColumns } from './streamRead'
 
 /** Which events of all streams: ids in `(after, upTo]`, as texts of bigints. */

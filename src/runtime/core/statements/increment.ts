@@ -5,13 +5,13 @@ import type { Field } from '../tables/fields'
 import { fieldsOf, startsWith } from '../tables/fields'
 import type { IndexSpec } from '../tables/types'
 import type { Statement } from '../sql/statement'
-import type { StatementContext } from './context'
-import { statementFor } from './context'
+import type { StatementContext } from '../sql/template'
+import { statementFor } from '../sql/template'
 import type { EntryInput } from './index'
 import { entryColumns } from './index'
-import { inputsLocked } from './locking'
-import type { InputColumn, InputRows } from './rows'
-import { sameAsInput } from './rows'
+import { inputsLocked } from '../sql/locking'
+import type { InputColumn, InputRows } from '../sql/rows'
+import { sameAsInput } from '../sql/rows'
 
 /** Where a path leads: a number column, or a path inside a jsonb column. */
 interface Target {

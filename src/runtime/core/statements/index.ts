@@ -7,11 +7,11 @@ import { keyColumns } from '../tables/route'
 import type { IndexSpec } from '../tables/types'
 import { quoteIdentifier } from '../shared/identifier'
 import type { Statement } from '../sql/statement'
-import type { StatementContext } from './context'
-import { statementFor } from './context'
-import { inputsLocked, lockOrder } from './locking'
-import type { InputColumn, InputRows } from './rows'
-import { lookUp, sameAsInput, selectColumns } from './rows'
+import type { StatementContext } from '../sql/template'
+import { statementFor } from '../sql/template'
+import { inputsLocked, lockOrder } from '../sql/locking'
+import type { InputColumn, InputRows } from '../sql/rows'
+import { lookUp, sameAsInput, selectColumns } from '../sql/rows'
 
 /** One entry: where its key leads, and its id. */
 export interface EntryInput {

@@ -1,10 +1,10 @@
 import type { Statement } from '../sql/statement'
-import type { StatementContext } from './context'
-import { statementFor } from './context'
-import { likeOf } from './glob'
-import { allLocked, inputsLocked, lockOrder } from './locking'
-import type { InputColumn } from './rows'
-import { lookUp, sameAsInput } from './rows'
+import type { StatementContext } from '../sql/template'
+import { statementFor } from '../sql/template'
+import { likeOf } from '../sql/like'
+import { allLocked, inputsLocked, lockOrder } from '../sql/locking'
+import type { InputColumn } from '../sql/rows'
+import { lookUp, sameAsInput } from '../sql/rows'
 
 // now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
 const LIVE = '(expires_at is null or expires_at > pg_catalog.statement_timestamp())'

@@ -1,6 +1,6 @@
 import type { Statement } from '../sql/statement'
 import { ID_RANGE, orderKey } from '../sql/order'
-import type { StatementContext } from './context'
+import type { StatementContext } from '../sql/template'
 
 /**
  * A scalar for the statement that appends: a lower bound of the ids it will take. While it is computed, the

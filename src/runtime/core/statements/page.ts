@@ -2,13 +2,13 @@ import { keyColumns } from '../tables/route'
 import type { Route } from '../tables/route'
 import type { IndexSpec } from '../tables/types'
 import type { Statement } from '../sql/statement'
-import { boundOf, bounded } from './bound'
-import type { StatementContext } from './context'
-import { keyCondition, statementFor } from './context'
+import { boundOf, bounded } from '../sql/bound'
+import type { StatementContext } from '../sql/template'
+import { keyCondition, statementFor } from '../sql/template'
 import type { Condition } from './filter'
 import { conditionSql } from './filter'
 import { indexKeys, listedColumns, selectList } from './index'
-import { lookUp, sameAsInput } from './rows'
+import { lookUp, sameAsInput } from '../sql/rows'
 
 /** A page by offset: what the contract of nvent knows. */
 export interface EntriesInput {

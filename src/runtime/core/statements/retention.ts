@@ -1,6 +1,6 @@
 import type { StreamSpec } from '../tables/types'
 import type { Statement } from '../sql/statement'
-import type { StatementContext } from './context'
+import type { StatementContext } from '../sql/template'
 import { recordOf } from './streamArchive'
 
 /** One table that holds events: of a spec, or a partition of it. */

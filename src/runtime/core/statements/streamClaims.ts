@@ -1,4 +1,4 @@
-import type { Column } from './rows'
+import type { Column } from '../sql/rows'
 import type { AppendInput } from './streamColumns'
 import type { HeadMode } from './streamHead'
 

@@ -4,7 +4,7 @@ import { castOf } from '../tables/fields'
 import type { Route } from '../tables/route'
 import { keyColumns } from '../tables/route'
 import type { StreamSpec } from '../tables/types'
-import type { Column, InputColumn } from './rows'
+import type { Column, InputColumn } from '../sql/rows'
 import { claimColumns } from './streamClaims'
 import type { Expectation, HeadMode } from './streamHead'
 

@@ -1,8 +1,8 @@
 import type { Statement } from '../sql/statement'
 import type { ExpectedVersion } from '../types/index'
-import type { StatementContext } from './context'
-import { keyCondition } from './context'
-import { lockOrder } from './locking'
+import type { StatementContext } from '../sql/template'
+import { keyCondition } from '../sql/template'
+import { lockOrder } from '../sql/locking'
 import { enterOrder } from './order'
 
 /** What an append expects of its stream: nothing, that there is none yet, or that there is one (of a version). */

@@ -1,7 +1,7 @@
 import type { InOrder, Send, Use } from '../batch/operation'
 import type { Route } from '../tables/route'
 import type { IndexSpec, StreamSpec } from '../tables/types'
-import type { StatementContext } from '../statements/context'
+import type { StatementContext } from '../sql/template'
 import type { Progress } from './progress'
 
 /** What the three tiers share: how to run a call, and where each subject leads. */

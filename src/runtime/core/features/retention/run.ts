@@ -1,7 +1,7 @@
 import { checkBoolean, checkOptions } from '../../shared/checks'
 import type { Row, Session } from '../../db/types'
 import type { StreamSpec } from '../../tables/types'
-import type { StatementContext } from '../../statements/context'
+import type { StatementContext } from '../../sql/template'
 import { countMeant, takeBySubject, takeOld } from '../../statements/retention'
 import { RETENTION_RUN_OPTIONS } from '../../types/admin'
 import type { RetentionReport, RetentionRuleReport, RetentionRunOptions } from '../../types/index'

@@ -3,7 +3,7 @@ import { keyColumns } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Names } from '../../shared/identifier'
 import { quoteIdentifier } from '../../shared/identifier'
-import { likeOf } from '../../statements/glob'
+import { likeOf } from '../../sql/like'
 import type { EventTable } from '../../statements/retention'
 import { listTables } from '../subjectTables'
 

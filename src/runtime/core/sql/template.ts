@@ -1,5 +1,5 @@
 import type { Names } from '../shared/identifier'
-import type { Statement, StatementCache, Template } from '../sql/statement'
+import type { Statement, StatementCache, Template } from './statement'
 import type { Column, InputRows } from './rows'
 import { inputRows } from './rows'
 

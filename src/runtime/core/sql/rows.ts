@@ -1,6 +1,6 @@
 import { castOf, fieldsOf } from '../tables/fields'
 import type { TableSpec } from '../tables/types'
-import { arrayLiteral } from '../sql/array'
+import { arrayLiteral } from './array'
 
 /** One value of an input, and the type it is cast to. */
 export interface InputColumn<I> {
