@@ -6,7 +6,7 @@ import { createJiti } from 'jiti'
 
 const target = new URL('../src/runtime/core/migrate/catalog.gen.ts', import.meta.url)
 const jiti = createJiti(import.meta.url)
-const { openPglite } = await jiti.import('../src/runtime/core/db/pglite.ts')
+const { openPglite } = await jiti.import('../src/runtime/core/db/pglite/pglite.ts')
 const { migrate } = await jiti.import('../src/runtime/core/migrate/run.ts')
 const { readCatalog } = await jiti.import('../src/runtime/core/migrate/catalog.ts')
 

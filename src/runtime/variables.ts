@@ -1,4 +1,4 @@
-import { CONNECTION_MEMBERS, TEXT_MEMBERS } from './core/connectionMembers'
+import { CONNECTION_MEMBERS, TEXT_MEMBERS } from './core/db/connection/connectionMembers'
 import { StoreError } from './core/shared/errors'
 import { nearest } from './core/shared/nearest'
 import { isPlain } from './references'

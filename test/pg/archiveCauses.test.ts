@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fromPool } from '../../src/runtime/core/db/pg'
+import { fromPool } from '../../src/runtime/core/db/pg/pg'
 import { migrations } from '../../src/runtime/core/migrate/api'
 import { migrate } from '../../src/runtime/core/migrate/run'
 import { freshDatabase, openStore } from '../setup/database'

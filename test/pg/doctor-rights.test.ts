@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { fromPool } from '../../src/runtime/core/db/pg'
+import { fromPool } from '../../src/runtime/core/db/pg/pg'
 import { doctor } from '../../src/runtime/core/doctor/doctor'
 import type { DoctorOptions } from '../../src/runtime/core/doctor/doctor'
 import { runCli } from '../setup/commandLine'

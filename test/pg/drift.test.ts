@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { openPglite } from '../../src/runtime/core/db/pglite'
-import { fromPool } from '../../src/runtime/core/db/pg'
+import { openPglite } from '../../src/runtime/core/db/pglite/pglite'
+import { fromPool } from '../../src/runtime/core/db/pg/pg'
 import type { Db } from '../../src/runtime/core/db/types'
 import { drift } from '../../src/runtime/core/migrate/drift'
 import { migrate } from '../../src/runtime/core/migrate/run'

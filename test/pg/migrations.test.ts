@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { fromPool } from '../../src/runtime/core/db/pg'
+import { fromPool } from '../../src/runtime/core/db/pg/pg'
 import { getCurrentVersion, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
 import { migrate, requireCurrent } from '../../src/runtime/core/migrate/run'
 import type { StoreError } from '../../src/runtime/core/shared/errors'

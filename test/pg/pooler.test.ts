@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { StoreOptions } from '../../src/runtime/core/options'
-import { losesNames } from '../../src/runtime/core/db/pooler'
+import { losesNames } from '../../src/runtime/core/db/pg/pooler'
 import { createStore } from '../../src/runtime/core/index'
 import { freshDatabase, onFileEnd } from '../setup/database'
 import { hasPgBouncer, startPgBouncer } from '../setup/pgbouncer'

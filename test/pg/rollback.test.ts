@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { fromPool } from '../../src/runtime/core/db/pg'
+import { fromPool } from '../../src/runtime/core/db/pg/pg'
 import { getCurrentVersion, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
 import { migrate, rollback } from '../../src/runtime/core/migrate/run'
 import { freshDatabase, openStore } from '../setup/database'

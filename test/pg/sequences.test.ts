@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { doctor } from '../../src/runtime/core/doctor/doctor'
-import { fromPool } from '../../src/runtime/core/db/pg'
+import { fromPool } from '../../src/runtime/core/db/pg/pg'
 import type { Store } from '../../src/runtime/core/index'
 import { namesOf } from '../../src/runtime/core/shared/identifier'
 import { freshDatabase, openStore } from '../setup/database'

@@ -3,7 +3,7 @@ import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { inject } from 'vitest'
-import { pgliteUrl } from '../../src/runtime/core/pgliteUrl'
+import { pgliteUrl } from '../../src/runtime/core/db/connection/pgliteUrl'
 import { onFileEnd } from './database'
 import { temporaryDirectory } from './postgres'
 

@@ -3,7 +3,7 @@ import type { PoolConfig } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { toRuntimeConfig } from '../../src/options'
 import { createStore } from '../../src/runtime/core/index'
-import { connectionFault } from '../../src/runtime/core/connectionChecks'
+import { connectionFault } from '../../src/runtime/core/db/connection/connectionChecks'
 import { storeSettings } from '../../src/runtime/settings'
 
 const server = { host: 'db.test', user: 'app', password: 'S3CRET-of-app', database: 'orders' }

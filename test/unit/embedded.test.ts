@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
 import type { Store, StoreOptions } from '../../src/runtime/core/index'
-import { pgliteUrl } from '../../src/runtime/core/pgliteUrl'
+import { pgliteUrl } from '../../src/runtime/core/db/connection/pgliteUrl'
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 

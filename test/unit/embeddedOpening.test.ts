@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { explainOpening } from '../../src/runtime/core/db/embeddedDirectory'
+import { explainOpening } from '../../src/runtime/core/db/pglite/embeddedDirectory'
 import { messageOf } from '../../src/runtime/core/shared/errors'
 import { chooseConnection } from '../../src/runtime/connection'
 import { describe as describeConnection } from '../../src/runtime/target'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { LOCK_FOLDER, lockDirectory } from '../../src/runtime/core/db/lock'
+import { LOCK_FOLDER, lockDirectory } from '../../src/runtime/core/db/pglite/directoryLock'
 
 // A file system that takes no sockets.
 vi.mock('node:net', async (importOriginal) => {

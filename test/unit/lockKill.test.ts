@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { lockDirectory } from '../../src/runtime/core/db/lock'
+import { lockDirectory } from '../../src/runtime/core/db/pglite/directoryLock'
 import { compiled } from '../setup/compiled'
 
 const root = mkdtempSync(join(tmpdir(), 'nvent-store-kill-'))

@@ -4,7 +4,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { lockDirectory } from '../../src/runtime/core/db/lock'
+import { lockDirectory } from '../../src/runtime/core/db/pglite/directoryLock'
 
 // A file system that takes a different time for every call: whoever comes second may be first.
 vi.mock('node:fs/promises', async (importOriginal) => {

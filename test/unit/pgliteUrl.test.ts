@@ -1,7 +1,7 @@
 import { chooseConnection } from '../../src/runtime/connection'
 import { describe, expect, it } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
-import { pglitePath, pgliteUrl } from '../../src/runtime/core/pgliteUrl'
+import { pglitePath, pgliteUrl } from '../../src/runtime/core/db/connection/pgliteUrl'
 
 describe('the URL of an embedded database', () => {
   it.each([

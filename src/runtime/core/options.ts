@@ -1,5 +1,5 @@
 import type { Pool, PoolConfig } from 'pg'
-import { connection, requireOneDatabase } from './connectionChecks'
+import { connection, requireOneDatabase } from './db/connection/connectionChecks'
 import { invalidOption } from './shared/errors'
 import { flag, identifier, integer, milliseconds, refuseUnknown, segment, tablePrefix } from './shared/optionChecks'
 import type { RetentionRule } from './types/index'

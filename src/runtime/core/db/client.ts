@@ -6,7 +6,7 @@ import { requireOrdinary } from './callerSql'
 import { toStoreError } from './errors'
 import { openScope, transactionEnded } from './scope'
 import type { Statements } from './scope'
-import { textual } from './textual'
+import { textual } from './pg/textual'
 import type { Result, Row, Session } from './types'
 
 /** How a statement is sent on somebody's connection. */

@@ -1,7 +1,7 @@
 import type { StoreError } from '../shared/errors'
 import type { ResolvedStoreOptions } from '../options'
 import type { Statement } from '../sql/statement'
-import type { Pooler } from './poolerMode'
+import type { Pooler } from './pg/poolerMode'
 import type { IsolationLevel, PoolMetrics } from '../types/index'
 
 /**

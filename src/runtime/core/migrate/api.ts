@@ -1,5 +1,5 @@
 import type { Pool } from 'pg'
-import { fromPool } from '../db/pg'
+import { fromPool } from '../db/pg/pg'
 import { requireSafePath } from '../db/searchPath'
 import { dropTable, listTables } from '../features/subjectTables'
 import { identifier, tablePrefix } from '../shared/optionChecks'

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Pool, PoolClient } from 'pg'
 import { borrow } from './borrow'
-import { toStoreError } from './errors'
+import { toStoreError } from '../errors'
 import { isNameLost } from './wire'
 
 interface Backend {

@@ -1,5 +1,5 @@
 import type { ClientBase, Pool, PoolClient, PoolConfig } from 'pg'
-import { isInside, openPlace } from '../shared/inside'
+import { isInside, openPlace } from '../../shared/inside'
 import { connectFailure } from './waits'
 
 /** Connections that broke, and what they said. */

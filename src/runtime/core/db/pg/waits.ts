@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
-import { StoreError, messageOf } from '../shared/errors'
-import { toConnectError } from './errors'
+import { StoreError, messageOf } from '../../shared/errors'
+import { toConnectError } from '../errors'
 
 const POOL_WAITED = 'timeout exceeded when trying to connect'
 const CONNECT_WAITED = 'Connection terminated due to connection timeout'

@@ -1,4 +1,4 @@
-import { invalidOption } from './shared/errors'
+import { invalidOption } from '../../shared/errors'
 
 const FORMS = '`pglite://memory`, `pglite://path` from the working directory, or `pglite:///path` from the root'
 const ESCAPES = /(?:%[0-9a-f]{2})+/gi

@@ -1,6 +1,6 @@
 import { CONNECTION_MEMBERS, NO_PORT, SCHEMA_NAMES, isPort, memberMeant } from './connectionMembers'
 import { OFF, TIME } from './memberKinds'
-import { nearest } from './shared/nearest'
+import { nearest } from '../../shared/nearest'
 
 // What `pg` reads of a URL; the last two behind `socket:`.
 const READ = [

@@ -1,6 +1,6 @@
-import type { Logger } from '../options'
-import type { Statement } from '../sql/statement'
-import { isPlanOutdated, sqlStateOf } from './errors'
+import type { Logger } from '../../options'
+import type { Statement } from '../../sql/statement'
+import { isPlanOutdated, sqlStateOf } from '../errors'
 
 /** How statements travel to one database. */
 export interface Wire {

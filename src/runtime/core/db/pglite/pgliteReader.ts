@@ -1,17 +1,17 @@
 import type { Socket } from 'node:net'
 import { deserialize, serialize } from 'node:v8'
 import type { PGlite } from '@electric-sql/pglite'
-import { StoreError } from '../shared/errors'
-import type { StoreErrorCode } from '../shared/errors'
-import type { Statement } from '../sql/statement'
+import { StoreError } from '../../shared/errors'
+import type { StoreErrorCode } from '../../shared/errors'
+import type { Statement } from '../../sql/statement'
 import { holdsDatabase } from './embeddedDirectory'
-import { toStoreError } from './errors'
-import { findHolder } from './lock'
+import { toStoreError } from '../errors'
+import { findHolder } from './directoryLock'
 import type { Talk } from './lockClaim'
 import { lockedBy } from './lockErrors'
 import { linesOf } from './lockSocket'
 import { statementsOn } from './pgliteStatements'
-import type { Db, Result, Row, Session } from './types'
+import type { Db, Result, Row, Session } from '../types'
 
 const KINDS = ['query', 'queryLists', 'raw'] as const
 type Kind = typeof KINDS[number]

@@ -1,9 +1,9 @@
 import pg from 'pg'
 import type { ClientConfig } from 'pg'
-import { messageOf } from '../shared/errors'
-import type { Logger } from '../options'
-import { quoteIdentifier } from '../shared/identifier'
-import { unref } from '../shared/timer'
+import { messageOf } from '../../shared/errors'
+import type { Logger } from '../../options'
+import { quoteIdentifier } from '../../shared/identifier'
+import { unref } from '../../shared/timer'
 import { copyOf } from './poolConfig'
 
 const HEARTBEAT_MS = 15_000

@@ -1,4 +1,4 @@
-import { MAX_MS } from './shared/timer'
+import { MAX_MS } from '../../shared/timer'
 
 /** What `pg` takes as a member of a connection. Another kind reaches its timers and sockets, and does harm there. */
 export interface Kind {

@@ -1,8 +1,8 @@
 import { chmod, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { StoreError, messageOf } from '../shared/errors'
-import { sqlStateOf, toStoreError } from './errors'
-import { LOCK_FOLDER } from './lock'
+import { StoreError, messageOf } from '../../shared/errors'
+import { sqlStateOf, toStoreError } from '../errors'
+import { LOCK_FOLDER } from './directoryLock'
 
 // Where a new database is written: what was begun and not finished holds nothing anybody was told of.
 const BEGUN = 'nvent_store.begun'

@@ -1,11 +1,11 @@
 import type { PGlite } from '@electric-sql/pglite'
-import { StoreError } from '../shared/errors'
-import { isInside } from '../shared/inside'
-import type { Durability } from '../options'
-import { RELAX, RESTORE } from './durability'
+import { StoreError } from '../../shared/errors'
+import { isInside } from '../../shared/inside'
+import type { Durability } from '../../options'
+import { RELAX, RESTORE } from '../pg/durability'
 import { beginNew, closeToOthers, endNew, explainOpening, identityOf, makeDirectory } from './embeddedDirectory'
-import { lockDirectory } from './lock'
-import type { DirectoryLock, LockOptions } from './lock'
+import { lockDirectory } from './directoryLock'
+import type { DirectoryLock, LockOptions } from './directoryLock'
 import { answerReaders } from './pgliteReader'
 
 type Driver = typeof import('@electric-sql/pglite')

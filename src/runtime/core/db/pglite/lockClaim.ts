@@ -7,7 +7,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { threadId } from 'node:worker_threads'
-import type { StoreError } from '../shared/errors'
+import type { StoreError } from '../../shared/errors'
 import type { Owner } from './lockErrors'
 import { dial, linesOf, listenAt } from './lockSocket'
 

@@ -1,7 +1,7 @@
 import type { PoolConfig } from 'pg'
 import { NO_PORT, isPort, unfitMember } from './connectionMembers'
 import { urlProblem } from './connectionUrl'
-import { invalidOption } from './shared/errors'
+import { invalidOption } from '../../shared/errors'
 import { isPgliteUrl, pglitePath } from './pgliteUrl'
 
 /** Why a connection can't be right. */

@@ -1,8 +1,8 @@
 import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
-import type { Statement } from '../sql/statement'
-import { toStoreError } from './errors'
-import type { Statements } from './scope'
-import type { Result, Row } from './types'
+import type { Statement } from '../../sql/statement'
+import { toStoreError } from '../errors'
+import type { Statements } from '../scope'
+import type { Result, Row } from '../types'
 
 const asText = (value: string) => value
 const textual: QueryOptions = { parsers: { 20: asText, 114: asText, 3802: asText } }

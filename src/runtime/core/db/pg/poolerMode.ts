@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { borrow } from './borrow'
-import { toStoreError } from './errors'
+import { toStoreError } from '../errors'
 
 /**
  * What stands between the store and the server. `transaction`: connections are lent for one transaction at a time, so

@@ -1,6 +1,6 @@
-import type { StoreError } from '../shared/errors'
-import { invalidOption } from '../shared/errors'
-import type { Queryable } from './types'
+import type { StoreError } from '../../shared/errors'
+import { invalidOption } from '../../shared/errors'
+import type { Queryable } from '../types'
 
 /** A setting that changes what the store answers or keeps; everything else may be set as one likes. */
 interface Needed {

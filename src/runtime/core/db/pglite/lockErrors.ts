@@ -1,4 +1,4 @@
-import { StoreError } from '../shared/errors'
+import { StoreError } from '../../shared/errors'
 
 /** The process and thread that has a directory open. */
 export interface Owner {
