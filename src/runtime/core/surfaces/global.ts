@@ -7,7 +7,7 @@ import type { GlobalRange } from '../statements/global'
 import { readGlobal, readSigns, readVersions } from '../statements/global'
 import { readMark } from '../statements/order'
 import type { GlobalEvent, Mark } from '../types/index'
-import type { Scope } from './scope'
+import type { Scope } from '../batch/scope'
 
 const READ_ONLY = '25006'
 

@@ -13,10 +13,10 @@ import type { EntriesInput } from '../statements/page'
 import { countAllEntries, countEntries, readMatchingEntries, readPage } from '../statements/page'
 import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../types/entries'
 import type { IndexEntry, IndexSurface, IndexUpdateOptions } from '../types/index'
-import { MAX_SHARED_PAGE, answers } from './answers'
+import { MAX_SHARED_PAGE, answers } from '../batch/answers'
 import { decodeEntry, entryNotFound, indexOperations } from './indexOperations'
 import { DEFAULT_PAGE, pageRange, writeCursor } from './page'
-import type { Scope } from './scope'
+import type { Scope } from '../batch/scope'
 
 const DEFAULT_RETRIES = 3
 // Patches are small, and to measure one costs as much as to send it.

@@ -13,7 +13,7 @@ import { addEntries, getEntries, updateEntries } from '../statements/index'
 import type { EntriesInput } from '../statements/page'
 import { readEntries } from '../statements/page'
 import type { IndexEntry } from '../types/index'
-import { answers, byInput } from './answers'
+import { answers, byInput } from '../batch/answers'
 
 // An entry that changes in between that often is not changed by chance.
 const MAX_ATTEMPTS = 50

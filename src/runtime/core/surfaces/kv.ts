@@ -13,8 +13,8 @@ import type { IncrementInput, SetInput } from '../statements/kv'
 import { clearValues, deleteValues, getValues, incrementValues, setValues } from '../statements/kv'
 import type { KvSurface } from '../types/index'
 import { KV_ENTRY } from '../types/kv'
-import { answers } from './answers'
-import type { Scope } from './scope'
+import { answers } from '../batch/answers'
+import type { Scope } from '../batch/scope'
 
 const MAX_TTL_SECONDS = 1e11
 

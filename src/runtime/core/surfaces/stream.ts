@@ -1,6 +1,6 @@
 import type { StreamSurface } from '../types/index'
 import { refusingInProgress } from './progress'
-import type { Scope } from './scope'
+import type { Scope } from '../batch/scope'
 import { createStreamAppends } from './streamAppend'
 import { createStreamHistory } from './streamHistory'
 import { createStreamLife } from './streamLife'

@@ -10,7 +10,7 @@ import type { SubjectAppend } from './appendLocked'
 import { MAX_STEP, appendLocked, appendToSubject } from './appendLocked'
 import type { Appending } from './appendRows'
 import { appendRows, partitionOf } from './appendRows'
-import type { Scope } from './scope'
+import type { Scope } from '../batch/scope'
 
 /** The calls that write events. */
 export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' | 'appendMany' | 'appendAll'> {

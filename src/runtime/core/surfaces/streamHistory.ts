@@ -14,10 +14,10 @@ import { rangeKey, rangeShape, readEvents } from '../statements/streamRead'
 import { ITERATE_OPTIONS, STREAM_LIST_OPTIONS } from '../types/eventLog'
 import type { EventRecord, StreamHead, StreamSurface } from '../types/index'
 import { STREAM_READ_OPTIONS } from '../types/stream'
-import { MAX_SHARED_PAGE, byInput } from './answers'
+import { MAX_SHARED_PAGE, byInput } from '../batch/answers'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from './page'
 import { readRange } from './readRange'
-import type { Scope } from './scope'
+import type { Scope } from '../batch/scope'
 
 const DEFAULT_PAGE_SIZE = 1_000
 

@@ -9,7 +9,7 @@ import { archiveEvents, archiveHead, deleteArchived, holdInPlace, putBack, takeA
 import { dismissEvent, readDismissed, restoreEvent, truncateEvents } from '../statements/streamDismiss'
 import { REASON } from '../types/eventLog'
 import type { Reason, StreamSurface } from '../types/index'
-import type { Scope } from './scope'
+import type { Scope } from '../batch/scope'
 
 const STEP = 1_000
 const ARCHIVE = 'events_archive'

@@ -1,4 +1,4 @@
-import type { InOrder, Send, Use } from '../batch/operation'
+import type { InOrder, Send, Use } from './operation'
 
 /** Sends each call in a statement of its own. */
 export const sendAlone = (use: Use): Send => (operation, { input }) =>

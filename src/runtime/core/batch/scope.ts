@@ -1,8 +1,8 @@
-import type { InOrder, Send, Use } from '../batch/operation'
+import type { InOrder, Send, Use } from './operation'
 import type { Route } from '../tables/route'
 import type { IndexSpec, StreamSpec } from '../tables/types'
 import type { StatementContext } from '../sql/template'
-import type { Progress } from './progress'
+import type { Progress } from '../surfaces/progress'
 
 /** What the three tiers share: how to run a call, and where each subject leads. */
 export interface Scope {
