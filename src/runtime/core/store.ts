@@ -42,9 +42,9 @@ import { sendAlone, sendInOrder } from './batch/alone'
 import { createGlobalReader } from './surfaces/global'
 import { createIndexSurface } from './surfaces/index'
 import { createKvSurface } from './surfaces/kv'
-import { createProgress } from './surfaces/progress'
+import { createProgress } from './stream/append/progress'
 import type { Scope } from './batch/scope'
-import { createStreamSurface } from './surfaces/stream'
+import { createStreamSurface } from './stream/api'
 import type { ReadAllOptions, Store, StoreInfo } from './types/index'
 
 interface Prepared {

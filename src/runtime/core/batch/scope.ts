@@ -2,7 +2,7 @@ import type { InOrder, Send, Use } from './operation'
 import type { Route } from '../tables/route'
 import type { IndexSpec, StreamSpec } from '../tables/types'
 import type { StatementContext } from '../sql/template'
-import type { Progress } from '../surfaces/progress'
+import type { Progress } from '../stream/append/progress'
 
 /** What the three tiers share: how to run a call, and where each subject leads. */
 export interface Scope {

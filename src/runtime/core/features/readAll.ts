@@ -3,7 +3,7 @@ import { checkArray, checkCount, checkMilliseconds, checkName, checkNumber, chec
 import { StoreError } from '../shared/errors'
 import type { Logger } from '../options'
 import type { GlobalReader } from '../surfaces/global'
-import { checkTypes } from '../surfaces/readRange'
+import { checkTypes } from '../stream/read/range'
 import { READ_ALL_OPTIONS } from '../types/global'
 import type { GlobalEvent, Mark, ReadAllOptions } from '../types/index'
 import { createHistory } from './history'

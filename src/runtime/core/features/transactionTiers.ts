@@ -6,7 +6,7 @@ import { sendAlone } from '../batch/alone'
 import { createIndexSurface } from '../surfaces/index'
 import { createKvSurface } from '../surfaces/kv'
 import type { Scope } from '../batch/scope'
-import { createStreamSurface } from '../surfaces/stream'
+import { createStreamSurface } from '../stream/api'
 import type { TransactionSurfaces } from '../types/index'
 import { withTypedViews } from './typed/view'
 

@@ -5,7 +5,7 @@ import { keyColumns } from '../tables/route'
 import { likePattern } from '../shared/glob'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
-import { eventColumns } from './streamRead'
+import { eventColumns } from '../stream/read/sql'
 
 /** Which events of all streams: ids in `(after, upTo]`, as texts of bigints. */
 export interface GlobalRange {

@@ -1,13 +1,13 @@
-import { checkArray, checkCount, checkData, checkName, checkText } from '../shared/checks'
-import { invalidValue } from '../shared/errors'
-import { copyOf, describe } from '../shared/given'
-import { toJson } from '../shared/json'
-import { encodeEvent } from '../tables/event'
-import type { Route } from '../tables/route'
-import type { StreamSpec } from '../tables/types'
-import type { AppendInput } from '../statements/streamColumns'
-import type { Expectation } from '../statements/streamHead'
-import type { AppendManyOptions, AppendOptions, EventInput, EventMeta } from '../types/index'
+import { checkArray, checkCount, checkData, checkName, checkText } from '../../shared/checks'
+import { invalidValue } from '../../shared/errors'
+import { copyOf, describe } from '../../shared/given'
+import { toJson } from '../../shared/json'
+import { encodeEvent } from '../../tables/event'
+import type { Route } from '../../tables/route'
+import type { StreamSpec } from '../../tables/types'
+import type { AppendInput } from './columns'
+import type { Expectation } from './head'
+import type { AppendManyOptions, AppendOptions, EventInput, EventMeta } from '../../types/index'
 
 // With the subject it has to fit the row of a B-tree.
 const MAX_EVENT_ID_BYTES = 512

@@ -1,12 +1,12 @@
-import type { EncodedEvent } from '../tables/event'
-import { valueFields } from '../tables/event'
-import { castOf } from '../tables/fields'
-import type { Route } from '../tables/route'
-import { keyColumns } from '../tables/route'
-import type { StreamSpec } from '../tables/types'
-import type { Column, InputColumn } from '../sql/rows'
-import { claimColumns } from './streamClaims'
-import type { Expectation, HeadMode } from './streamHead'
+import type { EncodedEvent } from '../../tables/event'
+import { valueFields } from '../../tables/event'
+import { castOf } from '../../tables/fields'
+import type { Route } from '../../tables/route'
+import { keyColumns } from '../../tables/route'
+import type { StreamSpec } from '../../tables/types'
+import type { Column, InputColumn } from '../../sql/rows'
+import { claimColumns } from './claims'
+import type { Expectation, HeadMode } from './head'
 
 /** An event on its way into a table. */
 export interface AppendInput extends EncodedEvent {

@@ -1,11 +1,11 @@
-import type { Route } from '../tables/route'
-import { keyColumns } from '../tables/route'
-import type { StreamSpec } from '../tables/types'
-import type { Statement } from '../sql/statement'
-import type { StatementContext } from '../sql/template'
-import { keyCondition } from '../sql/template'
-import { eventsLocked } from '../sql/locking'
-import { eventColumns } from './streamRead'
+import type { Route } from '../../tables/route'
+import { keyColumns } from '../../tables/route'
+import type { StreamSpec } from '../../tables/types'
+import type { Statement } from '../../sql/statement'
+import type { StatementContext } from '../../sql/template'
+import { keyCondition } from '../../sql/template'
+import { eventsLocked } from '../../sql/locking'
+import { eventColumns } from '../read/sql'
 
 export function dismissEvent(context: StatementContext, tableName: string, given: { id: string, reason: string, by: string }): Statement {
   const table = context.names.table(tableName)

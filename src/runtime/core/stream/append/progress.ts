@@ -1,7 +1,7 @@
-import { StoreError } from '../shared/errors'
-import { isInside, runInside } from '../shared/inside'
-import type { AppendManyOptions } from '../types/index'
-import type { Scope } from '../batch/scope'
+import { StoreError } from '../../shared/errors'
+import { isInside, runInside } from '../../shared/inside'
+import type { AppendManyOptions } from '../../types/index'
+import type { Scope } from '../../batch/scope'
 
 type OnProgress = NonNullable<AppendManyOptions['onProgress']>
 

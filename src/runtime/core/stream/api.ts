@@ -1,9 +1,9 @@
 import type { StreamSurface } from '../types/index'
-import { refusingInProgress } from './progress'
+import { refusingInProgress } from './append/progress'
 import type { Scope } from '../batch/scope'
-import { createStreamAppends } from './streamAppend'
-import { createStreamHistory } from './streamHistory'
-import { createStreamLife } from './streamLife'
+import { createStreamAppends } from './append/append'
+import { createStreamHistory } from './read/read'
+import { createStreamLife } from './lifecycle/lifecycle'
 
 export function createStreamSurface(given: Scope): Omit<StreamSurface, 'subscribe' | 'readAll' | 'of'> {
   const scope = refusingInProgress(given)

@@ -1,6 +1,6 @@
-import { checkArray, checkCount, checkNumber, checkPosition, checkText, checkWord } from '../shared/checks'
-import type { ReadRange } from '../statements/streamRead'
-import type { StreamReadOptions } from '../types/index'
+import { checkArray, checkCount, checkNumber, checkPosition, checkText, checkWord } from '../../shared/checks'
+import type { ReadRange } from './sql'
+import type { StreamReadOptions } from '../../types/index'
 
 // The last double before what a bigint can hold.
 const LAST_TIME = 2 ** 63 - 1024

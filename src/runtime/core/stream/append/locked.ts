@@ -1,10 +1,10 @@
-import type { AppendManyOptions, EventRecord } from '../types/index'
-import type { AppendInput } from '../statements/streamColumns'
-import { forgetHeads, lockHeads, readHead } from '../statements/streamHead'
-import type { Expectation } from '../statements/streamHead'
-import { ANY, meets } from './appendInput'
-import type { Appending } from './appendRows'
-import { appendRows, archivedError, isComplete, knownRecords, partitionOf, versionConflict } from './appendRows'
+import type { AppendManyOptions, EventRecord } from '../../types/index'
+import type { AppendInput } from './columns'
+import { forgetHeads, lockHeads, readHead } from './head'
+import type { Expectation } from './head'
+import { ANY, meets } from './input'
+import type { Appending } from './rows'
+import { appendRows, archivedError, isComplete, knownRecords, partitionOf, versionConflict } from './rows'
 
 /** Events in one statement. */
 export const MAX_STEP = 5_000

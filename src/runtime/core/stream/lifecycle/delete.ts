@@ -1,10 +1,10 @@
-import type { Route } from '../tables/route'
-import { keyColumns } from '../tables/route'
-import type { StreamSpec } from '../tables/types'
-import type { Statement } from '../sql/statement'
-import type { StatementContext } from '../sql/template'
-import { keyCondition } from '../sql/template'
-import { eventsLocked } from '../sql/locking'
+import type { Route } from '../../tables/route'
+import { keyColumns } from '../../tables/route'
+import type { StreamSpec } from '../../tables/types'
+import type { Statement } from '../../sql/statement'
+import type { StatementContext } from '../../sql/template'
+import { keyCondition } from '../../sql/template'
+import { eventsLocked } from '../../sql/locking'
 
 /** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */
 export function deleteHead(context: StatementContext, subject: string): Statement {

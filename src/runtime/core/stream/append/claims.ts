@@ -1,6 +1,6 @@
-import type { Column } from '../sql/rows'
-import type { AppendInput } from './streamColumns'
-import type { HeadMode } from './streamHead'
+import type { Column } from '../../sql/rows'
+import type { AppendInput } from './columns'
+import type { HeadMode } from './head'
 
 /** What the events of a batch take of the heads of their subjects. */
 interface Claims {
