@@ -1,6 +1,6 @@
 import type { StatementContext } from '../sql/template'
 import { sweepValues } from '../statements/kv'
-import { compactCounts } from '../statements/page'
+import { compactCounts } from '../entries/page'
 import { isClosed, repeat } from './background'
 import type { BackgroundOutcome, Repeat } from './background'
 import type { TakeTurn } from './turn'

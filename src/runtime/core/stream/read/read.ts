@@ -15,7 +15,7 @@ import { ITERATE_OPTIONS, STREAM_LIST_OPTIONS } from '../../types/eventLog'
 import type { EventRecord, StreamHead, StreamSurface } from '../../types/index'
 import { STREAM_READ_OPTIONS } from '../../types/stream'
 import { MAX_SHARED_PAGE, byInput } from '../../batch/answers'
-import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../../surfaces/page'
+import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../../entries/pageOptions'
 import { readRange } from './range'
 import type { Scope } from '../../batch/scope'
 

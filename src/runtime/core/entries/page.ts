@@ -7,7 +7,7 @@ import type { StatementContext } from '../sql/template'
 import { keyCondition, statementFor } from '../sql/template'
 import type { Condition } from './filter'
 import { conditionSql } from './filter'
-import { indexKeys, listedColumns, selectList } from './index'
+import { indexKeys, listedColumns, selectList } from './sql'
 import { lookUp, sameAsInput } from '../sql/rows'
 
 /** A page by offset: what the contract of nvent knows. */

@@ -1,8 +1,8 @@
 import { checkCount, checkNumber, checkRecord, checkText, checkWord } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
 import type { IndexSpec } from '../tables/types'
-import { readFilter } from '../statements/filter'
-import type { PageRange } from '../statements/page'
+import { readFilter } from './filter'
+import type { PageRange } from './page'
 import type { IndexPageOptions } from '../types/index'
 
 /** Entries on a page, unless `limit` is given. */
