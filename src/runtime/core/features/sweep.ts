@@ -1,5 +1,5 @@
 import type { StatementContext } from '../sql/template'
-import { sweepValues } from '../statements/kv'
+import { sweepValues } from '../kv/sql'
 import { compactCounts } from '../entries/page'
 import { isClosed, repeat } from './background'
 import type { BackgroundOutcome, Repeat } from './background'
