@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { eventually } from '../setup/eventually'
-import { CALLBACK_GRACE_MS } from '../../src/runtime/core/features/follower'
+import { CALLBACK_GRACE_MS } from '../../src/runtime/core/log/subscriptions/follower'
 import type { Store } from '../../src/runtime/core/index'
 import { pglite, postgres18 } from '../setup/backends'
 

@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from 'vitest'
 import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/shared/errors'
-import { QUEUE, follow } from '../../src/runtime/core/features/follower'
-import type { Leader } from '../../src/runtime/core/features/follower'
+import { QUEUE, follow } from '../../src/runtime/core/log/subscriptions/follower'
+import type { Leader } from '../../src/runtime/core/log/subscriptions/follower'
 import type { GlobalEvent } from '../../src/runtime/core/types/index'
 
 const eventOf = (id: number): GlobalEvent => ({ subject: 'a', event: { id: String(id), ts: 0, type: 't', runId: 'r', flowName: 'f' } })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createHandoff } from '../../src/runtime/core/features/handoff'
+import { createHandoff } from '../../src/runtime/core/log/subscriptions/eventIterator'
 
 describe('a handoff', () => {
   it('lets the giver wait until the taker comes back', async () => {

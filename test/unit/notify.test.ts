@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { eventually } from '../setup/eventually'
-import { createNotifier } from '../../src/runtime/core/features/notify'
+import { createNotifier } from '../../src/runtime/core/log/notifier'
 
 const quiet = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
 

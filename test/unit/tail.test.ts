@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest'
 import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/shared/errors'
-import { follow } from '../../src/runtime/core/features/follower'
-import { createTail } from '../../src/runtime/core/features/tail'
+import { follow } from '../../src/runtime/core/log/subscriptions/follower'
+import { createTail } from '../../src/runtime/core/log/subscriptions/tail'
 import { decodeArchived } from '../../src/runtime/core/tables/event'
-import type { GlobalReader } from '../../src/runtime/core/surfaces/global'
+import type { GlobalReader } from '../../src/runtime/core/log/reader'
 import type { GlobalEvent } from '../../src/runtime/core/types/index'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }

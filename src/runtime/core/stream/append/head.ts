@@ -3,7 +3,7 @@ import type { ExpectedVersion } from '../../types/index'
 import type { StatementContext } from '../../sql/template'
 import { keyCondition } from '../../sql/template'
 import { lockOrder } from '../../sql/locking'
-import { enterOrder } from '../../statements/order'
+import { enterOrder } from '../../log/order'
 
 /** What an append expects of its stream: nothing, that there is none yet, or that there is one (of a version). */
 export type HeadMode = 'any' | 'absent' | 'present'

@@ -1,4 +1,4 @@
-import type { GlobalReader, Sign } from '../surfaces/global'
+import type { GlobalReader, Sign } from './reader'
 import { versionOf } from '../tables/event'
 import type { GlobalEvent, Mark } from '../types/index'
 

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { isStoreError } from '../shared/errors'
-import type { StoreError, StoreErrorCode } from '../shared/errors'
-import type { GlobalEvent } from '../types/index'
-import { inTime } from './inTime'
-import { createPause } from './pause'
+import { isStoreError } from '../../shared/errors'
+import type { StoreError, StoreErrorCode } from '../../shared/errors'
+import type { GlobalEvent } from '../../types/index'
+import { inTime } from '../../shared/inTime'
+import { createPause } from './wakeablePause'
 
 /** Events that wait for one callback; and those a follower reads at once when it reads on its own. */
 export const QUEUE = 100

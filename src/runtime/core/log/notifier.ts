@@ -1,7 +1,7 @@
 import { messageOf } from '../shared/errors'
 import type { Logger } from '../options'
 import { unref } from '../shared/timer'
-import { inTime } from './inTime'
+import { inTime } from '../shared/inTime'
 
 /** Tells the readers of other processes that there are new events. */
 export interface Notifier {

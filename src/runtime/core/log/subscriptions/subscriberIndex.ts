@@ -1,4 +1,4 @@
-import { globMatcher, isGlob } from '../shared/glob'
+import { globMatcher, isGlob } from '../../shared/glob'
 import type { Follower } from './follower'
 
 /** Followers by what they follow: found by one look-up for subjects, one match for each different glob. */

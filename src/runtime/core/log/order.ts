@@ -1,5 +1,5 @@
 import type { Statement } from '../sql/statement'
-import { ID_RANGE, orderKey } from '../sql/order'
+import { ID_RANGE, orderKey } from './orderKey'
 import type { StatementContext } from '../sql/template'
 
 /**
