@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { eventCodec } from '../../src/runtime/core/index'
 import { failingStore } from '../../src/runtime/failing'
-import { decode, encode } from '../../src/runtime/core/features/typed/events'
-import { entriesOf } from '../../src/runtime/core/features/typed/codec'
+import { decode, encode } from '../../src/runtime/core/typed/typedEvents'
+import { entriesOf } from '../../src/runtime/core/typed/codec'
 import type { EventRecord, StandardSchema } from '../../src/runtime/core/index'
 
 const wrong = (value: unknown): never => value as never

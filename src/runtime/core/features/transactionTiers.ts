@@ -8,7 +8,7 @@ import { createKvSurface } from '../kv/api'
 import type { Scope } from '../batch/scope'
 import { createStreamSurface } from '../stream/api'
 import type { TransactionSurfaces } from '../types/index'
-import { withTypedViews } from './typed/view'
+import { withTypedViews } from '../typed/view'
 
 // As many as the protocol can count.
 const MAX_VALUES = 65_535

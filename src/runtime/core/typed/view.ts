@@ -1,11 +1,11 @@
-import { checkArray, checkFunction, checkOptions, checkWord } from '../../shared/checks'
+import { checkArray, checkFunction, checkOptions, checkWord } from '../shared/checks'
 import type {
   EventCodec, EventRecord, EventSchemas, StreamReadOptions, StreamSurface, TypedStream, TypedStreamOptions,
-} from '../../types/index'
-import { ITERATE_OPTIONS } from '../../types/eventLog'
-import { TYPED_STREAM_OPTIONS } from '../../types/typed'
+} from '../types/index'
+import { ITERATE_OPTIONS } from '../types/eventLog'
+import { TYPED_STREAM_OPTIONS } from '../types/typed'
 import { entriesOf } from './codec'
-import { decode, encode } from './events'
+import { decode, encode } from './typedEvents'
 import { chain, inOrder } from './parse'
 
 type Untyped = Omit<StreamSurface, 'of' | 'subscribe' | 'readAll'> & Partial<Pick<StreamSurface, 'subscribe'>>
