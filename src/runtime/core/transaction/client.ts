@@ -2,12 +2,12 @@ import type { QueryConfig } from 'pg'
 import { StoreError, invalidValue, messageOf } from '../shared/errors'
 import type { Statement } from '../sql/statement'
 import type { QueryClient } from '../types/index'
-import { requireOrdinary } from './callerSql'
-import { toStoreError } from './errors'
-import { openScope, transactionEnded } from './scope'
-import type { Statements } from './scope'
-import { textual } from './pg/textual'
-import type { Result, Row, Session } from './types'
+import { requireOrdinary } from '../db/callerSql'
+import { toStoreError } from '../db/errors'
+import { openScope, transactionEnded } from '../db/scope'
+import type { Statements } from '../db/scope'
+import { textual } from '../db/pg/textual'
+import type { Result, Row, Session } from '../db/types'
 
 /** How a statement is sent on somebody's connection. */
 type Run = (text: string, values: unknown[], own: boolean) => Promise<Answer>
