@@ -1,5 +1,5 @@
 import { listSubjects, streamTableSizes } from '../runtime/core/features/inspect'
-import { listTables } from '../runtime/core/features/subjectTables'
+import { listTables } from '../runtime/core/partitions/subjectTables'
 import { storeCommand, withDatabase } from './command'
 import { columns } from './output'
 import { wholeNumber } from './usage'

@@ -2,7 +2,7 @@ import { checkCount, checkFunction, checkMilliseconds, checkOptions, checkText, 
 import { migrationDatabase, onDatabase } from '../db/connect'
 import type { Connector } from '../db/connect'
 import type { Db, DbOptions } from '../db/types'
-import { dropTable, listTables } from '../features/subjectTables'
+import { dropTable, listTables } from '../partitions/subjectTables'
 import { drift } from '../migrate/drift'
 import { plan } from '../migrate/plan'
 import { currentVersion, migrate, rollback } from '../migrate/run'

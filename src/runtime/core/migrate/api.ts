@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { fromPool } from '../db/pg/pg'
 import { requireSafePath } from '../db/searchPath'
-import { dropTable, listTables } from '../features/subjectTables'
+import { dropTable, listTables } from '../partitions/subjectTables'
 import { identifier, tablePrefix } from '../shared/optionChecks'
 import { namesOf } from '../shared/identifier'
 

@@ -9,7 +9,7 @@ import { isClosed, repeat } from '../background'
 import type { BackgroundOutcome, Repeat } from '../background'
 import type { TakeTurn } from '../turn'
 import type { Rule } from './rules'
-import { isMissing } from '../subjectTables'
+import { isMissing } from '../../partitions/subjectTables'
 import { eventTables, meantTables } from './tables'
 import type { MeantTable } from './tables'
 

@@ -5,7 +5,7 @@ import type { Names } from '../../shared/identifier'
 import { quoteIdentifier } from '../../shared/identifier'
 import { likeOf } from '../../sql/like'
 import type { EventTable } from '../../statements/retention'
-import { listTables } from '../subjectTables'
+import { listTables } from '../../partitions/subjectTables'
 
 /** A table some subjects of which a rule means. */
 export interface MeantTable {
