@@ -1,6 +1,6 @@
 import { StoreError, messageOf } from '../shared/errors'
-import type { BackgroundOutcome } from '../features/background'
-import type { SweepOutcome } from '../features/sweep'
+import type { BackgroundOutcome } from '../jobs/repeat'
+import type { SweepOutcome } from '../jobs/sweep'
 import type { ResolvedStoreOptions } from '../options'
 import type { PoolMetrics, RetentionReport, StoreAdmin, StoreEvents } from '../types/index'
 import { watchConnection } from './connection'

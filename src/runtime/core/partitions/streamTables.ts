@@ -5,7 +5,7 @@ import type { Names } from '../shared/identifier'
 import { quoteIdentifier } from '../shared/identifier'
 import { unref } from '../shared/timer'
 import { LOCK_TIMEOUT_MS, listTables } from './subjectTables'
-import { jobLockKey } from '../features/turn'
+import { jobLockKey } from '../jobs/jobLock'
 
 // A lock that is waited for holds up everybody behind it. All waits together stay below 100 ms.
 const MAKERS_TIMEOUT_MS = 40

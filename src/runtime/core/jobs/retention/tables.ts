@@ -4,7 +4,7 @@ import type { StreamSpec } from '../../tables/types'
 import type { Names } from '../../shared/identifier'
 import { quoteIdentifier } from '../../shared/identifier'
 import { likeOf } from '../../sql/like'
-import type { EventTable } from '../../statements/retention'
+import type { EventTable } from './sql'
 import { listTables } from '../../partitions/subjectTables'
 
 /** A table some subjects of which a rule means. */

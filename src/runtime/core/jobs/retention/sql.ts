@@ -1,7 +1,7 @@
-import type { StreamSpec } from '../tables/types'
-import type { Statement } from '../sql/statement'
-import type { StatementContext } from '../sql/template'
-import { recordOf } from '../stream/lifecycle/archive'
+import type { StreamSpec } from '../../tables/types'
+import type { Statement } from '../../sql/statement'
+import type { StatementContext } from '../../sql/template'
+import { recordOf } from '../../stream/lifecycle/archive'
 
 /** One table that holds events: of a spec, or a partition of it. */
 export interface EventTable {

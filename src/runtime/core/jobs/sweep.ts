@@ -1,9 +1,9 @@
 import type { StatementContext } from '../sql/template'
 import { sweepValues } from '../kv/sql'
 import { compactCounts } from '../entries/page'
-import { isClosed, repeat } from './background'
-import type { BackgroundOutcome, Repeat } from './background'
-import type { TakeTurn } from './turn'
+import { isClosed, repeat } from './repeat'
+import type { BackgroundOutcome, Repeat } from './repeat'
+import type { TakeTurn } from './jobLock'
 
 const STEP = 1_000
 const COUNTS_STEP = 100_000
