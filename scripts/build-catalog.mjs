@@ -4,11 +4,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createJiti } from 'jiti'
 
-const target = new URL('../src/runtime/core/migrate/catalog.gen.ts', import.meta.url)
+const target = new URL('../src/runtime/core/schema/catalog.gen.ts', import.meta.url)
 const jiti = createJiti(import.meta.url)
 const { openPglite } = await jiti.import('../src/runtime/core/db/pglite/pglite.ts')
-const { migrate } = await jiti.import('../src/runtime/core/migrate/run.ts')
-const { readCatalog } = await jiti.import('../src/runtime/core/migrate/catalog.ts')
+const { migrate } = await jiti.import('../src/runtime/core/schema/migrate.ts')
+const { readCatalog } = await jiti.import('../src/runtime/core/schema/catalog.ts')
 
 const names = { schema: '{schema}', prefix: '{prefix}' }
 const db = await openPglite('pglite://memory')

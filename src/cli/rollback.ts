@@ -1,4 +1,4 @@
-import { currentVersion, rollback } from '../runtime/core/migrate/run'
+import { currentVersion, rollback } from '../runtime/core/schema/migrate'
 import { isMeant } from './ask'
 import { storeCommand, withDatabase } from './command'
 import { describeTarget } from './settings'

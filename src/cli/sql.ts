@@ -1,5 +1,5 @@
 import type { MigrationPlan } from '../runtime/core/types/index'
-import { migrationSql, plan } from '../runtime/core/migrate/plan'
+import { migrationSql, plan } from '../runtime/core/schema/migrationPlan'
 import { storeCommand, withDatabase } from './command'
 
 export const sqlCommand = storeCommand({

@@ -1,1 +1,1 @@
-export * from './core/migrate/api'
+export * from './core/schema/api'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { migrations, runMigrations } from '../../src/runtime/core/migrate/api'
+import { migrations, runMigrations } from '../../src/runtime/core/schema/api'
 import { embeddedBinaries, installedBinaries } from '../setup/binaries'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { adoptionPlan, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
+import { adoptionPlan, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/schema/api'
 import { emptyDirectory, runCli } from '../setup/commandLine'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromPool } from '../../src/runtime/core/db/pg/pg'
-import { migrations } from '../../src/runtime/core/migrate/api'
-import { migrate } from '../../src/runtime/core/migrate/run'
+import { migrations } from '../../src/runtime/core/schema/api'
+import { migrate } from '../../src/runtime/core/schema/migrate'
 import { freshDatabase, openStore } from '../setup/database'
 import { servers } from './servers'
 

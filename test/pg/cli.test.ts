@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { migrations } from '../../src/runtime/core/migrate/api'
+import { migrations } from '../../src/runtime/core/schema/api'
 import { emptyDirectory, runCli } from '../setup/commandLine'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { dropStreamTable, getCurrentVersion, listStreamTables, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
+import { dropStreamTable, getCurrentVersion, listStreamTables, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/schema/api'
 import type { Store } from '../../src/runtime/core/types/index'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { listStreamTables, rollbackTo, runMigrations } from '../../src/runtime/core/migrate/api'
+import { listStreamTables, rollbackTo, runMigrations } from '../../src/runtime/core/schema/api'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import { administer, freshDatabase, onFileEnd, openStore, serverUrl } from '../setup/database'
 import type { Database } from '../setup/database'

@@ -1,4 +1,4 @@
-import type { Migration } from '../../src/runtime/core/migrate/types'
+import type { Migration } from '../../src/runtime/core/schema/types'
 
 export const step = (version: number, up: string, down?: string): Migration =>
   ({ version, name: `step ${version}`, checksum: `sum of ${version}: ${up}`, up, ...(down !== undefined && { down }) })

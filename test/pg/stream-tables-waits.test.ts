@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
-import { dropStreamTable, listStreamTables } from '../../src/runtime/core/migrate/api'
+import { dropStreamTable, listStreamTables } from '../../src/runtime/core/schema/api'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { dropStreamTable, listStreamTables, runMigrations } from '../../src/runtime/core/migrate/api'
+import { dropStreamTable, listStreamTables, runMigrations } from '../../src/runtime/core/schema/api'
 import type { StoreOptions } from '../../src/runtime/core/options'
 import type { Store } from '../../src/runtime/core/types/index'
 import { freshDatabase, openStore } from '../setup/database'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { catalog } from '../../src/runtime/core/migrate/catalog.gen'
+import { catalog } from '../../src/runtime/core/schema/catalog.gen'
 import { indexSpecs, streamSpecs } from '../../src/runtime/core/tables/builtin'
 import { castOf, fieldsOf } from '../../src/runtime/core/tables/fields'
 import { keyColumns } from '../../src/runtime/core/tables/route'

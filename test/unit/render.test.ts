@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { renderMigration, versionTable } from '../../src/runtime/core/migrate/render'
-import { migrations } from '../../src/runtime/core/migrate/sql.gen'
+import { renderMigration, versionTable } from '../../src/runtime/core/schema/render'
+import { migrations } from '../../src/runtime/core/schema/migrations.gen'
 import { namesOf, quoteIdentifier } from '../../src/runtime/core/shared/identifier'
 
 const render = (sql: string, schema: string, prefix = 'p') => renderMigration(sql, { schema, prefix })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { migrations } from '../../src/runtime/core/migrate/api'
-import { statementsOf } from '../../src/runtime/core/migrate/statements'
+import { migrations } from '../../src/runtime/core/schema/api'
+import { statementsOf } from '../../src/runtime/core/schema/statements'
 
 const names = { schema: 'app', prefix: 'it\'s' }
 const of = (up: string) => statementsOf({ version: 7, name: 'seven', checksum: '', transaction: false, up }, names)

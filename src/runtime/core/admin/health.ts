@@ -1,7 +1,7 @@
 import { StoreError, isStoreError, messageOf } from '../shared/errors'
 import type { BackgroundMetrics, HealthCheck, HealthStatus, StoreHealth, StoreMetrics } from '../types/index'
-import { isRefused } from '../migrate/rights'
-import type { SequenceBehind } from '../migrate/sequences'
+import { isRefused } from '../schema/rights'
+import type { SequenceBehind } from '../schema/sequences'
 import { codeOf } from './metrics'
 
 const DEFAULT_TIMEOUT_MS = 5_000

@@ -2,7 +2,7 @@ import type { Queryable, Row } from '../../db/types'
 import { namesOf, quoteIdentifier } from '../../shared/identifier'
 import type { SchemaNames } from '../types'
 import { FOREIGN, FOREIGN_HELPER, contentTables, foreignIndexes, foreignTables, foreignVersion } from './foreign'
-import { adoptions } from './sql.gen'
+import { adoptions } from './adoption.gen'
 import type { AdoptionPlan } from '../../types/index'
 
 /**

@@ -3,7 +3,7 @@ import { quoteIdentifier } from '../../shared/identifier'
 import type { SchemaNames } from '../types'
 import { lockTables, requireNoProblems } from './adopt'
 import { foreignTables, foreignVersion, schemaOwner } from './foreign'
-import { tableOf } from './plan'
+import { tableOf } from './adoptionPlan'
 
 /** The schema whose tables of the published adapter become ours: ours itself, else `adoptFrom` while ours has no tables. */
 export async function schemaToAdopt(db: Queryable, names: SchemaNames, adoptFrom = names.schema): Promise<string | undefined> {

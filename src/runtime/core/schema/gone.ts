@@ -1,7 +1,7 @@
 import { sqlStateOf } from '../db/errors'
 import type { Queryable } from '../db/types'
 import { isStoreError } from '../shared/errors'
-import { migrations as released } from './sql.gen'
+import { migrations as released } from './migrations.gen'
 import type { SchemaNames } from './types'
 import { checkedState } from './versions'
 

@@ -1,10 +1,10 @@
 import { migrationDatabase, onDatabase } from '../db/connect'
 import type { Db, DbOptions } from '../db/types'
 import type { StoreInfo } from '../types/index'
-import { migrate, requireCurrent } from './run'
+import { migrate, requireCurrent } from './migrate'
 import { explainRefused } from './rights'
 import { requireSequences } from './sequences'
-import type { SchemaNames, SchemaState } from './run'
+import type { SchemaNames, SchemaState } from './migrate'
 
 /** Brings the schema up to date, over connections of its own where there are some for it. */
 export async function schemaOf(db: Db, names: SchemaNames, options: DbOptions): Promise<SchemaState> {

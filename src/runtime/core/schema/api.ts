@@ -5,14 +5,14 @@ import { dropTable, listTables } from '../partitions/subjectTables'
 import { identifier, tablePrefix } from '../shared/optionChecks'
 import { namesOf } from '../shared/identifier'
 
-import { adoptionPlan as planAdoption } from './adopt/plan'
+import { adoptionPlan as planAdoption } from './adopt/adoptionPlan'
 import type { AdoptionPlan, StreamTable } from '../types/index'
-import { currentVersion, migrate, rollback } from './run'
+import { currentVersion, migrate, rollback } from './migrate'
 
 export type { StreamTable } from '../types/index'
 export type { AdoptionPlan } from '../types/index'
 export type { Migration } from './types'
-export { migrations } from './sql.gen'
+export { migrations } from './migrations.gen'
 
 const checked = (prefix: string, schema: string) => namesOf(identifier('schema', schema), tablePrefix(prefix))
 

@@ -3,7 +3,7 @@ import { StoreError } from '../shared/errors'
 import { streamSpecs } from '../tables/builtin'
 import { placeOf, quoteIdentifier } from '../shared/identifier'
 import { catalog } from './catalog.gen'
-import { locked } from './lock'
+import { locked } from './migrationLock'
 import type { SchemaNames } from './types'
 
 // Events that were archived keep the ids they were given.

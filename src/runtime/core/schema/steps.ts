@@ -1,7 +1,7 @@
 import type { Db, Session } from '../db/types'
 import { StoreError } from '../shared/errors'
 import { placeOf, quoteIdentifier } from '../shared/identifier'
-import { fixSearchPath, locked, neverIdleOut } from './lock'
+import { fixSearchPath, locked, neverIdleOut } from './migrationLock'
 import type { MigrationStatement } from './statements'
 import { statementsOf } from './statements'
 import type { Migration, MigrationProgress, SchemaNames } from './types'
