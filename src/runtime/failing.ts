@@ -1,5 +1,5 @@
 import { healthOfNothing } from './core/admin/health'
-import { createMetrics } from './core/admin/metrics'
+import { createMetrics } from './core/observability/metrics'
 import type { Store } from './core/types/index'
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { countCall, countError, createMetrics } from '../../src/runtime/core/admin/metrics'
-import { prometheusText } from '../../src/runtime/core/admin/prometheus'
+import { countCall, countError, createMetrics } from '../../src/runtime/core/observability/metrics'
+import { prometheusText } from '../../src/runtime/core/observability/prometheus'
 import { StoreError } from '../../src/runtime/core/shared/errors'
 
 const LINE = /^(?:# HELP [a-z_]+ .+|# TYPE [a-z_]+ (?:counter|gauge|histogram)|[a-z_]+(?:\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+\})? -?(?:\d[\d.e+-]*|\+Inf))$/

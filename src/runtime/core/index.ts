@@ -1,6 +1,6 @@
 export { PostgresStoreAdapter } from './adapter'
-export { PROMETHEUS_TYPE, prometheusText } from './admin/prometheus'
-export type { TracedCall } from './admin/trace'
+export { PROMETHEUS_TYPE, prometheusText } from './observability/prometheus'
+export type { TracedCall } from './observability/trace'
 export { StoreError, isStoreError } from './shared/errors'
 export type { StoreErrorCode } from './shared/errors'
 export { eventCodec } from './typed/codec'

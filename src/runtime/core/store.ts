@@ -1,6 +1,6 @@
 import { createAdmin } from './admin/admin'
-import { countedBatcher } from './admin/countedBatcher'
-import { createWatch } from './admin/watch'
+import { countedBatcher } from './observability/countedBatcher'
+import { createWatch } from './observability/watch'
 import { createBatcher } from './batch/batcher'
 import type { Batching, Gate } from './batch/batching'
 import { PAGES, ROWS } from './batch/batching'

@@ -13,7 +13,7 @@ import type { Names } from '../shared/identifier'
 import { HEALTH_OPTIONS } from '../types/admin'
 import type { RetentionAdmin, StoreAdmin, StoreEvents } from '../types/index'
 import { checkHealth, isSchemaError } from './health'
-import type { Metrics } from './metrics'
+import type { Metrics } from '../observability/metrics'
 
 interface AdminOptions {
   connector: Connector<unknown>

@@ -2,7 +2,7 @@ import { StoreError, isStoreError, messageOf } from '../shared/errors'
 import type { BackgroundMetrics, HealthCheck, HealthStatus, StoreHealth, StoreMetrics } from '../types/index'
 import { isRefused } from '../schema/rights'
 import type { SequenceBehind } from '../schema/sequences'
-import { codeOf } from './metrics'
+import { codeOf } from '../observability/metrics'
 
 const DEFAULT_TIMEOUT_MS = 5_000
 const BY_SEVERITY: HealthStatus[] = ['ok', 'degraded', 'down']

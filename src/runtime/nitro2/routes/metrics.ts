@@ -1,5 +1,5 @@
 import { defineEventHandler, setResponseHeader } from 'h3'
-import { PROMETHEUS_TYPE, prometheusText } from '../../core/admin/prometheus'
+import { PROMETHEUS_TYPE, prometheusText } from '../../core/observability/prometheus'
 import { useStore } from '../store'
 
 export default defineEventHandler((event) => {

@@ -3,10 +3,10 @@ import { StoreError } from '../shared/errors'
 import { refuseOptions } from '../shared/extraArguments'
 import type { Logger } from '../options'
 import type { CallInfo, OperationMetrics } from '../types/index'
-import type { Emit } from './events'
+import type { Emit } from './storeEvents'
 import type { Metrics } from './metrics'
 import { codeOf, countCall, countError } from './metrics'
-import { withOperation } from './operation'
+import { withOperation } from './callNames'
 import { isTraced, traced } from './trace'
 
 type Call = (...args: unknown[]) => unknown

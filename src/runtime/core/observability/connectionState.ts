@@ -1,5 +1,5 @@
 import type { StoreError } from '../shared/errors'
-import type { Emit } from './events'
+import type { Emit } from './storeEvents'
 import type { Metrics } from './metrics'
 import { unref } from '../shared/timer'
 
