@@ -1,5 +1,5 @@
 import { defineCommand } from 'citty'
-import { findKey, listKeys } from '../runtime/core/features/inspect'
+import { findKey, listKeys } from '../runtime/core/admin/inspect'
 import { storeCommand, withDatabase } from './command'
 import { EXIT, wholeNumber } from './usage'
 import { visible } from './visible'

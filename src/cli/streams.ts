@@ -1,4 +1,4 @@
-import { listSubjects, streamTableSizes } from '../runtime/core/features/inspect'
+import { listSubjects, streamTableSizes } from '../runtime/core/admin/inspect'
 import { listTables } from '../runtime/core/partitions/subjectTables'
 import { storeCommand, withDatabase } from './command'
 import { columns } from './output'

@@ -1,4 +1,4 @@
-import { createAdmin } from './admin/admin'
+import { createAdmin } from './admin/api'
 import { countedBatcher } from './observability/countedBatcher'
 import { createWatch } from './observability/watch'
 import { createBatcher } from './batch/batcher'
