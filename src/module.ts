@@ -2,7 +2,7 @@ import { addImports, createResolver, defineNuxtModule, useLogger } from '@nuxt/k
 import { defu } from 'defu'
 import { mergeRuntimeConfig, toRuntimeConfig } from './options'
 import type { ModuleOptions } from './options'
-import type { NventConfig } from './runtime/config'
+import type { NventConfig } from './runtime/server/config'
 import { refuseSecrets } from './secrets'
 import { writtenConfig } from './written'
 

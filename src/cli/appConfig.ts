@@ -3,9 +3,9 @@ import type { ConsolaInstance } from 'consola'
 import { defu } from 'defu'
 import { mergeRuntimeConfig, toRuntimeConfig } from '../options'
 import type { ModuleOptions } from '../options'
-import type { NventConfig, StoreRuntimeConfig } from '../runtime/config'
+import type { NventConfig, StoreRuntimeConfig } from '../runtime/server/config'
 import { messageOf } from '../runtime/core/shared/errors'
-import { isPlain } from '../runtime/references'
+import { isPlain } from '../runtime/server/references'
 
 export interface AppConfig {
   /** The file, for the log. */

@@ -1,7 +1,7 @@
 import type { PoolConfig } from 'pg'
 import type { ConsolaInstance } from 'consola'
 import { toRuntimeConfig } from '../options'
-import { FALLBACKS, OVERRIDE, anotherConnection, checkedConnection, namedConnection } from '../runtime/connection'
+import { FALLBACKS, OVERRIDE, anotherConnection, checkedConnection, namedConnection } from '../runtime/server/connection'
 import { identifier, tablePrefix } from '../runtime/core/shared/optionChecks'
 import type { RetentionRule } from '../runtime/core/types/index'
 import { StoreError } from '../runtime/core/shared/errors'

@@ -1,7 +1,7 @@
 import { createHooks } from 'hookable'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { afterHooks } from '../../src/runtime/afterHooks'
+import { afterHooks } from '../../src/runtime/server/afterHooks'
 
 /** An app with listeners before and after ours, each of which takes a while and notes its end. */
 function app() {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { chooseConnection } from '../../src/runtime/connection'
-import type { ConnectionInput } from '../../src/runtime/connection'
+import { chooseConnection } from '../../src/runtime/server/connection'
+import type { ConnectionInput } from '../../src/runtime/server/connection'
 
 const OVERRIDE = 'NUXT_NVENT_STORE_POSTGRES_CONNECTION'
 const url = (name: string) => `postgres://app:s3cret@${name}.test:5432/orders`

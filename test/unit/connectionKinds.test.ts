@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { toRuntimeConfig } from '../../src/options'
 import { createStore } from '../../src/runtime/core/index'
 import { connectionFault } from '../../src/runtime/core/db/connection/connectionChecks'
-import { storeSettings } from '../../src/runtime/settings'
+import { storeSettings } from '../../src/runtime/server/settings'
 
 const server = { host: 'db.test', user: 'app', password: 'S3CRET-of-app', database: 'orders' }
 const URL_WITH_PASSWORD = 'postgres://app:S3CRET@db.test/orders'

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
 import type { StoreError } from '../../src/runtime/core/index'
 import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options'
-import { chooseConnection } from '../../src/runtime/connection'
+import { chooseConnection } from '../../src/runtime/server/connection'
 
 const SECRET = 's3cr'
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { explainOpening } from '../../src/runtime/core/db/pglite/embeddedDirectory'
 import { messageOf } from '../../src/runtime/core/shared/errors'
-import { chooseConnection } from '../../src/runtime/connection'
-import { describe as describeConnection } from '../../src/runtime/target'
+import { chooseConnection } from '../../src/runtime/server/connection'
+import { describe as describeConnection } from '../../src/runtime/server/target'
 
 /** As the file system of PGlite throws: no Error, and a number. */
 const thrown = (errno: number) => ({ name: 'ErrnoError', errno })

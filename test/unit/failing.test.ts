@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StoreError } from '../../src/runtime/core/shared/errors'
-import { failingStore } from '../../src/runtime/failing'
+import { failingStore } from '../../src/runtime/server/failing'
 
 describe('the admin of a store that can\'t be made', () => {
   const reason = new StoreError('INVALID_OPTION', 'no database is configured')

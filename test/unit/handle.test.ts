@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { StoreError } from '../../src/runtime/core/shared/errors'
-import { currentHandle, leave, takeOver } from '../../src/runtime/handle'
-import type { StoreSettings } from '../../src/runtime/settings'
+import { currentHandle, leave, takeOver } from '../../src/runtime/server/handle'
+import type { StoreSettings } from '../../src/runtime/server/settings'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 // Nothing listens there; the store of these tests never connects.

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options'
 import type { BuildContext, ModuleOptions } from '../../src/options'
-import { storeSettings, worksElsewhere } from '../../src/runtime/settings'
+import { storeSettings, worksElsewhere } from '../../src/runtime/server/settings'
 
 const build = (context: Partial<BuildContext> = {}): BuildContext => ({ dev: false, rootDir: '/app', env: {}, warn: () => {}, ...context })
 const settings = (options: ModuleOptions, context?: Partial<BuildContext>, env = {}) =>

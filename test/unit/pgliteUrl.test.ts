@@ -1,4 +1,4 @@
-import { chooseConnection } from '../../src/runtime/connection'
+import { chooseConnection } from '../../src/runtime/server/connection'
 import { describe, expect, it } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
 import { pglitePath, pgliteUrl } from '../../src/runtime/core/db/connection/pgliteUrl'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { keepReferences, resolveReferences } from '../../src/runtime/references'
+import { keepReferences, resolveReferences } from '../../src/runtime/server/references'
 
 const URL = 'postgres://app:s3cret@db.test/orders'
 const roundTrip = (value: unknown, env: Record<string, string>) => resolveReferences(keepReferences(value, env), env, 'connection')

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { eventCodec } from '../../src/runtime/core/index'
-import { failingStore } from '../../src/runtime/failing'
+import { failingStore } from '../../src/runtime/server/failing'
 import { decode, encode } from '../../src/runtime/core/typed/typedEvents'
 import { entriesOf } from '../../src/runtime/core/typed/codec'
 import type { EventRecord, StandardSchema } from '../../src/runtime/core/index'

@@ -4,11 +4,11 @@ import pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options'
 import type { ModuleOptions } from '../../src/options'
-import { chooseConnection } from '../../src/runtime/connection'
+import { chooseConnection } from '../../src/runtime/server/connection'
 import { CONNECTION_MEMBERS } from '../../src/runtime/core/db/connection/connectionMembers'
 import { createStore } from '../../src/runtime/core/index'
 import type { StoreOptions } from '../../src/runtime/core/index'
-import { storeSettings } from '../../src/runtime/settings'
+import { storeSettings } from '../../src/runtime/server/settings'
 
 const build = { dev: false, rootDir: '/app', env: {}, warn: () => {} }
 const wrong = (value: unknown): never => value as never

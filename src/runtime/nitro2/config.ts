@@ -1,5 +1,5 @@
 import { useRuntimeConfig } from 'nitropack/runtime'
-import type { NventConfig, StoreRuntimeConfig } from '../config'
+import type { NventConfig, StoreRuntimeConfig } from '../server/config'
 
 interface AppConfig {
   nventStorePostgres: StoreRuntimeConfig

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { sendStream, setResponseHeaders } from 'h3'
 import type { H3Event } from 'h3'
-import { endedWithServer } from '../ending'
+import { endedWithServer } from '../server/ending'
 
 export interface EventResponse {
   /** Aborted when the client has gone or the server is asked to stop. */

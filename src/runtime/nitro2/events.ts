@@ -5,7 +5,7 @@ import { invalidValue, messageOf } from '../core/shared/errors'
 import { isGlob } from '../core/shared/glob'
 import type { EventRecord, StreamSurface } from '../core/types/index'
 import type { Members } from '../core/shared/members'
-import { logger } from '../logger'
+import { logger } from '../server/logger'
 import { openEventResponse } from './eventResponse'
 import { useStore } from './store'
 

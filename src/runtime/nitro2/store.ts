@@ -1,8 +1,8 @@
 import type { Store } from '../core/types/index'
-import { currentHandle } from '../handle'
-import type { Handle } from '../handle'
-import { logger } from '../logger'
-import { storeSettings } from '../settings'
+import { currentHandle } from '../server/handle'
+import type { Handle } from '../server/handle'
+import { logger } from '../server/logger'
+import { storeSettings } from '../server/settings'
 import { appConfig } from './config'
 
 /**

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { isStoreError } from '../../../src/runtime/core/index'
-import { currentHandle, leave, takeOver } from '../../../src/runtime/handle'
+import { currentHandle, leave, takeOver } from '../../../src/runtime/server/handle'
 import { useOwnServer } from './own'
 import { startLoad } from './load'
 

@@ -1,6 +1,6 @@
 import type { H3Event } from 'h3'
 import { defineNitroPlugin } from 'nitropack/runtime'
-import { afterHooks } from '../../afterHooks'
+import { afterHooks } from '../../server/afterHooks'
 import { closeStore } from './store'
 
 export default defineNitroPlugin(({ hooks }) => {

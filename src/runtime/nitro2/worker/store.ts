@@ -1,11 +1,11 @@
 import type { H3Event } from 'h3'
 import { useEvent, useRuntimeConfig } from 'nitropack/runtime'
-import type { NventConfig, StoreRuntimeConfig } from '../../config'
+import type { NventConfig, StoreRuntimeConfig } from '../../server/config'
 import { createStore } from '../../core'
 import type { Store } from '../../core'
-import { failingStore } from '../../failing'
-import { logger } from '../../logger'
-import { storeSettings } from '../../settings'
+import { failingStore } from '../../server/failing'
+import { logger } from '../../server/logger'
+import { storeSettings } from '../../server/settings'
 
 const stores = new WeakMap<H3Event, Store>()
 

@@ -1,6 +1,6 @@
-import { healthOfNothing } from './core/admin/health'
-import { createMetrics } from './core/observability/metrics'
-import type { Store } from './core/types/index'
+import { healthOfNothing } from '../core/admin/health'
+import { createMetrics } from '../core/observability/metrics'
+import type { Store } from '../core/types/index'
 
 /**
  * Stands in for a store that can't be made: whoever gets it can go on starting, every call rejects with the reason.

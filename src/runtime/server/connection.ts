@@ -1,6 +1,6 @@
 import type { PoolConfig } from 'pg'
-import { StoreError } from './core/shared/errors'
-import { connectionFault } from './core/db/connection/connectionChecks'
+import { StoreError } from '../core/shared/errors'
+import { connectionFault } from '../core/db/connection/connectionChecks'
 import type { ConfiguredSource, NventConfig } from './config'
 import { describe, sameTarget } from './target'
 import { MissingVariable, isPlain, resolveReferences } from './references'

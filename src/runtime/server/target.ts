@@ -1,5 +1,5 @@
 import type { PoolConfig } from 'pg'
-import { parsedUrl, urlProblem } from './core/db/connection/connectionUrl'
+import { parsedUrl, urlProblem } from '../core/db/connection/connectionUrl'
 
 const UNREADABLE = 'unreadable'
 

@@ -1,4 +1,4 @@
-import type { StoreOptions } from './core/options'
+import type { StoreOptions } from '../core/options'
 import type { NventConfig, StoreRuntimeConfig } from './config'
 import { anotherConnection, chooseConnection, isOtherAdapter } from './connection'
 import { refuseUnknownVariables, variable } from './variables'

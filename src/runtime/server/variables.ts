@@ -1,6 +1,6 @@
-import { CONNECTION_MEMBERS, TEXT_MEMBERS } from './core/db/connection/connectionMembers'
-import { StoreError } from './core/shared/errors'
-import { nearest } from './core/shared/nearest'
+import { CONNECTION_MEMBERS, TEXT_MEMBERS } from '../core/db/connection/connectionMembers'
+import { StoreError } from '../core/shared/errors'
+import { nearest } from '../core/shared/nearest'
 import { isPlain } from './references'
 import type { Env } from './references'
 
