@@ -1,12 +1,12 @@
 import { addImports, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { defu } from 'defu'
-import { mergeRuntimeConfig, toRuntimeConfig } from './options'
-import type { ModuleOptions } from './options'
+import { mergeRuntimeConfig, toRuntimeConfig } from './options/build'
+import type { ModuleOptions } from './options/build'
 import type { NventConfig } from './runtime/server/config'
-import { refuseSecrets } from './secrets'
-import { writtenConfig } from './written'
+import { refuseSecrets } from './options/secrets'
+import { writtenConfig } from './options/written'
 
-export type { ModuleOptions, ModuleRuntimeConfig } from './options'
+export type { ModuleOptions, ModuleRuntimeConfig } from './options/build'
 
 // Where nuxt.config speaks of a connection.
 const CONFIG_KEYS = ['nventStorePostgres', 'nvent', 'modules', 'runtimeConfig', 'nitro']

@@ -2,14 +2,14 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
-import { mergeRuntimeConfig, toRuntimeConfig, withoutSecrets } from './options'
-import type { ModuleOptions, ModuleRuntimeConfig } from './options'
+import { mergeRuntimeConfig, toRuntimeConfig, withoutSecrets } from './options/build'
+import type { ModuleOptions, ModuleRuntimeConfig } from './options/build'
 import type { NventConfig, StoreRuntimeConfig } from './runtime/server/config'
-import { refuseSecrets } from './secrets'
-import { writtenConfig } from './written'
-import type { WrittenConfig } from './written'
+import { refuseSecrets } from './options/secrets'
+import { writtenConfig } from './options/written'
+import type { WrittenConfig } from './options/written'
 
-export type { ModuleOptions, ModuleRuntimeConfig } from './options'
+export type { ModuleOptions, ModuleRuntimeConfig } from './options/build'
 
 declare module 'nitropack/types' {
   interface NitroConfig {

@@ -1,6 +1,6 @@
 import type { PoolConfig } from 'pg'
 import type { ConsolaInstance } from 'consola'
-import { toRuntimeConfig } from '../options'
+import { toRuntimeConfig } from '../options/build'
 import { FALLBACKS, OVERRIDE, anotherConnection, checkedConnection, namedConnection } from '../runtime/server/connection'
 import { identifier, tablePrefix } from '../runtime/core/shared/optionChecks'
 import type { RetentionRule } from '../runtime/core/types/index'

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { toRuntimeConfig, withoutSecrets } from '../../src/options'
-import type { BuildContext, ModuleOptions } from '../../src/options'
+import { toRuntimeConfig, withoutSecrets } from '../../src/options/build'
+import type { BuildContext, ModuleOptions } from '../../src/options/build'
 import { isStoreError } from '../../src/runtime/core/shared/errors'
-import { writtenConfig } from '../../src/written'
+import { writtenConfig } from '../../src/options/written'
 
 // Made here, so that no file of the repository holds it.
 const secret = ['Tr0ub4dor', '3 p@ss/word'].join('&')

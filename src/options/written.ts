@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { isPlain } from './runtime/server/references'
+import { isPlain } from '../runtime/server/references'
 
 /** What stands in the config files themselves, as opposed to what they compute. */
 export interface WrittenConfig {

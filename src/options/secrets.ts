@@ -1,6 +1,6 @@
-import { StoreError } from './runtime/core/shared/errors'
-import { AMBIENT, isPlain, isReference } from './runtime/server/references'
-import type { EnvReference, Env } from './runtime/server/references'
+import { StoreError } from '../runtime/core/shared/errors'
+import { AMBIENT, isPlain, isReference } from '../runtime/server/references'
+import type { EnvReference, Env } from '../runtime/server/references'
 import { viewsOf } from './views'
 import type { WrittenConfig } from './written'
 
