@@ -1,4 +1,4 @@
-// migrations/*.sql → src/runtime/core/migrate/sql.gen.ts and migrations/adopt/*.sql → …/adopt/sql.gen.ts, so that
+// migrations/*.sql → src/runtime/core/schema/migrations.gen.ts and migrations/adopt/*.sql → …/adopt/adoption.gen.ts, so that
 // the migrations travel inside a bundle. `--check` fails when a generated file is not what the SQL files give. The
 // comment at the top of a migration may hold the lines `-- no-transaction` and `-- breaking`; docs/migrations.md says
 // what they do.
@@ -6,7 +6,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 
 const source = new URL('../migrations/', import.meta.url)
-const target = new URL('../src/runtime/core/migrate/', import.meta.url)
+const target = new URL('../src/runtime/core/schema/', import.meta.url)
 const FILE = /^(\d{4})_([a-z0-9_]+)\.sql$/
 
 const files = (await readdir(source)).filter(name => name.endsWith('.sql')).sort()
@@ -73,13 +73,13 @@ const generatedAdoptions = [
   '',
 ].join('\n')
 
-for (const [name, text] of [['sql.gen.ts', generated], ['adopt/sql.gen.ts', generatedAdoptions]]) {
+for (const [name, text] of [['migrations.gen.ts', generated], ['adopt/adoption.gen.ts', generatedAdoptions]]) {
   const file = new URL(name, target)
   if (!process.argv.includes('--check')) {
     await writeFile(file, text)
   }
   else if (await readFile(file, 'utf8').catch(() => '') !== text) {
-    console.error(`src/runtime/core/migrate/${name} is not what the files in migrations/ give: run \`npm run migrations\``)
+    console.error(`src/runtime/core/schema/${name} is not what the files in migrations/ give: run \`npm run migrations\``)
     process.exitCode = 1
   }
 }

@@ -152,7 +152,7 @@ function typeConfig(nitro: Nitro): void {
 function leaveOutOptional(nitro: Nitro): void {
   const { options } = nitro
   if (isWorker(nitro)) {
-    for (const name of ['pg-native', EMBEDDED]) options.alias[name] = join(runtime, 'absent')
+    for (const name of ['pg-native', EMBEDDED]) options.alias[name] = join(runtime, 'server/absent')
   }
   else if (FUNCTIONS.test(options.preset) || !isInstalled(nitro, EMBEDDED)) leaveOut(nitro, EMBEDDED)
 }

@@ -1,5 +1,5 @@
 import { defineCommand } from 'citty'
-import type { IndexEntry } from '../runtime/core/types/index'
+import type { IndexEntry } from '../runtime/core/entries/types'
 import { storeCommand, withStore } from './command'
 import { EXIT, wholeNumber } from './usage'
 import { visible } from './visible'

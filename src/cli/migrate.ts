@@ -1,7 +1,6 @@
 import { plan } from '../runtime/core/schema/migrationPlan'
 import { migrate } from '../runtime/core/schema/migrate'
-import type { AdoptionPlan, MigrationPlan } from '../runtime/core/types/index'
-import type { MigrationProgress } from '../runtime/core/schema/types'
+import type { AdoptionPlan, MigrationPlan, MigrationProgress } from '../runtime/core/schema/types'
 import { storeCommand, withDatabase } from './command'
 import { columns } from './output'
 import { describeTarget } from './settings'

@@ -1,4 +1,5 @@
-import type { RetentionReport, RetentionRule, StoreAdmin } from '../runtime/core/types/index'
+import type { RetentionReport, RetentionRule } from '../runtime/core/jobs/retention/types'
+import type { StoreAdmin } from '../runtime/core/admin/types'
 import { isMeant } from './ask'
 import { storeCommand, withStore } from './command'
 import type { Output } from './output'

@@ -1,4 +1,4 @@
-import type { MigrationPlan } from '../runtime/core/types/index'
+import type { MigrationPlan } from '../runtime/core/schema/types'
 import { migrationSql, plan } from '../runtime/core/schema/migrationPlan'
 import { storeCommand, withDatabase } from './command'
 

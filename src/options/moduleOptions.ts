@@ -1,6 +1,6 @@
 import type { PoolConfig } from 'pg'
 import type { StoreRuntimeConfig } from '../runtime/server/config'
-import type { RetentionRule } from '../runtime/core/types/index'
+import type { RetentionRule } from '../runtime/core/jobs/retention/types'
 
 /** Options of the module: `nventStorePostgres` in nuxt.config or nitro.config. All of them have defaults. */
 export interface ModuleOptions {

@@ -5,13 +5,14 @@
  */
 import { describe, expect, it } from 'vitest'
 import { isStoreError } from '../../src/runtime/core/index'
-import type { Store, TransactionSurfaces } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
+import type { TransactionApi } from '../../src/runtime/core/transaction/types'
 import type { Backend } from '../setup/backends'
 import { pglite, postgres15, postgres18 } from '../setup/backends'
 
 const backends = [pglite, postgres18, postgres15].filter(backend => backend.available())
 
-type Tiers = Pick<TransactionSurfaces, 'stream' | 'index' | 'kv'>
+type Tiers = Pick<TransactionApi, 'stream' | 'index' | 'kv'>
 type Call = (on: Tiers, key: string) => Promise<unknown>
 
 interface Kind {

@@ -1,6 +1,6 @@
 /** What a call was given is taken at the call: the caller may change it while the call is under way. */
 import { describe, expect, it } from 'vitest'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { pglite, postgres18 } from '../setup/backends'
 
 /** Something that no table of the store holds on its own, deep enough to be kept by reference. */

@@ -3,7 +3,7 @@ import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { freshEmbedded } from '../setup/embedded'
 import * as core from '../../src/runtime/core/index'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 
 // Examples are run as they stand. `// → value` beside an expression is what it must give; an object there names
 // the members that count.

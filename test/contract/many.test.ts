@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { IndexEntry, IndexPageOptions, Store } from '../../src/runtime/core/types/index'
+import type { IndexEntry, IndexPageOptions } from '../../src/runtime/core/entries/types'
+import type { Store } from '../../src/runtime/core/types'
 import { backends } from '../setup/backends'
 import { quote } from './suite/context'
 

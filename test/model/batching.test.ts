@@ -15,7 +15,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isStoreError } from '../../src/runtime/core/index'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { backends } from '../setup/backends'
 import { RUNS } from './sequences'
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, it } from 'vitest'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { pgliteInMemory, postgres18, unbatched } from '../setup/backends'
 import { freshName } from './harness'
 import { compareIndexes, IDS, indexSteps, takeIndexStep } from './indexSteps'

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import type { Oracle } from './oracle'
 import { expectedOf, expectSame, freeze, outcomeOf } from './harness'
 import { metadataFor, pathOf } from './paths'

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import type { Store, TransactionSurfaces } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
+import type { TransactionApi } from '../../src/runtime/core/transaction/types'
 import type { Oracle } from './oracle'
 
 /** Sequences per property, other ones in each run: `MODEL_RUNS=2000` searches longer. */
@@ -12,7 +13,7 @@ export const SEED = Number(process.env.MODEL_SEED ?? randomBytes(4).readInt32LE(
 const MAX_STEPS = 24
 
 /** What steps work on: the store itself, or one transaction of it. */
-export type Place = Pick<TransactionSurfaces, 'stream' | 'index' | 'kv'>
+export type Place = Pick<TransactionApi, 'stream' | 'index' | 'kv'>
 
 /** One sequence under way. */
 export interface Run<Step> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { pgliteInMemory, postgres18, unbatched } from '../setup/backends'
 import { expectedOf, expectSame, freeze, freshName, outcomeOf } from './harness'
 import { createOracle } from './oracle'

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 
 /** All three tiers and whatever a store does beside them. */
 export async function useAll(store: Store): Promise<void> {

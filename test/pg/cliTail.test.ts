@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { runCli, startCli } from '../setup/commandLine'
 import { freshDatabase, openStore } from '../setup/database'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { servers } from './servers'
 
 describe.each(servers)('tail on $name', ({ server }) => {

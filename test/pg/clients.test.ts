@@ -5,7 +5,8 @@ import { pgTable, text } from 'drizzle-orm/pg-core'
 import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
 import { beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
-import type { Store, TransactionClient, TransactionSurfaces } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
+import type { TransactionClient, TransactionApi } from '../../src/runtime/core/transaction/types'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { openPool, servers } from './servers'
@@ -32,7 +33,7 @@ describe.each(servers)('transactions of other libraries on $name', ({ server }) 
   })
 
   /** Each opens a transaction its own way, writes a row of its own, and gives what `with` takes. */
-  const libraries: [name: string, run: (number: string, work: (tx: TransactionSurfaces) => Promise<unknown>) => Promise<unknown>][] = [
+  const libraries: [name: string, run: (number: string, work: (tx: TransactionApi) => Promise<unknown>) => Promise<unknown>][] = [
     ['pg', async (number, work) => {
       const client = await pool.connect()
       try {
@@ -102,7 +103,7 @@ describe.each(servers)('transactions of other libraries on $name', ({ server }) 
   const invoicesOf = async (number: string) => database.sql('select * from invoice where number_text = $1', [number])
 
   /** Something of every tier, with values that parsers of JSON and bigint would change. */
-  async function writeAndRead({ stream, index, kv, query }: TransactionSurfaces, name: string) {
+  async function writeAndRead({ stream, index, kv, query }: TransactionApi, name: string) {
     await stream.append(`orders:${name}`, { type: 'placed', data: null, attempt: 2 ** 40, stepName: 'null', more: { a: [1, null] } }, { eventId: 'one', meta: { actor: 'ada' } })
     await stream.append(`orders:${name}`, { type: 'placed again' }, { eventId: 'one' })
     await stream.append(`nvent:flow:run:${name}`, { type: 'started', runId: name, data: '{"text": 1}' }, { expectedVersion: 'no-stream' })
@@ -116,7 +117,7 @@ describe.each(servers)('transactions of other libraries on $name', ({ server }) 
     return read({ stream, index, kv }, name)
   }
 
-  async function read({ stream, index, kv }: Pick<TransactionSurfaces, 'stream' | 'index' | 'kv'>, name: string) {
+  async function read({ stream, index, kv }: Pick<TransactionApi, 'stream' | 'index' | 'kv'>, name: string) {
     return [
       await stream.read(`orders:${name}`), await stream.read(`nvent:flow:run:${name}`), await stream.current(`orders:${name}`), await stream.list({ glob: `*${name}` }),
       await index.get('nvent:flows', name), await index.readPage('nvent:flows', { filter: { displayName: 'true' }, limit: 1 }), await index.count('nvent:flows', { 'stats.total': 3 }),
@@ -172,7 +173,7 @@ describe.each(servers)('transactions of other libraries on $name', ({ server }) 
     expectTypeOf<pg.PoolClient>().toExtend<TransactionClient>()
     expectTypeOf<Drizzle>().toExtend<TransactionClient>()
     expectTypeOf<KyselyTransaction>().toExtend<TransactionClient>()
-    expectTypeOf<TransactionSurfaces>().toExtend<TransactionClient>()
+    expectTypeOf<TransactionApi>().toExtend<TransactionClient>()
     expectTypeOf<Parameters<Parameters<PGlite['transaction']>[0]>[0]>().toExtend<TransactionClient>()
     expectTypeOf<Kysely<Tables>>().not.toExtend<TransactionClient>()
     expectTypeOf<{ execute(): void }>().not.toExtend<TransactionClient>()

@@ -6,7 +6,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { compiled } from '../setup/compiled'
 import { freshDatabase, hasServer, openStore } from '../setup/database'
 import type { Database, Row } from '../setup/database'
-import type { EventRecord, Store, StoreInfo } from '../../src/runtime/core/types/index'
+import type { EventRecord } from '../../src/runtime/core/shared/event'
+import type { Store } from '../../src/runtime/core/types'
+import type { StoreInfo } from '../../src/runtime/core/schema/types'
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, at) => at)
 const together = <T>(count: number, call: (at: number) => Promise<T>): Promise<T[]> => Promise.all(range(count).map(call))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readTrace } from '../fixtures/traces/trace'
 import { createStore } from '../../src/runtime/core/index'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase } from '../setup/database'
 import type { Database } from '../setup/database'
 import { servers } from './servers'

@@ -84,7 +84,7 @@ function start(code: string, options: object) {
       ${code}
     })
   `
-  const child = spawn(process.execPath, ['--eval', script, compiled('src/runtime/core/index.ts'), compiled('src/runtime/announce.ts'), JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--eval', script, compiled('src/runtime/core/index.ts'), compiled('src/runtime/server/announce.ts'), JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   let logs = ''
   for (const out of [child.stdout, child.stderr]) out.on('data', (chunk: Buffer) => (logs += chunk.toString()))

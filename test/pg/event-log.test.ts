@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { versionOf } from '../../src/runtime/core/index'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { servers } from './servers'

@@ -37,7 +37,7 @@ const rewritten = inStatements(2, `
   alter table "{schema}"."{prefix}_big" alter column c set not null;
 `)
 
-const MODULES = ['src/runtime/core/migrate/run.ts', 'src/runtime/core/db/pg.ts']
+const MODULES = ['src/runtime/core/schema/migrate.ts', 'src/runtime/core/db/pg/pg.ts']
 
 /** Runs a migration in a process of its own, which says what it does. */
 const RUNNER = `

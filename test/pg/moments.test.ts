@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Store, TransactionSurfaces } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
+import type { TransactionApi } from '../../src/runtime/core/transaction/types'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { servers } from './servers'
@@ -18,7 +19,7 @@ describe.each(servers)('calls that look at two places on $name', ({ server }) =>
   })
 
   /** Runs `work` in a transaction that stays open until `meanwhile` waits for it. */
-  async function heldUntilWaiting<R>(work: (tx: TransactionSurfaces) => Promise<unknown>, meanwhile: () => Promise<R>): Promise<R> {
+  async function heldUntilWaiting<R>(work: (tx: TransactionApi) => Promise<unknown>, meanwhile: () => Promise<R>): Promise<R> {
     let waiting: Promise<R>
     await store.transaction(async (tx) => {
       await work(tx)

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { dropStreamTable, getCurrentVersion, listStreamTables, migrations, rollbackTo, runMigrations } from '../../src/runtime/core/schema/api'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { namesIn } from './catalog'

@@ -1,6 +1,8 @@
 import { expect } from 'vitest'
 import type { Peer } from '../setup/peer/index'
-import type { EventRecord, IndexEntry, Store } from '../../src/runtime/core/types/index'
+import type { EventRecord } from '../../src/runtime/core/shared/event'
+import type { IndexEntry } from '../../src/runtime/core/entries/types'
+import type { Store } from '../../src/runtime/core/types'
 
 export const START = 1_700_000_000_000
 const EVERYTHING = { limit: 1_000_000 }

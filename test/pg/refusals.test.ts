@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { pglite, postgres15, postgres18 } from '../setup/backends'
 
 const ROUNDS = 100

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { StoreOptions } from '../../src/runtime/core/options'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { servers } from './servers'

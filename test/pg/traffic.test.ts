@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readTrace } from '../fixtures/traces/trace'
 import type { TraceCall } from '../fixtures/traces/trace'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { pglite, postgres18 } from '../setup/backends'
 import { canonical, expectedOf, expectSame, outcomeOf } from '../model/harness'
 import { createOracle } from '../model/oracle'

@@ -1,5 +1,5 @@
 import type { StoreOptions } from '../../src/runtime/core/options'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import type { Opened } from '../contract/suite'
 import { freshDatabase, hasServer, openStore } from './database'
 import { freshEmbedded } from './embedded'

@@ -16,11 +16,11 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 /** What processes of the tests load, beside the test files themselves. */
 const ENTRIES = [
   'src/cli.ts',
-  'src/runtime/announce.ts',
+  'src/runtime/server/announce.ts',
   'src/runtime/core/index.ts',
-  'src/runtime/core/db/lock.ts',
-  'src/runtime/core/db/pg.ts',
-  'src/runtime/core/migrate/run.ts',
+  'src/runtime/core/db/pglite/directoryLock.ts',
+  'src/runtime/core/db/pg/pg.ts',
+  'src/runtime/core/schema/migrate.ts',
   'test/pg/faults/soakWorker.ts',
   'test/pg/faults/terminatedWorker.ts',
 ]

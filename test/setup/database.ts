@@ -3,7 +3,7 @@ import pg from 'pg'
 import { afterAll, inject } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
 import type { StoreOptions } from '../../src/runtime/core/options'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 
 export type ServerName = 'pg18' | 'pg15'
 export type Row = Record<string, unknown>

@@ -7,14 +7,14 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/build-migrations.mjs', import.meta.url))
-const GENERATED = 'src/runtime/core/migrate/sql.gen.ts'
+const GENERATED = 'src/runtime/core/schema/migrations.gen.ts'
 
 describe('the script that collects migrations', () => {
   let root: string
 
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), 'nvent-store-migrations-'))
-    await Promise.all(['scripts', 'migrations/adopt', 'src/runtime/core/migrate/adopt'].map(name => mkdir(join(root, name), { recursive: true })))
+    await Promise.all(['scripts', 'migrations/adopt', 'src/runtime/core/schema/adopt'].map(name => mkdir(join(root, name), { recursive: true })))
     await cp(SCRIPT, join(root, 'scripts/build.mjs'))
   })
   afterEach(() => rm(root, { recursive: true }))

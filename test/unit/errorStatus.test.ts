@@ -5,7 +5,7 @@ import { StoreError } from '../../src/runtime/core/shared/errors'
 import type { StoreErrorCode } from '../../src/runtime/core/shared/errors'
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
-const codes = [...read('src/runtime/core/errors.ts').split('export interface')[0]!.matchAll(/'([A-Z_]+)'/g)].map(match => match[1] as StoreErrorCode)
+const codes = [...read('src/runtime/core/shared/errors.ts').split('export interface')[0]!.matchAll(/'([A-Z_]+)'/g)].map(match => match[1] as StoreErrorCode)
 /** Code, meaning, advice, status. */
 const rows = read('docs/errors.md').split('\n').filter(line => /^\| `[A-Z_]+` \|/.test(line)).map(line => line.split('|').slice(1, -1).map(cell => cell.trim()))
 

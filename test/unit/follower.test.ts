@@ -3,7 +3,7 @@ import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/shared/errors'
 import { QUEUE, follow } from '../../src/runtime/core/log/subscriptions/follower'
 import type { Leader } from '../../src/runtime/core/log/subscriptions/follower'
-import type { GlobalEvent } from '../../src/runtime/core/types/index'
+import type { GlobalEvent } from '../../src/runtime/core/log/types'
 
 const eventOf = (id: number): GlobalEvent => ({ subject: 'a', event: { id: String(id), ts: 0, type: 't', runId: 'r', flowName: 'f' } })
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { LOCK_FOLDER } from '../../src/runtime/core/db/pglite/directoryLock'
 import { createStore } from '../../src/runtime/core/index'
-import type { Store } from '../../src/runtime/core/types/index'
+import type { Store } from '../../src/runtime/core/types'
 import { startProcess, startThread } from './peers'
 import type { Peer } from './peers'
 

@@ -37,7 +37,7 @@ describe('the lock of an embedded database', () => {
   it(`goes to one of ${PROCESSES} processes at a time, each of which is killed while it holds it`, async () => {
     const directory = join(root, 'data')
     mkdirSync(directory)
-    const children = Array.from({ length: PROCESSES }, () => spawn(process.execPath, ['--eval', SCRIPT, compiled('src/runtime/core/db/lock.ts'), directory], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
+    const children = Array.from({ length: PROCESSES }, () => spawn(process.execPath, ['--eval', SCRIPT, compiled('src/runtime/core/db/pglite/directoryLock.ts'), directory], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }))
     await Promise.all(children.map(child => once(child, 'message')))
     const ended = Promise.all(children.map(child => once(child, 'exit')))
     for (const child of children) child.send('go')

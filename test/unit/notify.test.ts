@@ -8,19 +8,19 @@ describe('a notifier', () => {
   it('notifies at once, and once more for all that comes meanwhile', async () => {
     const send = vi.fn(async () => {})
     const notifier = createNotifier(send, quiet)
-    for (let call = 0; call < 1000; call++) notifier.changed()
+    for (let call = 0; call < 1000; call++) notifier.onAppend('a')
     expect(send).toHaveBeenCalledTimes(1)
     await eventually(() => expect(send).toHaveBeenCalledTimes(2))
-    await notifier.close()
+    await notifier.stop()
     expect(send).toHaveBeenCalledTimes(2)
   })
 
   it('tells what is left when it closes', async () => {
     const send = vi.fn(async () => {})
     const notifier = createNotifier(send, quiet)
-    notifier.changed()
-    notifier.changed()
-    await notifier.close()
+    notifier.onAppend('a')
+    notifier.onAppend('a')
+    await notifier.stop()
     expect(send).toHaveBeenCalledTimes(2)
   })
 
@@ -28,10 +28,10 @@ describe('a notifier', () => {
     const send = vi.fn(async () => {}).mockRejectedValueOnce(new Error('no connection'))
     const logger = { ...quiet, warn: vi.fn() }
     const notifier = createNotifier(send, logger)
-    notifier.changed()
-    notifier.changed()
+    notifier.onAppend('a')
+    notifier.onAppend('a')
     await eventually(() => expect(send).toHaveBeenCalledTimes(2))
     expect(logger.warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining('no connection'))
-    await notifier.close()
+    await notifier.stop()
   })
 })

@@ -22,10 +22,10 @@ export interface Source {
   imports: Import[]
 }
 
-/** Every TypeScript file below a directory. */
+/** Every TypeScript file below a directory, declarations included. */
 export function readSources(root = SRC): Source[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter(file => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .filter(file => file.endsWith('.ts'))
     .map(file => readSource(root, file))
 }
 

@@ -5,7 +5,7 @@ import { follow } from '../../src/runtime/core/log/subscriptions/follower'
 import { createTail } from '../../src/runtime/core/log/subscriptions/tail'
 import { decodeArchived } from '../../src/runtime/core/tables/event'
 import type { GlobalReader } from '../../src/runtime/core/log/reader'
-import type { GlobalEvent } from '../../src/runtime/core/types/index'
+import type { GlobalEvent } from '../../src/runtime/core/log/types'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { eventCodec } from '../../src/runtime/core/index'
-import type { EventTypeOf, StandardSchema, Store, TransactionSurfaces, TypedEvent, TypedEventInput } from '../../src/runtime/core/index'
+import type { EventTypeOf, StandardSchema, Store, TransactionApi, TypedEvent, TypedEventInput } from '../../src/runtime/core/index'
 
 // Type-checked by `npm run test:types`: every `@ts-expect-error` fails when the line below it has no error. The calls
 // are in functions that nobody runs.
@@ -17,7 +17,7 @@ const codec = eventCodec({
 
 type Schemas = typeof codec.schemas
 declare const store: Store
-declare const tx: TransactionSurfaces
+declare const tx: TransactionApi
 
 describe('the types of a typed stream', () => {
   it('take the schemas of every library', () => {

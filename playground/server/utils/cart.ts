@@ -1,4 +1,4 @@
-import type { KvSurface } from 'nvent-store-postgres/core'
+import type { KvApi } from 'nvent-store-postgres/core'
 import type { CartView } from '~/types/desk'
 
 /** What the key-value tier holds. The value repeats its time to live so that pages can count it down. */
@@ -13,7 +13,7 @@ export const MAX_QUANTITY = 20
 
 export const cartKey = (session: string): string => `desk:${session}:cart`
 
-export async function saveCart(kv: KvSurface, session: string, quantities: Record<string, number>): Promise<Cart | null> {
+export async function saveCart(kv: KvApi, session: string, quantities: Record<string, number>): Promise<Cart | null> {
   if (Object.keys(quantities).length === 0) {
     await kv.delete(cartKey(session))
     return null

@@ -1,4 +1,4 @@
-import type { KvSurface } from 'nvent-store-postgres/core'
+import type { KvApi } from 'nvent-store-postgres/core'
 import type { TurnView } from '~/types/desk'
 
 export const ORDERS_PER_WINDOW = 5
@@ -12,7 +12,7 @@ export const limitKey = (session: string, now = Date.now()): string =>
  * Counts one order, or throws 429. Call it first in a transaction: the counter's row stays locked until the end, so a
  * double click waits here, and an order that fails later is not counted.
  */
-export async function takeTurn(kv: KvSurface, session: string): Promise<void> {
+export async function takeTurn(kv: KvApi, session: string): Promise<void> {
   const key = limitKey(session)
   const used = await kv.increment(key)
   const seconds = Math.ceil((viewTurns(used).resetsAt - Date.now()) / 1000)

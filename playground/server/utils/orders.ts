@@ -1,4 +1,4 @@
-import type { IndexEntry, IndexSurface } from 'nvent-store-postgres/core'
+import type { IndexEntry, IndexApi } from 'nvent-store-postgres/core'
 import type { Order, OrderStatus, Totals } from '~/types/desk'
 
 /** The stream of all that happens to orders; each transaction appends to it last, as its subject is one for all. */
@@ -44,7 +44,7 @@ export function viewTotals(entry: IndexEntry | null): Totals {
  * Adds a new order to the running totals, the entry `totals` of the index `desk`. Orders come here one by one: each
  * holds the lock of the order number it took, so only one of them can find the entry missing.
  */
-export async function countOrder(index: IndexSurface, total: number): Promise<void> {
+export async function countOrder(index: IndexApi, total: number): Promise<void> {
   if (!await index.get('desk', 'totals')) await index.add('desk', 'totals', 0, noTotals)
   await index.increment('desk', 'totals', 'orders')
   await index.increment('desk', 'totals', 'revenue', total)
@@ -52,7 +52,7 @@ export async function countOrder(index: IndexSurface, total: number): Promise<vo
 }
 
 /** Moves an order from one count to another; a cancelled order is no revenue. */
-export async function recountOrder(index: IndexSurface, order: Order, status: OrderStatus): Promise<void> {
+export async function recountOrder(index: IndexApi, order: Order, status: OrderStatus): Promise<void> {
   await index.increment('desk', 'totals', `byStatus.${order.status}`, -1)
   await index.increment('desk', 'totals', `byStatus.${status}`)
   if (status === 'cancelled') await index.increment('desk', 'totals', 'revenue', -order.total)

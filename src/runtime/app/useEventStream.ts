@@ -1,7 +1,7 @@
 import { getCurrentInstance, getCurrentScope, onMounted, onScopeDispose, ref, shallowRef, toValue, watch } from 'vue'
 import type { MaybeRefOrGetter, Ref, ShallowRef } from 'vue'
-import type { EventRecord } from '../core/types/index'
-import type { Members } from '../core/shared/members'
+import type { EventRecord } from '../core/shared/event'
+import type { Members } from '../core/shared/types'
 import { createLine } from './line'
 import type { LineStatus } from './line'
 

@@ -1,6 +1,9 @@
 import type { StoreOptions } from './options'
 import { createStore } from './store'
-import type { IndexSurface, KvSurface, Store, StoreAdmin, StreamSurface } from './types/index'
+import type { IndexApi } from './entries/types'
+import type { KvApi } from './kv/types'
+import type { Store, StreamApi } from './types'
+import type { StoreAdmin } from './admin/types'
 
 /**
  * The store as a class, the way the adapter interface of nvent knows it.
@@ -9,9 +12,9 @@ import type { IndexSurface, KvSurface, Store, StoreAdmin, StreamSurface } from '
  * await adapter.init()
  */
 export class PostgresStoreAdapter {
-  readonly stream: StreamSurface
-  readonly index: IndexSurface
-  readonly kv: KvSurface
+  readonly stream: StreamApi
+  readonly index: IndexApi
+  readonly kv: KvApi
   readonly admin: StoreAdmin
   readonly #store: Store
 

@@ -1,12 +1,41 @@
 export { PostgresStoreAdapter } from './adapter'
-export { PROMETHEUS_TYPE, prometheusText } from './observability/prometheus'
-export type { TracedCall } from './observability/trace'
+export { createStore } from './store'
+export type { Store, StoreApis, StreamApi } from './types'
+export type { StoreOptions } from './options'
 export { StoreError, isStoreError } from './shared/errors'
 export type { StoreErrorCode } from './shared/errors'
-export { eventCodec } from './typed/codec'
-export type { Logger, StoreOptions } from './options'
+export type { EventInput, EventMeta, EventRecord } from './shared/event'
+export type { Logger } from './shared/types'
+export type { IsolationLevel, PoolMetrics } from './db/types'
 export { versionOf } from './tables/event'
-export { createStore } from './store'
 export { tableOf } from './tables/tableOf'
+export type { AppendEntry, AppendManyOptions, AppendOptions, ExpectedVersion } from './stream/append/types'
+export type {
+  DismissedEvent, IterateOptions, Reason, StreamHead, StreamList, StreamListOptions, StreamOperations, StreamReadOptions,
+} from './stream/types'
+export type {
+  FilterValue, IndexApi, IndexEntry, IndexFilter, IndexPage, IndexPageOptions, IndexReadOptions, IndexUpdateOptions, Metadata,
+} from './entries/types'
+export type { KvApi, KvEntry } from './kv/types'
+export type { GlobalEvent, LogOperations, Mark, ReadAllOptions, StreamSubscription, SubscribeOptions } from './log/types'
+export { eventCodec } from './typed/codec'
+export type {
+  EventCodec, EventSchema, EventSchemas, EventTypeOf, StandardIssue, StandardResult, StandardSchema, TypedEvent, TypedEventInput,
+  TypedReadOptions, TypedStream, TypedStreamOptions, TypedViews, Upcast, VersionedSchema,
+} from './typed/types'
+export type {
+  DrizzleTransaction, KyselyTransaction, QueryClient, TransactionApi, TransactionClient, TransactionOptions, TransactionStreamApi,
+} from './transaction/types'
+export type { StreamTable } from './partitions/subjectTables'
+export type { RetentionAdmin, RetentionReport, RetentionRule, RetentionRuleReport, RetentionRunOptions } from './jobs/retention/types'
 export * from './schema/api'
-export type * from './types/index'
+export type { AdoptionPlan, DriftFinding, MigrationPlan, PendingMigration, StoreInfo } from './schema/types'
+export { PROMETHEUS_TYPE, prometheusText } from './observability/prometheus'
+export type { TracedCall } from './observability/trace'
+export type { BackgroundMetrics, CallInfo, OperationMetrics, StoreEvents, StoreMetrics } from './observability/types'
+export type { HealthCheck, HealthError, HealthOptions, HealthStatus, StoreAdmin, StoreHealth } from './admin/types'
+// Earlier names of the same types.
+export type { IndexApi as IndexSurface } from './entries/types'
+export type { KvApi as KvSurface } from './kv/types'
+export type { TransactionApi as TransactionSurfaces, TransactionStreamApi as TransactionStreamSurface } from './transaction/types'
+export type { StoreApis as Surfaces, StreamApi as StreamSurface } from './types'

@@ -1,19 +1,12 @@
+import type { Durability } from './db/types'
+import type { Logger } from './shared/types'
 import type { Pool, PoolConfig } from 'pg'
 import { connection, requireOneDatabase } from './db/connection/connectionChecks'
 import { invalidOption } from './shared/errors'
 import { flag, identifier, integer, milliseconds, refuseUnknown, segment, tablePrefix } from './shared/optionChecks'
-import type { RetentionRule } from './types/index'
+import type { RetentionRule } from './jobs/retention/types'
 
-/** Where the store writes what it has to say. `console` and consola fit. */
-export interface Logger {
-  info(message: string): void
-  warn(message: string): void
-  error(message: string, error?: unknown): void
-}
-
-const DURABILITIES = ['full', 'relaxed'] as const
-/** Whether a call waits until its commit is on disk. */
-export type Durability = typeof DURABILITIES[number]
+const DURABILITIES: Durability[] = ['full', 'relaxed']
 
 export interface StoreOptions {
   /**

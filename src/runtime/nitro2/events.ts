@@ -3,8 +3,9 @@ import type { H3Event } from 'h3'
 import { checkMilliseconds, checkOptions } from '../core/shared/checks'
 import { invalidValue, messageOf } from '../core/shared/errors'
 import { isGlob } from '../core/shared/glob'
-import type { EventRecord, StreamSurface } from '../core/types/index'
-import type { Members } from '../core/shared/members'
+import type { EventRecord } from '../core/shared/event'
+import type { StreamApi } from '../core/types'
+import type { Members } from '../core/shared/types'
 import { logger } from '../server/logger'
 import { openEventResponse } from './eventResponse'
 import { useStore } from './store'
@@ -101,7 +102,7 @@ function checkId(what: string, given: unknown): string {
 }
 
 /** The event id after which `from` begins, so that nothing of what comes next is missed. */
-async function positionOf(stream: StreamSurface, subject: string, from: StartOf): Promise<string> {
+async function positionOf(stream: StreamApi, subject: string, from: StartOf): Promise<string> {
   if (from === 'now') return (await stream.read(subject, { order: 'desc', limit: 1 }))[0]?.id ?? '0'
   const position = from === 'start' ? '0' : checkId('`from`, if it is neither now nor start,', from)
   await stream.read(subject, { after: position, limit: 1 })

@@ -1,4 +1,4 @@
-import type { Store } from '../core/types/index'
+import type { Store } from '../core/types'
 import { currentHandle } from '../server/handle'
 import type { Handle } from '../server/handle'
 import { logger } from '../server/logger'

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isStoreError, messageOf } from '../core/shared/errors'
 import { unref } from '../core/shared/timer'
-import type { Logger } from '../core/options'
-import type { StoreInfo } from '../core/types/index'
+import type { Logger } from '../core/shared/types'
+import type { StoreInfo } from '../core/schema/types'
 import type { Handle } from './handle'
 
 const SLOW_MS = 1_500

@@ -1,6 +1,6 @@
 import type { PoolConfig } from 'pg'
-import type { Durability } from '../core/options'
-import type { RetentionRule } from '../core/types/index'
+import type { Durability } from '../core/db/types'
+import type { RetentionRule } from '../core/jobs/retention/types'
 import type { EnvReference } from './references'
 
 /** A connection of nuxt.config or nitro.config, with references in place of secrets from the environment. */

@@ -1,4 +1,4 @@
-import type { Store } from '../core/types/index'
+import type { Store } from '../core/types'
 
 // A live response never ends by itself, and a server that is asked to stop waits for all of them (Nitro: 30 s) before
 // it tells anybody. So the signal itself ends them.

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { TransactionSurfaces } from '../../../src/runtime/core/index'
+import type { TransactionApi } from '../../../src/runtime/core/index'
 import { expectCode, expectRefused, unique, wrong } from './context'
 import type { Context, Use } from './context'
 
 /** Writes something in every tier, in tables of every kind. */
-async function writeAll(tx: Pick<TransactionSurfaces, 'stream' | 'index' | 'kv'>, P: string, name: string): Promise<void> {
+async function writeAll(tx: Pick<TransactionApi, 'stream' | 'index' | 'kv'>, P: string, name: string): Promise<void> {
   await tx.stream.append(`orders:${name}`, { type: 'a', data: 1 })
   await tx.stream.append(`${P}:flow:run:${name}`, { type: 'a', data: 2 })
   await tx.index.add(`orders:${name}`, 'a', 1, { n: 1 })
@@ -15,7 +15,7 @@ async function writeAll(tx: Pick<TransactionSurfaces, 'stream' | 'index' | 'kv'>
   await tx.kv.increment(`orders:${name}`)
 }
 
-async function readAll({ stream, index, kv }: Pick<TransactionSurfaces, 'stream' | 'index' | 'kv'>, P: string, name: string) {
+async function readAll({ stream, index, kv }: Pick<TransactionApi, 'stream' | 'index' | 'kv'>, P: string, name: string) {
   return [
     (await stream.read(`orders:${name}`)).map(event => event.data),
     (await stream.read(`${P}:flow:run:${name}`)).map(event => event.data),

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { TransactionSurfaces } from '../../../src/runtime/core/index'
+import type { TransactionApi } from '../../../src/runtime/core/index'
 import { expectCode, failureOf, unique, wrong } from './context'
 import type { Use } from './context'
 
 const ended = { name: 'StoreError', code: 'INVALID_CALL', message: expect.stringContaining('has ended') as string }
 
 /** Calls of more than one statement, and what is there before and after them. */
-const LONG: [name: string, call: (tx: TransactionSurfaces, name: string) => Promise<unknown>][] = [
+const LONG: [name: string, call: (tx: TransactionApi, name: string) => Promise<unknown>][] = [
   ['stream.delete', (tx, name) => tx.stream.delete(name)],
   ['stream.archive', (tx, name) => tx.stream.archive(name)],
   ['stream.truncateBefore', (tx, name) => tx.stream.truncateBefore(name, 3)],
@@ -82,12 +82,12 @@ export function transactionEndSuite(use: Use): void {
     it('refuses each later call, whatever it is, and gives nothing to the connection\'s next transaction', async () => {
       const { store, P } = use()
       const name = unique()
-      let kept!: TransactionSurfaces
+      let kept!: TransactionApi
       await store.transaction(async (tx) => {
         kept = tx
         await tx.kv.set(name, 1)
       })
-      const typed = (tx: TransactionSurfaces) => tx.stream.of({ a: wrong({ '~standard': { version: 1, vendor: 'x', validate: (value: unknown) => ({ value }) } }) })
+      const typed = (tx: TransactionApi) => tx.stream.of({ a: wrong({ '~standard': { version: 1, vendor: 'x', validate: (value: unknown) => ({ value }) } }) })
       const calls: (() => Promise<unknown>)[] = [
         () => kept.stream.append(name, { type: 'a' }), () => kept.stream.appendMany(name, [{ type: 'a' }]), () => kept.stream.read(name),
         () => kept.stream.delete(name), () => kept.stream.current(name), () => kept.stream.archive(name), () => kept.stream.list(),
@@ -146,7 +146,7 @@ export function transactionEndSuite(use: Use): void {
 
     it('calls made together run one after the other, in the order they were made', async () => {
       const { store } = use()
-      for (const join of [(tx: TransactionSurfaces) => tx, (tx: TransactionSurfaces) => store.with(tx)]) {
+      for (const join of [(tx: TransactionApi) => tx, (tx: TransactionApi) => store.with(tx)]) {
         const name = await filled()
         await store.transaction(tx => Promise.all([
           join(tx).stream.append(name, { type: 'first' }, { eventId: 'a' }),

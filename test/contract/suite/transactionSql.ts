@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { TransactionSurfaces } from '../../../src/runtime/core/index'
+import type { TransactionApi } from '../../../src/runtime/core/index'
 import { eventually } from '../../setup/eventually'
 import { expectCode, failureOf, unique, quote } from './context'
 import type { Use } from './context'
@@ -30,7 +30,7 @@ export function transactionSqlSuite(use: Use): void {
       const { store } = use()
       const [before, after, outside] = [unique(), unique(), unique()]
       const later: unknown[] = []
-      const run = (work: (tx: TransactionSurfaces) => Promise<unknown>) => failureOf(() => store.transaction(async (tx) => {
+      const run = (work: (tx: TransactionApi) => Promise<unknown>) => failureOf(() => store.transaction(async (tx) => {
         await tx.kv.set(before, 1)
         return work(tx)
       }))
@@ -157,7 +157,7 @@ export function transactionSqlSuite(use: Use): void {
     ])('%s are gone for those who come later', async (_, text) => {
       const { store } = use()
       const name = `t_${unique().replace(/\W/g, '_')}`
-      const make = (tx: TransactionSurfaces) => tx.query(text.replace('%s', name))
+      const make = (tx: TransactionApi) => tx.query(text.replace('%s', name))
       for (let run = 0; run < 3; run++) {
         await store.transaction(make)
         await expect(store.transaction(async (tx) => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { Store, TransactionSurfaces } from '../../../src/runtime/core/index'
+import type { Store, TransactionApi } from '../../../src/runtime/core/index'
 import { expectCode, failureOf, unique } from './context'
 import type { Use } from './context'
 
-type Calls = Omit<TransactionSurfaces, 'stream'> & { stream: Omit<TransactionSurfaces['stream'], 'of'> }
+type Calls = Omit<TransactionApi, 'stream'> & { stream: Omit<TransactionApi['stream'], 'of'> }
 
 /** Calls of every tier and kind, on a subject of their own. */
 const CALLS: Record<string, (on: Calls) => Promise<unknown>> = {

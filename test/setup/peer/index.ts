@@ -1,7 +1,7 @@
 import { register } from 'node:module'
 import type { Pool } from 'pg'
 import type { StoreOptions } from '../../../src/runtime/core/options'
-import type { Store } from '../../../src/runtime/core/types/index'
+import type { Store } from '../../../src/runtime/core/types'
 import { onFileEnd } from '../database'
 
 // Its files lie beside its module, which is all that its exports name.

@@ -1,7 +1,8 @@
 import { checkCount, checkFunction, checkMilliseconds, checkOptions, checkText, checkWord } from '../shared/checks'
-import { migrationDatabase, onDatabase } from '../db/connect'
+import { migrationDatabase, onDatabase } from '../db/open'
 import type { Connector } from '../db/connect'
-import type { Db, DbOptions } from '../db/types'
+import type { Db } from '../db/types'
+import type { SchemaOptions } from '../schema/start'
 import { dropTable, listTables } from '../partitions/subjectTables'
 import { drift } from '../schema/drift'
 import { plan } from '../schema/migrationPlan'
@@ -10,15 +11,17 @@ import { explainRefused } from '../schema/rights'
 import { sequencesBehind } from '../schema/sequences'
 import { migrations } from '../schema/migrations.gen'
 import type { Names } from '../shared/identifier'
-import { HEALTH_OPTIONS } from '../types/admin'
-import type { RetentionAdmin, StoreAdmin, StoreEvents } from '../types/index'
+import { HEALTH_OPTIONS } from './types'
+import type { RetentionAdmin } from '../jobs/retention/types'
+import type { StoreAdmin } from './types'
+import type { StoreEvents } from '../observability/types'
 import { checkHealth, isSchemaError } from './health'
 import type { Metrics } from '../observability/metrics'
 
 interface AdminOptions {
   connector: Connector<unknown>
   /** For the database when the store itself can't start on it. */
-  database: DbOptions
+  database: SchemaOptions
   names: Names
   metrics: Metrics
   retention: RetentionAdmin
@@ -54,7 +57,7 @@ export function createAdmin({ connector, database, names, metrics, retention, re
       const bring = (db: Db) => migrate(db, names, undefined, { subjectPrefix: database.subjectPrefix })
       const elsewhere = migrationDatabase(database)
       const state = await (elsewhere ? connector.call(() => onDatabase(elsewhere, bring)) : use(bring))
-      await connector.again()
+      await connector.resetFailure()
       return { version: state.version, applied: state.applied }
     },
     version: () => use(db => currentVersion(db, names)),

@@ -1,5 +1,6 @@
 import { StoreError, isStoreError, messageOf } from '../shared/errors'
-import type { BackgroundMetrics, HealthCheck, HealthStatus, StoreHealth, StoreMetrics } from '../types/index'
+import type { BackgroundMetrics, StoreMetrics } from '../observability/types'
+import type { HealthCheck, HealthStatus, StoreHealth } from './types'
 import { isRefused } from '../schema/rights'
 import type { SequenceBehind } from '../schema/sequences'
 import { codeOf } from '../observability/metrics'

@@ -1,26 +1,23 @@
-import type { InOrder, Send, Use } from './operation'
-import type { Route } from '../tables/route'
-import type { IndexSpec, StreamSpec } from '../tables/types'
 import type { StatementContext } from '../sql/template'
-import type { Progress } from '../stream/append/progress'
+import type { InOrder, Send, Use } from './operation'
 
-/** What the three tiers share: how to run a call, and where each subject leads. */
+/** How the calls of a tier are run. */
 export interface Scope {
   context: StatementContext
-  /** All tables that hold events, without the prefix. */
-  streamTables: string[]
-  /** What tells calls that an import's `onProgress` makes. */
-  progress: Progress
-  streamRoute(subject: string): Route<StreamSpec>
-  indexRoute(key: string): Route<IndexSpec>
-  /** Runs a call once the store is ready: on the pool, or in the transaction the surfaces belong to. */
+  /** Runs a call once the store is ready: on the pool, or in the transaction that it belongs to. */
   use: Use
   /** Sends an operation alone, or together with others of its kind that come at the same time. */
   send: Send
   /** Runs a call of several statements in the order of its keys. */
   inOrder: InOrder
-  /** The same for operations that read pages, which need not wait for each other. */
+  /** Sends an operation that reads pages: those need not wait for each other. */
   sendRead: Send
-  /** Told of every event that was appended. */
-  appended?: (subject: string) => unknown
 }
+
+/** Sends each call in a statement of its own. */
+export const sendAlone = (use: Use): Send => (operation, { input }) =>
+  use((session, tables) => operation.one(session, tables, input))
+
+/** The same, in the order of its key. */
+export const sendInOrder = (inOrder: InOrder): Send => (operation, { key, input }) =>
+  inOrder([key], (session, tables) => operation.one(session, tables, input))

@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StoreError, closedError } from '../shared/errors'
 import { toStoreError } from './errors'
-import { openPostgres } from './pg/pg'
-import { isPgliteUrl } from './connection/pgliteUrl'
-import { openPglite } from './pglite/pglite'
+import { openDb } from './open'
 import { requireSafePath } from './searchPath'
 import type { Db, DbOptions } from './types'
 import { unref } from '../shared/timer'
@@ -12,27 +10,6 @@ const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
 // A migration may go on for long after the store was closed. What it opens is closed then.
 const LAST_ATTEMPT_MS = 2_000
-
-export const openDb = async (options: DbOptions): Promise<Db> =>
-  isPgliteUrl(options.connection) ? openPglite(options.connection, options) : openPostgres(options)
-
-/** Runs `work` on a database that is opened for it alone. */
-export async function onDatabase<T>(options: DbOptions, work: (db: Db) => Promise<T>): Promise<T> {
-  const db = await openDb(options)
-  try {
-    await requireSafePath(db)
-    return await work(db)
-  }
-  finally {
-    await db.close()
-  }
-}
-
-/** Where migrations run, when that is another place; a migration outside of a transaction needs two connections. */
-export function migrationDatabase(options: DbOptions): DbOptions | undefined {
-  const { migrationConnection } = options
-  return migrationConnection === undefined ? undefined : { ...options, connection: migrationConnection, pool: undefined, poolSize: 2 }
-}
 
 /** What a start gives: the database, and whatever was prepared on it. */
 export interface Started<T> {
@@ -56,11 +33,13 @@ export interface Connector<T> {
   /** What a start gave, without starting anything. */
   current(): Started<T> | undefined
   /** Forgets why the last start failed: the next call tries anew. */
-  again(): Promise<void>
+  resetFailure(): Promise<void>
   /** Lets idle connections go, unless calls are under way. */
-  rest(): Promise<void>
+  releaseIdle(): Promise<void>
   /** Refuses calls from now on; those under way, and parts of them, go on. */
   refuse(): void
+  /** Calls `listener` for every connection that broke while it was idle. */
+  onConnectionLost(listener: (error: StoreError) => void): void
   close(): Promise<void>
 }
 
@@ -78,13 +57,14 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
   let closing: Promise<void> | undefined
   let inFlight = 0
   let onIdle = () => {}
+  let lost: (error: StoreError) => void = () => {}
   const abort = new AbortController()
   const aborted = new Promise<void>((resolve) => {
     abort.signal.addEventListener('abort', () => resolve(), { once: true })
   })
 
   async function attempt(): Promise<Started<T>> {
-    const db = await openDb({ ...options, signal: abort.signal })
+    const db = await openDb({ ...options, signal: abort.signal, onConnectionLost: error => lost(error) })
     try {
       await requireSafePath(db)
       await db.inspect()
@@ -202,16 +182,19 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
       }
     },
     current: () => started,
-    async again() {
+    async resetFailure() {
       // An attempt that is under way holds the database, or the lock of its directory.
       await retrying
       clearTimeout(retry)
       failure = undefined
     },
-    async rest() {
+    async releaseIdle() {
       if (inFlight === 0 && !abort.signal.aborted) await started?.db.releaseIdle()
     },
     refuse: () => abort.abort(),
+    onConnectionLost(listener) {
+      lost = listener
+    },
     close: () => closing ??= shutDown(),
   }
 }

@@ -1,14 +1,9 @@
 import type { StoreError } from '../shared/errors'
-import type { ResolvedStoreOptions } from '../options'
+import type { Pool, PoolConfig } from 'pg'
+import type { Row } from '../tables/types'
+import type { Logger } from '../shared/types'
 import type { Statement } from '../sql/statement'
 import type { Pooler } from './pg/poolerMode'
-import type { IsolationLevel, PoolMetrics } from '../types/index'
-
-/**
- * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
- * The codec turns them into values; JSON null and SQL null stay apart this way.
- */
-export type Row = Record<string, unknown>
 
 export interface Result<R extends Row = Row> {
   rows: R[]
@@ -49,8 +44,22 @@ export interface DriverFlags {
   shared: boolean
 }
 
-/** What a driver is opened with. */
-export interface DbOptions extends ResolvedStoreOptions {
+/** Whether a call waits until its commit is on disk. */
+export type Durability = 'full' | 'relaxed'
+
+/** What a driver is opened with: of the options of the store, those that are about the database. */
+export interface DbOptions {
+  connection: string | PoolConfig | undefined
+  migrationConnection: string | PoolConfig | undefined
+  listenConnection: string | PoolConfig | undefined
+  pool: Pool | undefined
+  poolSize: number | undefined
+  prepare: boolean
+  durability: Durability
+  connectTimeout: number
+  queryTimeout: number
+  serverless: boolean
+  logger: Logger
   /** Told of a connection that broke while nobody used it. */
   onConnectionLost?(error: StoreError): void
   /** Told why the start waits: an attempt has failed and is made again, or another process holds the directory. */
@@ -106,3 +115,19 @@ export interface StreamTables {
   /** Makes no more of them; resolves when an attempt under way has ended. */
   stop(): Promise<void>
 }
+
+/** Connections of the pool. */
+export interface PoolMetrics {
+  /** Open connections. */
+  total: number
+  /** Open connections that nobody uses. */
+  idle: number
+  /** Calls that wait for a connection. */
+  waiting: number
+  /** Most connections. */
+  max: number
+}
+
+export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
+
+export type { Row }

@@ -1,5 +1,5 @@
 import { drift } from '../schema/drift'
-import type { DriftFinding } from '../types/index'
+import type { DriftFinding } from '../schema/types'
 import { plan } from '../schema/migrationPlan'
 import { isRefused, missingRights } from '../schema/rights'
 import { describeBehind, hidesSequences, sequencesBehind } from '../schema/sequences'

@@ -11,12 +11,15 @@ import { deleteEntry, getEntries, patchGroup } from './sql'
 import type { EntryInput } from './sql'
 import type { EntriesInput } from './page'
 import { countAllEntries, countEntries, readMatchingEntries, readPage } from './page'
-import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../types/entries'
-import type { IndexEntry, IndexSurface, IndexUpdateOptions } from '../types/index'
+import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from './types'
+import type { IndexEntry, IndexApi, IndexUpdateOptions } from './types'
 import { MAX_SHARED_PAGE, answers } from '../batch/answers'
 import { decodeEntry, entryNotFound, indexOperations } from './operations'
-import { DEFAULT_PAGE, pageRange, writeCursor } from './pageOptions'
+import { DEFAULT_PAGE } from '../sql/cursor'
+import { pageRange, writeCursor } from './pageOptions'
 import type { Scope } from '../batch/scope'
+import type { Route } from '../tables/route'
+import type { IndexSpec } from '../tables/types'
 
 const DEFAULT_RETRIES = 3
 // Patches are small, and to measure one costs as much as to send it.
@@ -24,7 +27,11 @@ const PATCH_BYTES = 256
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
 
-export function createIndexSurface(scope: Scope): IndexSurface {
+export interface IndexScope extends Scope {
+  indexRoute(key: string): Route<IndexSpec>
+}
+
+export function createIndexApi(scope: IndexScope): IndexApi {
   const { context } = scope
   const operations = indexOperations(context)
   const routeOf = (key: string) => scope.indexRoute(checkName('key', key))

@@ -12,7 +12,7 @@ import type { AddInput, EntryInput, UpdateInput } from './sql'
 import { addEntries, getEntries, updateEntries } from './sql'
 import type { EntriesInput } from './page'
 import { readEntries } from './page'
-import type { IndexEntry } from '../types/index'
+import type { IndexEntry } from './types'
 import { answers, byInput } from '../batch/answers'
 
 // An entry that changes in between that often is not changed by chance.

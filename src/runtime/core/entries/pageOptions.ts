@@ -1,16 +1,12 @@
 import { checkCount, checkNumber, checkRecord, checkText, checkWord } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
+import { DEFAULT_PAGE } from '../sql/cursor'
 import type { IndexSpec } from '../tables/types'
 import { readFilter } from './filter'
 import type { PageRange } from './page'
-import type { IndexPageOptions } from '../types/index'
-
-/** Entries on a page, unless `limit` is given. */
-export const DEFAULT_PAGE = 50
+import type { IndexPageOptions } from './types'
 
 const MAX_CURSOR_BYTES = 200
-// A subject of 1,024 bytes, as JSON in base64url.
-const MAX_TEXT_CURSOR_BYTES = 10_000
 
 export function pageRange(spec: IndexSpec, options: IndexPageOptions): PageRange {
   const { cursor, limit = DEFAULT_PAGE, order = 'desc', min, max, filter } = options
@@ -24,7 +20,7 @@ export function pageRange(spec: IndexSpec, options: IndexPageOptions): PageRange
   }
 }
 
-/** The place of an entry in the order of its index: opaque to callers. */
+/** The position of an entry in the order of its index: opaque to callers. */
 export function writeCursor(score: number, seq: string): string {
   return Buffer.from(JSON.stringify([score, seq])).toString('base64url')
 }
@@ -35,26 +31,4 @@ function readCursor(cursor: unknown): { score: number, seq: string } {
   const score = Number(match?.[1])
   if (!match || !Number.isFinite(score)) throw invalidValue('options.cursor', 'is not one that readPage() gave')
   return { score, seq: match[2]! }
-}
-
-/** The same for lists in order of a text. */
-export function writeTextCursor(text: string): string {
-  return Buffer.from(JSON.stringify([text])).toString('base64url')
-}
-
-export function readTextCursor(cursor: unknown): string {
-  const text = Buffer.from(checkText('options.cursor', cursor, MAX_TEXT_CURSOR_BYTES), 'base64url').toString()
-  const match = /^\[("(?:[^"\\]|\\.)*")\]$/s.exec(text)
-  if (!match || !isJson(match[1]!)) throw invalidValue('options.cursor', 'is not one that list() gave')
-  return JSON.parse(match[1]!) as string
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  }
-  catch {
-    return false
-  }
 }

@@ -1,4 +1,5 @@
 import { isStoreError } from '../shared/errors'
+import type { Capability } from '../shared/capability'
 import { unref } from '../shared/timer'
 
 /** What somebody wants to know of a job that nobody waits for. */
@@ -15,18 +16,23 @@ export interface Repeat {
   isStarted(): boolean
 }
 
-/** Does a job now and then, never twice at a time. The job tells of its errors itself. */
-export function repeat({ interval, isStarted }: Repeat, job: () => Promise<unknown>): () => void {
-  if (interval === 0) return () => {}
+/** Does a job now and then, never twice at a time. The job reports its errors itself. */
+export function repeating({ interval, isStarted }: Repeat, job: () => Promise<unknown>): Required<Pick<Capability, 'start'>> & { stop(): void } {
   let running = false
-  const timer = setInterval(async () => {
-    if (running || !isStarted()) return
-    running = true
-    await job()
-    running = false
-  }, interval)
-  unref(timer)
-  return () => clearInterval(timer)
+  let timer: NodeJS.Timeout | undefined
+  return {
+    start() {
+      if (interval === 0) return
+      timer = setInterval(async () => {
+        if (running || !isStarted()) return
+        running = true
+        await job()
+        running = false
+      }, interval)
+      unref(timer)
+    },
+    stop: () => clearInterval(timer),
+  }
 }
 
 /** The store was closed while the job was under way: nothing is wrong, the next instance goes on. */

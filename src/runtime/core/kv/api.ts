@@ -11,18 +11,18 @@ import { globMatcher, literalStart } from '../shared/glob'
 import type { StatementContext } from '../sql/template'
 import type { IncrementInput, SetInput } from './sql'
 import { clearValues, deleteValues, getValues, incrementValues, setValues } from './sql'
-import type { KvSurface } from '../types/index'
-import { KV_ENTRY } from '../types/kv'
+import type { KvApi } from './types'
+import { KV_ENTRY } from './types'
 import { answers } from '../batch/answers'
 import type { Scope } from '../batch/scope'
 
 const MAX_TTL_SECONDS = 1e11
 
-export function createKvSurface(scope: Scope): KvSurface {
+export function createKvApi(scope: Scope): KvApi {
   const { context } = scope
   const [get, set, remove, increment] = [getOperation(context), setOperation(context), deleteOperation(context), incrementOperation(context)]
   return {
-    get: rejecting((key: string) => scope.send(get, { kind: 'get', key: checkName('key', key), input: key, bytes: key.length })) as KvSurface['get'],
+    get: rejecting((key: string) => scope.send(get, { kind: 'get', key: checkName('key', key), input: key, bytes: key.length })) as KvApi['get'],
 
     async getMany(keys) {
       const names = checkArray('keys', keys).map((key, at) => checkName(`keys.${at}`, key))

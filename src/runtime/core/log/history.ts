@@ -1,6 +1,6 @@
 import type { GlobalReader, Sign } from './reader'
 import { versionOf } from '../tables/event'
-import type { GlobalEvent, Mark } from '../types/index'
+import type { GlobalEvent, Mark } from './types'
 
 // So many of the newest signs are kept; of those before them fewer and fewer, so that they reach far back.
 const DENSE = 64

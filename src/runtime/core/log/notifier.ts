@@ -1,14 +1,11 @@
 import { messageOf } from '../shared/errors'
-import type { Logger } from '../options'
+import type { Logger } from '../shared/types'
+import type { Capability } from '../shared/capability'
 import { unref } from '../shared/timer'
 import { inTime } from '../shared/inTime'
 
 /** Tells the readers of other processes that there are new events. */
-export interface Notifier {
-  /** Events were appended by one call. */
-  changed(): void
-  close(): Promise<void>
-}
+export type Notifier = Required<Pick<Capability, 'onAppend'>> & { stop(): Promise<void> }
 
 // A notification costs about what an append does, and PostgreSQL lets one transaction with a notification commit at
 // a time. So the next one waits a millisecond for each append it tells of, within these bounds.
@@ -39,11 +36,11 @@ export function createNotifier(send: () => Promise<unknown>, logger: Logger): No
   }
 
   return {
-    changed() {
+    onAppend() {
       appends++
       if (!sending) next()
     },
-    async close() {
+    async stop() {
       const last = (sending ?? Promise.resolve()).then(() => appends > 0 ? notify() : undefined)
       await inTime(last, LAST_ANSWER_MS)
       clearTimeout(timer)

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkArray, checkCount, checkMilliseconds, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../shared/checks'
 import { StoreError } from '../shared/errors'
-import type { Logger } from '../options'
+import type { Logger } from '../shared/types'
+import { READ_ALL_OPTIONS } from './types'
+import type { GlobalEvent, Mark, ReadAllOptions } from './types'
 import type { GlobalReader } from './reader'
 import { checkTypes } from '../stream/read/range'
-import { READ_ALL_OPTIONS } from '../types/global'
-import type { GlobalEvent, Mark, ReadAllOptions } from '../types/index'
 import { createHistory } from './history'
 
 const PAGE = 1_000

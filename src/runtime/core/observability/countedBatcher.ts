@@ -1,7 +1,7 @@
 import { createBatcher } from '../batch/batcher'
 import type { Batching, Gate, Room } from '../batch/batching'
 import type { Queue, Use } from '../batch/operation'
-import type { StoreMetrics } from '../types/index'
+import type { StoreMetrics } from './types'
 
 /** A batcher, with a note of how many calls came and in how many statements they went out. */
 export function countedBatcher(

@@ -1,5 +1,6 @@
 import { isStoreError } from '../shared/errors'
-import type { BackgroundMetrics, OperationMetrics, PoolMetrics, StoreMetrics } from '../types/index'
+import type { BackgroundMetrics, OperationMetrics, StoreMetrics } from './types'
+import type { PoolMetrics } from '../db/types'
 
 /** Upper bounds of the histogram, in milliseconds: from an answer out of memory to one that nobody waits for. */
 export const BUCKETS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] as const
@@ -8,6 +9,8 @@ export const BUCKETS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_5
 type Counts = Omit<StoreMetrics, 'pool' | 'subscriptions'>
 
 export interface Metrics {
+  /** What is asked for at each look; parts of the store put their own here. */
+  gauges: Gauges
   counts: Counts
   /** The numbers of one operation, made at its first call. */
   operation(name: string): OperationMetrics
@@ -34,6 +37,7 @@ export function createMetrics(gauges: Gauges = { pool: () => null, subscriptions
     conflicts: 0,
   }
   return {
+    gauges,
     counts,
     operation: name => counts.operations[name] ??= {
       calls: 0, errors: {}, active: 0, totalMs: 0, maxMs: 0, buckets: BUCKETS_MS.map(() => 0),

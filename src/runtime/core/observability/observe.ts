@@ -1,8 +1,8 @@
 import { sqlStateOf } from '../db/errors'
 import { StoreError } from '../shared/errors'
 import { refuseOptions } from '../shared/extraArguments'
-import type { Logger } from '../options'
-import type { CallInfo, OperationMetrics } from '../types/index'
+import type { Logger } from '../shared/types'
+import type { CallInfo, OperationMetrics } from './types'
 import type { Emit } from './storeEvents'
 import type { Metrics } from './metrics'
 import { codeOf, countCall, countError } from './metrics'
@@ -21,7 +21,7 @@ export interface Place {
 
 export interface Observer {
   /** The same calls, counted and traced. `tableOf` names the table of a call's first argument. */
-  surface<S extends object>(tier: string, surface: S, tableOf: TableOf, place?: Place): S
+  api<S extends object>(tier: string, api: S, tableOf: TableOf, place?: Place): S
   /** One call beside the three tiers. */
   call<R>(operation: string, run: (place: Place) => Promise<R>): Promise<R>
 }
@@ -55,7 +55,7 @@ const READ_ONLY = '25006'
 const OF_CALLERS = new Set(['INVALID_VALUE', 'INVALID_CALL', 'INVALID_OPTION', 'NOT_FOUND', 'VERSION_CONFLICT', 'CLOSED', 'OTHER'])
 
 /**
- * Watches calls from the outside: whatever a surface offers is wrapped, by the names of its members. What is not a
+ * Watches calls from the outside: whatever a api offers is wrapped, by the names of its members. What is not a
  * promise (an iterator, a view) passes through and is not counted.
  */
 export function createObserver(options: ObserverOptions): Observer {
@@ -130,8 +130,8 @@ export function createObserver(options: ObserverOptions): Observer {
   }
 
   return {
-    surface: (tier, surface, tableOf, place = onStore) => Object.fromEntries(Object.entries(surface).map(([name, member]) =>
-      [name, typeof member === 'function' ? wrapped(`${tier}.${name}`, member as Call, tableOf, place) : member])) as typeof surface,
+    api: (tier, api, tableOf, place = onStore) => Object.fromEntries(Object.entries(api).map(([name, member]) =>
+      [name, typeof member === 'function' ? wrapped(`${tier}.${name}`, member as Call, tableOf, place) : member])) as typeof api,
 
     call<R>(operation: string, run: (place: Place) => Promise<R>) {
       let events = 0

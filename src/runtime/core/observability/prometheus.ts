@@ -1,4 +1,4 @@
-import type { StoreMetrics } from '../types/index'
+import type { StoreMetrics } from './types'
 
 type Labels = Record<string, string>
 type Sample = [labels: Labels, value: number]

@@ -1,10 +1,10 @@
-import type { Logger } from '../options'
+import type { Logger } from '../shared/types'
+import type { StoreEvents } from './types'
 import { messageOf } from '../shared/errors'
-import type { StoreEvents } from '../types/index'
 
 export type Emit = <E extends keyof StoreEvents>(event: E, payload: StoreEvents[E]) => void
 
-interface Emitter {
+export interface Emitter {
   emit: Emit
   on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => unknown): () => void
 }

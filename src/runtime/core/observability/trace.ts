@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel'
-import type { CallInfo } from '../types/index'
+import type { CallInfo } from './types'
 
 /** What subscribers are given: no subject, key, value or result. `error` is there once the call was rejected. */
 export interface TracedCall extends CallInfo {

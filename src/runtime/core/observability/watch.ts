@@ -1,10 +1,13 @@
 import { StoreError, messageOf } from '../shared/errors'
 import type { BackgroundOutcome } from '../jobs/repeat'
 import type { SweepOutcome } from '../jobs/sweep'
-import type { ResolvedStoreOptions } from '../options'
-import type { PoolMetrics, RetentionReport, StoreAdmin, StoreEvents } from '../types/index'
+import type { Logger } from '../shared/types'
+import type { PoolMetrics } from '../db/types'
+import type { RetentionReport } from '../jobs/retention/types'
+import type { StoreEvents } from './types'
 import { watchConnection } from './connectionState'
 import { createEmitter } from './storeEvents'
+import type { Emitter } from './storeEvents'
 import { codeOf, countRun, createMetrics } from './metrics'
 import type { Metrics } from './metrics'
 import { createObserver } from './observe'
@@ -14,7 +17,6 @@ interface WatchOptions {
   /** Any question to the database. */
   ask(): Promise<unknown>
   pool(): PoolMetrics | null
-  subscriptions(): number
   /** Names the table of a call's first argument, for each tier. */
   tables: Record<string, TableOf>
 }
@@ -22,10 +24,10 @@ interface WatchOptions {
 /** Everything that looks at a store from the outside: counts, events, traces, the slow-call log. */
 export interface Watch {
   metrics: Metrics
-  on: StoreAdmin['on']
+  on: Emitter['on']
   call: Observer['call']
   /** The same tiers, observed. */
-  surfaces<T extends object>(tiers: T, place?: Place): T
+  apis<T extends object>(tiers: T, place?: Place): T
   connectionLost(error: StoreError): void
   swept(outcome: SweepOutcome): void
   retained(report: RetentionReport, outcome: BackgroundOutcome): void
@@ -33,8 +35,8 @@ export interface Watch {
   stop(): void
 }
 
-export function createWatch({ logger, slowCallMs }: ResolvedStoreOptions, options: WatchOptions): Watch {
-  const metrics = createMetrics(options)
+export function createWatch({ logger, slowCallMs }: { logger: Logger, slowCallMs: number }, options: WatchOptions): Watch {
+  const metrics = createMetrics({ pool: options.pool, subscriptions: () => 0 })
   const { emit, on } = createEmitter(logger)
   const connection = watchConnection({ emit, metrics, ask: options.ask })
   const observer = createObserver({ metrics, emit, logger, slowCallMs, onConnectionError: connection.lost })
@@ -50,8 +52,8 @@ export function createWatch({ logger, slowCallMs }: ResolvedStoreOptions, option
     metrics,
     on,
     call: observer.call,
-    surfaces: (tiers, place) => Object.fromEntries(Object.entries(tiers).map(([tier, surface]) =>
-      [tier, observer.surface(tier, surface as object, options.tables[tier]!, place)])) as typeof tiers,
+    apis: (tiers, place) => Object.fromEntries(Object.entries(tiers).map(([tier, api]) =>
+      [tier, observer.api(tier, api as object, options.tables[tier]!, place)])) as typeof tiers,
     connectionLost: connection.lost,
     swept(outcome) {
       countRun(sweep, outcome)

@@ -1,11 +1,11 @@
 import type { Db, Queryable, Session, StreamTables } from '../db/types'
 import { isStoreError, messageOf } from '../shared/errors'
-import type { Logger } from '../options'
+import type { Logger } from '../shared/types'
 import type { Names } from '../shared/identifier'
 import { quoteIdentifier } from '../shared/identifier'
 import { unref } from '../shared/timer'
 import { LOCK_TIMEOUT_MS, listTables } from './subjectTables'
-import { jobLockKey } from '../jobs/jobLock'
+import { storeLockKey } from '../shared/advisoryLock'
 
 // A lock that is waited for holds up everybody behind it. All waits together stay below 100 ms.
 const MAKERS_TIMEOUT_MS = 40
@@ -124,7 +124,7 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
 async function makeTables(session: Session, names: Names, subjectPrefixes: string[], max: number): Promise<Map<string, Outcome>> {
   // One instance at a time, before anything is locked that appends and reads need.
   await session.script(`set local lock_timeout = ${MAKERS_TIMEOUT_MS}`)
-  await session.query({ text: 'select pg_catalog.pg_advisory_xact_lock($1::bigint)', values: [jobLockKey(names, 'stream tables')] })
+  await session.query({ text: 'select pg_catalog.pg_advisory_xact_lock($1::bigint)', values: [storeLockKey(names, 'stream tables')] })
   const there = new Set((await listTables(session, names)).map(table => table.subjectPrefix))
   const outcomes = new Map(subjectPrefixes.map(subjectPrefix => [subjectPrefix, there.has(subjectPrefix) ? 'made' as Outcome : 'full']))
   const missing = subjectPrefixes.filter(subjectPrefix => !there.has(subjectPrefix)).slice(0, Math.max(max - there.size, 0))

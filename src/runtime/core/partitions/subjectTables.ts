@@ -4,7 +4,6 @@ import type { Db, Queryable } from '../db/types'
 import type { Names } from '../shared/identifier'
 import { quoteIdentifier } from '../shared/identifier'
 import { allLocked, lockOrder } from '../sql/locking'
-import type { StreamTable } from '../types/index'
 
 /** A lock of a table that is waited for holds up everybody behind it. */
 export const LOCK_TIMEOUT_MS = 25
@@ -70,3 +69,9 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
 
 const isLockTimeout = (error: unknown): boolean => failedWith(error, '55P03')
 export const isMissing = (error: unknown): boolean => failedWith(error, '42P01')
+
+export interface StreamTable {
+  /** `nq:flow` for the events of `nq:flow:*`. */
+  subjectPrefix: string
+  tableName: string
+}

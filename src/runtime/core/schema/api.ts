@@ -6,12 +6,12 @@ import { identifier, tablePrefix } from '../shared/optionChecks'
 import { namesOf } from '../shared/identifier'
 
 import { adoptionPlan as planAdoption } from './adopt/adoptionPlan'
-import type { AdoptionPlan, StreamTable } from '../types/index'
+import type { AdoptionPlan } from './types'
+import type { StreamTable } from '../partitions/subjectTables'
 import { currentVersion, migrate, rollback } from './migrate'
 
-export type { StreamTable } from '../types/index'
-export type { AdoptionPlan } from '../types/index'
-export type { Migration } from './types'
+export type { StreamTable } from '../partitions/subjectTables'
+export type { AdoptionPlan, Migration } from './types'
 export { migrations } from './migrations.gen'
 
 const checked = (prefix: string, schema: string) => namesOf(identifier('schema', schema), tablePrefix(prefix))

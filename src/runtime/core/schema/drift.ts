@@ -1,10 +1,9 @@
-import type { DriftFinding } from '../types/index'
+import type { DriftFinding, SchemaNames } from './types'
 import type { Queryable } from '../db/types'
 import { catalog as snapshot } from './catalog.gen'
 import type { Catalog, CatalogColumn, CatalogFunction, CatalogIndex, CatalogTable } from './catalog'
 import { readCatalog } from './catalog'
 import { renderMigration } from './render'
-import type { SchemaNames } from './types'
 
 /**
  * Compares the database with what the migrations of this build make: tables, columns, keys, indexes, sequences and

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db, Queryable, Session } from '../db/types'
+import { lockKey } from '../shared/advisoryLock'
 import type { SchemaNames } from './types'
 
 const FIRST_PAUSE_MS = 20
@@ -46,9 +46,8 @@ export async function neverIdleOut(session: Queryable): Promise<void> {
 
 // One lock a schema, not a prefix: two prefixes may create the same schema and share its helper function.
 async function tryLock(session: Queryable, { schema }: SchemaNames): Promise<boolean> {
-  const digest = createHash('sha256').update(`nvent-store-postgres migrate ${schema}`).digest()
   const { rows: [row] } = await session.query<{ locked: boolean }>({
-    text: 'select pg_catalog.pg_try_advisory_xact_lock($1::bigint) as locked', values: [digest.readBigInt64BE().toString()],
+    text: 'select pg_catalog.pg_try_advisory_xact_lock($1::bigint) as locked', values: [lockKey('migrate', schema)],
   })
   return row!.locked
 }

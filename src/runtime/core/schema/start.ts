@@ -1,13 +1,20 @@
-import { migrationDatabase, onDatabase } from '../db/connect'
+import { migrationDatabase, onDatabase } from '../db/open'
 import type { Db, DbOptions } from '../db/types'
-import type { StoreInfo } from '../types/index'
+import type { StoreInfo } from './types'
 import { migrate, requireCurrent } from './migrate'
 import { explainRefused } from './rights'
 import { requireSequences } from './sequences'
 import type { SchemaNames, SchemaState } from './migrate'
 
+/** What a start does with the schema. */
+export interface SchemaOptions extends DbOptions {
+  autoMigrate: boolean
+  subjectPrefix: string
+  adoptFrom: string | undefined
+}
+
 /** Brings the schema up to date, over connections of its own where there are some for it. */
-export async function schemaOf(db: Db, names: SchemaNames, options: DbOptions): Promise<SchemaState> {
+export async function schemaOf(db: Db, names: SchemaNames, options: SchemaOptions): Promise<SchemaState> {
   const { autoMigrate, subjectPrefix, adoptFrom } = options
   const begin = async (on: Db) => {
     const state = autoMigrate ? await migrate(on, names, undefined, { subjectPrefix, adoptFrom }) : await requireCurrent(on, names)

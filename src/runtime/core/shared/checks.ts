@@ -4,7 +4,7 @@ import { copyOf, describe, isPlainObject, itemsOf, namesIn, readMember, symbolIn
 import { startsWithMark, textProblem, toJson } from './json'
 import { nearest } from './nearest'
 import { MAX_MS } from './timer'
-import type { Members } from './members'
+import type { Members } from './types'
 
 /** Three of them fit the widest key of an index (2,704 bytes): tenant, key and entry id. */
 export const MAX_NAME_BYTES = 1024

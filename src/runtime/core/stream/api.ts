@@ -1,11 +1,12 @@
-import type { StreamSurface } from '../types/index'
-import { refusingInProgress } from './append/progress'
-import type { Scope } from '../batch/scope'
 import { createStreamAppends } from './append/append'
-import { createStreamHistory } from './read/read'
 import { createStreamLife } from './lifecycle/lifecycle'
+import { createStreamHistory } from './read/read'
+import { refusingInProgress } from './scope'
+import type { StreamScope } from './scope'
+import type { StreamOperations } from './types'
 
-export function createStreamSurface(given: Scope): Omit<StreamSurface, 'subscribe' | 'readAll' | 'of'> {
+/** The calls of `store.stream` that are about single streams. */
+export function createStreamOperations(given: StreamScope): StreamOperations {
   const scope = refusingInProgress(given)
   return { ...createStreamAppends(scope), ...createStreamHistory(scope), ...createStreamLife(scope) }
 }

@@ -1,14 +1,13 @@
 import { checkData, checkType } from '../shared/checks'
-import type { Row } from '../db/types'
 import { invalidValue } from '../shared/errors'
 import { namesIn, readMember } from '../shared/given'
 import type { JsonObject } from '../shared/json'
 import { encodeJson, put, textProblem, toJson } from '../shared/json'
-import type { EventRecord } from '../types/index'
+import type { EventRecord } from '../shared/event'
 import type { Field } from './fields'
 import { fieldsOf } from './fields'
 import type { Route } from './route'
-import type { StreamSpec } from './types'
+import type { Row, StreamSpec } from './types'
 
 /** An event taken apart for its table. `columns` follow `valueFields`. */
 export interface EncodedEvent {

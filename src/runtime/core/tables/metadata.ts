@@ -3,10 +3,9 @@ import { invalidValue } from '../shared/errors'
 import { namesIn, readMember } from '../shared/given'
 import type { Json, JsonObject } from '../shared/json'
 import { isObject, member, overlay, put, textProblem, toJson } from '../shared/json'
-import type { Row } from '../db/types'
 import type { Field, FieldTree } from './fields'
 import { fieldTree, fieldsOf, pathOf } from './fields'
-import type { IndexSpec } from './types'
+import type { IndexSpec, Row } from './types'
 
 /** What one patch does to one column. */
 export type Change

@@ -2,7 +2,7 @@ import { indexSpecs, streamSpecs } from './builtin'
 import { createRouter } from './route'
 import { checkName, checkOptions, checkWord } from '../shared/checks'
 import { segment, tablePrefix } from '../shared/optionChecks'
-import type { Members } from '../shared/members'
+import type { Members } from '../shared/types'
 
 const routers = {
   stream: (subjectPrefix: string) => createRouter(streamSpecs, subjectPrefix),

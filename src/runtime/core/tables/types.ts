@@ -34,3 +34,9 @@ export interface IndexSpec extends CommonSpec {
 }
 
 export type TableSpec = StreamSpec | IndexSpec
+
+/**
+ * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
+ * The codec turns them into values; JSON null and SQL null stay apart this way.
+ */
+export type Row = Record<string, unknown>

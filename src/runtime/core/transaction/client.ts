@@ -1,7 +1,7 @@
 import type { QueryConfig } from 'pg'
 import { StoreError, invalidValue, messageOf } from '../shared/errors'
 import type { Statement } from '../sql/statement'
-import type { QueryClient } from '../types/index'
+import type { QueryClient } from './types'
 import { requireOrdinary } from '../db/callerSql'
 import { toStoreError } from '../db/errors'
 import { openScope, transactionEnded } from '../db/scope'

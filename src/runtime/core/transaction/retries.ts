@@ -1,15 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkCount, checkOptions, checkWord } from '../shared/checks'
 import { isEndedByOthers } from '../db/errors'
-import type { IsolationLevel, TransactionOptions } from '../types/index'
-import { TRANSACTION_OPTIONS } from '../types/store'
+import type { IsolationLevel } from '../db/types'
+import type { TransactionOptions } from './types'
+import { TRANSACTION_OPTIONS } from './types'
 
 const LEVELS: IsolationLevel[] = ['read committed', 'repeatable read', 'serializable']
 const DEFAULT_RETRIES = 3
 const FIRST_PAUSE_MS = 10
 const MAX_PAUSE_MS = 1_000
 
-export function checkTransactionOptions(options: TransactionOptions | undefined): { isolation: IsolationLevel | undefined, retries: number } {
+export interface CheckedTransactionOptions {
+  isolation: IsolationLevel | undefined
+  retries: number
+}
+
+export function checkTransactionOptions(options: TransactionOptions | undefined): CheckedTransactionOptions {
   const { isolation, retries = DEFAULT_RETRIES } = checkOptions('options', options, TRANSACTION_OPTIONS)
   if (isolation !== undefined) checkWord('options.isolation', isolation, LEVELS)
   return { isolation, retries: checkCount('options.retries', retries) }

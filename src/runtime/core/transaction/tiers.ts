@@ -2,32 +2,36 @@ import { checkArray, checkText } from '../shared/checks'
 import type { Queue, Use } from '../batch/operation'
 import type { Row } from '../db/types'
 import { invalidValue } from '../shared/errors'
-import { sendAlone } from '../batch/alone'
-import { createIndexSurface } from '../entries/api'
-import { createKvSurface } from '../kv/api'
-import type { Scope } from '../batch/scope'
-import { createStreamSurface } from '../stream/api'
-import type { TransactionSurfaces } from '../types/index'
+import { sendAlone } from '../batch/scope'
+import { createIndexApi } from '../entries/api'
+import type { IndexScope } from '../entries/api'
+import { createKvApi } from '../kv/api'
+import type { StreamScope } from '../stream/scope'
+import { createStreamOperations } from '../stream/api'
+import type { TransactionApi } from './types'
 import { withTypedViews } from '../typed/view'
 
 // As many as the protocol can count.
 const MAX_VALUES = 65_535
 
-/** The surfaces of a transaction, by the tier that its calls are named after. */
-export interface TransactionTiers extends Omit<TransactionSurfaces, 'stream' | 'query'> {
-  stream: Omit<TransactionSurfaces['stream'], 'of'>
-  transaction: Pick<TransactionSurfaces, 'query'>
+/** The apis of a transaction, by the tier that its calls are named after. */
+export interface TransactionTiers extends Omit<TransactionApi, 'stream' | 'query'> {
+  stream: Omit<TransactionApi['stream'], 'of'>
+  transaction: Pick<TransactionApi, 'query'>
 }
 
+/** Where the calls of transactions lead; how they are sent is made for each transaction. */
+export type TransactionRoutes = Omit<StreamScope & IndexScope, 'use' | keyof Queue | 'sendRead'>
+
 /** The tiers of one transaction: every call is sent alone, after those before it have ended. */
-export function transactionTiers(routes: Omit<Scope, 'use' | keyof Queue | 'sendRead'>, within: Use): TransactionTiers {
+export function transactionTiers(routes: TransactionRoutes, within: Use): TransactionTiers {
   const use: Use = work => within((session, tables) => session.atomic(call => work(call, tables)))
   const send = sendAlone(use)
-  const scope: Scope = { ...routes, use, send, sendRead: send, inOrder: (_, work) => use(work) }
+  const scope: StreamScope & IndexScope = { ...routes, use, send, sendRead: send, inOrder: (_, work) => use(work) }
   return {
-    stream: createStreamSurface(scope),
-    index: createIndexSurface(scope),
-    kv: createKvSurface(scope),
+    stream: createStreamOperations(scope),
+    index: createIndexApi(scope),
+    kv: createKvApi(scope),
     transaction: {
       async query<R extends Row>(text: string, values: unknown[] = []) {
         checkText('text', text, Number.MAX_SAFE_INTEGER)
@@ -41,5 +45,5 @@ export function transactionTiers(routes: Omit<Scope, 'use' | keyof Queue | 'send
 }
 
 /** What a caller sees of them. */
-export const flattened = ({ transaction, stream, ...surfaces }: TransactionTiers): TransactionSurfaces =>
-  ({ ...surfaces, ...transaction, stream: withTypedViews(stream) })
+export const flattened = ({ transaction, stream, ...apis }: TransactionTiers): TransactionApi =>
+  ({ ...apis, ...transaction, stream: withTypedViews(stream) })

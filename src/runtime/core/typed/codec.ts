@@ -1,8 +1,8 @@
 import { checkFunction, checkMembers, checkObject, checkType } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
 import { copyOf, describe, readMember } from '../shared/given'
-import type { EventCodec, EventSchemas, StandardSchema, Upcast } from '../types/index'
-import { VERSIONED_SCHEMA } from '../types/typed'
+import type { EventCodec, EventSchemas, StandardSchema, Upcast } from './types'
+import { VERSIONED_SCHEMA } from './types'
 
 /** What a codec knows of one type. */
 export interface TypeEntry {

@@ -1,5 +1,5 @@
 import { StoreError, messageOf } from '../shared/errors'
-import type { StandardIssue, StandardResult, StandardSchema } from '../types/index'
+import type { StandardIssue, StandardResult, StandardSchema } from './types'
 
 /** Either the value or a promise of it: what is there already is not waited for, so that calls keep their order. */
 export type Eventual<T> = T | Promise<T>

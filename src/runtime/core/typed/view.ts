@@ -1,19 +1,20 @@
 import { checkArray, checkFunction, checkOptions, checkWord } from '../shared/checks'
-import type {
-  EventCodec, EventRecord, EventSchemas, StreamReadOptions, StreamSurface, TypedStream, TypedStreamOptions,
-} from '../types/index'
-import { ITERATE_OPTIONS } from '../types/eventLog'
-import { TYPED_STREAM_OPTIONS } from '../types/typed'
+import type { EventCodec, EventSchemas, TypedStream, TypedStreamOptions, TypedViews } from './types'
+import type { EventRecord } from '../shared/event'
+import type { StreamReadOptions, StreamOperations } from '../stream/types'
+import type { LogOperations } from '../log/types'
+import { ITERATE_OPTIONS } from '../stream/types'
+import { TYPED_STREAM_OPTIONS } from './types'
 import { entriesOf } from './codec'
 import { decode, encode } from './typedEvents'
 import { chain, inOrder } from './parse'
 
-type Untyped = Omit<StreamSurface, 'of' | 'subscribe' | 'readAll'> & Partial<Pick<StreamSurface, 'subscribe'>>
+type Untyped = StreamOperations & Partial<Pick<LogOperations, 'subscribe'>>
 
 type TypedCalls = Omit<TypedStream<EventSchemas>, 'subscribe'> & Partial<Pick<TypedStream<EventSchemas>, 'subscribe'>>
 
 /** The streams, with `of` beside what they have. */
-export function withTypedViews<Surface extends Untyped>(stream: Surface): Surface & Pick<StreamSurface, 'of'> {
+export function withTypedViews<Calls extends Untyped>(stream: Calls): Calls & TypedViews {
   return { ...stream, of: (codec: EventSchemas | EventCodec, options?: TypedStreamOptions) => typedView(stream, codec, options) as never }
 }
 

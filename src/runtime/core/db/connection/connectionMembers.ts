@@ -3,7 +3,7 @@ import type { PoolConfig } from 'pg'
 import { COUNT, FLAG, FUNCTION, HOST, NAME, OBJECT, OFF, PASSWORD, SECONDS, SOME, TEXT, TIME, TLS, isWhole } from './memberKinds'
 import type { Kind } from './memberKinds'
 import { nearest, normal } from '../../shared/nearest'
-import type { Members } from '../../shared/members'
+import type { Members } from '../../shared/types'
 
 const MAX_PORT = 65_535
 export const NO_PORT = 'that is not a whole number from 1 to 65535'

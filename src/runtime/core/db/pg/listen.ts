@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { ClientConfig } from 'pg'
 import { messageOf } from '../../shared/errors'
-import type { Logger } from '../../options'
+import type { Logger } from '../../shared/types'
 import { quoteIdentifier } from '../../shared/identifier'
 import { unref } from '../../shared/timer'
 import { copyOf } from './poolConfig'

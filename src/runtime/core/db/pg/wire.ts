@@ -1,4 +1,4 @@
-import type { Logger } from '../../options'
+import type { Logger } from '../../shared/types'
 import type { Statement } from '../../sql/statement'
 import { isPlanOutdated, sqlStateOf } from '../errors'
 

@@ -1,7 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite'
 import { StoreError } from '../../shared/errors'
 import { isInside } from '../../shared/inside'
-import type { Durability } from '../../options'
+import type { Durability } from '../types'
 import { RELAX, RESTORE } from '../pg/durability'
 import { beginNew, closeToOthers, endNew, explainOpening, identityOf, makeDirectory } from './embeddedDirectory'
 import { lockDirectory } from './directoryLock'

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { StoreError, messageOf } from '../../shared/errors'
 import { openPlace } from '../../shared/inside'
 import { pglitePath } from '../connection/pgliteUrl'
-import type { IsolationLevel } from '../../types/index'
+import type { IsolationLevel, Db, DbOptions, Session } from '../types'
 import { openDirectory, openMemory, refuseInside } from './embedded'
 import type { Embedded } from './embedded'
 import { CLOSE_ALL, RESET_SETTINGS, withCallersSql } from '../callerSql'
@@ -10,7 +10,6 @@ import { toStoreError } from '../errors'
 import { statementsOn } from './pgliteStatements'
 import { openReader } from './pgliteReader'
 import { openScope } from '../scope'
-import type { Db, DbOptions, Session } from '../types'
 
 /**
  * Opens the embedded database that a URL names.

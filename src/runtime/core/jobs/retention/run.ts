@@ -3,11 +3,12 @@ import type { Row, Session } from '../../db/types'
 import type { StreamSpec } from '../../tables/types'
 import type { StatementContext } from '../../sql/template'
 import { countMeant, takeBySubject, takeOld } from './sql'
-import { RETENTION_RUN_OPTIONS } from '../../types/admin'
-import type { RetentionReport, RetentionRuleReport, RetentionRunOptions } from '../../types/index'
-import { isClosed, repeat } from '../repeat'
+import { RETENTION_RUN_OPTIONS } from './types'
+import type { RetentionReport, RetentionRuleReport, RetentionRunOptions } from './types'
+import type { Capability } from '../../shared/capability'
+import { isClosed, repeating } from '../repeat'
 import type { BackgroundOutcome, Repeat } from '../repeat'
-import type { TakeTurn } from '../jobLock'
+import type { TryExclusively } from '../jobLock'
 import type { Rule } from './rules'
 import { isMissing } from '../../partitions/subjectTables'
 import { eventTables, meantTables } from './tables'
@@ -19,16 +20,15 @@ const SUBJECTS = 500
 
 interface RetentionOptions extends Repeat {
   context: StatementContext
-  takeTurn: TakeTurn
+  tryExclusively: TryExclusively
   specs: StreamSpec[]
   subjectPrefix: string
   rules: Rule[]
   onEnd(report: RetentionReport, outcome: BackgroundOutcome): void
 }
 
-interface Retention {
+interface Retention extends Capability {
   run(options?: RetentionRunOptions): Promise<RetentionReport>
-  stop(): void
 }
 
 /**
@@ -36,7 +36,7 @@ interface Retention {
  * their own. Appends only insert, so they never wait for it; heads stay, so versions go on where they were.
  */
 export function createRetention(options: RetentionOptions): Retention {
-  const { takeTurn, rules } = options
+  const { tryExclusively, rules } = options
   let running: Promise<Outcome> | undefined
 
   async function run(): Promise<Outcome> {
@@ -66,7 +66,7 @@ export function createRetention(options: RetentionOptions): Retention {
   /** Counts what `runRule` would take out. */
   async function countRule(rule: Rule, report: RetentionRuleReport): Promise<boolean> {
     const { context, specs, subjectPrefix } = options
-    const counted = await takeTurn(async (session) => {
+    const counted = await tryExclusively(async (session) => {
       const tables = meantTables(await eventTables(session, context.names, specs, subjectPrefix), rule.subject)
       for (const { table, pattern, from, to } of tables) {
         const { rows: [row] } = await session.query<Row & { events: number }>(countMeant(context, table, { ...rule, pattern, from, to }))
@@ -79,14 +79,14 @@ export function createRetention(options: RetentionOptions): Retention {
 
   /** False when another instance is at it. */
   async function runRule(rule: Rule, report: RetentionRuleReport): Promise<boolean> {
-    const list = () => takeTurn(session => eventTables(session, options.context.names, options.specs, options.subjectPrefix))
+    const list = () => tryExclusively(session => eventTables(session, options.context.names, options.specs, options.subjectPrefix))
     const tables = await list()
     if (!tables) return false
     for (const meant of meantTables(tables, rule.subject)) {
       try {
         for (const step of stepsOf(options.context, meant, rule)) {
           for (let more = true; more;) {
-            const done = await takeTurn(step)
+            const done = await tryExclusively(step)
             if (!done) return false
             report.events += done.taken
             more = done.more
@@ -105,13 +105,13 @@ export function createRetention(options: RetentionOptions): Retention {
     running = undefined
   })
   return {
+    ...repeating({ ...options, interval: rules.length > 0 ? options.interval : 0 }, once),
     async run(given) {
       const { dryRun = false } = checkOptions('options', given, RETENTION_RUN_OPTIONS)
       const { report: done, error } = await (checkBoolean('options.dryRun', dryRun) ? report(countRule) : once())
       if (error !== undefined) throw error
       return done
     },
-    stop: repeat({ ...options, interval: rules.length > 0 ? options.interval : 0 }, once),
   }
 }
 

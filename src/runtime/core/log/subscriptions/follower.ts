@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isStoreError } from '../../shared/errors'
 import type { StoreError, StoreErrorCode } from '../../shared/errors'
-import type { GlobalEvent } from '../../types/index'
+import type { GlobalEvent } from '../types'
 import { inTime } from '../../shared/inTime'
 import { createPause } from './wakeablePause'
 

@@ -1,4 +1,4 @@
-import type { Logger } from '../../options'
+import type { Logger } from '../../shared/types'
 
 // A transaction that appends and stays open this long is worth a line in the log.
 const WARN_MS = 30_000

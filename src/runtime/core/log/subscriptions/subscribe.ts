@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { checkFunction, checkName, checkOptions, checkPosition } from '../../shared/checks'
 import { closedError, invalidValue, isStoreError, messageOf } from '../../shared/errors'
 import { describe, tagOf } from '../../shared/given'
-import type { Logger } from '../../options'
+import type { Logger } from '../../shared/types'
+import type { GlobalEvent, StreamSubscription, SubscribeOptions, LogOperations } from '../types'
+import type { StreamOperations } from '../../stream/types'
+import { SUBSCRIBE_OPTIONS } from '../types'
+import type { Capability } from '../../shared/capability'
 import { isGlob } from '../../shared/glob'
 import type { GlobalReader } from '../reader'
-import type { GlobalEvent, StreamSubscription, StreamSurface, SubscribeOptions } from '../../types/index'
-import { SUBSCRIBE_OPTIONS } from '../../types/stream'
 import { CALLBACK_GRACE_MS, follow, releaseCallback } from './follower'
 import type { Follower } from './follower'
 import { createHandoff } from './eventIterator'
@@ -14,17 +16,14 @@ import { inTime } from '../../shared/inTime'
 import { createTail } from './tail'
 import type { HistoryChange } from './tail'
 
-export interface Subscriptions {
-  subscribe: StreamSurface['subscribe']
-  /** Events were appended here: subscribers need not wait for the next look. */
-  wake(subject: string): void
+export interface Subscriptions extends Capability {
+  subscribe: LogOperations['subscribe']
   /** How many are open. */
   count(): number
-  close(): Promise<void>
 }
 
 export interface SubscriptionOptions {
-  read: StreamSurface['read']
+  read: StreamOperations['read']
   reader: GlobalReader
   pollInterval: number
   logger: Logger
@@ -157,13 +156,14 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
   }
 
   return {
-    subscribe: subscribe as StreamSurface['subscribe'],
-    wake(subject) {
+    subscribe: subscribe as LogOperations['subscribe'],
+    // Subscribers need not wait for the next poll.
+    onAppend(subject) {
       if (tail.serves(subject)) tail.wake()
     },
     count: () => open.size,
 
-    async close() {
+    async stop() {
       closed = true
       releaseCallback()
       await Promise.all([...open].map(follower => follower.stop()))

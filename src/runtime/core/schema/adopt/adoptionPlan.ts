@@ -1,9 +1,8 @@
 import type { Queryable, Row } from '../../db/types'
 import { namesOf, quoteIdentifier } from '../../shared/identifier'
-import type { SchemaNames } from '../types'
+import type { SchemaNames, AdoptionPlan } from '../types'
 import { FOREIGN, FOREIGN_HELPER, contentTables, foreignIndexes, foreignTables, foreignVersion } from './foreign'
 import { adoptions } from './adoption.gen'
-import type { AdoptionPlan } from '../../types/index'
 
 /**
  * What `migrate` would do with the tables of the published adapter, found out without changing or locking

@@ -2,18 +2,20 @@ import { checkArray, checkFunction, checkMembers, checkName, checkOptions } from
 import type { Call, Operation } from '../../batch/operation'
 import { rejecting } from '../../shared/rejecting'
 import { invalidValue } from '../../shared/errors'
-import type { AppendInput } from './columns'
-import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../../types/eventLog'
-import type { EventRecord, StreamSurface } from '../../types/index'
-import { ANY, appendInput, appendInputs, checkExpectation } from './input'
+import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from './types'
+import type { EventRecord } from '../../shared/event'
+import type { StreamOperations } from '../types'
+import { ANY, checkExpectation } from './expectation'
+import { appendInput, appendInputs, partitionOf } from './input'
+import type { AppendInput } from './input'
 import type { SubjectAppend } from './locked'
 import { MAX_STEP, appendLocked, appendToSubject } from './locked'
 import type { Appending } from './rows'
-import { appendRows, partitionOf } from './rows'
-import type { Scope } from '../../batch/scope'
+import { appendRows } from './rows'
+import type { StreamScope } from '../scope'
 
 /** The calls that write events. */
-export function createStreamAppends(scope: Scope): Pick<StreamSurface, 'append' | 'appendMany' | 'appendAll'> {
+export function createStreamAppends(scope: StreamScope): Pick<StreamOperations, 'append' | 'appendMany' | 'appendAll'> {
   const { context } = scope
   const append = appendOperation(scope)
 
@@ -89,7 +91,7 @@ function callOf(input: AppendInput): Call<AppendInput> {
   }
 }
 
-function appendOperation({ context, appended }: Scope): Operation<AppendInput, EventRecord> {
+function appendOperation({ context, appended }: StreamScope): Operation<AppendInput, EventRecord> {
   return {
     async one(session, tables, input) {
       const on = { context, session, tables }

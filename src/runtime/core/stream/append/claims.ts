@@ -1,6 +1,6 @@
 import type { Column } from '../../sql/rows'
-import type { AppendInput } from './columns'
-import type { HeadMode } from './head'
+import type { HeadMode } from './expectation'
+import type { AppendInput } from './input'
 
 /** What the events of a batch take of the heads of their subjects. */
 interface Claims {

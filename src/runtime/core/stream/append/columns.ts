@@ -1,4 +1,3 @@
-import type { EncodedEvent } from '../../tables/event'
 import { valueFields } from '../../tables/event'
 import { castOf } from '../../tables/fields'
 import type { Route } from '../../tables/route'
@@ -6,15 +5,8 @@ import { keyColumns } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Column, InputColumn } from '../../sql/rows'
 import { claimColumns } from './claims'
-import type { Expectation, HeadMode } from './head'
-
-/** An event on its way into a table. */
-export interface AppendInput extends EncodedEvent {
-  route: Route<StreamSpec>
-  /** The same id on the same subject is appended once. */
-  eventId: string | undefined
-  expectation: Expectation
-}
+import type { HeadMode } from './expectation'
+import type { AppendInput } from './input'
 
 /** What the statement of some inputs looks like; the same for all that have the same key. */
 export interface AppendShape {
@@ -26,17 +18,17 @@ export interface AppendShape {
   sent: Column<AppendInput>[]
 }
 
-interface Known {
+interface Shapes {
   /** Places of the sparse fields in `columns` of an input. */
   sparse: number[]
   shapes: Map<string, AppendShape>
 }
 
-const known = new WeakMap<StreamSpec, Known>()
+const known = new WeakMap<StreamSpec, Shapes>()
 
 /** Appends are frequent, and their shapes few: each is made once. */
 export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShape {
-  const { sparse, shapes } = knownOf(spec)
+  const { sparse, shapes } = shapesOf(spec)
   const [{ eventId, rest, expectation: { mode } }] = inputs as [AppendInput]
   // Most often all of them have nothing in it.
   const oneRest = inputs.length > 1 && inputs.every(input => input.rest === rest)
@@ -81,7 +73,7 @@ function insertedColumns(spec: StreamSpec, absent: number[], ids: boolean, oneRe
   ]
 }
 
-function knownOf(spec: StreamSpec): Known {
+function shapesOf(spec: StreamSpec): Shapes {
   let found = known.get(spec)
   if (!found) {
     const sparse = valueFields(spec).map((field, at) => field.sparse ? at : -1).filter(at => at >= 0)

@@ -1,20 +1,9 @@
 import type { Statement } from '../../sql/statement'
-import type { ExpectedVersion } from '../../types/index'
 import type { StatementContext } from '../../sql/template'
 import { keyCondition } from '../../sql/template'
 import { lockOrder } from '../../sql/locking'
-import { enterOrder } from '../../log/order'
-
-/** What an append expects of its stream: nothing, that there is none yet, or that there is one (of a version). */
-export type HeadMode = 'any' | 'absent' | 'present'
-
-export interface Expectation {
-  mode: HeadMode
-  /** The version a stream that is present has to have; any version without. */
-  version?: number
-  /** As the caller said it. */
-  given: ExpectedVersion
-}
+import { enterOrder } from '../../sql/order'
+import type { HeadMode } from './expectation'
 
 const NOW_MS = 'pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000.0)::bigint'
 

@@ -1,18 +1,28 @@
-import { checkArray, checkCount, checkData, checkName, checkText } from '../../shared/checks'
+import { checkArray, checkData, checkName, checkText } from '../../shared/checks'
 import { invalidValue } from '../../shared/errors'
-import { copyOf, describe } from '../../shared/given'
+import { copyOf } from '../../shared/given'
 import { toJson } from '../../shared/json'
+import type { EncodedEvent } from '../../tables/event'
 import { encodeEvent } from '../../tables/event'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
-import type { AppendInput } from './columns'
-import type { Expectation } from './head'
-import type { AppendManyOptions, AppendOptions, EventInput, EventMeta } from '../../types/index'
+import { checkExpectation } from './expectation'
+import type { Expectation } from './expectation'
+import type { AppendManyOptions, AppendOptions } from './types'
+import type { EventInput, EventMeta } from '../../shared/event'
 
 // With the subject it has to fit the row of a B-tree.
 const MAX_EVENT_ID_BYTES = 512
 
-export const ANY: Expectation = { mode: 'any', given: 'any' }
+/** An event on its way into a table. */
+export interface AppendInput extends EncodedEvent {
+  route: Route<StreamSpec>
+  /** The same id on the same subject is appended once. */
+  eventId: string | undefined
+  expectation: Expectation
+}
+
+export const partitionOf = ({ route }: AppendInput): string => route.spec.partition ? route.keys[0]! : ''
 
 /** One event with its options. `path` leads to the options in errors. */
 export function appendInput(route: Route<StreamSpec>, event: EventInput, options: Partial<AppendOptions>): AppendInput {
@@ -38,20 +48,6 @@ export function appendInputs(
     eventId: ids?.[at],
     expectation,
   }))
-}
-
-export function checkExpectation(argument: string, value: unknown): Expectation {
-  if (value === undefined || value === 'any') return ANY
-  if (value === 'no-stream' || value === 0) return { mode: 'absent', given: value }
-  if (value === 'exists') return { mode: 'present', given: value }
-  if (typeof value !== 'number') throw invalidValue(argument, `must be 'any', 'no-stream', 'exists' or a version, not ${describe(value)}`)
-  return { mode: 'present', version: checkCount(argument, value), given: value }
-}
-
-/** Whether a stream of that version (0: none) is as expected. */
-export function meets({ mode, version }: Expectation, actual: number): boolean {
-  if (mode === 'absent') return actual === 0
-  return mode === 'any' || (actual > 0 && (version === undefined || version === actual))
 }
 
 function checkIds(argument: string, value: unknown, length: number): string[] | undefined {

@@ -1,10 +1,12 @@
-import type { AppendManyOptions, EventRecord } from '../../types/index'
-import type { AppendInput } from './columns'
+import type { AppendManyOptions } from './types'
+import type { EventRecord } from '../../shared/event'
 import { forgetHeads, lockHeads, readHead } from './head'
-import type { Expectation } from './head'
-import { ANY, meets } from './input'
+import { ANY, meets, versionConflict } from './expectation'
+import type { Expectation } from './expectation'
+import { partitionOf } from './input'
+import type { AppendInput } from './input'
 import type { Appending } from './rows'
-import { appendRows, archivedError, isComplete, knownRecords, partitionOf, versionConflict } from './rows'
+import { appendRows, archivedError, isComplete, knownRecords } from './rows'
 
 /** Events in one statement. */
 export const MAX_STEP = 5_000
@@ -45,7 +47,7 @@ export async function appendLocked(
   const subjects = entries.map(({ subject }) => subject)
   const { rows } = await session.query(lockHeads(context, subjects))
   const heads = new Map(rows.map(row => [row.subject, { version: Number(row.version), archived: row.archived }]))
-  const known = await knownOf(on, entries.flatMap(({ inputs }) => inputs))
+  const known = await recordsOfKnown(on, entries.flatMap(({ inputs }) => inputs))
   const isNew = (input: AppendInput) => !known.has(input)
 
   const refused = entries.map(({ subject, expectation, inputs }) => {
@@ -78,7 +80,7 @@ async function appendNew(
   return records
 }
 
-async function knownOf(on: Appending, inputs: AppendInput[]): Promise<Map<AppendInput, EventRecord>> {
+async function recordsOfKnown(on: Appending, inputs: AppendInput[]): Promise<Map<AppendInput, EventRecord>> {
   const known = new Map<AppendInput, EventRecord>()
   for (const group of groupsOf(inputs.filter(input => input.eventId !== undefined))) {
     for (let at = 0; at < group.length; at += MAX_STEP) {

@@ -1,7 +1,6 @@
 import { StoreError } from '../../shared/errors'
 import { isInside, runInside } from '../../shared/inside'
-import type { AppendManyOptions } from '../../types/index'
-import type { Scope } from '../../batch/scope'
+import type { AppendManyOptions } from './types'
 
 type OnProgress = NonNullable<AppendManyOptions['onProgress']>
 
@@ -39,20 +38,4 @@ export function createProgress(): Progress {
 
 function waitsForImport({ subject }: { subject: string }): StoreError {
   return new StoreError('INVALID_CALL', `a call on ${JSON.stringify(subject)} inside the onProgress of its appendMany() would wait for itself: make it when appendMany() has resolved`)
-}
-
-/** The scope of a tier whose calls are refused inside the `onProgress` of an import on their subject. */
-export function refusingInProgress(scope: Scope): Scope {
-  const { check } = scope.progress
-  return {
-    ...scope,
-    send(operation, call) {
-      check([call.key])
-      return scope.send(operation, call)
-    },
-    inOrder(keys, work) {
-      if (Array.isArray(keys)) check(keys)
-      return scope.inOrder(keys, work)
-    },
-  }
 }

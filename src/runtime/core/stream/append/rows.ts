@@ -3,12 +3,12 @@ import type { Row, Session, StreamTables } from '../../db/types'
 import { StoreError, isStoreError } from '../../shared/errors'
 import { decodeArchived, decodeEvent, recordOf } from '../../tables/event'
 import type { StatementContext } from '../../sql/template'
-import type { AppendInput } from './columns'
+import { partitionOf } from './input'
+import type { AppendInput } from './input'
 import { appendEvents } from './sql'
 import { readArchivedIds } from '../lifecycle/archive'
-import type { Expectation } from './head'
 import { readByEventIds } from '../read/heads'
-import type { EventRecord } from '../../types/index'
+import type { EventRecord } from '../../shared/event'
 
 const UNIQUE_VIOLATION = '23505'
 // Each time somebody else was quicker by a moment; that many times is somebody's mistake.
@@ -30,8 +30,6 @@ export interface Appending {
   session: Session
   tables: StreamTables
 }
-
-export const partitionOf = ({ route }: AppendInput): string => route.spec.partition ? route.keys[0]! : ''
 
 /**
  * Appends inputs of one partition, one mode, and all or none with ids.
@@ -58,15 +56,6 @@ export async function knownRecords({ context, session }: Appending, inputs: Appe
     for (const row of archived.rows) records.set(missing[Number(row.ord) - 1]! + 1, decodeArchived(row))
   }
   return inputs.map((_, at) => records.get(at + 1))
-}
-
-export function versionConflict(subject: string, { given }: Expectation, actual: number): StoreError {
-  const found = actual === 0 ? 'has no events' : `is at version ${actual}`
-  return new StoreError(
-    'VERSION_CONFLICT',
-    `stream ${JSON.stringify(subject)} was expected ${describe(given)}, and ${found}: nothing was appended; read it again and decide anew`,
-    { details: { subject, expected: given, actual } },
-  )
 }
 
 export function archivedError(subject: string, cause?: unknown): StoreError {
@@ -113,9 +102,4 @@ function byKey(inputs: AppendInput[], rows: StoredRow[]): (EventRecord | undefin
 
 export function isComplete(records: (EventRecord | undefined)[]): records is EventRecord[] {
   return !records.includes(undefined)
-}
-
-function describe(given: Expectation['given']): string {
-  if (given === 'exists') return 'to have events'
-  return given === 'no-stream' || given === 0 ? 'to have no events' : `at version ${given}`
 }

@@ -7,9 +7,10 @@ import type { InputColumn, InputRows } from '../../sql/rows'
 import { isShared } from '../../sql/rows'
 import { isKnown } from '../lifecycle/archive'
 import { CLAIM, claimTable } from './claims'
-import type { AppendInput, AppendShape } from './columns'
+import type { AppendShape } from './columns'
 import { appendShape } from './columns'
-import type { HeadMode } from './head'
+import type { HeadMode } from './expectation'
+import type { AppendInput } from './input'
 import { claimHead, claimHeads } from './head'
 
 /** What all forms of the statement are made of. */

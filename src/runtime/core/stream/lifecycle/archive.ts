@@ -10,7 +10,7 @@ import { keyCondition, statementFor } from '../../sql/template'
 import { allLocked, eventsLocked } from '../../sql/locking'
 import type { InputColumn, InputRows } from '../../sql/rows'
 import { inputRows } from '../../sql/rows'
-import type { AppendInput } from '../append/columns'
+import type { AppendInput } from '../append/input'
 import type { ReadInput, ReadRange } from '../read/sql'
 import { livePage, pageBound, pageColumns, rangeShape, readColumns, readPlanned } from '../read/sql'
 

@@ -7,9 +7,9 @@ import type { Statement } from '../../sql/statement'
 import { deleteEvents, deleteHead } from './delete'
 import { archiveEvents, archiveHead, deleteArchived, holdInPlace, putBack, takeArchived, unarchiveHead } from './archive'
 import { dismissEvent, readDismissed, restoreEvent, truncateEvents } from './dismiss'
-import { REASON } from '../../types/eventLog'
-import type { Reason, StreamSurface } from '../../types/index'
-import type { Scope } from '../../batch/scope'
+import { REASON } from '../types'
+import type { Reason, StreamOperations } from '../types'
+import type { StreamScope } from '../scope'
 
 const STEP = 1_000
 const ARCHIVE = 'events_archive'
@@ -17,7 +17,7 @@ const ARCHIVE = 'events_archive'
 type Life = 'delete' | 'archive' | 'unarchive' | 'truncateBefore' | 'dismiss' | 'restore' | 'dismissed'
 
 /** The calls that take events out of sight, and back. None of them changes the id or version of an event. */
-export function createStreamLife(scope: Scope): Pick<StreamSurface, Life> {
+export function createStreamLife(scope: StreamScope): Pick<StreamOperations, Life> {
   const { context } = scope
   const routeOf = (subject: string) => scope.streamRoute(checkName('subject', subject))
   const atomic = <R>({ subject }: Route<StreamSpec>, work: (transaction: Session) => Promise<R>) =>

@@ -6,7 +6,7 @@ import type { StatementContext } from '../../sql/template'
 import { keyCondition } from '../../sql/template'
 import { likeOf } from '../../sql/like'
 import { inputRows, sameAsInput } from '../../sql/rows'
-import type { AppendInput } from '../append/columns'
+import type { AppendInput } from '../append/input'
 import { streamKeys } from '../append/columns'
 import { eventColumns } from './sql'
 

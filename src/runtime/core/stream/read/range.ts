@@ -1,6 +1,6 @@
 import { checkArray, checkCount, checkNumber, checkPosition, checkText, checkWord } from '../../shared/checks'
 import type { ReadRange } from './sql'
-import type { StreamReadOptions } from '../../types/index'
+import type { StreamReadOptions } from '../types'
 
 // The last double before what a bigint can hold.
 const LAST_TIME = 2 ** 63 - 1024

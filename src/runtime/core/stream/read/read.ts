@@ -11,18 +11,18 @@ import { readBoth } from '../lifecycle/archive'
 import { listHeads, readCurrent } from './heads'
 import type { ReadInput, ReadRange } from './sql'
 import { rangeKey, rangeShape, readEvents } from './sql'
-import { ITERATE_OPTIONS, STREAM_LIST_OPTIONS } from '../../types/eventLog'
-import type { EventRecord, StreamHead, StreamSurface } from '../../types/index'
-import { STREAM_READ_OPTIONS } from '../../types/stream'
+import { ITERATE_OPTIONS, STREAM_LIST_OPTIONS, STREAM_READ_OPTIONS } from '../types'
+import type { EventRecord } from '../../shared/event'
+import type { StreamHead, StreamOperations } from '../types'
 import { MAX_SHARED_PAGE, byInput } from '../../batch/answers'
-import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../../entries/pageOptions'
+import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../../sql/cursor'
 import { readRange } from './range'
-import type { Scope } from '../../batch/scope'
+import type { StreamScope } from '../scope'
 
 const DEFAULT_PAGE_SIZE = 1_000
 
 /** The calls that read events and say where streams end. */
-export function createStreamHistory(scope: Scope): Pick<StreamSurface, 'read' | 'iterate' | 'current' | 'list'> {
+export function createStreamHistory(scope: StreamScope): Pick<StreamOperations, 'read' | 'iterate' | 'current' | 'list'> {
   const { context } = scope
 
   const page = pageOperation(context)

@@ -1,4 +1,4 @@
-import type { Members } from '../shared/members'
+import type { Members } from '../shared/types'
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type Metadata = Record<string, any>
@@ -12,6 +12,7 @@ export interface IndexEntry {
 
 /** Equality by dotted path; an array means "one of". A field that is unknown matches nothing. */
 export type IndexFilter = Record<string, FilterValue | FilterValue[]>
+
 export type FilterValue = string | number | boolean | null
 
 export interface IndexReadOptions {
@@ -55,7 +56,7 @@ export interface IndexUpdateOptions {
 
 export const INDEX_UPDATE_OPTIONS: Members<IndexUpdateOptions> = { expectedVersion: true }
 
-export interface IndexSurface {
+export interface IndexApi {
   /** Adds an entry, or replaces the score and all metadata of the one that is there; its version starts again at 0. */
   add(key: string, id: string, score: number, metadata?: Metadata): Promise<void>
   get(key: string, id: string): Promise<IndexEntry | null>

@@ -1,40 +1,6 @@
-import type {
-  AppendEntry, AppendManyOptions, AppendOptions, DismissedEvent, EventMeta, IterateOptions, Reason, StreamHead, StreamList, StreamListOptions,
-} from './eventLog'
-import type { GlobalEvent, ReadAllOptions } from './global'
-import type { Members } from '../shared/members'
-import type { EventCodec, EventSchemas, TypedStream, TypedStreamOptions } from './typed'
-
-/** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */
-export interface EventInput {
-  type: string
-  runId?: string
-  flowName?: string
-  stepName?: string
-  stepId?: string
-  attempt?: number
-  data?: unknown
-  /** Any other field comes back as it was given. */
-  [field: string]: unknown
-}
-
-/** An event as it was stored. */
-export interface EventRecord extends EventInput {
-  /** Decimal string. Ids of all streams come from one sequence: the id is also the global position. */
-  id: string
-  /** Milliseconds since 1970 on the database's clock. Never runs backwards within a subject. */
-  ts: number
-  // As nvent's interface has them. An event that was given none has none: nothing is invented.
-  runId: string
-  flowName: string
-  // nvent's own type is `any` here: its code reads members of `data` without a guard.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  data?: any
-  /** Who and what caused it, as it was given to `append`. */
-  meta?: EventMeta
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  [field: string]: any
-}
+import type { EventInput, EventRecord } from '../shared/event'
+import type { Members } from '../shared/types'
+import type { AppendOptions, AppendManyOptions, AppendEntry } from './append/types'
 
 export interface StreamReadOptions {
   /** Only events of these types; an empty array is no filter. `limit` counts after it. */
@@ -64,28 +30,58 @@ export const STREAM_READ_OPTIONS: Members<StreamReadOptions> = {
   order: true, archived: true,
 }
 
-export interface SubscribeOptions {
-  /**
-   * Where to begin: with what is appended from now on, with the first event, or after a position (an event id).
-   * @default 'now'
-   */
-  from?: 'now' | 'start' | (string & {})
-  /** Ends the subscription when it aborts. */
-  signal?: AbortSignal
-  /** Told when the callback threw or the subject was refused; the subscription has ended by then. */
-  onError?: (error: unknown) => void
+export interface IterateOptions extends StreamReadOptions {
+  /** Events in one statement, and at most in memory. Default: 1,000. */
+  pageSize?: number
 }
 
-export const SUBSCRIBE_OPTIONS: Members<SubscribeOptions> = { from: true, signal: true, onError: true }
+export const ITERATE_OPTIONS: Members<IterateOptions> = { ...STREAM_READ_OPTIONS, pageSize: true }
 
-export interface StreamSubscription {
-  id: string
-  subject: string
-  /** Ends the subscription at once; resolves when a callback that is running has returned, after 5 s at the latest. */
-  unsubscribe(): Promise<void>
+/** Where a stream ends. */
+export interface StreamHead {
+  /** Of the last event that was appended: what `expectedVersion` takes. */
+  version: number
+  /** Id of the last event in the log; null when none is there any more (archived, truncated, removed by retention). */
+  position: string | null
+  /** Milliseconds since 1970. */
+  lastTs: number
+  /** Milliseconds since 1970; only there when the stream is archived. */
+  archivedAt?: number
 }
 
-export interface StreamSurface {
+export interface StreamListOptions {
+  /** `*` any run of characters, `?` exactly one, everything else literal. Default: all. */
+  glob?: string
+  /** Where the page before ended. */
+  cursor?: string | null
+  /** Default: 50. */
+  limit?: number
+}
+
+export const STREAM_LIST_OPTIONS: Members<StreamListOptions> = { glob: true, cursor: true, limit: true }
+
+export interface StreamList {
+  streams: (Omit<StreamHead, 'position'> & { subject: string })[]
+  /** Gives the next page; null after the last one. */
+  cursor: string | null
+}
+
+export interface Reason {
+  reason: string
+  /** Who. */
+  by: string
+}
+
+export const REASON: Members<Reason> = { reason: true, by: true }
+
+export interface DismissedEvent extends Reason {
+  event: EventRecord
+  /** Milliseconds since 1970. */
+  at: number
+}
+
+/** What can be done with single streams. */
+export interface StreamOperations {
   /**
    * Appends one event and resolves with the complete record once it is durable.
    * @throws {StoreError} INVALID_VALUE when the event holds what PostgreSQL or JSON can't keep, VERSION_CONFLICT with
@@ -126,29 +122,6 @@ export interface StreamSurface {
    * @example const { streams, cursor } = await store.stream.list({ glob: 'orders:*', limit: 20 })
    */
   list(options?: StreamListOptions): Promise<StreamList>
-  /**
-   * Calls back for the events of a subject, or of all subjects a glob matches (`*` any run, `?` one character), in
-   * order, one at a time: those before `from` never, all later ones once. A slow callback is waited for.
-   */
-  subscribe(
-    subject: string,
-    onEvent: (event: EventRecord, subject: string) => unknown,
-    options?: SubscribeOptions,
-  ): Promise<StreamSubscription>
-  /**
-   * The same as an iterable. It begins with its first `next()`, and ends with the loop, `signal` or the store.
-   * @example
-   * for await (const { subject, event } of store.stream.subscribe('orders:*', { from: 'start', signal })) show(event)
-   */
-  subscribe(subject: string, options?: Omit<SubscribeOptions, 'onError'>): AsyncIterable<GlobalEvent>
-  /**
-   * Reads the events of all subjects in the order of their ids. It ends with what was committed when it started;
-   * no event is skipped, also those of transactions that were under way. Memory stays the same, however many come.
-   * @throws {StoreError} TIMEOUT when a transaction that appends stays open for longer than `settleTimeout`.
-   * @example
-   * for await (const { subject, event } of store.stream.readAll({ after, subjects: ['orders:*'] })) after = event.id
-   */
-  readAll(options?: ReadAllOptions): AsyncIterable<GlobalEvent>
   /** Removes a subject with all its events; true when there were any. Ids of other events stay as they are. */
   delete(subject: string): Promise<boolean>
   /**
@@ -166,20 +139,4 @@ export interface StreamSurface {
   restore(id: string): Promise<boolean>
   /** The events of a subject that are hidden, with who hid them, why and when. */
   dismissed(subject: string): Promise<DismissedEvent[]>
-  /**
-   * The same streams with the types of a codec: `data` is checked by its schema when it is written and when it is
-   * read, and comes back as the schema gives it (docs/typed-streams.md).
-   * @throws {StoreError} INVALID_VALUE when a schema is none, or a version no whole number from 1 on
-   * @example
-   * const orders = store.stream.of({ 'order.placed': z.object({ total: z.number() }) })
-   * await orders.append('orders:42', { type: 'order.placed', data: { total: 99 } })
-   */
-  of<const Schemas extends EventSchemas>(codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions): TypedStream<Schemas>
-}
-
-/** The streams of a transaction: nothing is followed there. */
-export interface TransactionStreamSurface extends Omit<StreamSurface, 'subscribe' | 'readAll' | 'of'> {
-  of<const Schemas extends EventSchemas>(
-    codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions,
-  ): Omit<TypedStream<Schemas>, 'subscribe'>
 }

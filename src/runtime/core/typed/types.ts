@@ -1,6 +1,8 @@
-import type { AppendManyOptions, AppendOptions, IterateOptions } from './eventLog'
-import type { Members } from '../shared/members'
-import type { EventRecord, StreamReadOptions, StreamSubscription, SubscribeOptions } from './stream'
+import type { SubscribeOptions, StreamSubscription } from '../log/types'
+import type { EventRecord } from '../shared/event'
+import type { Members } from '../shared/types'
+import type { AppendOptions, AppendManyOptions } from '../stream/append/types'
+import type { StreamReadOptions, IterateOptions } from '../stream/types'
 
 /** What zod, valibot, arktype and others implement: https://standardschema.dev. The store needs this much of it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
@@ -54,8 +56,11 @@ export interface EventCodec<Schemas extends EventSchemas = EventSchemas> {
 export type EventTypeOf<Schemas extends EventSchemas> = keyof Schemas & string
 
 type SchemaOf<Each extends EventSchema> = Each extends { readonly schema: infer Schema } ? Schema : Each
+
 type TypesOf<Schema> = Schema extends { readonly '~standard': { readonly types?: infer Types } } ? NonNullable<Types> : never
+
 type InputOf<Each extends EventSchema> = TypesOf<SchemaOf<Each>> extends { readonly input: infer Input } ? Input : never
+
 type OutputOf<Each extends EventSchema> = TypesOf<SchemaOf<Each>> extends { readonly output: infer Output } ? Output : never
 
 /** `data` may be left out where its schema takes `undefined`. */
@@ -124,4 +129,17 @@ export interface TypedStream<Schemas extends EventSchemas> {
   subscribe(
     subject: string, onEvent: (event: TypedEvent<Schemas>) => unknown, options?: SubscribeOptions,
   ): Promise<StreamSubscription>
+}
+
+/** Views of streams with the types of a codec. */
+export interface TypedViews {
+  /**
+   * The same streams with the types of a codec: `data` is checked by its schema when it is written and when it is
+   * read, and comes back as the schema gives it (docs/typed-streams.md).
+   * @throws {StoreError} INVALID_VALUE when a schema is none, or a version no whole number from 1 on
+   * @example
+   * const orders = store.stream.of({ 'order.placed': z.object({ total: z.number() }) })
+   * await orders.append('orders:42', { type: 'order.placed', data: { total: 99 } })
+   */
+  of<const Schemas extends EventSchemas>(codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions): TypedStream<Schemas>
 }

@@ -1,4 +1,4 @@
-import type { Members } from '../shared/members'
+import type { Members } from '../shared/types'
 
 export interface KvEntry {
   key: string
@@ -9,7 +9,7 @@ export interface KvEntry {
 
 export const KV_ENTRY: Members<KvEntry> = { key: true, value: true, ttlSeconds: true }
 
-export interface KvSurface {
+export interface KvApi {
   // nvent's own type: values are read without a guard.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   get<T = any>(key: string): Promise<T | null>

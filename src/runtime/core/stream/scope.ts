@@ -1,0 +1,30 @@
+import type { Scope } from '../batch/scope'
+import type { Route } from '../tables/route'
+import type { StreamSpec } from '../tables/types'
+import type { Progress } from './append/progress'
+
+export interface StreamScope extends Scope {
+  /** All tables that hold events, without the prefix. */
+  streamTables: string[]
+  streamRoute(subject: string): Route<StreamSpec>
+  /** Which calls an import's `onProgress` makes. */
+  progress: Progress
+  /** Called for every subject that was appended to. */
+  appended?: (subject: string) => unknown
+}
+
+/** A scope whose calls are refused inside the `onProgress` of an import on their subject. */
+export function refusingInProgress(scope: StreamScope): StreamScope {
+  const { check } = scope.progress
+  return {
+    ...scope,
+    send(operation, call) {
+      check([call.key])
+      return scope.send(operation, call)
+    },
+    inOrder(keys, work) {
+      if (Array.isArray(keys)) check(keys)
+      return scope.inOrder(keys, work)
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import type { Connector, Started } from '../db/connect'
+import type { Db, StreamTables } from '../db/types'
+import { checkFunction } from '../shared/checks'
+import { StoreError } from '../shared/errors'
+import { isInside, runInside } from '../shared/inside'
+import { createTransactionCalls } from './calls'
+import { joinClient } from './client'
+import { checkTransactionOptions, withRetries } from './retries'
+import type { CheckedTransactionOptions } from './retries'
+import { flattened, transactionTiers } from './tiers'
+import type { TransactionRoutes, TransactionTiers } from './tiers'
+import type { TransactionApi, TransactionClient, TransactionOptions } from './types'
+
+/** How calls are counted and traced; `Place` is where those of one transaction are counted. */
+interface Observer<Place extends { restart(): void }> {
+  call<R>(operation: string, run: (place: Place) => Promise<R>): Promise<R>
+  apis(tiers: TransactionTiers, place?: Place): TransactionTiers
+}
+
+interface TransactionsOptions<Place extends { restart(): void }> {
+  routes: TransactionRoutes
+  connector: Connector<{ tables: StreamTables }>
+  observer: Observer<Place>
+  /** @throws a better error for what the database said, where there is one */
+  explain(db: Db, error: unknown): Promise<never>
+  /** Called for every subject that a transaction has appended to, once it is committed. */
+  onAppend(subject: string): void
+}
+
+export interface Transactions {
+  transaction<T>(work: (tx: TransactionApi) => Promise<T>, options?: TransactionOptions): Promise<T>
+  with(client: TransactionClient): TransactionApi
+  /**
+   * Refuses a call that would wait for the transaction it is made in.
+   * @throws {StoreError} INVALID_CALL
+   */
+  requireOutside(call: string): void
+  /**
+   * The same for `close()`, which waits for all calls of the caller's.
+   * @throws {StoreError} INVALID_CALL
+   */
+  requireClosable(): void
+}
+
+/** Transactions over all tiers: our own, and those of the caller's client. */
+export function createTransactions<Place extends { restart(): void }>(options: TransactionsOptions<Place>): Transactions {
+  const { routes, connector, observer } = options
+  // Calls that wait for code of the caller's: `close` would wait for both.
+  const [transactions, joined] = [{}, {}]
+
+  async function run<T>(work: (tx: TransactionApi) => Promise<T>, { isolation, retries }: CheckedTransactionOptions, place: Place, { db, value: { tables } }: Started<{ tables: StreamTables }>): Promise<T> {
+    const appended = new Set<string>()
+    const attempt = () => db.atomic((session) => {
+      appended.clear()
+      place.restart()
+      const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, call => call(session, tables))
+      const calls = createTransactionCalls()
+      return calls.during(() => work(calls.on(flattened(observer.apis(tiers, place)))))
+    }, { isolation })
+    const result = await runInside(transactions, () => withRetries(retries, attempt)).catch((error: unknown) => options.explain(db, error))
+    appended.forEach(options.onAppend)
+    await tables.afterTransaction()
+    return result
+  }
+
+  function requireOutside(call: string): void {
+    if (isInside(transactions)) throw new StoreError('INVALID_CALL', `${call} inside transaction() would wait for itself: call it when the transaction has ended`)
+  }
+
+  return {
+    async transaction(work, given) {
+      checkFunction('work', work)
+      const checked = checkTransactionOptions(given)
+      return observer.call('transaction', place => connector.call(() => connector.use(started => run(work, checked, place, started))))
+    },
+    with(client) {
+      const session = joinClient(client)
+      const tiers = transactionTiers(routes, work =>
+        connector.call(() => connector.use(({ value }) => runInside(joined, () => work(session, value.tables)))))
+      return flattened(observer.apis(tiers))
+    },
+    requireOutside,
+    requireClosable() {
+      requireOutside('close()')
+      if (isInside(joined)) throw new StoreError('INVALID_CALL', 'close() inside query() of the client given to with() would wait for itself: call it when that has resolved')
+    },
+  }
+}

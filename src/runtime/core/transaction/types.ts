@@ -1,0 +1,61 @@
+import type { IsolationLevel } from '../db/types'
+import type { IndexApi } from '../entries/types'
+import type { KvApi } from '../kv/types'
+import type { Members } from '../shared/types'
+import type { StreamOperations } from '../stream/types'
+import type { EventSchemas, EventCodec, TypedStreamOptions, TypedStream } from '../typed/types'
+
+/** A connection with an open transaction: a client of `pg`, the `tx` of `store.transaction`, or a wrapper around one. */
+export interface QueryClient {
+  // Every library has result types of its own.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  query(text: string, values?: any[]): Promise<{ rows: any[], rowCount?: number | null }>
+}
+
+/** The transaction of Kysely: what `db.transaction().execute(…)` and `db.startTransaction()` give. */
+export interface KyselyTransaction {
+  readonly isTransaction: true
+  withoutPlugins(): unknown
+}
+
+/** The transaction of Drizzle (`drizzle-orm/node-postgres`): what `db.transaction(…)` gives. */
+export interface DrizzleTransaction {
+  readonly _: { readonly session: object }
+  execute(query: string): unknown
+  rollback(): never
+}
+
+export type TransactionClient = QueryClient | KyselyTransaction | DrizzleTransaction
+
+/** The streams of a transaction, without subscriptions. */
+export interface TransactionStreamApi extends StreamOperations {
+  of<const Schemas extends EventSchemas>(
+    codec: EventCodec<Schemas> | Schemas, options?: TypedStreamOptions,
+  ): Omit<TypedStream<Schemas>, 'subscribe'>
+}
+
+export interface TransactionApi {
+  stream: TransactionStreamApi
+  index: IndexApi
+  kv: KvApi
+  /**
+   * Runs the caller's own SQL in the transaction. Values travel as parameters (`$1`, `$2` …), never as text.
+   * `bigint` and `numeric` arrive as strings, `json` parsed, times as `Date`.
+   */
+  query<Row extends Record<string, unknown> = Record<string, unknown>>(
+    text: string,
+    values?: unknown[],
+  ): Promise<{ rows: Row[], rowCount: number }>
+}
+
+export interface TransactionOptions {
+  /** What the transaction sees of others. Default: `read committed`, whatever the default of the database is. */
+  isolation?: IsolationLevel
+  /**
+   * How many times the work is run again, after a growing pause, when PostgreSQL ends the transaction because of
+   * others (serialization failure, deadlock). Default: 3.
+   */
+  retries?: number
+}
+
+export const TRANSACTION_OPTIONS: Members<TransactionOptions> = { isolation: true, retries: true }
