@@ -1,5 +1,6 @@
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
+import { SLICES, rowOf, sliceOf } from './slices'
 import { inside, nodesOf, placeOf, readSources } from './sources'
 import type { Source } from './sources'
 
@@ -9,49 +10,7 @@ const FRAMEWORK = /^(?:nuxt|nuxi|nitro|nitropack|h3|vue|unimport|citty|consola|#
 // What the core may have from npm: the two drivers and nothing else.
 const CORE_PACKAGES = ['pg', '@electric-sql/pglite']
 
-/**
- * From the lowest row up. A file imports from its own slice and from rows below it; the slices of one row do not know
- * each other, and `store.ts` connects them.
- */
-const ROWS: string[][] = [
-  ['shared'],
-  ['tables'],
-  ['sql'],
-  ['db'],
-  ['batch'],
-  ['stream', 'entries', 'kv'],
-  ['log'],
-  ['typed'],
-  ['transaction', 'partitions'],
-  ['jobs'],
-  ['schema'],
-  ['observability'],
-  ['admin', 'doctor'],
-  ['options'],
-  ['store'],
-  ['server'],
-  ['nitro2', 'app'],
-  ['module options'],
-  ['cli'],
-  ['shells'],
-]
-
-/** Slices that are not a folder of the core. */
-const OUTSIDE: Record<string, RegExp> = {
-  'options': /^runtime\/core\/options$/,
-  'store': /^runtime\/core\/(store|types|adapter|index)$/,
-  'server': /^runtime\/server\//,
-  'nitro2': /^runtime\/nitro2\//,
-  'app': /^runtime\/app\//,
-  'module options': /^options\//,
-  'cli': /^cli\//,
-  'shells': /^(module|nitro|cli)$/,
-}
-
 const sources = readSources()
-const sliceOf = (name: string): string | undefined =>
-  ROWS.flat().find(slice => OUTSIDE[slice]?.test(name) ?? inside(`${CORE}/${slice}`)({ name }))
-const rowOf = (name: string) => ROWS.findIndex(slices => slices.includes(sliceOf(name)!))
 
 const offences = (files: Source[], isWrong: (source: Source, each: Source['imports'][number]) => boolean) =>
   files.flatMap(source => source.imports.filter(each => isWrong(source, each)).map(each => `${source.name} imports ${each.target}`))
@@ -75,7 +34,7 @@ describe('the sources', () => {
 
   it('all belong to a slice', () => {
     expect(sources.map(source => source.name).filter(name => sliceOf(name) === undefined)).toEqual([])
-    expect(ROWS.flat().filter(slice => !sources.some(({ name }) => sliceOf(name) === slice))).toEqual([])
+    expect(SLICES.filter(slice => !sources.some(({ name }) => sliceOf(name) === slice))).toEqual([])
   })
 })
 

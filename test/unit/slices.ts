@@ -1,0 +1,63 @@
+import type { Source } from './sources'
+import { inside } from './sources'
+
+const CORE = 'runtime/core'
+
+/**
+ * The slices with what each holds, from the lowest row up. A file imports from its own slice and from rows below it;
+ * the slices of one row do not know each other, and `store.ts` connects them.
+ */
+export const ROWS: Record<string, string>[] = [
+  { shared: 'errors, JSON, argument checks, identifiers, globs' },
+  { tables: 'the descriptions of the tables as data, column types, the router' },
+  { sql: 'the statement cache, templates, lists of rows, cursors, the lock of the global order' },
+  { db: 'connections: `pg` and PGlite, poolers, LISTEN; the only slice that knows drivers' },
+  { batch: 'puts concurrent calls into shared statements, and keeps the order of each key' },
+  {
+    stream: 'events: append, read, lifecycle',
+    entries: 'the index: add, update, increment, filter, pages',
+    kv: 'values with a time to live',
+  },
+  { log: 'the global order: `readAll`, subscriptions' },
+  { typed: 'typed streams: codecs, upcasts' },
+  {
+    transaction: 'one transaction over all three tiers, retries, the client of a caller',
+    partitions: 'a table for each subject type',
+  },
+  { jobs: 'background work of one instance at a time: the sweep, retention' },
+  { schema: 'migrations, adoption, drift' },
+  { observability: 'metrics, traces, store events' },
+  {
+    admin: '`store.admin`, and what the command line asks',
+    doctor: 'the checks of `nvent-store doctor`',
+  },
+  { options: 'the options of a store, with defaults and checks' },
+  { store: 'assembles the store, and connects the slices' },
+  { server: 'what runs in a server, whatever the framework: settings, connection, shutdown' },
+  {
+    nitro2: 'the plugin, routes and tasks of Nitro 2',
+    app: 'what runs in the browser',
+  },
+  { 'module options': 'the options of the modules, and what may be part of a build' },
+  { cli: 'the commands of `nvent-store`' },
+  { shells: '`module.ts`, `nitro.ts`, `cli.ts`' },
+]
+
+/** Slices that are not a folder of the core. */
+const OUTSIDE: Record<string, RegExp> = {
+  'options': /^runtime\/core\/options$/,
+  'store': /^runtime\/core\/(store|types|adapter|index)$/,
+  'server': /^runtime\/server\//,
+  'nitro2': /^runtime\/nitro2\//,
+  'app': /^runtime\/app\//,
+  'module options': /^options\//,
+  'cli': /^cli\//,
+  'shells': /^(module|nitro|cli)$/,
+}
+
+export const SLICES = ROWS.flatMap(slices => Object.keys(slices))
+
+export const sliceOf = (name: Source['name']): string | undefined =>
+  SLICES.find(slice => OUTSIDE[slice]?.test(name) ?? inside(`${CORE}/${slice}`)({ name }))
+
+export const rowOf = (name: Source['name']): number => ROWS.findIndex(slices => sliceOf(name)! in slices)
