@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createBackoff } from '../shared/backoff'
+import type { BackoffOptions } from '../shared/backoff'
 import { StoreError, closedError } from '../shared/errors'
 import { toStoreError } from './errors'
 import { openDb } from './open'
@@ -6,8 +8,7 @@ import { requireSafePath } from './searchPath'
 import type { Db, DbOptions } from './types'
 import { unref } from '../shared/timer'
 
-const FIRST_DELAY_MS = 100
-const MAX_DELAY_MS = 10_000
+const PAUSES: BackoffOptions = { first: 100, max: 10_000 }
 // A migration may go on for long after the store was closed. What it opens is closed then.
 const LAST_ATTEMPT_MS = 2_000
 
@@ -78,12 +79,13 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
 
   async function attempts(): Promise<Started<T>> {
     const deadline = Date.now() + options.connectTimeout
-    for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, MAX_DELAY_MS)) {
+    for (const backoff = createBackoff(PAUSES); ;) {
       try {
         return await attempt()
       }
       catch (error) {
         const reason = toStoreError(error)
+        const delay = backoff.next()
         if (!reason.retryable || Date.now() + delay > deadline) throw startError(reason)
         options.onWait?.(startError(reason))
         await sleep(delay, undefined, { signal: abort.signal }).catch(refused)
@@ -98,14 +100,14 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
     })
   }
 
-  function retryLater(delay: number): void {
+  function retryLater(backoff = createBackoff(PAUSES)): void {
     if (abort.signal.aborted) return
     retry = setTimeout(() => {
       retrying = attempt().then(succeed).catch((error: unknown) => {
         failure = startError(toStoreError(error))
-        retryLater(Math.min(delay * 2, MAX_DELAY_MS))
+        retryLater(backoff)
       })
-    }, delay)
+    }, backoff.next())
     unref(retry)
   }
 
@@ -130,7 +132,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
     // Calls that wait for the start do not wait for its last attempt.
     starting ??= Promise.race([opening = attempts().then(succeed), aborted.then(refused)]).catch((error: unknown) => {
       failure = toStoreError(error)
-      retryLater(FIRST_DELAY_MS)
+      retryLater()
       throw failure
     }).finally(() => {
       starting = undefined

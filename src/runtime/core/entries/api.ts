@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkRecord, checkText } from '../shared/checks'
+import { createBackoff } from '../shared/backoff'
 import { rejecting } from '../shared/rejecting'
 import type { Call } from '../batch/operation'
 import { invalidValue } from '../shared/errors'
@@ -123,10 +124,10 @@ export function createIndexApi(scope: IndexScope): IndexApi {
     async updateWithRetry(key, id, patch, maxRetries = DEFAULT_RETRIES) {
       checkCount('maxRetries', maxRetries)
       const update = updateOf(key, id, patch)
-      for (let attempt = 0; !await update(); attempt++) {
-        if (attempt >= maxRetries) throw entryNotFound(key, id, `after ${attempt + 1} attempts`)
-        const pause = Math.min(FIRST_RETRY_MS * 2 ** attempt, MAX_RETRY_MS)
-        await sleep(pause * (0.5 + Math.random()))
+      const backoff = createBackoff({ first: FIRST_RETRY_MS, max: MAX_RETRY_MS, jitter: [0.5, 1.5] })
+      while (!await update()) {
+        if (backoff.pauses >= maxRetries) throw entryNotFound(key, id, `after ${backoff.pauses + 1} attempts`)
+        await sleep(backoff.next())
       }
     },
 

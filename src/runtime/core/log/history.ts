@@ -12,6 +12,12 @@ export interface Parting {
   isChanged: boolean
 }
 
+/** The database has gone on from an earlier state: what was given of `(shared, position]` is gone. */
+export interface HistoryChange {
+  position: string
+  shared: string
+}
+
 /**
  * Knows the history of a database again. Ids alone do not tell: a server that took over without the last events of
  * the one before it gives their ids out again. So the reader of a history remembers signs of events, and asks for

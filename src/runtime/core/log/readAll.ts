@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkArray, checkCount, checkMilliseconds, checkName, checkNumber, checkOptions, checkPosition, checkText } from '../shared/checks'
+import { createBackoff } from '../shared/backoff'
 import { StoreError } from '../shared/errors'
 import type { Logger } from '../shared/types'
 import { READ_ALL_OPTIONS } from './types'
@@ -61,7 +62,7 @@ export async function* readAll(reader: GlobalReader, given: ReadAllOptions | und
 /** Waits until the order is settled further than `position`, or another server answers than that of `last`. */
 async function settledBehind(reader: GlobalReader, last: Mark, position: bigint, timeout: number): Promise<Mark> {
   const deadline = performance.now() + timeout
-  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(pause * 2, MAX_LOOK_MS)) {
+  for (const backoff = createBackoff({ first: FIRST_LOOK_MS, max: MAX_LOOK_MS }); ;) {
     const mark = await reader.mark()
     if (mark.settled > position || mark.history !== last.history) return mark
     if (performance.now() > deadline) {
@@ -71,7 +72,7 @@ async function settledBehind(reader: GlobalReader, last: Mark, position: bigint,
         { retryable: true, details: { position: String(position), head: String(mark.head) } },
       )
     }
-    await sleep(pause)
+    await sleep(backoff.next())
   }
 }
 

@@ -1,3 +1,4 @@
+import { createBackoff } from '../shared/backoff'
 import type { StoreError } from '../shared/errors'
 import type { Emit } from './storeEvents'
 import type { Metrics } from './metrics'
@@ -15,21 +16,23 @@ interface ConnectionMonitor {
 /** Says once that the database is away, and asks it until it answers again. */
 export function watchConnection(options: { emit: Emit, metrics: Metrics, ask: () => Promise<unknown> }): ConnectionMonitor {
   const { emit, metrics: { counts: { connection } } } = options
+  const backoff = createBackoff({ first: FIRST_LOOK_MS, max: MAX_LOOK_MS })
   let lostAt: number | undefined
   let timer: NodeJS.Timeout | undefined
   let stopped = false
 
-  function look(delay: number): void {
+  function look(): void {
     if (stopped) return
     timer = setTimeout(() => {
-      options.ask().then(restored, () => look(Math.min(delay * 2, MAX_LOOK_MS)))
-    }, delay)
+      options.ask().then(restored, look)
+    }, backoff.next())
     unref(timer)
   }
 
   function restored(): void {
     const downMs = Math.round(performance.now() - lostAt!)
     lostAt = undefined
+    backoff.reset()
     connection.restored++
     emit('connection:restored', { downMs })
   }
@@ -40,7 +43,7 @@ export function watchConnection(options: { emit: Emit, metrics: Metrics, ask: ()
       lostAt = performance.now()
       connection.lost++
       emit('connection:lost', { error })
-      look(FIRST_LOOK_MS)
+      look()
     },
     stop() {
       stopped = true

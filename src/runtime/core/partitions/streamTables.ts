@@ -1,4 +1,5 @@
 import type { Db, Queryable, Session, StreamTables } from '../db/types'
+import { createBackoff } from '../shared/backoff'
 import { isStoreError, messageOf } from '../shared/errors'
 import type { Logger } from '../shared/types'
 import type { Names } from '../shared/identifier'
@@ -42,7 +43,7 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
   let last: Promise<void> = Promise.resolve()
   let next: { subjectPrefixes: string[], made: Promise<void> } | undefined
   let timer: NodeJS.Timeout | undefined
-  let pause = FIRST_RETRY_MS
+  const backoff = createBackoff({ first: FIRST_RETRY_MS, max: MAX_RETRY_MS, jitter: [1, 1.5] })
   let fullUntil = 0
   let stopped = false
 
@@ -68,7 +69,7 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
         if (outcome === 'impossible') refuse(subjectPrefix)
         retried.delete(subjectPrefix)
       }
-      pause = FIRST_RETRY_MS
+      backoff.reset()
     }
     catch (error) {
       if (isStoreError(error) && error.retryable) return retryLater(subjectPrefixes)
@@ -91,9 +92,8 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
     timer = setTimeout(() => {
       timer = undefined
       for (const subjectPrefix of retried) void make(subjectPrefix)
-    }, pause * (1 + Math.random() / 2))
+    }, backoff.next())
     unref(timer)
-    pause = Math.min(pause * 2, MAX_RETRY_MS)
   }
 
   async function place(session: Session, subjectPrefix: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db, Queryable, Session } from '../db/types'
 import { lockKey } from '../shared/advisoryLock'
+import { createBackoff } from '../shared/backoff'
 import type { SchemaNames } from './types'
 
 const FIRST_PAUSE_MS = 20
@@ -14,7 +15,7 @@ const FIX_SEARCH_PATH = 'set local search_path = pg_catalog, pg_temp'
  * gone when its process is, and holds behind a pooler in transaction mode.
  */
 export async function locked<T>(db: Db, names: SchemaNames, work: (session: Session) => Promise<T>): Promise<T> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
+  for (const backoff = createBackoff({ first: FIRST_PAUSE_MS, max: MAX_PAUSE_MS, jitter: [0.5, 1.5] }); ;) {
     const outcome = await db.atomic(async (session) => {
       // Whatever the database's default is: what others did before the lock was free has to be seen, and between
       // two statements no snapshot may be held that an index would wait for.
@@ -23,7 +24,7 @@ export async function locked<T>(db: Db, names: SchemaNames, work: (session: Sess
       return await tryLock(session, names) ? { result: await work(session) } : undefined
     }, { patient: true })
     if (outcome) return outcome.result
-    await sleep(pause * (0.5 + Math.random()))
+    await sleep(backoff.next())
   }
 }
 

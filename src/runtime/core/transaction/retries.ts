@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createBackoff } from '../shared/backoff'
 import { checkCount, checkOptions, checkWord } from '../shared/checks'
 import { isEndedByOthers } from '../db/errors'
 import type { IsolationLevel } from '../db/types'
@@ -23,13 +24,14 @@ export function checkTransactionOptions(options: TransactionOptions | undefined)
 
 /** Runs a transaction again when PostgreSQL ended it because of others; anything else is the caller's to judge. */
 export async function withRetries<T>(retries: number, run: () => Promise<T>): Promise<T> {
-  for (let attempt = 0; ; attempt++) {
+  const backoff = createBackoff({ first: FIRST_PAUSE_MS, max: MAX_PAUSE_MS, jitter: [0.5, 1.5] })
+  for (;;) {
     try {
       return await run()
     }
     catch (error) {
-      if (attempt >= retries || !isEndedByOthers(error)) throw error
-      await sleep(Math.min(FIRST_PAUSE_MS * 2 ** attempt, MAX_PAUSE_MS) * (0.5 + Math.random()))
+      if (backoff.pauses >= retries || !isEndedByOthers(error)) throw error
+      await sleep(backoff.next())
     }
   }
 }

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import type { ClientConfig } from 'pg'
+import { createBackoff } from '../../shared/backoff'
 import { messageOf } from '../../shared/errors'
 import type { Logger } from '../../shared/types'
 import { quoteIdentifier } from '../../shared/identifier'
@@ -22,7 +23,7 @@ export function listenOn(
   let stopped = false
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
-  let delay = FIRST_DELAY_MS
+  const backoff = createBackoff({ first: FIRST_DELAY_MS, max: MAX_DELAY_MS, jitter: [0.5, 1] })
   let told = false
 
   async function connect(): Promise<void> {
@@ -42,7 +43,7 @@ export function listenOn(
     try {
       await next.connect()
       await next.query(`listen ${quoteIdentifier(channel)}`)
-      delay = FIRST_DELAY_MS
+      backoff.reset()
       told = false
       onReconnect()
       beat(next, lose)
@@ -66,8 +67,7 @@ export function listenOn(
     // Said once for each time it breaks: polling serves meanwhile.
     if (!told) logger?.warn(`the connection that listens for new events was lost; subscriptions poll until it is back${error ? ` (${messageOf(error)})` : ''}`)
     told = true
-    timer = setTimeout(() => void connect(), delay * (0.5 + Math.random() / 2))
-    delay = Math.min(delay * 2, MAX_DELAY_MS)
+    timer = setTimeout(() => void connect(), backoff.next())
   }
 
   void connect()

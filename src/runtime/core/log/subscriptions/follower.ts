@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { createBackoff } from '../../shared/backoff'
 import { isStoreError } from '../../shared/errors'
 import type { StoreError, StoreErrorCode } from '../../shared/errors'
 import type { GlobalEvent } from '../types'
@@ -77,7 +78,7 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
   let live = false
   let stopped = false
   let failure: { error: unknown } | undefined
-  let errorPause = FIRST_ERROR_PAUSE_MS
+  const backoff = createBackoff({ first: FIRST_ERROR_PAUSE_MS, max: MAX_ERROR_PAUSE_MS })
   let delivered = Promise.resolve()
 
   async function catchUp(): Promise<void> {
@@ -96,14 +97,13 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
   async function catchUpPatiently(): Promise<void> {
     try {
       await catchUp()
-      errorPause = FIRST_ERROR_PAUSE_MS
+      backoff.reset()
     }
     catch (error) {
       if (stopped) return
       if (isHopeless(error)) throw error
-      if (errorPause === FIRST_ERROR_PAUSE_MS) on.onTrouble?.(error)
-      await pause.wait(errorPause)
-      errorPause = Math.min(errorPause * 2, MAX_ERROR_PAUSE_MS)
+      if (backoff.pauses === 0) on.onTrouble?.(error)
+      await pause.wait(backoff.next())
     }
   }
 

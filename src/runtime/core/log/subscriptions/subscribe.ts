@@ -8,13 +8,13 @@ import type { StreamOperations } from '../../stream/types'
 import { SUBSCRIBE_OPTIONS } from '../types'
 import type { Capability } from '../../shared/capability'
 import { isGlob } from '../../shared/glob'
+import type { HistoryChange } from '../history'
 import type { GlobalReader } from '../reader'
 import { CALLBACK_GRACE_MS, follow, releaseCallback } from './follower'
 import type { Follower } from './follower'
 import { createHandoff } from './eventIterator'
 import { inTime } from '../../shared/inTime'
 import { createTail } from './tail'
-import type { HistoryChange } from './tail'
 
 export interface Subscriptions extends Capability {
   subscribe: LogOperations['subscribe']

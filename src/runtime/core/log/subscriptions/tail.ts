@@ -1,3 +1,5 @@
+import { createBackoff } from '../../shared/backoff'
+import type { BackoffOptions } from '../../shared/backoff'
 import { messageOf } from '../../shared/errors'
 import type { Logger } from '../../shared/types'
 import type { GlobalEvent, Mark } from '../types'
@@ -8,15 +10,14 @@ import { createBacklog } from './busyFollowers'
 import type { Follower, Leader } from './follower'
 import { QUEUE, isHopeless } from './follower'
 import { createHistory } from '../history'
-import type { Parting } from '../history'
+import type { HistoryChange, Parting } from '../history'
 import { createPause } from './wakeablePause'
 import { createStallWatch } from './stalledOrder'
 
 const PAGE = 500
 // Live followers get this long to make room; who has not is left behind, and reads on its own.
 const GRACE_MS = 20
-const FIRST_LOOK_MS = 2
-const MAX_LOOK_MS = 50
+const LOOKS: BackoffOptions = { first: 2, max: 50 }
 const MAX_ERROR_PAUSE_MS = 10_000
 // A list of more subjects costs more than the rows it would leave out.
 const MAX_LISTED = 1_000
@@ -35,12 +36,6 @@ export interface Tail extends Leader {
   serves(subject: string): boolean
   /** The position to go on from for who was at this one: a lower one when it is of a history that has gone. */
   resume(position: bigint): Promise<bigint>
-}
-
-/** The database has gone on from an earlier state: what was given of `(shared, position]` is gone. */
-export interface HistoryChange {
-  position: string
-  shared: string
 }
 
 interface TailOptions {
@@ -75,21 +70,22 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
     const stopListening = listen()
     const isStalled = createStallWatch({ patience: pollInterval, logger })
     let versions: Map<string, string> | undefined
-    let [failures, look] = [0, FIRST_LOOK_MS]
+    const looks = createBackoff(LOOKS)
+    const errors = createBackoff({ first: pollInterval * 2, max: MAX_ERROR_PAUSE_MS })
     while (followers.size > 0) {
       try {
         const before = position
         const mark = await reader.mark()
         await advance(mark)
-        failures = 0
+        errors.reset()
         versions = isStalled(position === before && position < mark.head) ? await goAround(versions) : undefined
-        look = position > before ? FIRST_LOOK_MS : Math.min(look * 2, MAX_LOOK_MS)
-        await pause.wait(position < mark.head && !versions ? Math.min(look, pollInterval) : pollInterval)
+        if (position > before) looks.reset()
+        await pause.wait(position < mark.head && !versions ? Math.min(looks.next(), pollInterval) : pollInterval)
       }
       catch (error) {
         if (isHopeless(error)) followers.forEach(follower => follower.fail(error))
-        else if (failures === 0) onTrouble(error)
-        await pause.wait(Math.min(pollInterval * 2 ** ++failures, MAX_ERROR_PAUSE_MS))
+        else if (errors.pauses === 0) onTrouble(error)
+        await pause.wait(errors.next())
       }
     }
     running = false
