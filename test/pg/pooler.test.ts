@@ -1,7 +1,8 @@
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
 import type { StoreOptions } from '../../src/runtime/core/options'
-import { losesNames } from '../../src/runtime/core/db/pg/pooler'
+import { fromPool } from '../../src/runtime/core/db/pg/pg'
+import { detectPooler } from '../../src/runtime/core/db/pg/pooler'
 import { createStore } from '../../src/runtime/core/index'
 import { freshDatabase, onFileEnd } from '../setup/database'
 import { hasPgBouncer, startPgBouncer } from '../setup/pgbouncer'
@@ -87,16 +88,40 @@ describe.skipIf(!hasPgBouncer())('behind PgBouncer', () => {
 
   it('a server is told from both poolers', async () => {
     const { url } = await freshDatabase('pg18')
-    const told = async (at: string) => {
-      const pool = openPool(at)
+    const told = async (at: string, max?: number) => {
+      const pool = openPool(at, max)
       try {
-        return await losesNames(pool)
+        return await detectPooler(pool)
       }
       finally {
         await pool.end()
       }
     }
-    expect([await told(url), await told(sessions.urlOf(url)), await told(transactions.urlOf(url))]).toEqual([false, false, true])
+    expect(await told(url)).toEqual({ pooler: 'none', losesNames: false })
+    expect(await told(sessions.urlOf(url))).toEqual({ pooler: 'session', losesNames: false })
+    expect(await told(transactions.urlOf(url))).toEqual({ pooler: 'transaction', losesNames: true })
+    // One connection of the pool is enough.
+    expect(await told(transactions.urlOf(url), 1)).toEqual({ pooler: 'transaction', losesNames: true })
+  })
+
+  it('a pooler in session mode without room for a second connection is one, and keeps no store from starting', async () => {
+    const full = await startPgBouncer(inject('pg18'), { pool_mode: 'session', default_pool_size: '1' })
+    onFileEnd(() => full.stop())
+    const opened = await open(full, { poolSize: 1, listenConnection: inject('pg18') })
+    await opened.store.kv.set('a', 1)
+    expect(await opened.store.kv.get('a')).toBe(1)
+    expect(opened.warnings).toEqual([])
+  })
+
+  it('what the start has found is what a doctor is told, without another look', async () => {
+    const { url } = await freshDatabase('pg18')
+    const pool = openPool(transactions.urlOf(url))
+    onFileEnd(() => pool.end())
+    const db = fromPool(pool, { prepare: true, queryTimeout: 0, logger: { info() {}, warn() {}, error() {} } })
+    await db.inspect()
+    const sent = vi.spyOn(pool, 'connect')
+    expect(await db.pooler()).toBe('transaction')
+    expect(sent).not.toHaveBeenCalled()
   })
 
   it('a subscription follows by polling', async () => {

@@ -3,7 +3,6 @@ import type { Pool, PoolConfig } from 'pg'
 import type { Row } from '../tables/types'
 import type { Logger } from '../shared/types'
 import type { Statement } from '../sql/statement'
-import type { Pooler } from './pg/poolerMode'
 
 export interface Result<R extends Row = Row> {
   rows: R[]
@@ -36,6 +35,13 @@ export interface Session extends Queryable {
   /** Several statements in one text, without values: migrations. */
   script(text: string): Promise<void>
 }
+
+/**
+ * What stands between the store and the server. `transaction`: connections are lent for one transaction at a time, so
+ * that LISTEN, session settings and, unless the pooler keeps them, named statements don't hold. `session`: something
+ * that keeps them, or did not show that it does not.
+ */
+export type Pooler = 'none' | 'session' | 'transaction'
 
 /** What sets drivers apart, as data: nothing asks a driver for its name. */
 export interface DriverFlags {
@@ -77,7 +83,7 @@ export interface Db extends Session {
   readonly label: string
   /** As whom it connects, and where to, where that has to be allowed. */
   readonly login?: { user: string, database: string }
-  /** What stands between this process and the server. */
+  /** What stands between this process and the server: found out once, by the start or by the first who asks. */
   pooler(): Promise<Pooler>
   /**
    * Calls `onWake` for every notification on a channel, on a connection of its own where there can be one, and
@@ -99,7 +105,7 @@ export interface Db extends Session {
   pool?(): PoolMetrics
   /** How many more statements would get a connection at once, and how long one is waited for; 0: without end. */
   room?(): { most: number, free: number, waitMs: number }
-  /** Finds out, before the first statement, what stands between the store and the database. */
+  /** Makes sure, before the first statement, that the store can work here, and adapts to what stands in between. */
   inspect(): Promise<void>
   /** Lets the idle connections go; later statements open what they need. */
   releaseIdle(): Promise<void>

@@ -9,8 +9,8 @@ import { listenOn } from './listen'
 import { inTransaction } from './pgTransaction'
 import { NO_PORT, isPort } from '../connection/connectionMembers'
 import { copyOf, startingWith } from './poolConfig'
-import { losesNames } from './pooler'
-import { detectPooler } from './poolerMode'
+import { detectPooler } from './pooler'
+import type { PoolerDetection } from './pooler'
 import { onPool, querying } from './send'
 import { asStartOptions, requireFit, unfitSettings } from './serverSettings'
 import type { Db, DbOptions } from '../types'
@@ -86,6 +86,11 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
   const { prepare, queryTimeout, logger, listenConnection = pool.options } = options
   const wire: Wire = { prepare, queryTimeout, logger }
   const listening = typeof listenConnection === 'string' ? { connectionString: listenConnection } : listenConnection
+  let detection: Promise<PoolerDetection> | undefined
+  const detect = () => detection ??= detectPooler(pool).catch((error: unknown) => {
+    detection = undefined
+    throw error
+  })
   return {
     driver: 'postgres',
     flags: { connections: pool.options.max === 1 ? 'one' : 'many', shared: true },
@@ -101,10 +106,10 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
       if (isConnecting(pool)) throw new StoreError('INVALID_CALL', 'close() inside password(), onConnect or verify of a connection would wait for itself: call it when that has resolved')
     },
     ...querying(onPool(pool), wire, queryTimeout),
-    pooler: () => detectPooler(pool),
+    pooler: async () => (await detect()).pooler,
     atomic: (work, given) => inTransaction(pool, wire, work, given),
     inspect: async () => {
-      if (wire.prepare && await losesNames(pool)) stopPreparing(wire)
+      if (wire.prepare && (await detect()).losesNames) stopPreparing(wire)
     },
     listen: async (channel, onWake, onReconnect) => listenOn(listening, channel, { onWake, onReconnect, logger }),
     releaseIdle: async () => {},
