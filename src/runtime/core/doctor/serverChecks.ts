@@ -1,6 +1,5 @@
-import type { Db, Queryable } from '../db/types'
+import type { Db, Pooler, Queryable } from '../db/types'
 import { sqlStateOf, toStoreError } from '../db/errors'
-import type { Pooler } from '../db/types'
 import type { StoreError } from '../shared/errors'
 import { quoteIdentifier } from '../shared/identifier'
 import type { Check, Finding, Patient } from './types'
