@@ -1,5 +1,5 @@
 import { awkwardNames } from '../setup/backends'
-import { contractSuite, durableContractSuite } from './suite'
+import { contractSuite, durableContractSuite, statementTiers, tiers } from './suite'
 
-contractSuite(awkwardNames.name, awkwardNames)
+contractSuite(awkwardNames.name, awkwardNames, { ...statementTiers, lifecycle: tiers.lifecycle, routing: tiers.routing })
 durableContractSuite(`${awkwardNames.name}, opened again`, awkwardNames)

@@ -1,4 +1,4 @@
 import { unbatched } from '../setup/backends'
-import { contractSuite } from './suite'
+import { contractSuite, sendingTiers } from './suite'
 
-contractSuite(unbatched.name, unbatched)
+contractSuite(unbatched.name, unbatched, sendingTiers)

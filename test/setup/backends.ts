@@ -2,7 +2,7 @@ import type { StoreOptions } from '../../src/runtime/core/options'
 import type { Store } from '../../src/runtime/core/types'
 import type { Opened } from '../contract/suite'
 import { freshDatabase, hasServer, openStore } from './database'
-import { freshEmbedded } from './embedded'
+import { freshEmbedded, migratedEmbedded } from './embedded'
 import { hostileTemplate, onHostilePath } from './hostile'
 import type { DatabaseOptions, Row, ServerName } from './database'
 
@@ -25,11 +25,14 @@ export const pgliteInMemory: Backend = {
   },
 }
 
+// What decides which schema a store makes.
+const NAMES = ['schema', 'prefix', 'autoMigrate', 'adoptFrom'] as const
+
 export const pglite: Backend = {
   name: 'PGlite in a directory',
   available: () => true,
   async open(options) {
-    const connection = await freshEmbedded()
+    const connection = NAMES.some(name => options?.[name] !== undefined) ? await freshEmbedded() : await migratedEmbedded()
     const on = (options?: StoreOptions): Opened => {
       const store = openStore({ connection, ...options })
       return { store, sql: throughStore(store), reopen: more => store.close().then(() => on(more)) }

@@ -79,6 +79,15 @@ export const statementTiers = {
   operation: tiers.operation,
 }
 
+/** What differs with the way calls are sent: one by one or together, through a pooler or not. */
+export const sendingTiers = {
+  eventLog: tiers.eventLog,
+  stream: [streamAppendSuite, streamReadSuite, streamTypedSuite, streamTablesSuite],
+  index: tiers.index,
+  kv: tiers.kv,
+  transaction: tiers.transaction,
+}
+
 /** For databases that can be opened again. */
 export function durableContractSuite(name: string, openers: Openers): void {
   describe(name, () => withStore(openers, [durableSuite]))
