@@ -1,11 +1,12 @@
 import { checkArray } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
 import { tagOf } from '../shared/given'
+import type { NamedColumn } from '../shared/identifier'
 import type { Json, JsonObject } from '../shared/json'
 import { put, textProblem } from '../shared/json'
 import { codecOf } from '../tables/columns'
 import type { Field } from '../tables/fields'
-import { castOf, fieldsOf, pathOf, startsWith } from '../tables/fields'
+import { castOf, columnsOf, fieldsOf, pathOf, startsWith } from '../tables/fields'
 import type { IndexSpec } from '../tables/types'
 
 /** One field of a filter, taken apart: a column that is compared, and a jsonb column that contains. */
@@ -24,7 +25,7 @@ export interface Condition {
  * taken out of the row once; but that would walk into arrays by number, so paths with numbers are contained, too.
  */
 interface Container {
-  column: string
+  column: NamedColumn
   compare: 'contains' | 'contains any' | 'equals any'
 }
 
@@ -43,16 +44,16 @@ export function conditionSql(spec: IndexSpec, condition: Condition, first: numbe
   const parts: string[] = []
   let parameter = first
   // An entry without metadata shows no version.
-  if (condition.column === 'version') parts.push(`version::double precision = any($${parameter++}::double precision[]) and "${spec.rest}" is not null`)
+  if (condition.column === 'version') parts.push(`version::double precision = any($${parameter++}::double precision[]) and ${columnsOf(spec).rest.sql} is not null`)
   else if (condition.column) {
     const value = `$${parameter++}::${castOf(condition.column.type)}`
     parts.push(`${condition.column.sql} = ${condition.single ? value : `any(${value}[])`}`)
   }
   if (condition.container) {
-    const { column, compare } = condition.container
-    if (compare === 'contains') parts.push(`"${column}" @> $${parameter}::jsonb`)
-    else if (compare === 'contains any') parts.push(`"${column}" @> any($${parameter}::jsonb[])`)
-    else parts.push(`"${column}" #> $${parameter}::text[] = any($${parameter + 1}::jsonb[])`)
+    const { column: { sql }, compare } = condition.container
+    if (compare === 'contains') parts.push(`${sql} @> $${parameter}::jsonb`)
+    else if (compare === 'contains any') parts.push(`${sql} @> any($${parameter}::jsonb[])`)
+    else parts.push(`${sql} #> $${parameter}::text[] = any($${parameter + 1}::jsonb[])`)
   }
   return `(${parts.join(' or ')})`
 }
@@ -77,15 +78,16 @@ function conditionOf(spec: IndexSpec, name: string, values: Json[]): Condition {
   }
   const path = pathOf(name)
   const field = fieldsOf(spec).find(each => startsWith(path, each.path) && (codecOf(each).merges || each.path.length === path.length))
-  if (!field) return contained(spec.rest, path, values)
+  const { rest: restColumn } = columnsOf(spec)
+  if (!field) return contained(restColumn, path, values)
   // Below a column of objects, values live in that column; a scalar at its own path lives in the rest.
   if (codecOf(field).merges) {
     return path.length > field.path.length
-      ? contained(field.column, path.slice(field.path.length), values)
-      : contained(spec.rest, path, values)
+      ? contained({ name: field.column, sql: field.sql }, path.slice(field.path.length), values)
+      : contained(restColumn, path, values)
   }
   const [inColumn, inRest] = partition(values, value => codecOf(field).accepts(value, field))
-  const rest = inRest.length > 0 ? contained(spec.rest, path, inRest) : undefined
+  const rest = inRest.length > 0 ? contained(restColumn, path, inRest) : undefined
   const encoded = inColumn.map(value => codecOf(field).encode(value))
   const single = encoded.length === 1
   return {
@@ -97,9 +99,9 @@ function conditionOf(spec: IndexSpec, name: string, values: Json[]): Condition {
   }
 }
 
-function contained(column: string, path: string[], values: Json[]): Condition {
+function contained(column: NamedColumn, path: string[], values: Json[]): Condition {
   const condition = (compare: Container['compare'], given: unknown[]): Condition =>
-    ({ shape: `@${column} ${compare}`, column: undefined, single: false, container: { column, compare }, values: given })
+    ({ shape: `@${column.name} ${compare}`, column: undefined, single: false, container: { column, compare }, values: given })
   if (values.length === 1) return condition('contains', [nest(path, values[0]!)])
   if (path.some(segment => /^-?\d+$/.test(segment))) return condition('contains any', [values.map(value => nest(path, value))])
   return condition('equals any', [path, values.map(value => JSON.stringify(value))])

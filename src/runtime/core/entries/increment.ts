@@ -1,8 +1,10 @@
+import type { NamedColumn } from '../shared/identifier'
+import { columnNamed } from '../shared/identifier'
 import type { Json, JsonObject } from '../shared/json'
 import { put } from '../shared/json'
 import { codecOf } from '../tables/columns'
 import type { Field } from '../tables/fields'
-import { fieldsOf, startsWith } from '../tables/fields'
+import { columnsOf, fieldsOf, startsWith } from '../tables/fields'
 import type { IndexSpec } from '../tables/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
@@ -16,25 +18,32 @@ import { sameAsInput } from '../sql/rows'
 /** Where a path leads: a number column, or a path inside a jsonb column. */
 interface Target {
   number: Field | undefined
-  column: string
+  column: NamedColumn
   path: string[]
+  /** The path of a column of objects: where the rest has a value, it is in the way. */
+  container: string[] | undefined
   /** Columns that hold something else at the path, above or below it: they have to be null. */
   blockers: Field[]
 }
 
 function targetOf(spec: IndexSpec, path: string[]): Target {
   const fields = fieldsOf(spec)
+  const { rest } = columnsOf(spec)
   const exact = fields.find(field => field.path.length === path.length && startsWith(path, field.path))
-  if (exact && codecOf(exact).counts) return { number: exact, column: spec.rest, path, blockers: [] }
-  const container = fields.find(field => codecOf(field).merges && path.length > field.path.length && startsWith(path, field.path))
-  if (container) return { number: undefined, column: container.column, path: path.slice(container.path.length), blockers: [] }
+  if (exact && codecOf(exact).counts) return { number: exact, column: rest, path, container: undefined, blockers: [] }
+  const holder = fields.find(field => codecOf(field).merges && path.length > field.path.length && startsWith(path, field.path))
+  if (holder) {
+    return {
+      number: undefined, column: { name: holder.column, sql: holder.sql }, path: path.slice(holder.path.length), container: holder.path, blockers: [],
+    }
+  }
   const blockers = fields.filter(field => startsWith(path, field.path) || startsWith(field.path, path))
-  return { number: undefined, column: spec.rest, path, blockers }
+  return { number: undefined, column: rest, path, container: undefined, blockers }
 }
 
 /** Paths of one shape have the same SQL. */
 const targetShape = ({ number, column, path, blockers }: Target): string =>
-  `${number?.name ?? column} ${path.length} ${blockers.map(field => field.column).join(',')}`
+  `${number?.name ?? column.name} ${path.length} ${blockers.map(field => field.column).join(',')}`
 
 export interface IncrementInput extends EntryInput {
   /** As the caller wrote it. */
@@ -55,14 +64,13 @@ export function incrementEntries(context: StatementContext, inputs: IncrementInp
   const target = targetOf(spec, path)
   return statementFor(context, `increment ${spec.table} ${targetShape(target)}`, inputs, () => {
     const keys = entryColumns<IncrementInput>(spec)
-    const pathOf = (input: IncrementInput) => targetOf(spec, input.path).path
     return {
       columns: [
         ...keys,
-        { name: 'by', cast: 'double precision', of: input => input.by },
-        { name: 'times', cast: 'bigint', of: input => input.times },
-        { name: 'path', cast: 'text[]', shared: true, of: pathOf },
-        { name: 'around', cast: 'jsonb', shared: true, of: input => JSON.stringify(objectsAround(pathOf(input))) },
+        { ...columnNamed('by'), cast: 'double precision', of: input => input.by },
+        { ...columnNamed('times'), cast: 'bigint', of: input => input.times },
+        ...pathColumns(spec, target),
+        { ...columnNamed('around'), cast: 'jsonb', shared: true, of: input => JSON.stringify(objectsAround(targetOf(spec, input.path).path)) },
       ],
       sql: rows => incrementSql(context, spec, target, rows, keys),
     }
@@ -76,22 +84,31 @@ export function readCountable(context: StatementContext, input: IncrementInput):
   return statementFor(context, `countable ${spec.table} ${targetShape(target)}`, [input], () => {
     const keys = entryColumns<IncrementInput>(spec)
     return {
-      columns: [...keys, { name: 'path', cast: 'text[]', of: each => targetOf(spec, each.path).path }],
+      columns: [...keys, ...pathColumns(spec, target)],
       sql: rows => `
-select ${countable(spec, target, rows.ref('path')).join('\n  and ')} as countable
+select ${countable(spec, target, rows).join('\n  and ')} as countable
 from ${context.names.table(spec.table)} t where ${sameAsInput(keys, rows, 't.')}`,
     }
   })
 }
 
+/** The path inside the column, and that of the column where it is one of objects. */
+function pathColumns(spec: IndexSpec, { container }: Target): InputColumn<IncrementInput>[] {
+  return [
+    { ...columnNamed('path'), cast: 'text[]', shared: true, of: input => targetOf(spec, input.path).path },
+    ...container ? [{ ...columnNamed('container'), cast: 'text[]', shared: true, of: () => container }] : [],
+  ]
+}
+
 /** What an entry has to be like to be incremented. */
-function countable(spec: IndexSpec, target: Target, path: string): string[] {
-  const column = `t."${target.column}"`
+function countable(spec: IndexSpec, target: Target, rows: InputRows<IncrementInput>): string[] {
+  const [column, path] = [`t.${target.column.sql}`, rows.ref('path')]
   return [
     `coalesce(pg_catalog.jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
     ...target.blockers.map(field => `t.${field.sql} is null`),
     ...throughObjects(column, path, target.path.length),
-    ...(target.column === spec.rest ? [] : [noneInRest(spec, target)]),
+    // It is no object, or it would be in the column.
+    ...target.container ? [`t.${columnsOf(spec).rest.sql} #> ${rows.ref('container')} is null`] : [],
   ]
 }
 
@@ -99,7 +116,8 @@ function incrementSql(
   context: StatementContext, spec: IndexSpec, target: Target, rows: InputRows<IncrementInput>, keys: InputColumn<IncrementInput>[],
 ): string {
   const [path, around, by] = [rows.ref('path'), rows.ref('around'), rows.ref('by')]
-  const column = `t."${target.column}"`
+  const { rest: { sql: rest } } = columnsOf(spec)
+  const column = `t.${target.column.sql}`
   const stored = `(${column} #>> ${path})::double precision`
   const next = target.number
     ? `(coalesce(${stored}, t.${target.number.sql}::double precision, 0) + ${by})`
@@ -114,12 +132,12 @@ function incrementSql(
     ? [
         `${target.number.sql} = case when ${fits} then (${next})::bigint end`,
         // Untouched, a large rest is not written again.
-        `"${target.column}" = case when not ${fits} then ${written}
+        `${target.column.sql} = case when not ${fits} then ${written}
     when ${column} #> ${path} is null then ${holder} else (${holder}) #- ${path} end`,
       ]
-    : [`"${target.column}" = ${written}`]
-  if (target.column !== spec.rest) assignments.push(`"${spec.rest}" = coalesce(t."${spec.rest}", '{}')`)
-  const conditions = [sameAsInput(keys, rows, 't.'), ...countable(spec, target, path)]
+    : [`${target.column.sql} = ${written}`]
+  if (target.container) assignments.push(`${rest} = coalesce(t.${rest}, '{}')`)
+  const conditions = [sameAsInput(keys, rows, 't.'), ...countable(spec, target, rows)]
   const result = target.number ? `coalesce(${stored}, t.${target.number.sql}::double precision)` : stored
   const table = context.names.table(spec.table)
   return `
@@ -137,12 +155,6 @@ returning ${rows.ord} as ord, ${result} as value`
 function throughObjects(column: string, path: string, length: number): string[] {
   return Array.from({ length: length - 1 }, (_, at) =>
     `coalesce(pg_catalog.jsonb_typeof(${column} #> (${path})[1:${at + 1}]), 'object') = 'object'`)
-}
-
-/** The rest has a value at the path of a column of objects only when it is no object: it is in the way. */
-function noneInRest(spec: IndexSpec, target: Target): string {
-  const field = fieldsOf(spec).find(each => each.column === target.column)!
-  return `t."${spec.rest}" #> '{${field.path.join(',')}}'::text[] is null`
 }
 
 /** `a.b.c` → `{"a":{"b":{}}}` */

@@ -1,6 +1,6 @@
-import { keyColumns } from '../tables/route'
 import type { Route } from '../tables/route'
 import type { IndexSpec } from '../tables/types'
+import { columnNamed } from '../shared/identifier'
 import type { Statement } from '../sql/statement'
 import { boundOf, bounded } from '../sql/bound'
 import type { StatementContext } from '../sql/template'
@@ -29,8 +29,8 @@ export function readEntries(context: StatementContext, inputs: EntriesInput[]): 
     return {
       columns: [
         ...keys,
-        { name: 'limit', cast: 'bigint', of: input => input.limit },
-        { name: 'offset', cast: 'bigint', of: input => input.offset },
+        { ...columnNamed('limit'), cast: 'bigint', of: input => input.limit },
+        { ...columnNamed('offset'), cast: 'bigint', of: input => input.offset },
       ],
       sql: rows => lookUp(rows, entriesSql(context, spec, [sameAsInput(keys, rows)], rows.ref('limit'), rows.ref('offset'), bound)),
     }
@@ -45,7 +45,7 @@ export function readMatchingEntries(
   const filters = conditionsSql(spec, conditions, values)
   return {
     ...compilerOf(context, conditions)(`read ${spec.table} ${conditions.map(condition => condition.shape).join(',')}`, () =>
-      entriesSql(context, spec, [keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()], limitAt, offsetAt)),
+      entriesSql(context, spec, [keyCondition(spec), ...filters()], limitAt, offsetAt)),
     values,
   }
 }
@@ -100,7 +100,7 @@ export function readPage(context: StatementContext, route: Route<IndexSpec>, ran
         ? ['score desc, seq', '<', '>']
         : ['score, seq desc', '>', '<']
       const part = (more: string[]) => `select ${selectList(spec)}, seq from ${table}
-where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...bounds, ...more, ...conditions()].join('\n  and ')}
+where ${[keyCondition(spec), ...bounds, ...more, ...conditions()].join('\n  and ')}
 order by ${onward} limit ${bound ?? limit}`
       const parts = cursor ? [[`score = ${cursor.score}`, `seq ${later} ${cursor.seq}`], [`score ${beyond} ${cursor.score}`]] : [[]]
       return `
@@ -152,7 +152,7 @@ export function countEntries(context: StatementContext, route: Route<IndexSpec>,
   return {
     ...compilerOf(context, conditions)(`count ${table} ${conditions.map(condition => condition.shape).join(',')}`, () => `
 select pg_catalog.count(*) as count from ${table}
-where ${[keyCondition(['tenant_id', ...keyColumns(spec)]), ...filters()].join('\n  and ')}`),
+where ${[keyCondition(spec), ...filters()].join('\n  and ')}`),
     values,
   }
 }

@@ -1,17 +1,17 @@
 import type { JsonObject } from '../shared/json'
 import { isObject } from '../shared/json'
 import type { Change, Patch } from '../tables/metadata'
-import { castOf, fieldsOf } from '../tables/fields'
+import { castOf, columnsOf, fieldsOf } from '../tables/fields'
 import type { Route } from '../tables/route'
-import { keyColumns } from '../tables/route'
 import type { IndexSpec } from '../tables/types'
-import { quoteIdentifier } from '../shared/identifier'
+import type { NamedColumn } from '../shared/identifier'
+import { columnNamed } from '../shared/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { statementFor } from '../sql/template'
 import { inputsLocked, lockOrder } from '../sql/locking'
 import type { InputColumn, InputRows } from '../sql/rows'
-import { lookUp, sameAsInput, selectColumns } from '../sql/rows'
+import { fieldColumns, fieldInput, lookUp, sameAsInput, selectColumns } from '../sql/rows'
 
 /** One entry: where its key leads, and its id. */
 export interface EntryInput {
@@ -33,18 +33,21 @@ export interface UpdateInput extends EntryInput {
 }
 
 export function indexKeys<I extends Pick<EntryInput, 'route'>>(spec: IndexSpec): InputColumn<I>[] {
-  return keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (input: I) => input.route.keys[at] }))
+  return columnsOf(spec).keys.map((column, at) => ({ ...column, cast: 'text', of: (input: I) => input.route.keys[at] }))
 }
 
 export function entryColumns<I extends EntryInput>(spec: IndexSpec): InputColumn<I>[] {
   return [
     ...indexKeys<I>(spec),
-    { name: spec.id, cast: 'text', of: input => input.id },
+    { ...columnsOf(spec).id, cast: 'text', of: input => input.id },
   ]
 }
 
 /** The columns an entry is decoded from. */
-export const listedColumns = (spec: IndexSpec): string[] => [spec.id, 'score', 'version', ...fieldsOf(spec).map(field => field.column), spec.rest]
+export function listedColumns(spec: IndexSpec): NamedColumn[] {
+  const { id, rest } = columnsOf(spec)
+  return [id, columnNamed('score'), columnNamed('version'), ...fieldColumns(fieldsOf(spec)), rest]
+}
 
 export const selectList = (spec: IndexSpec): string => selectColumns(spec, listedColumns(spec))
 
@@ -55,29 +58,26 @@ export const selectList = (spec: IndexSpec): string => selectColumns(spec, liste
 export function addEntries(context: StatementContext, inputs: AddInput[]): Statement {
   const { spec } = inputs[0]!.route
   return statementFor(context, `add ${spec.table}`, inputs, () => {
-    const fields = fieldsOf(spec)
-    const columns: InputColumn<AddInput>[] = [
-      ...entryColumns<AddInput>(spec),
-      { name: 'score', cast: 'double precision', of: input => input.score },
-      ...fields.map((field, at) => ({
-        name: field.column, cast: castOf(field.type), of: (input: AddInput) => input.columns[at] ?? null,
-      })),
-      { name: spec.rest, cast: 'jsonb', of: input => input.rest },
+    const entry = entryColumns<AddInput>(spec)
+    const content: InputColumn<AddInput>[] = [
+      { ...columnNamed('score'), cast: 'double precision', of: input => input.score },
+      ...fieldsOf(spec).map((field, at) => fieldInput(field, (input: AddInput) => input.columns[at] ?? null)),
+      { ...columnsOf(spec).rest, cast: 'jsonb', of: input => input.rest },
     ]
-    const keys = [...keyColumns(spec), spec.id].map(quoteIdentifier)
-    const replaced = ['score', ...fields.map(field => field.column), spec.rest]
-    const names = columns.map(column => `"${column.name}"`).join(', ')
+    const columns = [...entry, ...content]
+    const keys = entry.map(({ sql }) => sql)
+    const names = columns.map(({ sql }) => sql).join(', ')
     const seq = `pg_catalog.nextval(${context.names.literal('entries_seq')})`
     return {
       columns,
       sql: (rows) => {
-        const values = columns.map(({ name }) => `${rows.ref(name)} as "${name}"`).join(', ')
+        const values = columns.map(({ name, sql }) => `${rows.ref(name)} as ${sql}`).join(', ')
         return `
 insert into ${context.names.table(spec.table)} (tenant_id, ${names}, seq)
 select $1::text, ${names}, seq from (select ${values}, ${seq} as seq${rows.from}${rows.from && ' order by ord'}) as entry
 ${rows.from && lockOrder(keys)}
 on conflict (tenant_id, ${keys.join(', ')}) do update set
-  ${replaced.map(column => `"${column}" = excluded."${column}"`).join(', ')},
+  ${content.map(({ sql }) => `${sql} = excluded.${sql}`).join(', ')},
   version = 0, updated_at = pg_catalog.statement_timestamp()`
       },
     }
@@ -117,18 +117,19 @@ export function updateEntries(context: StatementContext, inputs: UpdateInput[]):
     const rest = restColumns[form]
     const expected: InputColumn<UpdateInput>[] = expectedVersion === undefined
       ? []
-      : [{ name: 'expected', cast: 'bigint', of: input => input.expectedVersion }]
-    const times: InputColumn<UpdateInput> = { name: 'times', cast: 'bigint', of: input => input.times }
+      : [{ ...columnNamed('expected'), cast: 'bigint', of: input => input.expectedVersion }]
+    const times: InputColumn<UpdateInput> = { ...columnNamed('times'), cast: 'bigint', of: input => input.times }
     return {
       columns: [...keys, ...changed.map(({ column }) => column), ...rest, times, ...expected],
       sql: (rows) => {
+        const { rest: { sql: written } } = columnsOf(spec)
         const [table, merge] = [context.names.table(spec.table), context.names.table('merge_patch')]
         const assignments = changed.map(({ field, action, column }) => action === 'merge'
           ? `${field.sql} = ${merge}(coalesce(t.${field.sql}, '{}'), ${rows.ref(column.name)})`
           : `${field.sql} = ${rows.ref(column.name)}`)
         return `
 update ${table} t set
-  ${assignments.map(assignment => `${assignment},\n  `).join('')}"${spec.rest}" = ${writtenRest(form, `t."${spec.rest}"`, merge, rows)},
+  ${assignments.map(assignment => `${assignment},\n  `).join('')}${written} = ${writtenRest(form, `t.${written}`, merge, rows)},
   version = t.version + ${rows.ref('times')}, updated_at = pg_catalog.statement_timestamp()${inputsLocked('from', table, keys, rows)}
 where ${sameAsInput(keys, rows, 't.')}${expected.length ? ` and t.version = ${rows.ref('expected')}` : ''}
 returning ${rows.ord} as ord`
@@ -142,7 +143,7 @@ function changedColumns(spec: IndexSpec, patch: Patch) {
     const { action } = patch.changes[at]!
     if (action === 'keep') return []
     const column: InputColumn<UpdateInput> = {
-      name: `c${at}`, cast: castOf(field.type), required: action === 'merge', of: input => changeValue(input.patch.changes[at]!),
+      ...columnNamed(`c${at}`), cast: castOf(field.type), required: action === 'merge', of: input => changeValue(input.patch.changes[at]!),
     }
     return [{ field, action, column }]
   })
@@ -150,10 +151,10 @@ function changedColumns(spec: IndexSpec, patch: Patch) {
 
 type RestForm = 'deep' | 'flat' | 'gone'
 
-const goneColumn: InputColumn<UpdateInput> = { name: 'gone', cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) }
+const goneColumn: InputColumn<UpdateInput> = { ...columnNamed('gone'), cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) }
 const restColumns: Record<RestForm, InputColumn<UpdateInput>[]> = {
-  deep: [{ name: 'patch', cast: 'jsonb', required: true, of: input => JSON.stringify(input.patch.rest) }],
-  flat: [goneColumn, { name: 'set', cast: 'jsonb', required: true, of: input => JSON.stringify(setMembers(input.patch.rest)) }],
+  deep: [{ ...columnNamed('patch'), cast: 'jsonb', required: true, of: input => JSON.stringify(input.patch.rest) }],
+  flat: [goneColumn, { ...columnNamed('set'), cast: 'jsonb', required: true, of: input => JSON.stringify(setMembers(input.patch.rest)) }],
   gone: [goneColumn],
 }
 

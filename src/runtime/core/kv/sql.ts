@@ -1,3 +1,4 @@
+import { columnNamed } from '../shared/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { statementFor } from '../sql/template'
@@ -20,7 +21,7 @@ export interface IncrementInput {
   by: number
 }
 
-const keyColumns: InputColumn<string>[] = [{ name: 'key', cast: 'text', of: key => key }]
+const keyColumns: InputColumn<string>[] = [{ ...columnNamed('key'), cast: 'text', of: key => key }]
 
 export function getValues(context: StatementContext, keys: string[]): Statement {
   return statementFor(context, 'kv get', keys, () => ({
@@ -32,9 +33,9 @@ where tenant_id = $1::text and key = ${rows.ref('key')} and ${LIVE} limit 1`),
 }
 
 const setColumns: InputColumn<SetInput>[] = [
-  { name: 'key', cast: 'text', of: input => input.key },
-  { name: 'value', cast: 'jsonb', required: true, of: input => input.json },
-  { name: 'ttl', cast: 'double precision', of: input => input.ttlSeconds },
+  { ...columnNamed('key'), cast: 'text', of: input => input.key },
+  { ...columnNamed('value'), cast: 'jsonb', required: true, of: input => input.json },
+  { ...columnNamed('ttl'), cast: 'double precision', of: input => input.ttlSeconds },
 ]
 
 export function setValues(context: StatementContext, inputs: SetInput[]): Statement {
@@ -62,8 +63,8 @@ where ${sameAsInput(keyColumns, rows, 'kv.')}`
 }
 
 const incrementColumns: InputColumn<IncrementInput>[] = [
-  { name: 'key', cast: 'text', of: input => input.key },
-  { name: 'by', cast: 'double precision', of: input => input.by },
+  { ...columnNamed('key'), cast: 'text', of: input => input.key },
+  { ...columnNamed('by'), cast: 'double precision', of: input => input.by },
 ]
 
 /** A number that is live is added to, a key that is absent or expired starts anew; anything else matches no row. */

@@ -122,7 +122,7 @@ const toSign = ({ subject }: Selection, { id, version, ts, ...keys }: Row): Sign
   ({ id: BigInt(id as string), subject: subjectOf(subject, keys), version: String(version), ts: String(ts) })
 
 const subjectOf = (parts: Selection['subject'], row: Row): string =>
-  parts.map(part => 'text' in part ? part.text : row[part.column] as string).join('')
+  parts.map(part => 'text' in part ? part.text : row[part.column.name] as string).join('')
 
 /** As a standby refuses a write: it may be promoted, and whoever follows the order goes on then. */
 function onStandby(): StoreError {

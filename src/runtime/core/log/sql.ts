@@ -1,7 +1,6 @@
 import type { Selection, SubjectPart } from '../tables/select'
 import { partitionsOf } from '../tables/select'
-import { fieldsOf } from '../tables/fields'
-import { keyColumns } from '../tables/route'
+import { columnsOf, fieldsOf } from '../tables/fields'
 import { likePattern } from '../shared/glob'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
@@ -43,7 +42,7 @@ export function readGlobal(context: StatementContext, { spec, subject, wanted }:
   }
   if (wanted) conditions.push(`(${subjectConditions(spec, subject, wanted, parameter).join(' or ')})`)
   const own = new Set(fieldsOf(spec).map(field => field.column))
-  const keys = keyColumns(spec).filter(column => !own.has(column)).map(column => `, "${column}"`).join('')
+  const keys = columnsOf(spec).keys.filter(({ name }) => !own.has(name)).map(({ sql }) => `, ${sql}`).join('')
   return {
     text: `
 select ${eventColumns(spec)}${keys}
@@ -59,7 +58,7 @@ limit ${parameter(range.limit)}::bigint`,
 export function readSigns(context: StatementContext, { spec, subject, wanted }: Selection, ids: string[], newest?: number): Statement {
   const values: unknown[] = []
   const parameter = (value: unknown) => `$${values.push(value)}`
-  const select = `select id, version, ts, ${keyColumns(spec).map(column => `"${column}"`).join(', ')}
+  const select = `select id, version, ts, ${columnsOf(spec).keys.map(({ sql }) => sql).join(', ')}
 from ${context.names.table(spec.table)}
 where tenant_id = ${parameter(context.tenant)}::text`
   const bounds = `${parameter(ids)}::bigint[]`
@@ -87,18 +86,18 @@ type Parameter = (value: unknown) => string
 function subjectConditions(
   spec: Selection['spec'], subject: SubjectPart[], { routes, globs }: NonNullable<Selection['wanted']>, parameter: Parameter,
 ): string[] {
-  const text = () => `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : `"${part.column}"`).join(' || ')})`
+  const text = () => `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : part.column.sql).join(' || ')})`
   const conditions: string[] = []
   if (routes.length > 0) {
     // Each key on its own, so that the planner may use indexes and leave out partitions; the whole subject decides.
-    const keys = keyColumns(spec).map((column, at) => `"${column}" = any(${parameter([...new Set(routes.map(route => route.keys[at]))])}::text[])`)
+    const keys = columnsOf(spec).keys.map(({ sql }, at) => `${sql} = any(${parameter([...new Set(routes.map(route => route.keys[at]))])}::text[])`)
     const subjects = parameter(routes.map(route => route.subject))
     conditions.push(`(${[...keys, `${text()} = any(${subjects}::text[])`].join(' and ')})`)
   }
   for (const glob of globs) {
     const like = `${text()} like ${parameter(likePattern(glob))}::text escape '\\'`
     const partitions = spec.partition ? partitionsOf(glob) : undefined
-    conditions.push(partitions ? `(${like} and (${partitionCondition(`"${spec.partition}"`, partitions, parameter)}))` : like)
+    conditions.push(partitions ? `(${like} and (${partitionCondition(columnsOf(spec).keys[0]!.sql, partitions, parameter)}))` : like)
   }
   return conditions
 }

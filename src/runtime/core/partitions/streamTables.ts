@@ -3,7 +3,7 @@ import { createBackoff } from '../shared/backoff'
 import { isStoreError, messageOf } from '../shared/errors'
 import type { Logger } from '../shared/types'
 import type { Names } from '../shared/identifier'
-import { quoteIdentifier } from '../shared/identifier'
+import { quoteIdentifier, quoteLiteral } from '../shared/identifier'
 import { unref } from '../shared/timer'
 import { LOCK_TIMEOUT_MS, listTables } from './subjectTables'
 import { storeLockKey } from '../shared/advisoryLock'
@@ -163,15 +163,14 @@ async function makeTable(session: Session, names: Names, subjectPrefix: string):
       values: [subjectPrefix],
     })
   }
-  // The subject prefix holds nothing but words and colons (subjectPrefixOf), so it is safe as a literal.
-  await session.script(`alter table ${parent} attach partition ${table} for values in ('${subjectPrefix}')`)
+  await session.script(`alter table ${parent} attach partition ${table} for values in (${quoteLiteral(subjectPrefix)})`)
   return true
 }
 
 /** `{prefix}_stream_{type}`, or with the whole subject prefix when another one has that type. */
 async function freeName(session: Queryable, names: Names, subjectPrefix: string): Promise<string | undefined> {
   const type = subjectPrefix.split(':').at(-1)!
-  for (const suffix of [type, subjectPrefix.replaceAll(':', '_')]) {
+  for (const suffix of [type, subjectPrefix.split(':').join('_')]) {
     const name = `${names.prefix}_stream_${suffix}`
     const { rows } = await session.query({
       text: `select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

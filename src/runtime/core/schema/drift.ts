@@ -3,7 +3,8 @@ import type { Queryable } from '../db/types'
 import { catalog as snapshot } from './catalog.gen'
 import type { Catalog, CatalogColumn, CatalogFunction, CatalogIndex, CatalogTable } from './catalog'
 import { readCatalog } from './catalog'
-import { renderMigration } from './render'
+import { plainName, renderMigration } from './render'
+import { quoteIdentifier } from '../shared/identifier'
 
 /**
  * Compares the database with what the migrations of this build make: tables, columns, keys, indexes, sequences and
@@ -27,7 +28,7 @@ const COMPARE = 'compare it with the SQL that `npx nvent-store sql` prints, and 
 
 /** The snapshot was taken with the placeholders themselves as names. */
 function fillIn(catalog: Catalog, names: SchemaNames): Catalog {
-  const plain = (text: string) => text.replaceAll('{prefix}', () => names.prefix)
+  const plain = (name: string) => plainName(name, names.prefix)
   return {
     tables: catalog.tables.map(table => ({ ...table, name: plain(table.name), partitionOf: table.partitionOf && plain(table.partitionOf) })),
     indexes: catalog.indexes.map(index => ({ ...index, name: plain(index.name), table: plain(index.table), definition: renderMigration(index.definition, names) })),
@@ -86,14 +87,14 @@ function indexFindings(expected: CatalogIndex, indexes: CatalogIndex[], tables: 
 // Keys are found by their table: PostgreSQL named them, and a renamed one works as well.
 function keyFindings(expected: CatalogIndex, indexes: CatalogIndex[]): DriftFinding[] {
   const actual = indexes.find(({ table, primary }) => primary && table === expected.table)
-  if (!actual) return [missing('key', expected.table, `find what holds the same key twice, then: alter table … add primary key ${expected.definition.replace(/^btree /, '')}`)]
+  if (!actual) return [missing('key', expected.table, `find what holds the same key twice, then: alter table … add primary key ${expected.definition.slice('btree '.length)}`)]
   return actual.definition === expected.definition ? [] : [different('key', expected.table, expected.definition, actual.definition, 'fail')]
 }
 
 const definitionOf = ({ unique, definition }: CatalogIndex): string => `${unique ? 'unique ' : ''}${definition}`
 
 function createIndex({ name, table, unique, definition }: CatalogIndex): string {
-  return `create ${unique ? 'unique ' : ''}index concurrently "${name}" on "${table}" using ${definition}`
+  return `create ${unique ? 'unique ' : ''}index concurrently ${quoteIdentifier(name)} on ${quoteIdentifier(table)} using ${definition}`
 }
 
 function functionFindings(expected: CatalogFunction, functions: CatalogFunction[]): DriftFinding[] {
@@ -118,7 +119,7 @@ function invalid({ name, table }: CatalogIndex): DriftFinding {
   return {
     object: 'index', name, problem: 'invalid', level: 'warn',
     message: `index ${name} of table ${table} is invalid: writes pay for it, and no read uses it`,
-    advice: `its build was cut off: reindex index concurrently "${name}", or drop it`,
+    advice: `its build was cut off: reindex index concurrently ${quoteIdentifier(name)}, or drop it`,
   }
 }
 

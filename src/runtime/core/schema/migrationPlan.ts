@@ -1,5 +1,5 @@
 import type { Queryable } from '../db/types'
-import { quoteIdentifier } from '../shared/identifier'
+import { quoteIdentifier, quoteLiteral } from '../shared/identifier'
 import { schemaToAdopt } from './adopt/move'
 import { adoptionPlan } from './adopt/adoptionPlan'
 import { renderMigration, versionTable } from './render'
@@ -52,7 +52,7 @@ function start(names: SchemaNames): string {
 
 function section(migration: Migration, names: SchemaNames, done: number): string {
   const { version, name, checksum, breaking = false } = migration
-  const row = [version, text(name), text(checksum), breaking, 'null'].join(', ')
+  const row = [version, quoteLiteral(name), quoteLiteral(checksum), breaking, 'null'].join(', ')
   return `-- migration ${version}: ${name}${breaking ? ' (breaking: older builds are refused afterwards)' : ''}
 ${body(migration, names, done)}
 insert into ${versionTable(names)} (version, description, checksum, breaking, step)
@@ -60,9 +60,10 @@ insert into ${versionTable(names)} (version, description, checksum, breaking, st
 }
 
 function body(migration: Migration, names: SchemaNames, done: number): string {
-  if (migration.transaction ?? true) return renderMigration(migration.up, names).trim().replace(/;?$/, ';')
+  if (migration.transaction ?? true) {
+    const sql = renderMigration(migration.up, names).trim()
+    return sql.endsWith(';') ? sql : `${sql};`
+  }
   const remarks = { plain: '', batched: '-- repeat until it changes no row, committing each time\n', outside: '-- outside of a transaction\n' }
   return statementsOf(migration, names).slice(done).map(({ text, kind }) => `${remarks[kind]}${text};`).join('\n')
 }
-
-const text = (value: string) => `'${value.replaceAll('\'', '\'\'')}'`

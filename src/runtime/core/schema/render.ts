@@ -32,6 +32,9 @@ export function renderMigration(sql: string, names: { schema: string, prefix: st
   })
 }
 
+/** Fills the prefix into a name of the catalog, which stands there without quotes. */
+export const plainName = (name: string, prefix: string): string => name.replaceAll('{prefix}', () => prefix)
+
 /** A dollar quote that no name can end. */
 function bodyQuote({ schema, prefix }: { schema: string, prefix: string }): string {
   let quote = '$nvent$'

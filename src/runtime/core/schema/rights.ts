@@ -3,6 +3,7 @@ import { failedWith } from '../db/errors'
 import { StoreError, isStoreError } from '../shared/errors'
 import { quoteIdentifier } from '../shared/identifier'
 import { catalog } from './catalog.gen'
+import { plainName } from './render'
 import type { SchemaNames } from './types'
 
 const INSUFFICIENT_PRIVILEGE = '42501'
@@ -94,7 +95,7 @@ async function placeRights(db: Queryable, { schema, prefix }: SchemaNames): Prom
  * its sequence.
  */
 async function lackingOn(db: Queryable, { schema, prefix }: SchemaNames): Promise<Lacking[]> {
-  const named = (names: string[]) => names.map(name => name.replaceAll('{prefix}', () => prefix))
+  const named = (names: string[]) => names.map(name => plainName(name, prefix))
   const { rows } = await db.query<Lacking>({
     text: `select kind, privileges, pg_catalog.array_agg(name order by name) as names, pg_catalog.array_agg(signature order by name) as signatures
       from (

@@ -1,8 +1,9 @@
 import type { Db, Queryable } from '../db/types'
 import { StoreError } from '../shared/errors'
 import { streamSpecs } from '../tables/builtin'
-import { placeOf, quoteIdentifier } from '../shared/identifier'
+import { placeOf, quoteIdentifier, quoteLiteral } from '../shared/identifier'
 import { catalog } from './catalog.gen'
+import { plainName } from './render'
 import { locked } from './migrationLock'
 import type { SchemaNames } from './types'
 
@@ -56,7 +57,7 @@ export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaN
   return behind.filter(({ sequence }, at) => behind.findIndex(each => each.sequence === sequence) === at).map((first) => {
     const own = columns.filter(({ sequence }) => sequence === first.sequence)
     const maxima = own.map(({ table, column }) => `(select pg_catalog.max(${quoteIdentifier(column)}) from ${tableOf(table)})`)
-    const name = `'${tableOf(first.sequence).replaceAll('\'', '\'\'')}'`
+    const name = quoteLiteral(tableOf(first.sequence))
     const { sequence, last, table, highest } = first
     return { sequence, last, table, highest, statement: `select pg_catalog.setval(${name}, greatest(${maxima.join(', ')}, pg_catalog.pg_sequence_last_value(${name}::regclass)))` }
   })
@@ -106,7 +107,7 @@ async function allColumns(db: Queryable, schema: string, prefix: string): Promis
       cross join lateral (select pg_catalog.has_table_privilege(t.oid, 'select'::text), pg_catalog.has_sequence_privilege(s.oid, 'select, usage'::text)) as seen("table", sequence)
       where n.nspname = $1::text and s.relname = any($2::text[])
       order by 1, 2`,
-    values: [schema, catalog.sequences.map(name => name.replaceAll('{prefix}', () => prefix))],
+    values: [schema, catalog.sequences.map(name => plainName(name, prefix))],
   })
   return rows
 }

@@ -1,4 +1,5 @@
 import { StoreError } from '../shared/errors'
+import { unquoteIdentifier } from '../shared/identifier'
 import { renderMigration } from './render'
 import type { Migration, SchemaNames } from './types'
 
@@ -23,7 +24,7 @@ const TOKEN = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$)
 const MARK = /^--\s*batched\s*$/
 const OUTSIDE = /^(?:vacuum|reindex)\b|\bconcurrently\b/i
 const CONCURRENT_INDEX = /^create\s+(?:unique\s+)?index\s+concurrently\s/i
-const INDEX_NAME = /^create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?"((?:[^"]|"")+)"\s/i
+const INDEX_NAME = /^create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?("(?:[^"]|"")+")\s/i
 
 /**
  * Takes the `up` part of a migration apart, names filled in.
@@ -38,7 +39,7 @@ export function statementsOf(migration: Migration, names: SchemaNames): Migratio
     if (!CONCURRENT_INDEX.test(text)) return { text, kind: 'outside' }
     const index = INDEX_NAME.exec(text)?.[1]
     if (index === undefined) throw unrepeatable(migration, text, 'give the index a name in quotes')
-    return { text, kind: 'outside', index: index.replaceAll('""', '"') }
+    return { text, kind: 'outside', index: unquoteIdentifier(index) }
   })
 }
 

@@ -3,7 +3,20 @@ export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** A text that is part of a statement's shape, as a literal. Values of callers travel as parameters instead. */
+/** The name in a quoted identifier, as the server's catalog has it. */
+export function unquoteIdentifier(quoted: string): string {
+  return quoted.slice(1, -1).replaceAll('""', '"')
+}
+
+/** A column under its name, which rows have it by, and as SQL has it: quoted once, where the column is described. */
+export interface NamedColumn {
+  name: string
+  sql: string
+}
+
+export const columnNamed = (name: string): NamedColumn => ({ name, sql: quoteIdentifier(name) })
+
+/** A text that is part of a statement's shape, as a literal. Values and paths of callers are parameters instead. */
 export function quoteLiteral(text: string): string {
   return `'${text.replaceAll('\'', '\'\'')}'`
 }

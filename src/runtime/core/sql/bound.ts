@@ -1,3 +1,5 @@
+import type { NamedColumn } from '../shared/identifier'
+
 /** The most rows a page may reach, in steps: few texts serve all pages. */
 const BOUNDS = [64, 256, 1_024, 4_096, 16_384, 65_536]
 
@@ -14,7 +16,7 @@ interface Page {
   /** `limit` and `offset`, of parameters or of columns. */
   page: string
   /** What of `select` is wanted. */
-  columns: string[]
+  columns: NamedColumn[]
 }
 
 /**
@@ -25,7 +27,7 @@ interface Page {
 export function bounded({ select, order, bound, page, columns }: Page): string {
   if (bound === undefined) return `${select}\norder by ${order}\n${page}`
   return `
-select ${columns.map(column => `"${column}"`).join(', ')} from (${select}
+select ${columns.map(({ sql }) => sql).join(', ')} from (${select}
 order by ${order}
 limit ${bound}) as first_rows
 order by ${order}

@@ -1,4 +1,5 @@
 import type { Names } from '../shared/identifier'
+import { quoteLiteral } from '../shared/identifier'
 import { digestOf } from '../shared/advisoryLock'
 import type { Statement } from './statement'
 import type { StatementContext } from './template'
@@ -31,11 +32,12 @@ export function orderKey({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>): 
  */
 export function enterOrder(context: StatementContext): string {
   const { lock, setting } = orderKey(context.names)
+  const held = quoteLiteral(setting)
   const enter = `pg_catalog.pg_advisory_xact_lock_shared(${lock}, ((last_value - (not is_called)::int) % ${ID_RANGE})::int)`
   return `(
     select last_value from ${context.names.table('events_id_seq')}
     where case when pg_catalog.pg_current_xact_id_if_assigned() is null then ${enter} is not null
-      else coalesce(pg_catalog.current_setting('${setting}', true), '') <> '' or pg_catalog.set_config('${setting}', 'held' || ${enter}::text, true) <> '' end
+      else coalesce(pg_catalog.current_setting(${held}, true), '') <> '' or pg_catalog.set_config(${held}, 'held' || ${enter}::text, true) <> '' end
   )`
 }
 
@@ -68,7 +70,7 @@ from (select last_value - (not is_called)::int as head from ${context.names.tabl
 export function notifyReaders(context: StatementContext): Statement {
   return {
     ...context.cache.compile('notify', () => `
-select pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify('${orderKey(context.names).channel}', '')`),
+select pg_catalog.set_config('synchronous_commit', 'off', true), pg_catalog.pg_notify(${quoteLiteral(orderKey(context.names).channel)}, '')`),
     values: [],
   }
 }

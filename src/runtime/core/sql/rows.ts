@@ -1,10 +1,11 @@
-import { castOf, fieldsOf } from '../tables/fields'
+import type { NamedColumn } from '../shared/identifier'
+import type { Field } from '../tables/fields'
+import { castOf, columnsOf, fieldsOf } from '../tables/fields'
 import type { TableSpec } from '../tables/types'
 import { arrayLiteral } from './array'
 
-/** One value of an input, and the type it is cast to. */
-export interface InputColumn<I> {
-  name: string
+/** One value of an input, under the name of a column, and the type it is cast to. */
+export interface InputColumn<I> extends NamedColumn {
   cast: string
   of(input: I): unknown
   /** The same for all inputs that share a statement. */
@@ -14,8 +15,7 @@ export interface InputColumn<I> {
 }
 
 /** Values of many inputs that depend on each other: one for each of them, or, `apart`, a list of its own. */
-export interface ListColumn<I> {
-  name: string
+export interface ListColumn<I> extends NamedColumn {
   cast: string
   list(inputs: readonly I[]): readonly unknown[]
   apart?: boolean
@@ -43,8 +43,8 @@ export function inputRows<I>(columns: Column<I>[], many: boolean): InputRows<I> 
 }
 
 /** The rows of a table that have the values of an input in columns of the same names. */
-export function sameAsInput<I>(columns: Column<I>[], rows: InputRows<I>, table = ''): string {
-  return [`${table}tenant_id = $1::text`, ...columns.map(({ name }) => `${table}"${name}" = ${rows.ref(name)}`)].join(' and ')
+export function sameAsInput<I>(columns: NamedColumn[], rows: Pick<InputRows<I>, 'ref'>, table = ''): string {
+  return [`${table}tenant_id = $1::text`, ...columns.map(({ name, sql }) => `${table}${sql} = ${rows.ref(name)}`)].join(' and ')
 }
 
 /**
@@ -71,18 +71,18 @@ function oneRow<I>(columns: Column<I>[]): InputRows<I> {
  */
 function manyRows<I>(columns: Column<I>[]): InputRows<I> {
   const parameters = columns.map((column, at) => `$${at + 2}::${column.cast}${isShared(column) || column.cast === 'jsonb' ? '' : '[]'}`)
-  const spread = columns.map((column, at) => ({ name: column.name, cast: column.cast, at })).filter(({ at }) => isSpread(columns[at]!))
+  const spread = columns.map(({ sql, cast }, at) => ({ sql, cast, at })).filter(({ at }) => isSpread(columns[at]!))
   const arrays = spread.filter(({ cast }) => cast !== 'jsonb')
   const documents = spread.filter(({ cast }) => cast === 'jsonb')
   const sources = [
     ...arrays.map(({ at }) => `pg_catalog.unnest(${parameters[at]})`),
     ...documents.map(({ at }) => `pg_catalog.jsonb_array_elements(${parameters[at]})`),
   ]
-  const names = [...arrays, ...documents].map(({ name }) => `"${name}"`)
+  const names = [...arrays, ...documents].map(({ sql }) => sql)
   const refs = new Map(columns.map((column, at) => {
-    const { name } = column
+    const { name, sql } = column
     if (!isSpread(column)) return [name, parameters[at]!]
-    return [name, column.cast === 'jsonb' && !isRequired(column) ? `nullif(i."${name}", 'null')` : `i."${name}"`]
+    return [name, column.cast === 'jsonb' && !isRequired(column) ? `nullif(i.${sql}, 'null')` : `i.${sql}`]
   }))
   const bind = columns.map(binding)
   return {
@@ -110,8 +110,15 @@ function jsonArray<I>(inputs: readonly I[], of: (input: I) => unknown): string {
   return `${text}]`
 }
 
+/** The column of a field, with its value of each input. */
+export const fieldInput = <I>({ column, sql, type }: Field, of: (input: I) => unknown): InputColumn<I> =>
+  ({ name: column, sql, cast: castOf(type), of })
+
+/** Columns of fields. */
+export const fieldColumns = (fields: Field[]): NamedColumn[] => fields.map(({ column, sql }) => ({ name: column, sql }))
+
 /** Columns in a select list. JSON goes as text: a driver that parses it can't tell the null of JSON from none. */
-export function selectColumns(spec: TableSpec, columns: string[], table = ''): string {
-  const json = new Set([spec.rest, ...fieldsOf(spec).filter(field => castOf(field.type) === 'jsonb').map(field => field.column)])
-  return columns.map(column => `${table}"${column}"${json.has(column) ? `::text as "${column}"` : ''}`).join(', ')
+export function selectColumns(spec: TableSpec, columns: NamedColumn[], table = ''): string {
+  const json = new Set([columnsOf(spec).rest.sql, ...fieldsOf(spec).filter(field => castOf(field.type) === 'jsonb').map(field => field.sql)])
+  return columns.map(({ sql }) => `${table}${sql}${json.has(sql) ? `::text as ${sql}` : ''}`).join(', ')
 }

@@ -1,4 +1,6 @@
 import type { Names } from '../shared/identifier'
+import { columnsOf } from '../tables/fields'
+import type { TableSpec } from '../tables/types'
 import type { Statement, StatementCache, Template } from './statement'
 import type { Column, InputRows } from './rows'
 import { inputRows } from './rows'
@@ -27,7 +29,7 @@ export function statementFor<I>(
   return { text, ...(name !== undefined && { name }), values: [tenant, ...values(inputs)] }
 }
 
-/** `a = $1 and b = $2`: the key columns, from parameter `first` on. */
-export function keyCondition(columns: string[], first = 1): string {
-  return columns.map((column, at) => `"${column}" = $${first + at}::text`).join(' and ')
+/** The rows of one subject or key: the tenant is the first parameter, and the values of its route follow. */
+export function keyCondition(spec: TableSpec): string {
+  return ['tenant_id = $1::text', ...columnsOf(spec).keys.map(({ sql }, at) => `${sql} = $${at + 2}::text`)].join(' and ')
 }

@@ -1,5 +1,8 @@
+import type { NamedColumn } from '../shared/identifier'
+import { columnNamed, quoteIdentifier } from '../shared/identifier'
 import type { ColumnCodec } from './columns'
 import { columnCodecs } from './columns'
+import { keyColumns } from './route'
 import type { ColumnType, FieldSpec, TableSpec } from './types'
 
 /** A field of a spec with its path taken apart. */
@@ -10,7 +13,7 @@ export interface Field extends FieldSpec {
   parents: string[]
   /** The last segment of the path. */
   leaf: string
-  /** A quoted name is safe in SQL; ours are plain words, `interval` among them. */
+  /** The column, quoted. */
   sql: string
   codec: ColumnCodec
 }
@@ -18,24 +21,39 @@ export interface Field extends FieldSpec {
 /** Where a member of a tree leads: to the field at that place, or further down. */
 export type FieldTree = Map<string, number | FieldTree>
 
-interface Known {
-  fields: Field[]
-  tree: FieldTree
+/** The columns of a spec that belong to no field, as statements name them. */
+export interface SpecColumns {
+  /** In the order in which a route gives their values. */
+  keys: NamedColumn[]
+  id: NamedColumn
+  rest: NamedColumn
 }
 
-const known = new WeakMap<TableSpec, Known>()
+interface CompiledSpec {
+  fields: Field[]
+  tree: FieldTree
+  columns: SpecColumns
+}
+
+const compiledSpecs = new WeakMap<TableSpec, CompiledSpec>()
 
 /** The fields of a spec in a fixed order: statements, parameters and decoding all follow it. */
-export const fieldsOf = (spec: TableSpec): Field[] => knownOf(spec).fields
+export const fieldsOf = (spec: TableSpec): Field[] => compiled(spec).fields
 
 /** The same fields, by the segments of their paths. */
-export const fieldTree = (spec: TableSpec): FieldTree => knownOf(spec).tree
+export const fieldTree = (spec: TableSpec): FieldTree => compiled(spec).tree
 
-function knownOf(spec: TableSpec): Known {
-  let found = known.get(spec)
+/** Everything else that a statement names. No builder quotes a name itself. */
+export const columnsOf = (spec: TableSpec): SpecColumns => compiled(spec).columns
+
+function compiled(spec: TableSpec): CompiledSpec {
+  let found = compiledSpecs.get(spec)
   if (!found) {
     const fields = readFields(spec)
-    known.set(spec, found = { fields, tree: growTree(fields) })
+    const columns = {
+      keys: keyColumns(spec).map(columnNamed), id: columnNamed(spec.kind === 'index' ? spec.id : 'id'), rest: columnNamed(spec.rest),
+    }
+    compiledSpecs.set(spec, found = { fields, tree: growTree(fields), columns })
   }
   return found
 }
@@ -47,7 +65,7 @@ function readFields(spec: TableSpec): Field[] {
     const around = path.slice(0, -1).join('.')
     const parents = objects.get(around) ?? path.slice(0, -1)
     objects.set(around, parents)
-    return { ...field, name, path, parents, leaf: path.at(-1)!, sql: `"${field.column}"`, codec: columnCodecs[field.type] }
+    return { ...field, name, path, parents, leaf: path.at(-1)!, sql: quoteIdentifier(field.column), codec: columnCodecs[field.type] }
   })
 }
 

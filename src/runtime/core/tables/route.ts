@@ -8,7 +8,7 @@ export interface Route<S extends TableSpec = TableSpec> {
 }
 
 // `{P}` stands for the prefix of all subjects; a name at the end is the column that takes the rest of the subject.
-const PATTERN = /^(\{P\})?([^{}]*)(?:\{(\w+)\})?$/
+const PATTERN = /^(\{P\})?([^{}]*)(?:\{([^{}]+)\})?$/
 
 interface Pattern {
   /** What a subject begins with, or all of it where nothing is captured. */

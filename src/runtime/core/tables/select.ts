@@ -1,10 +1,12 @@
+import type { NamedColumn } from '../shared/identifier'
 import { isGlob, literalStart } from '../shared/glob'
+import { columnsOf } from './fields'
 import type { Route } from './route'
 import { createRouter, patternOf, subjectPrefixOf } from './route'
 import type { StreamSpec } from './types'
 
 /** A subject, put together: text that is always the same, and columns. */
-export type SubjectPart = { text: string } | { column: string }
+export type SubjectPart = { text: string } | { column: NamedColumn }
 
 /** A table that holds events of wanted subjects. */
 export interface Selection {
@@ -51,7 +53,7 @@ export function partitionsOf(glob: string): { keys: string[], from?: string, to?
 /** `{P}:flow:run:{run_id}` → the text `nvent:flow:run:` and the column `run_id`. */
 function subjectParts(spec: StreamSpec, subjectPrefix: string): SubjectPart[] {
   const { start, capture } = patternOf(spec, subjectPrefix)
-  return [...start === '' ? [] : [{ text: start }], ...capture === undefined ? [] : [{ column: capture }]]
+  return [...start === '' ? [] : [{ text: start }], ...capture === undefined ? [] : [{ column: columnsOf(spec).keys.at(-1)! }]]
 }
 
 function mayHold([first]: SubjectPart[], glob: string): boolean {

@@ -8,7 +8,7 @@ export interface EventTable {
   spec: StreamSpec
   /** Quoted. */
   name: string
-  /** The key column of a subject within the table. */
+  /** The key column of a subject within the table, quoted. */
   key: string
   /** What stands before the key in a subject: `nvent:flow:run:`. Empty where the key is the whole subject. */
   before: string
@@ -71,7 +71,7 @@ select (select pg_catalog.count(*) from page where ${old})::integer as seen, (se
  * index on keys and versions, so the step costs what its subjects do, however many events lie between them.
  */
 export function takeBySubject(context: StatementContext, table: EventTable, step: SubjectStep): Statement {
-  const key = `"${table.key}"`
+  const { key } = table
   const next = (after: string) => `select ${key} from ${table.name}
     where tenant_id = $1::text and ${key} > ${after} and ${key} >= $3::text and ($4::text is null or ${key} < $4::text)
     order by ${key} limit 1`
@@ -110,7 +110,7 @@ select (select pg_catalog.count(*) from page)::integer as seen, (select pg_catal
 export function countMeant(
   context: StatementContext, table: EventTable, rule: Pick<SubjectStep, 'maxAgeMs' | 'maxCount' | 'pattern' | 'from' | 'to'>,
 ): Statement {
-  const key = `"${table.key}"`
+  const { key } = table
   return {
     text: `
 select pg_catalog.count(*)::double precision as events from (
@@ -128,7 +128,7 @@ function take(context: StatementContext, table: EventTable, action: Step['action
   delete from ${table.name} where ctid = any(array(select place from victim)) returning ${returning}
 )`
   if (action === 'drop') return gone('1')
-  return `${gone(`id, "${table.key}" as key, version, ts, type, ${recordOf(table.spec)} as record, event_id, dismissed`)},
+  return `${gone(`id, ${table.key} as key, version, ts, type, ${recordOf(table.spec)} as record, event_id, dismissed`)},
 kept as (
   insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed, cause)
   select $1::text, id, ${beforeKey}::text || key, version, ts, type, record, event_id, dismissed, 'retention' from gone

@@ -1,5 +1,6 @@
 import type { Queryable } from '../../db/types'
-import { keyColumns } from '../../tables/route'
+import { columnsOf } from '../../tables/fields'
+import { patternOf } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Names } from '../../shared/identifier'
 import { quoteIdentifier } from '../../shared/identifier'
@@ -28,8 +29,8 @@ export async function eventTables(db: Queryable, names: Names, specs: StreamSpec
   const found: Candidate[] = []
   for (const spec of specs) {
     // The key of an event table is the last capture: it takes the rest of the subject.
-    const key = keyColumns(spec).at(-1)!
-    const before = spec.subject.slice(0, spec.subject.lastIndexOf('{')).replace('{P}', () => subjectPrefix)
+    const { sql: key } = columnsOf(spec).keys.at(-1)!
+    const { start: before } = patternOf(spec, subjectPrefix)
     if (!spec.partition) {
       found.push({ start: before, table: { spec, key, before, name: names.table(spec.table) } })
       continue

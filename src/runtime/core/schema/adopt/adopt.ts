@@ -6,7 +6,7 @@ import type { SchemaNames } from '../types'
 import { FOREIGN, foreignTables, foreignVersion } from './foreign'
 import { adoptionProblems, helperFunction, helperOf, tableOf } from './adoptionPlan'
 import { adoptions } from './adoption.gen'
-import { placeOf } from '../../shared/identifier'
+import { placeOf, quoteLiteral } from '../../shared/identifier'
 
 const LOCK_TIMEOUT = '10s'
 const LOCK_NOT_AVAILABLE = '55P03'
@@ -55,7 +55,7 @@ export async function requireNoProblems(session: Session, names: SchemaNames, ve
 export async function lockTables(session: Session, names: SchemaNames): Promise<void> {
   const tables = Object.keys(foreignTables).map(table => tableOf(names, table))
   try {
-    await session.script(`set local lock_timeout = '${LOCK_TIMEOUT}'`)
+    await session.script(`set local lock_timeout = ${quoteLiteral(LOCK_TIMEOUT)}`)
     await session.script(`lock table ${tables.join(', ')} in access exclusive mode`)
     await session.script('set local lock_timeout to default')
   }

@@ -1,3 +1,4 @@
+import { columnNamed } from '../../shared/identifier'
 import type { Column } from '../../sql/rows'
 import type { HeadMode } from './expectation'
 import type { AppendInput } from './input'
@@ -21,11 +22,11 @@ const known = new WeakMap<readonly AppendInput[], Claims>()
 /** Subjects are counted here rather than in the statement: it would have to sort and group its rows for that. */
 export function claimColumns(mode: HeadMode): Column<AppendInput>[] {
   return [
-    { name: CLAIM.subject, cast: 'text', apart: true, list: inputs => claimsOf(inputs).subjects },
-    { name: CLAIM.events, cast: 'bigint', apart: true, list: inputs => claimsOf(inputs).events },
-    ...(mode === 'present' ? [{ name: CLAIM.expected, cast: 'bigint', apart: true, list: (inputs: readonly AppendInput[]) => claimsOf(inputs).expected }] : []),
-    { name: CLAIM.place, cast: 'int', list: inputs => claimsOf(inputs).places },
-    { name: CLAIM.later, cast: 'bigint', list: inputs => claimsOf(inputs).later },
+    { ...columnNamed(CLAIM.subject), cast: 'text', apart: true, list: inputs => claimsOf(inputs).subjects },
+    { ...columnNamed(CLAIM.events), cast: 'bigint', apart: true, list: inputs => claimsOf(inputs).events },
+    ...(mode === 'present' ? [{ ...columnNamed(CLAIM.expected), cast: 'bigint', apart: true, list: (inputs: readonly AppendInput[]) => claimsOf(inputs).expected }] : []),
+    { ...columnNamed(CLAIM.place), cast: 'int', list: inputs => claimsOf(inputs).places },
+    { ...columnNamed(CLAIM.later), cast: 'bigint', list: inputs => claimsOf(inputs).later },
   ]
 }
 

@@ -1,9 +1,10 @@
 import { valueFields } from '../../tables/event'
-import { castOf } from '../../tables/fields'
+import { columnsOf } from '../../tables/fields'
 import type { Route } from '../../tables/route'
-import { keyColumns } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
+import { columnNamed } from '../../shared/identifier'
 import type { Column, InputColumn } from '../../sql/rows'
+import { fieldInput } from '../../sql/rows'
 import { claimColumns } from './claims'
 import type { HeadMode } from './expectation'
 import type { AppendInput } from './input'
@@ -49,27 +50,27 @@ export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShap
 /** Each input by itself claims the head. */
 function inputClaim(mode: HeadMode): InputColumn<AppendInput>[] {
   return [
-    { name: 'in subject', cast: 'text', of: input => input.route.subject },
-    ...(mode === 'present' ? [{ name: 'in expected', cast: 'bigint', of: (input: AppendInput) => input.expectation.version ?? null }] : []),
+    { ...columnNamed('in subject'), cast: 'text', of: input => input.route.subject },
+    ...(mode === 'present' ? [{ ...columnNamed('in expected'), cast: 'bigint', of: (input: AppendInput) => input.expectation.version ?? null }] : []),
   ]
 }
 
 /** The key columns of a stream; the partition is one for all inputs of a statement. */
 export function streamKeys<I extends { route: Route<StreamSpec> }>(spec: StreamSpec): InputColumn<I>[] {
-  return keyColumns(spec).map((name, at) => ({
-    name, cast: 'text', of: (input: I) => input.route.keys[at], ...(name === spec.partition && { shared: true }),
+  return columnsOf(spec).keys.map((column, at) => ({
+    ...column, cast: 'text', of: (input: I) => input.route.keys[at], ...(column.name === spec.partition && { shared: true }),
   }))
 }
 
 function insertedColumns(spec: StreamSpec, absent: number[], ids: boolean, oneRest: boolean): InputColumn<AppendInput>[] {
   return [
     ...streamKeys(spec),
-    { name: 'type', cast: 'text', of: input => input.type },
+    { ...columnNamed('type'), cast: 'text', of: input => input.type },
     ...valueFields(spec)
-      .map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (input: AppendInput) => input.columns[at] }))
+      .map((field, at) => fieldInput(field, (input: AppendInput) => input.columns[at]))
       .filter((_, at) => !absent.includes(at)),
-    { name: spec.rest, cast: 'jsonb', of: input => input.rest, shared: oneRest },
-    ...(ids ? [{ name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }] : []),
+    { ...columnsOf(spec).rest, cast: 'jsonb', of: input => input.rest, shared: oneRest },
+    ...(ids ? [{ ...columnNamed('event_id'), cast: 'text', of: (input: AppendInput) => input.eventId }] : []),
   ]
 }
 

@@ -1,6 +1,5 @@
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
-import { keyCondition } from '../../sql/template'
 import { lockOrder } from '../../sql/locking'
 import { enterOrder } from '../../sql/order'
 import type { HeadMode } from './expectation'
@@ -86,7 +85,7 @@ delete from ${context.names.table('heads')} where tenant_id = $1::text and subje
 export function readHead(context: StatementContext, subject: string): Statement {
   return {
     ...context.cache.compile('read head', () => `
-select version from ${context.names.table('heads')} where ${keyCondition(['tenant_id', 'subject'])} and version > 0`),
+select version from ${context.names.table('heads')} where tenant_id = $1::text and subject = $2::text and version > 0`),
     values: [context.tenant, subject],
   }
 }

@@ -1,10 +1,11 @@
-import { keyColumns } from '../../tables/route'
+import { columnNamed } from '../../shared/identifier'
+import { columnsOf } from '../../tables/fields'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
 import { statementFor } from '../../sql/template'
 import type { InputColumn, InputRows } from '../../sql/rows'
-import { isShared } from '../../sql/rows'
+import { isShared, sameAsInput } from '../../sql/rows'
 import { isKnown } from '../lifecycle/archive'
 import { CLAIM, claimTable } from './claims'
 import type { AppendShape } from './columns'
@@ -75,7 +76,7 @@ ${mode === 'any' ? '' : `where ${version} is not null\n`}${returned(parts)}`
 /** Which events are new, and so how many a head has to give, only shows in the statement. */
 function manyOfIds(parts: Parts): string {
   const { context, mode, shape, rows: { ref, ord, from } } = parts
-  const own = shape.sent.filter(column => !isShared(column)).map(({ name }) => `${ref(name)} as "${name}"`)
+  const own = shape.sent.filter(column => !isShared(column)).map(({ name, sql }) => `${ref(name)} as ${sql}`)
   const expected = mode === 'present' ? ', pg_catalog.max("in expected")' : ''
   return `
 with input as materialized (
@@ -88,25 +89,25 @@ numbered as (
   from input join head on head.subject = input."in subject"
   order by ord
 )
-${insert(parts, 'version, last_ts', column => column.shared ? ref(column.name) : `"${column.name}"`)} from numbered
+${insert(parts, 'version, last_ts', column => column.shared ? ref(column.name) : column.sql)} from numbered
 ${returned(parts)}`
 }
 
 function insert({ context: { names }, spec, shape: { columns } }: Parts, head: string, select: (column: InputColumn<AppendInput>) => string): string {
-  return `insert into ${names.table(spec.table)} (tenant_id, id, version, ts, ${columns.map(column => `"${column.name}"`).join(', ')})
+  return `insert into ${names.table(spec.table)} (tenant_id, id, version, ts, ${columns.map(({ sql }) => sql).join(', ')})
 select $1::text, pg_catalog.nextval(${names.literal('events_id_seq')}), ${head}, ${columns.map(select).join(', ')}`
 }
 
 /** Which stream a row belongs to, and whether it has a table of its own, is only asked where some may have none. */
 function returned({ context: { names }, spec, mode }: Parts): string {
-  const key = mode === 'any' ? '' : `, "${keyColumns(spec).at(-1)}" as key`
+  const key = mode === 'any' ? '' : `, ${columnsOf(spec).keys.at(-1)!.sql} as key`
   const unplaced = spec.partition ? `, tableoid = ${names.literal(`${spec.table}_default`)}::regclass::oid as unplaced` : ''
   return `returning id::text, ts, version${key}${unplaced}`
 }
 
 /** No event of that id on that subject, in the log or archived, as far as this statement sees; the unique index knows the rest. */
 function isNew({ context: { names }, spec, rows }: Parts): string {
-  const same = [...keyColumns(spec), 'event_id'].map(name => `known."${name}" = ${rows.ref(name)}`).join(' and ')
-  return `not exists (select 1 from ${names.table(spec.table)} known where known.tenant_id = $1::text and ${same})
+  const same = sameAsInput([...columnsOf(spec).keys, columnNamed('event_id')], rows, 'known.')
+  return `not exists (select 1 from ${names.table(spec.table)} known where ${same})
   and not exists (select 1 from ${names.table('events_archive')} known where ${isKnown(rows, 'known.')})`
 }

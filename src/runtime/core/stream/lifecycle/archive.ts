@@ -1,15 +1,14 @@
 import { valueFields } from '../../tables/event'
-import { castOf, fieldsOf } from '../../tables/fields'
+import { columnsOf, fieldsOf } from '../../tables/fields'
 import type { Route } from '../../tables/route'
-import { keyColumns } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
-import { quoteLiteral } from '../../shared/identifier'
+import { columnNamed, quoteLiteral } from '../../shared/identifier'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
 import { keyCondition, statementFor } from '../../sql/template'
 import { allLocked, eventsLocked } from '../../sql/locking'
 import type { InputColumn, InputRows } from '../../sql/rows'
-import { inputRows } from '../../sql/rows'
+import { fieldInput, inputRows } from '../../sql/rows'
 import type { AppendInput } from '../append/input'
 import type { ReadInput, ReadRange } from '../read/sql'
 import { livePage, pageBound, pageColumns, rangeShape, readColumns, readPlanned } from '../read/sql'
@@ -56,7 +55,7 @@ export function archiveEvents(context: StatementContext, route: Route<StreamSpec
   const subject = `$${route.keys.length + 2}::text`
   return {
     ...compile(`archive ${table}`, () => {
-      const own = keyCondition(['tenant_id', ...keyColumns(spec)])
+      const own = keyCondition(spec)
       return `
 with gone as (
   delete from ${table} where ${own} and ${eventsLocked(table, own)}
@@ -71,12 +70,13 @@ select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed 
 
 /** Every field of an event beside id, time and type, as one object: what the columns hold, and the rest. */
 export function recordOf(spec: StreamSpec): string {
+  const { rest: { sql: rest } } = columnsOf(spec)
   const fields = fieldsOf(spec).map((field) => {
     // An array around the rest says that the event did not carry the field of the key column.
-    const present = field.type === 'key' ? `pg_catalog.jsonb_typeof("${spec.rest}") is distinct from 'array'` : `${field.sql} is not null`
+    const present = field.type === 'key' ? `pg_catalog.jsonb_typeof(${rest}) is distinct from 'array'` : `${field.sql} is not null`
     return `case when ${present} then pg_catalog.jsonb_build_object(${quoteLiteral(field.name)}, ${field.sql}) else '{}' end`
   })
-  return [...fields, `case pg_catalog.jsonb_typeof("${spec.rest}") when 'array' then "${spec.rest}" -> 0 when 'object' then "${spec.rest}" else '{}' end`].join('\n    || ')
+  return [...fields, `case pg_catalog.jsonb_typeof(${rest}) when 'array' then ${rest} -> 0 when 'object' then ${rest} else '{}' end`].join('\n    || ')
 }
 
 // Ids and times grow with versions, so the order is the same for all of them.
@@ -102,11 +102,11 @@ export function readBoth(context: StatementContext, input: ReadInput): Statement
     sql: rows => `
 select live.*, null as record from (${livePage(context, input, bound, rows)}) as live
 union all
-select ${pageColumns(spec).map(column => isArchived(column) ? column : 'null').join(', ')}, record from (${archivedPage(context, input, rows)}) as archived`,
+select ${pageColumns(spec).map(({ name }) => isArchived(name) ? name : 'null').join(', ')}, record from (${archivedPage(context, input, rows)}) as archived`,
   }), readPlanned(input))
 }
 
-const SUBJECT: InputColumn<{ route: Route<StreamSpec> }> = { name: 'in subject', cast: 'text', of: ({ route }) => route.subject }
+const SUBJECT: InputColumn<{ route: Route<StreamSpec> }> = { ...columnNamed('in subject'), cast: 'text', of: ({ route }) => route.subject }
 
 function archivedPage(context: StatementContext, { range }: ReadInput, rows: InputRows<ReadInput>): string {
   const conditions = Object.entries(archivedBounds)
@@ -123,7 +123,7 @@ const isArchived = (column: string) => ['id', 'ts', 'version', 'type'].includes(
 /** The archived events that have the ids of the inputs; `ord` says to which input a row belongs. */
 export function readArchivedIds(context: StatementContext, inputs: AppendInput[]): Statement {
   return statementFor(context, 'known archive', inputs, () => {
-    const columns = [SUBJECT, { name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }]
+    const columns = [SUBJECT, { ...columnNamed('event_id'), cast: 'text', of: (input: AppendInput) => input.eventId }]
     return {
       columns,
       sql: (rows) => {
@@ -164,16 +164,16 @@ export function putBack(context: StatementContext, events: ReturnedEvent[]): Sta
   const { spec } = events[0]!.route
   const table = context.names.table(spec.table)
   const columns = [
-    ...keyColumns(spec).map((name, at) => ({ name, cast: 'text', of: (event: ReturnedEvent) => event.route.keys[at] })),
-    ...['id', 'version', 'ts'].map(name => ({ name, cast: 'bigint', of: (event: ReturnedEvent) => event.stored[name] })),
-    { name: 'type', cast: 'text', of: (event: ReturnedEvent) => event.type },
-    { name: 'event_id', cast: 'text', of: (event: ReturnedEvent) => event.stored.event_id },
-    { name: 'dismissed', cast: 'jsonb', of: (event: ReturnedEvent) => event.stored.dismissed },
-    ...valueFields(spec).map((field, at) => ({ name: field.column, cast: castOf(field.type), of: (event: ReturnedEvent) => event.columns[at] })),
-    { name: spec.rest, cast: 'jsonb', of: (event: ReturnedEvent) => event.rest },
+    ...columnsOf(spec).keys.map((column, at) => ({ ...column, cast: 'text', of: (event: ReturnedEvent) => event.route.keys[at] })),
+    ...['id', 'version', 'ts'].map(name => ({ ...columnNamed(name), cast: 'bigint', of: (event: ReturnedEvent) => event.stored[name] })),
+    { ...columnNamed('type'), cast: 'text', of: (event: ReturnedEvent) => event.type },
+    { ...columnNamed('event_id'), cast: 'text', of: (event: ReturnedEvent) => event.stored.event_id },
+    { ...columnNamed('dismissed'), cast: 'jsonb', of: (event: ReturnedEvent) => event.stored.dismissed },
+    ...valueFields(spec).map((field, at) => fieldInput(field, (event: ReturnedEvent) => event.columns[at])),
+    { ...columnsOf(spec).rest, cast: 'jsonb', of: (event: ReturnedEvent) => event.rest },
   ]
   const rows = inputRows<ReturnedEvent>(columns, true)
-  const names = columns.map(({ name }) => `"${name}"`).join(', ')
+  const names = columns.map(({ sql }) => sql).join(', ')
   return {
     ...context.cache.compile(`put back ${table}`, () => `
 insert into ${table} (tenant_id, ${names})

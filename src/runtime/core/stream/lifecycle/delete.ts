@@ -1,5 +1,4 @@
 import type { Route } from '../../tables/route'
-import { keyColumns } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
@@ -20,7 +19,7 @@ export function deleteEvents(context: StatementContext, route: Route<StreamSpec>
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
   return {
     ...compile(`delete events ${table}`, () => {
-      const own = keyCondition(['tenant_id', ...keyColumns(route.spec)])
+      const own = keyCondition(route.spec)
       return `
 delete from ${table} where ${own} and ${eventsLocked(table, own)}`
     }),

@@ -1,5 +1,4 @@
 import type { Route } from '../../tables/route'
-import { keyColumns } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
@@ -33,7 +32,7 @@ export function readDismissed(context: StatementContext, route: Route<StreamSpec
   return {
     ...context.cache.unprepared(`dismissed ${table}`, () => `
 select ${eventColumns(route.spec)}, dismissed::text as dismissed from ${table}
-where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])} and dismissed is not null
+where ${keyCondition(route.spec)} and dismissed is not null
 order by version`),
     values: [context.tenant, ...route.keys],
   }
@@ -43,10 +42,9 @@ order by version`),
 export function truncateEvents(context: StatementContext, route: Route<StreamSpec>, version: number): Statement {
   const table = context.names.table(route.spec.table)
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
-  const keys = ['tenant_id', ...keyColumns(route.spec)]
   return {
     ...compile(`truncate ${table}`, () => {
-      const first = `${keyCondition(keys)} and version < $${keys.length + 1}::bigint`
+      const first = `${keyCondition(route.spec)} and version < $${route.keys.length + 2}::bigint`
       return `
 delete from ${table} where ${first} and ${eventsLocked(table, first)}`
     }),

@@ -1,5 +1,5 @@
+import { columnNamed } from '../../shared/identifier'
 import type { Route } from '../../tables/route'
-import { keyColumns } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
@@ -16,7 +16,7 @@ const HEAD = 'version, last_ts, pg_catalog.floor(extract(epoch from archived_at)
 export function readByEventIds(context: StatementContext, inputs: AppendInput[]): Statement {
   const { spec } = inputs[0]!.route
   const table = context.names.table(spec.table)
-  const columns = [...streamKeys(spec), { name: 'event_id', cast: 'text', of: (input: AppendInput) => input.eventId }]
+  const columns = [...streamKeys(spec), { ...columnNamed('event_id'), cast: 'text', of: (input: AppendInput) => input.eventId }]
   const rows = inputRows<AppendInput>(columns, inputs.length > 1)
   const compile = spec.partition ? context.cache.unprepared : context.cache.compile
   const same = sameAsInput(columns, rows, 't.')
@@ -37,7 +37,7 @@ export function readCurrent(context: StatementContext, route: Route<StreamSpec>)
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile
   return {
     ...compile(`current ${table}`, () => `
-select ${HEAD}, (select id from ${table} where ${keyCondition(['tenant_id', ...keyColumns(route.spec)])} order by version desc limit 1) as position
+select ${HEAD}, (select id from ${table} where ${keyCondition(route.spec)} order by version desc limit 1) as position
 from ${context.names.table('heads')} where tenant_id = $1::text and subject = $${route.keys.length + 2}::text and version > 0`),
     values: [context.tenant, ...route.keys, route.subject],
   }

@@ -1,5 +1,7 @@
+import type { NamedColumn } from '../../shared/identifier'
+import { columnNamed } from '../../shared/identifier'
 import { valueFields } from '../../tables/event'
-import { fieldsOf } from '../../tables/fields'
+import { columnsOf, fieldsOf } from '../../tables/fields'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
@@ -7,7 +9,7 @@ import { boundOf, bounded } from '../../sql/bound'
 import type { StatementContext } from '../../sql/template'
 import { statementFor } from '../../sql/template'
 import type { InputColumn, InputRows } from '../../sql/rows'
-import { lookUp, sameAsInput, selectColumns } from '../../sql/rows'
+import { fieldColumns, lookUp, sameAsInput, selectColumns } from '../../sql/rows'
 import { streamKeys } from '../append/columns'
 
 export interface ReadRange {
@@ -94,7 +96,7 @@ export const readPlanned = ({ route: { spec }, range }: ReadInput) => spec.parti
 export function readColumns(spec: StreamSpec, range: ReadRange): InputColumn<ReadInput>[] {
   return [
     ...streamKeys<ReadInput>(spec),
-    ...givenBounds(range).map(({ name, cast, shared = false }) => ({ name, cast, shared, of: ({ range }: ReadInput) => range[name] })),
+    ...givenBounds(range).map(({ name, cast, shared = false }) => ({ ...columnNamed(name), cast, shared, of: ({ range }: ReadInput) => range[name] })),
   ]
 }
 
@@ -117,14 +119,16 @@ where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}`,
   })
 }
 
+const STORE_COLUMNS = ['id', 'ts', 'version', 'type'].map(columnNamed)
+
 /** What `decodeEvent` reads. */
 export function eventColumns(spec: StreamSpec, table = ''): string {
-  return selectColumns(spec, ['id', 'ts', 'version', 'type', ...fieldsOf(spec).map(field => field.column), spec.rest], table)
+  return selectColumns(spec, [...STORE_COLUMNS, ...fieldColumns(fieldsOf(spec)), columnsOf(spec).rest], table)
 }
 
 /** What `decodeCells` reads, in its order. */
-export function pageColumns(spec: StreamSpec): string[] {
-  return ['id', 'ts', 'version', 'type', ...valueFields(spec).map(field => field.column), spec.rest]
+export function pageColumns(spec: StreamSpec): NamedColumn[] {
+  return [...STORE_COLUMNS, ...fieldColumns(valueFields(spec)), columnsOf(spec).rest]
 }
 
 /** A position is an id; one of another subject (or of none) stands for the last event before it. */
