@@ -4,7 +4,8 @@ import type { Row } from '../../src/runtime/core/db/types'
 import type { JsonObject } from '../../src/runtime/core/shared/json'
 import { indexSpecs } from '../../src/runtime/core/tables/builtin'
 import { fieldsOf } from '../../src/runtime/core/tables/fields'
-import { decodeMetadata, readMetadata, splitMetadata, splitPatch } from '../../src/runtime/core/tables/metadata'
+import { canComposePatches, composePatches } from '../../src/runtime/core/entries/foldPatches'
+import { decodeMetadata, patchShape, readMetadata, splitMetadata, splitPatch } from '../../src/runtime/core/tables/metadata'
 import type { IndexSpec } from '../../src/runtime/core/tables/types'
 
 const specOf = (table: string) => indexSpecs.find(spec => spec.table === table)!
@@ -22,6 +23,11 @@ function rowOf(spec: IndexSpec, columns: unknown[], rest: string | null): Row {
 /** The columns that are filled, by name. */
 function filled(spec: IndexSpec, columns: unknown[]): Row {
   return Object.fromEntries(fieldsOf(spec).map(({ column }, at) => [column, columns[at]]).filter(([, value]) => value !== null)) as Row
+}
+
+function frozen<T>(tree: T): T {
+  if (typeof tree === 'object' && tree !== null) Object.values(tree).forEach(frozen)
+  return Object.freeze(tree)
 }
 
 const names = fc.constantFrom('status', 'startedAt', 'stepCount', 'emittedEvents', 'stats', 'total', 'totalFires', 'displayName', 'webhook', 'enabled', '__proto__', 'toString', '')
@@ -126,5 +132,50 @@ describe('a patch', () => {
     const { changes, rest } = splitPatch(flows, readMetadata('patch', { 'stats.total': 1, 'stats.x': 2, 'displayName': null, 'lastRunAt': 'soon' }))
     expect(changes.map(({ action }) => action)).toEqual(['assign', 'keep', 'keep', 'assign', 'assign', 'keep', 'keep', 'keep', 'keep', 'keep'])
     expect(rest).toEqual({ stats: { total: null, x: 2 }, displayName: null, lastRunAt: 'soon' })
+  })
+
+  it('is left as it was given, whatever its parts become', () => {
+    fc.assert(fc.property(fc.constantFrom(...indexSpecs), values, (spec, given) => {
+      const tree = readMetadata('patch', given)
+      const before = structuredClone(tree)
+      const first = splitPatch(spec, frozen(tree))
+      expect(tree).toStrictEqual(before)
+      expect(splitPatch(spec, tree)).toStrictEqual(first)
+    }), { numRuns: 500 })
+  })
+
+  it('clears the columns below what is no object', () => {
+    const { changes, rest } = splitPatch(flows, frozen({ stats: 5 }))
+    expect(changes.map(({ action }) => action)).toEqual(['keep', 'keep', 'keep', 'keep', 'assign', 'assign', 'assign', 'assign', 'assign', 'assign'])
+    expect(rest).toEqual({ stats: 5 })
+    expect(splitPatch(flows, frozen({ stats: null })).rest).toEqual({ stats: null })
+  })
+
+  it.each<[string, JsonObject, string, string[]]>([
+    ['nothing', {}, 'gone', []],
+    ['columns', { displayName: 'a', flowVersion: 1 }, 'gone', ['displayName', 'flowVersion']],
+    ['members that go', { b: null, a: null }, 'gone', ['a', 'b']],
+    ['members that come and go', { b: null, a: 1 }, 'flat', ['b']],
+    ['members that only come', { a: [{}] }, 'flat', []],
+    ['an object', { a: { b: 1 }, c: null }, 'deep', ['c']],
+    ['columns inside of an object', { stats: { total: 1 } }, 'deep', []],
+  ])('has a shape that says how the rest is changed: %s', (_what, given, form, gone) => {
+    expect(splitPatch(flows, frozen(given)).shape).toMatchObject({ rest: form, gone })
+  })
+
+  it.each<[JsonObject, JsonObject]>([
+    [{}, {}],
+    [{ displayName: 'a' }, { displayName: 'b' }],
+    [{ a: null, b: 1 }, { a: null, c: [1] }],
+    [{ a: { b: 1 } }, { a: { b: null }, c: 2 }],
+    [{ a: { b: 1 }, c: { d: 1 } }, { a: 1, c: { d: null } }],
+    [{ a: null, stats: { total: 1 } }, { b: 1, stats: { total: 2 } }],
+  ])('keeps its shape when one of its group is put behind it: %j, %j', (one, other) => {
+    const [first, second] = [splitPatch(flows, frozen(one)), splitPatch(flows, frozen(other))]
+    expect(second.shape.group).toBe(first.shape.group)
+    expect(canComposePatches(first, second)).toBe(true)
+    const { changes, rest, shape } = composePatches(first, second)
+    const { key, group, rest: form } = patchShape(changes, rest)
+    expect(shape).toMatchObject({ key, group, rest: form })
   })
 })

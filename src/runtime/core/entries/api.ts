@@ -8,7 +8,7 @@ import { pathOf } from '../tables/fields'
 import { readMetadata, splitMetadata, splitPatch } from '../tables/metadata'
 import type { Condition } from './filter'
 import { readFilter } from './filter'
-import { deleteEntry, getEntries, patchGroup } from './sql'
+import { deleteEntry, getEntries } from './sql'
 import type { EntryInput } from './sql'
 import type { EntriesInput } from './page'
 import { countAllEntries, countEntries, readMatchingEntries, readPage } from './page'
@@ -50,7 +50,7 @@ export function createIndexApi(scope: IndexScope): IndexApi {
     const patch = splitPatch(route.spec, readMetadata('patch', given))
     const { expectedVersion } = checkOptions('options', options, INDEX_UPDATE_OPTIONS)
     if (expectedVersion !== undefined) checkCount('options.expectedVersion', expectedVersion)
-    const kind = `${route.spec.table} ${patchGroup(patch)} ${expectedVersion}`
+    const kind = `${route.spec.table} ${patch.shape.group} ${expectedVersion}`
     return () => scope.send(operations.update, callOf(kind, { route, id, patch, times: 1, expectedVersion }, PATCH_BYTES))
   }
 

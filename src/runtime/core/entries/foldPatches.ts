@@ -23,7 +23,7 @@ export function compose(first: JsonObject, second: JsonObject): JsonObject {
   return composed
 }
 
-/** The same for patches of one shape that are split already. */
+/** The same for patches of one group that are split already. */
 export function canComposePatches(first: Patch, second: Patch): boolean {
   return canCompose(first.rest, second.rest) && first.changes.every((change, at) => {
     const next = second.changes[at]!
@@ -31,10 +31,12 @@ export function canComposePatches(first: Patch, second: Patch): boolean {
   })
 }
 
+/** Both are of one group, and so is what they come to. */
 export function composePatches(first: Patch, second: Patch): Patch {
   return {
     changes: first.changes.map((change, at) => composeChange(change, second.changes[at]!)),
     rest: compose(first.rest, second.rest),
+    shape: first.shape,
   }
 }
 

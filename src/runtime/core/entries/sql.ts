@@ -1,6 +1,5 @@
 import type { JsonObject } from '../shared/json'
-import { isObject } from '../shared/json'
-import type { Change, Patch } from '../tables/metadata'
+import type { Change, Patch, RestForm } from '../tables/metadata'
 import { castOf, columnsOf, fieldsOf } from '../tables/fields'
 import type { Route } from '../tables/route'
 import type { IndexSpec } from '../tables/types'
@@ -106,14 +105,14 @@ export function deleteEntry(context: StatementContext, input: EntryInput): State
 
 /**
  * Merges patches in one statement: columns are assigned or merged, the rest gets what no column takes. Inputs that
- * share a statement have one `shape`.
+ * share a statement are of one group.
  */
 export function updateEntries(context: StatementContext, inputs: UpdateInput[]): Statement {
   const [{ route: { spec }, patch, expectedVersion }] = inputs as [UpdateInput]
-  return statementFor(context, `update ${spec.table} ${patchShape(patch)} ${expectedVersion !== undefined}`, inputs, () => {
+  return statementFor(context, `update ${spec.table} ${patch.shape.key} ${expectedVersion !== undefined}`, inputs, () => {
     const keys = entryColumns<UpdateInput>(spec)
     const changed = changedColumns(spec, patch)
-    const form = restForm(patch.rest)
+    const { rest: form } = patch.shape
     const rest = restColumns[form]
     const expected: InputColumn<UpdateInput>[] = expectedVersion === undefined
       ? []
@@ -149,15 +148,14 @@ function changedColumns(spec: IndexSpec, patch: Patch) {
   })
 }
 
-type RestForm = 'deep' | 'flat' | 'gone'
-
-const goneColumn: InputColumn<UpdateInput> = { ...columnNamed('gone'), cast: 'text[]', shared: true, of: input => goneNames(input.patch.rest) }
+const goneColumn: InputColumn<UpdateInput> = { ...columnNamed('gone'), cast: 'text[]', shared: true, of: input => input.patch.shape.gone }
 const restColumns: Record<RestForm, InputColumn<UpdateInput>[]> = {
   deep: [{ ...columnNamed('patch'), cast: 'jsonb', required: true, of: input => JSON.stringify(input.patch.rest) }],
   flat: [goneColumn, { ...columnNamed('set'), cast: 'jsonb', required: true, of: input => JSON.stringify(setMembers(input.patch.rest)) }],
   gone: [goneColumn],
 }
 
+/** A flat patch needs no function: names go, members come. Most only let names go that are not there. */
 function writtenRest(form: RestForm, column: string, merge: string, rows: InputRows<UpdateInput>): string {
   if (form === 'deep') return `${merge}(coalesce(${column}, '{}'), ${rows.ref('patch')})`
   const gone = rows.ref('gone')
@@ -165,24 +163,6 @@ function writtenRest(form: RestForm, column: string, merge: string, rows: InputR
   // Untouched, a large rest is not written again.
   return `case when ${column} ?| ${gone} then ${column} - ${gone} else coalesce(${column}, '{}') end`
 }
-
-function patchShape({ changes, rest }: Patch): string {
-  return `${changes.map(change => change.action[0]).join('')} ${restForm(rest)}`
-}
-
-/** Patches of one group can share a statement: one shape, and the same names deleted from the rest. */
-export function patchGroup(patch: Patch): string {
-  return restForm(patch.rest) === 'deep' ? patchShape(patch) : `${patchShape(patch)} ${goneNames(patch.rest).sort().join('\0')}`
-}
-
-/** A flat patch needs no function: names go, members come. Most only let names go that are not there. */
-function restForm(patch: JsonObject): RestForm {
-  const values = Object.values(patch)
-  if (values.some(isObject)) return 'deep'
-  return values.every(value => value === null) ? 'gone' : 'flat'
-}
-
-const goneNames = (patch: JsonObject) => Object.keys(patch).filter(name => patch[name] === null)
 
 function setMembers(patch: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null))

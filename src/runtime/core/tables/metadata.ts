@@ -13,10 +13,25 @@ export type Change
     | { action: 'assign', value: unknown }
     | { action: 'merge', value: JsonObject }
 
+/** How a patch changes the rest: merged into it, its members put there or deleted, or nothing but deleted. */
+export type RestForm = 'deep' | 'flat' | 'gone'
+
+/** What decides the statement of a patch: worked out once, when the patch is split. */
+export interface PatchShape {
+  /** Patches of one key have the same SQL. */
+  key: string
+  /** Patches of one group can share a statement: they delete the same members, too. */
+  group: string
+  rest: RestForm
+  /** The members of the rest that are deleted, in order. A deep patch says so itself. */
+  gone: string[]
+}
+
 /** A merge patch, split for its table. */
 export interface Patch {
   changes: Change[]
   rest: JsonObject
+  shape: PatchShape
 }
 
 const KEEP: Change = { action: 'keep' }
@@ -86,26 +101,53 @@ function takeColumns(fields: Field[], branch: FieldTree, tree: JsonObject, colum
  * field that a column takes over is deleted, so that no older value shines through.
  */
 export function splitPatch(spec: IndexSpec, tree: JsonObject): Patch {
-  const changes = fieldsOf(spec).map(field => changeOf(field, tree))
-  return { changes, rest: tree }
+  const fields = fieldsOf(spec)
+  const changes: Change[] = fields.map(() => KEEP)
+  const rest = takeChanges(fields, fieldTree(spec), tree, changes)
+  return { changes, rest, shape: patchShape(changes, rest) }
 }
 
-function changeOf(field: Field, tree: JsonObject): Change {
-  let parent = tree
-  for (const segment of field.parents) {
-    const next = member(parent, segment)
-    if (next === undefined) return KEEP
-    if (!isObject(next)) return CLEAR
-    parent = next
+/** Fills the changes from a tree, and gives back the patch for the rest. */
+function takeChanges(fields: Field[], branch: FieldTree, tree: JsonObject, changes: Change[]): JsonObject {
+  const rest: JsonObject = {}
+  for (const name of Object.keys(tree)) {
+    let value: Json = tree[name]!
+    const next = branch.get(name)
+    if (typeof next === 'number') {
+      const field = fields[next]!
+      changes[next] = changeOf(field, value)
+      if (changes[next] !== CLEAR && !field.codec.keepsOriginal?.(value)) value = null
+    }
+    else if (next) {
+      if (isObject(value)) value = takeChanges(fields, next, value, changes)
+      else clear(next, changes)
+    }
+    put(rest, name, value)
   }
-  const { leaf, codec } = field
-  const value = member(parent, leaf)
-  if (value === undefined) return KEEP
+  return rest
+}
+
+function changeOf(field: Field, value: Json): Change {
+  const { codec } = field
   if (value === null || !codec.accepts(value, field)) return CLEAR
-  if (!codec.keepsOriginal?.(value)) parent[leaf] = null
-  return codec.merges
-    ? { action: 'merge', value: value as JsonObject }
-    : { action: 'assign', value: codec.encode(value) }
+  return codec.merges ? { action: 'merge', value: value as JsonObject } : { action: 'assign', value: codec.encode(value) }
+}
+
+/** Something else than an object takes the place of all fields below it. */
+function clear(branch: FieldTree, changes: Change[]): void {
+  for (const next of branch.values()) {
+    if (typeof next === 'number') changes[next] = CLEAR
+    else clear(next, changes)
+  }
+}
+
+export function patchShape(changes: Change[], rest: JsonObject): PatchShape {
+  const names = Object.keys(rest)
+  const gone = names.filter(name => rest[name] === null).sort()
+  let form: RestForm = gone.length === names.length ? 'gone' : 'flat'
+  if (names.some(name => isObject(rest[name]))) form = 'deep'
+  const key = `${changes.map(({ action }) => action[0]).join('')} ${form}`
+  return { key, group: form === 'deep' ? key : `${key} ${gone.join('\0')}`, rest: form, gone }
 }
 
 /** The metadata of a row; undefined for an entry that was added without. What the rest holds wins. */
