@@ -1,8 +1,13 @@
+import { once } from 'node:events'
 import { cp } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
 import { describe, expect, it } from 'vitest'
-import { freshDatabase, hasServer } from '../setup/database'
+import { embeddedBinaries } from '../setup/binaries'
+import { freshDatabase, hasServer, onFileEnd } from '../setup/database'
+import { startServer } from '../setup/postgres'
 import { fixture, outside, startOutput, until, SETUP_LIMIT } from './support'
 import type { App, AppOptions } from './support'
 
@@ -16,10 +21,12 @@ interface Order {
 describe('the output of `nuxt build`, copied out of the repository', async () => {
   await setup({ rootDir: fixture('basic'), server: false, build: true, setupTimeout: SETUP_LIMIT })
 
+  const output = () => useTestContext().nuxt!.options.nitro.output!.dir!
+
   async function start(env: AppOptions['env']): Promise<App> {
-    const output = join(await outside('output'), '.output')
-    await cp(useTestContext().nuxt!.options.nitro.output!.dir!, output, { recursive: true, verbatimSymlinks: true })
-    return startOutput(output, { env })
+    const copy = join(await outside('output'), '.output')
+    await cp(output(), copy, { recursive: true, verbatimSymlinks: true })
+    return startOutput(copy, { env })
   }
 
   async function placesOrders(app: App): Promise<void> {
@@ -102,5 +109,49 @@ describe('the output of `nuxt build`, copied out of the repository', async () =>
     expect(answers).toMatchObject([{ code: expect.any(String) as string }, { statusCode: 500 }])
     expect(app.logs()).toContain('DATABASE_URL has a port that is not a whole number from 1 to 65535')
     expect(JSON.stringify(answers) + app.logs()).not.toContain('s3cret')
+  })
+
+  it('whose database is down says so once, answers calls with the reason, and works as soon as the database is there', async () => {
+    const server = await startServer(await embeddedBinaries())
+    onFileEnd(() => server.stop('immediate'))
+    await server.halt()
+    const app = await startOutput(output(), {
+      env: { DATABASE_URL: server.url, NUXT_NVENT_STORE_POSTGRES_CONNECT_TIMEOUT: '300' },
+    })
+    expect(await app.post('/api/count')).toMatchObject({ code: 'CONNECTION', message: expect.stringContaining('can\'t be reached') as string })
+    await until(app.logs, logs => logs.includes('not started'))
+
+    await server.start()
+    expect(await until(() => app.post('/api/count'), answer => 'count' in answer)).toEqual({ count: 1, same: true })
+    await until(app.logs, logs => logs.includes('recovered'))
+
+    // And down again, under a store that was ready.
+    await server.halt('immediate')
+    expect(await app.post('/api/count')).toMatchObject({ code: expect.stringMatching(/CONNECTION|TIMEOUT/) as string })
+    await server.start()
+    expect(await until(() => app.post('/api/count'), answer => 'count' in answer)).toEqual({ count: 2, same: true })
+
+    expect(app.logs().match(/not started/g)).toHaveLength(1)
+    expect(app.logs()).not.toMatch(/unhandled/i)
+    expect(app.logs()).not.toContain(new URL(server.url).password)
+    expect(await app.stop()).toBe(0)
+  })
+
+  it('ends when it is asked to while it connects to a host that never answers, and answers the requests that wait', async () => {
+    const silence = createServer(socket => socket.on('error', () => socket.destroy())).listen(0, '127.0.0.1')
+    onFileEnd(async () => void silence.close())
+    await once(silence, 'listening')
+    const app = await startOutput(output(), {
+      env: {
+        DATABASE_URL: `postgres://u:p@127.0.0.1:${(silence.address() as AddressInfo).port}/d`,
+        // Nothing else ends it, or the call.
+        NITRO_SHUTDOWN_TIMEOUT: '3600000', NUXT_NVENT_STORE_POSTGRES_CONNECT_TIMEOUT: '3600000',
+      },
+    })
+    const answer = app.post('/api/count', {}, 3_600_000)
+    await until(app.logs, logs => logs.includes('not ready yet'))
+    expect(await app.stop()).toBe(0)
+    expect(await answer).toMatchObject({ code: 'CLOSED' })
+    expect(app.logs()).not.toContain('not started')
   })
 })
