@@ -1,8 +1,11 @@
 import { defineCommand } from 'citty'
-import { findKey, listKeys } from '../runtime/core/admin/inspect'
-import { storeCommand, withDatabase } from './command'
+import type { KvApi, KvList } from '../runtime/core/kv/types'
+import { writeTextCursor } from '../runtime/core/sql/cursor'
+import { storeCommand, withStore } from './command'
 import { EXIT, wholeNumber } from './usage'
 import { visible } from './visible'
+
+const PAGE = 1_000
 
 const get = storeCommand({
   name: 'get',
@@ -11,14 +14,14 @@ const get = storeCommand({
   args: {
     key: { type: 'positional', required: true, description: 'The key' },
   },
-  run: ({ args, output, settings }) => withDatabase(settings, async (db) => {
-    const found = await findKey(db, settings.names, args.key)
+  run: ({ args, output, settings }) => withStore(settings, async ({ kv }) => {
+    const found = await findKey(kv, args.key)
     if (!found) {
       output.log.error(`there is no key ${JSON.stringify(args.key)}`)
       return EXIT.error
     }
-    const value: unknown = JSON.parse(found.value)
-    output.result({ ...found, value }, [JSON.stringify(value, null, 2)])
+    const value: unknown = await kv.get(args.key)
+    output.result({ key: found.key, value, expiresAt: found.expiresAt }, [JSON.stringify(value, null, 2)])
     return EXIT.done
   }),
 })
@@ -34,15 +37,30 @@ const list = storeCommand({
   },
   run: ({ args, output, settings }) => {
     const limit = wholeNumber('--limit', args.limit, 1)
-    return withDatabase(settings, async (db) => {
-      const keys = await listKeys(db, settings.names, { glob: args.glob, after: args.after, limit })
-      output.result(
-        keys.map(({ value, ...key }) => ({ ...key, value: JSON.parse(value) as unknown })),
-        keys.map(({ key, value, expiresAt }) => `${visible(key)}\t${value}${expiresAt === null ? '' : `\tuntil ${expiresAt}`}`),
-      )
+    return withStore(settings, async ({ kv }) => {
+      const { keys } = await kv.list({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
+      const values = await kv.getMany<unknown>(keys.map(({ key }) => key))
+      const found = keys.map((each, at) => ({ key: each.key, value: values[at], expiresAt: isoTime(each) }))
+      output.result(found, found.map(({ key, value, expiresAt }) =>
+        `${visible(key)}\t${JSON.stringify(value)}${expiresAt === null ? '' : `\tuntil ${expiresAt}`}`))
     })
   },
 })
+
+type Listed = KvList['keys'][number]
+
+/** A stored null is told from a key that is not there. As a glob, a key matches itself, and maybe others before it. */
+async function findKey(kv: KvApi, key: string): Promise<{ key: string, expiresAt: string | null } | undefined> {
+  for (let cursor: string | null = null; ;) {
+    const page: KvList = await kv.list({ glob: key, cursor, limit: PAGE })
+    const found = page.keys.find(each => each.key === key)
+    if (found) return { key, expiresAt: isoTime(found) }
+    if (page.cursor === null) return undefined
+    cursor = page.cursor
+  }
+}
+
+const isoTime = ({ expiresAt }: Listed): string | null => expiresAt === undefined ? null : new Date(expiresAt).toISOString()
 
 export const kvCommand = defineCommand({
   meta: { name: 'kv', description: 'Look at keys and values' },

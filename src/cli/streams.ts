@@ -1,6 +1,7 @@
-import { listSubjects, streamTableSizes } from '../runtime/core/admin/inspect'
+import { streamTableSizes } from '../runtime/core/admin/streamTableSizes'
 import { listTables } from '../runtime/core/partitions/subjectTables'
-import { storeCommand, withDatabase } from './command'
+import { storeCommand, withDatabase, withStore } from './command'
+import { writeTextCursor } from '../runtime/core/sql/cursor'
 import { columns } from './output'
 import { wholeNumber } from './usage'
 import { visible } from './visible'
@@ -17,15 +18,16 @@ export const streamsCommand = storeCommand({
   },
   run: ({ args, output, settings }) => {
     const limit = wholeNumber('--limit', args.limit, 1)
-    return withDatabase(settings, async (db) => {
-      if (args.tables) {
-        const prefixes = new Map((await listTables(db, settings.names)).map(({ tableName, subjectPrefix }) => [tableName, subjectPrefix]))
-        const tables = (await streamTableSizes(db, settings.names)).map(table => ({ ...table, subjectPrefix: prefixes.get(table.tableName) ?? null }))
-        return output.result(tables, columns(tables.map(({ tableName, subjectPrefix, rows, bytes }) => [
-          tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, `${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
-        ])))
-      }
-      const subjects = await listSubjects(db, settings.names, { glob: args.glob, after: args.after, limit })
+    if (args.tables) return withDatabase(settings, async (db) => {
+      const prefixes = new Map((await listTables(db, settings.names)).map(({ tableName, subjectPrefix }) => [tableName, subjectPrefix]))
+      const tables = (await streamTableSizes(db, settings.names)).map(table => ({ ...table, subjectPrefix: prefixes.get(table.tableName) ?? null }))
+      output.result(tables, columns(tables.map(({ tableName, subjectPrefix, rows, bytes }) => [
+        tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, `${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
+      ])))
+    })
+    return withStore(settings, async ({ stream }) => {
+      const { streams } = await stream.list({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
+      const subjects = streams.map(({ subject, version, lastTs }) => ({ subject, version, lastTs }))
       output.result(subjects, columns(subjects.map(({ subject, version, lastTs }) => [visible(subject), `version ${version}`, new Date(lastTs).toISOString()])))
     })
   },

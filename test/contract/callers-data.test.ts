@@ -29,6 +29,7 @@ const calls: Record<string, (store: Store) => Made> = {
   'index.read': ({ index }) => made(['nvent:flow:runs:f', { filter: { status: ['given'] }, limit: 1 }], args => index.read(...args as Parameters<typeof index.read>)),
   'kv.set': ({ kv }) => made(['k1', given()], args => kv.set(...args as Parameters<typeof kv.set>)),
   'kv.setMany': ({ kv }) => made([[{ key: 'k2', value: given() }]], args => kv.setMany(...args as Parameters<typeof kv.setMany>)),
+  'kv.list': ({ kv }) => made([{ glob: 'k0', limit: 1 }], args => kv.list(...args as Parameters<typeof kv.list>)),
   'kv.getMany': ({ kv }) => made([['k0']], args => kv.getMany(...args as Parameters<typeof kv.getMany>)),
 }
 

@@ -121,7 +121,7 @@ describe.each(servers)('transactions of other libraries on $name', ({ server }) 
     return [
       await stream.read(`orders:${name}`), await stream.read(`nvent:flow:run:${name}`), await stream.current(`orders:${name}`), await stream.list({ glob: `*${name}` }),
       await index.get('nvent:flows', name), await index.readPage('nvent:flows', { filter: { displayName: 'true' }, limit: 1 }), await index.count('nvent:flows', { 'stats.total': 3 }),
-      await kv.getMany([`${name}:null`, `${name}:text`, `${name}:list`, `${name}:count`]), await kv.clear(`${name}:none*`),
+      await kv.getMany([`${name}:null`, `${name}:text`, `${name}:list`, `${name}:count`]), await kv.list({ glob: `${name}:*` }), await kv.clear(`${name}:none*`),
     ]
   }
 

@@ -158,6 +158,7 @@ describe.each([
       'index read': () => store.index.read('i'),
       'kv': () => store.kv.set('k', 1),
       'kv get': () => store.kv.get('k'),
+      'kv list': () => store.kv.list(),
       'kv clear': () => store.kv.clear('*'),
       'transaction': () => store.transaction(async () => {}),
       'ready': () => store.ready(),

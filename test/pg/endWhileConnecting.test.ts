@@ -32,6 +32,7 @@ const connectionTo = (host: string) => ({ host: '127.0.0.1', port: ports[host]!,
 const CALLS: Record<string, (store: Store) => Promise<unknown>> = {
   'ready': store => store.ready(),
   'kv.set': store => store.kv.set('a', 1),
+  'kv.list': store => store.kv.list(),
   'kv.clear': store => store.kv.clear('a*'),
   'stream.append': store => store.stream.append('a', { type: 'x' }),
   'stream.delete': store => store.stream.delete('a'),

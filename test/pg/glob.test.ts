@@ -45,6 +45,7 @@ describe('globs', () => {
     await store.stream.append(`${subject}b`, { type: 'x' })
     await expect.poll(() => seen).toEqual([`${subject}b`])
     await store.kv.setMany(Array.from({ length: 200 }, (_, at) => ({ key: `${at}${'a'.repeat(1000)}`, value: at })))
+    expect(await store.kv.list({ glob: hard })).toEqual({ keys: [], cursor: null })
     expect(await store.kv.clear(hard)).toBe(0)
     expect((await store.stream.list({ glob: `s:${hard}` })).streams).toHaveLength(1)
   })
@@ -54,6 +55,7 @@ describe('globs', () => {
     const glob = `${'x'.repeat(1024)}*`
     const refused = { code: 'INVALID_VALUE', message: expect.stringContaining('at most 1024') as string }
     await expect(store.kv.clear(glob)).rejects.toMatchObject(refused)
+    await expect(store.kv.list({ glob })).rejects.toMatchObject(refused)
     await expect(store.stream.list({ glob })).rejects.toMatchObject(refused)
     await expect(store.stream.subscribe(glob, () => {})).rejects.toMatchObject(refused)
     await expect(store.stream.readAll({ subjects: [glob] })[Symbol.asyncIterator]().next()).rejects.toMatchObject(refused)

@@ -16,7 +16,7 @@ export type {
 export type {
   FilterValue, IndexApi, IndexEntry, IndexFilter, IndexPage, IndexPageOptions, IndexReadOptions, IndexUpdateOptions, Metadata,
 } from './entries/types'
-export type { KvApi, KvEntry } from './kv/types'
+export type { KvApi, KvEntry, KvList, KvListOptions } from './kv/types'
 export type { GlobalEvent, LogOperations, Mark, ReadAllOptions, StreamSubscription, SubscribeOptions } from './log/types'
 export { eventCodec } from './typed/codec'
 export type {

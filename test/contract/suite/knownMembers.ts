@@ -6,7 +6,7 @@ import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '..
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../../../src/runtime/core/stream/append/types'
 import { ITERATE_OPTIONS, REASON, STREAM_LIST_OPTIONS, STREAM_READ_OPTIONS } from '../../../src/runtime/core/stream/types'
 import { READ_ALL_OPTIONS, SUBSCRIBE_OPTIONS } from '../../../src/runtime/core/log/types'
-import { KV_ENTRY } from '../../../src/runtime/core/kv/types'
+import { KV_ENTRY, KV_LIST_OPTIONS } from '../../../src/runtime/core/kv/types'
 import { TRANSACTION_OPTIONS } from '../../../src/runtime/core/transaction/types'
 import { TYPED_STREAM_OPTIONS, VERSIONED_SCHEMA } from '../../../src/runtime/core/typed/types'
 import { collect, expectRefused, failureOf, unique, wrong } from './context'
@@ -79,6 +79,7 @@ const calls: Record<string, Taken[]> = {
   'kv.set': [],
   'kv.getMany': [],
   'kv.setMany': [{ argument: 'entries.0', known: KV_ENTRY, right: { key: 'known', value: 1 }, run: (store, entry) => store.kv.setMany([entry]) }],
+  'kv.list': options(KV_LIST_OPTIONS, (store, given) => store.kv.list(given)),
   'kv.delete': [],
   'kv.clear': [],
   'kv.increment': [],

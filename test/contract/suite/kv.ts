@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { KvApi, KvListOptions } from '../../../src/runtime/core/kv/types'
 import { expectRefused, failureOf, unique, wrong } from './context'
 import type { Use } from './context'
 
@@ -170,6 +171,71 @@ export function kvSuite(use: Use): void {
       await kv.set(`${start}c`, 1, 100)
       expect(await kv.clear(`${start}*`)).toBe(2)
       expect(await sql(`select key from ${table('kv')} where starts_with(key, $1)`, [start])).toStrictEqual([])
+    })
+  })
+
+  describe('kv.list', () => {
+    const list = async (kv: KvApi, options: KvListOptions) => (await kv.list(options)).keys.map(({ key }) => key)
+
+    it('gives the keys in order, byte by byte, page by page', async () => {
+      const { kv } = use().store
+      const start = `${unique('list')}:`
+      const sorted = ['!', 'A', 'B', '_', 'a', 'a:1', 'a:10', 'a:2', 'b', 'é', '日本', '\uFFFD', '😀'].map(key => start + key)
+      for (const key of sorted.toReversed()) await kv.set(key, 1)
+      expect(await kv.list({ glob: `${start}*` })).toStrictEqual({ keys: sorted.map(key => ({ key })), cursor: null })
+      const pages: string[][] = []
+      for (let cursor: string | null | undefined; cursor !== null;) {
+        const page = await kv.list({ glob: `${start}*`, limit: 5, cursor })
+        pages.push(page.keys.map(({ key }) => key))
+        cursor = page.cursor
+      }
+      expect(pages).toStrictEqual([sorted.slice(0, 5), sorted.slice(5, 10), sorted.slice(10)])
+      expect((await kv.list({ limit: 1 })).keys).toHaveLength(1)
+      expect(await kv.list({ limit: 0 })).toStrictEqual({ keys: [], cursor: null })
+    })
+
+    it.each(globs)('%j gives what it matches and nothing else', async (glob, matches) => {
+      const { kv } = use().store
+      const start = `${unique()}:`
+      for (const key of keys) await kv.set(start + key, key)
+      const found = await list(kv, { glob: start + glob, limit: 1_000 })
+      expect(found.toSorted()).toStrictEqual(keys.filter(matches).map(key => start + key).toSorted())
+    })
+
+    it('goes on behind a key that has gone meanwhile', async () => {
+      const { kv } = use().store
+      const start = unique()
+      for (const key of ['a', 'b', 'c']) await kv.set(start + key, 1)
+      const { cursor } = await kv.list({ glob: `${start}?`, limit: 2 })
+      await kv.delete(`${start}b`)
+      expect(await list(kv, { glob: `${start}?`, cursor })).toStrictEqual([`${start}c`])
+    })
+
+    it('leaves out what has expired, and says when the others do', async () => {
+      const { kv } = use().store
+      const start = unique()
+      await kv.set(`${start}a`, 1, 0)
+      await kv.set(`${start}b`, null)
+      const before = Date.now()
+      await kv.set(`${start}c`, 1, 3600)
+      expect(await kv.list({ glob: `${start}*` })).toStrictEqual({
+        keys: [{ key: `${start}b` }, { key: `${start}c`, expiresAt: expect.any(Number) as number }], cursor: null,
+      })
+      const [, expiring] = (await kv.list({ glob: `${start}*` })).keys
+      // The clocks of the database and of this process are not the same.
+      expect(Math.abs(expiring!.expiresAt! - before - 3_600_000)).toBeLessThan(600_000)
+    })
+
+    it('sees what its transaction has written', async () => {
+      const { store } = use()
+      const start = unique()
+      await store.transaction(async (tx) => {
+        await tx.kv.set(`${start}a`, 1)
+        expect(await list(tx.kv, { glob: `${start}*` })).toStrictEqual([`${start}a`])
+        expect(await list(store.with(tx).kv, { glob: `${start}*` })).toStrictEqual([`${start}a`])
+        await tx.kv.clear(`${start}*`)
+        expect(await list(tx.kv, { glob: `${start}*` })).toStrictEqual([])
+      })
     })
   })
 

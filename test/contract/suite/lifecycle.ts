@@ -36,6 +36,7 @@ const calls: [name: string, call: (store: Store) => Promise<unknown>][] = [
   ['kv.get', store => store.kv.get('a')],
   ['kv.set', store => store.kv.set('a', 1)],
   ['kv.delete', store => store.kv.delete('a')],
+  ['kv.list', store => store.kv.list()],
   ['kv.clear', store => store.kv.clear('a')],
   ['kv.increment', store => store.kv.increment('a')],
 ]

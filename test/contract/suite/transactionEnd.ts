@@ -95,7 +95,7 @@ export function transactionEndSuite(use: Use): void {
           for await (const _ of kept.stream.iterate(name));
         },
         () => kept.index.add(name, 'a', 1), () => kept.index.updateWithRetry(name, 'a', {}), () => kept.index.increment(`${P}:flows`, 'a', 'n'),
-        () => kept.index.read(name), () => kept.kv.set(name, 2), () => kept.kv.setMany([{ key: name, value: 2 }]), () => kept.kv.clear('*'),
+        () => kept.index.read(name), () => kept.kv.set(name, 2), () => kept.kv.setMany([{ key: name, value: 2 }]), () => kept.kv.clear('*'), () => kept.kv.list(),
         () => kept.query('select 1'), () => store.with(kept).kv.set(name, 2), async () => typed(kept).append(name, wrong({ type: 'a' })),
       ]
       for (const call of calls) expect(await failureOf(call)).toMatchObject(ended)

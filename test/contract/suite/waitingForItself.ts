@@ -10,6 +10,7 @@ const CALLS: Record<string, (on: Calls) => Promise<unknown>> = {
   'query': on => on.query('select 1'),
   'kv.get': on => on.kv.get('a'),
   'kv.set': on => on.kv.set('a', 1),
+  'kv.list': on => on.kv.list(),
   'kv.clear': on => on.kv.clear('nothing*'),
   'index.add': on => on.index.add('a', 'a', 1),
   'index.increment': on => on.index.increment('a', 'a', 'n'),

@@ -1,4 +1,4 @@
-import { checkArray, checkMembers, checkName, checkNumber, checkText } from '../shared/checks'
+import { checkArray, checkCount, checkMembers, checkName, checkNumber, checkOptions, checkText } from '../shared/checks'
 import type { Operation } from '../batch/operation'
 import { rejecting } from '../shared/rejecting'
 import { foldSums, runningValues } from '../batch/sum'
@@ -8,11 +8,12 @@ import { invalidValue } from '../shared/errors'
 import type { Json } from '../shared/json'
 import { encodeJson } from '../shared/json'
 import { globMatcher, literalStart } from '../shared/glob'
+import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
 import type { StatementContext } from '../sql/template'
 import type { IncrementInput, SetInput } from './sql'
-import { clearValues, deleteValues, getValues, incrementValues, setValues } from './sql'
+import { clearValues, deleteValues, getValues, incrementValues, listKeys, setValues } from './sql'
 import type { KvApi } from './types'
-import { KV_ENTRY } from './types'
+import { KV_ENTRY, KV_LIST_OPTIONS } from './types'
 import { answers } from '../batch/answers'
 import type { Scope } from '../batch/scope'
 
@@ -44,6 +45,18 @@ export function createKvApi(scope: Scope): KvApi {
       }))
       if (last.size === 0) return
       await scope.inOrder([...last.keys()], session => session.query(setValues(context, [...last.values()])))
+    },
+
+    async list(options) {
+      const { glob = '*', cursor, limit = DEFAULT_PAGE } = checkOptions('options', options, KV_LIST_OPTIONS)
+      const statement = listKeys(context, {
+        glob: checkText('options.glob', glob),
+        after: cursor === undefined || cursor === null ? '' : readTextCursor(cursor),
+        limit: checkCount('options.limit', limit),
+      })
+      const { rows } = await scope.use(session => session.query(statement))
+      const keys = rows.map(({ key, expires_at: expiresAt }) => ({ key: key as string, ...expiresAt === null ? {} : { expiresAt: Number(expiresAt) } }))
+      return { keys, cursor: keys.length === limit && limit > 0 ? writeTextCursor(keys.at(-1)!.key) : null }
     },
 
     delete: rejecting(key => scope.send(remove, { kind: 'delete', key: checkName('key', key), input: key, bytes: key.length })),

@@ -86,6 +86,20 @@ returning key, (value #>> '{}'::text[])::double precision as value`,
   }))
 }
 
+/** Live keys in their order. The bounds of the glob let the primary key serve a literal start. */
+export function listKeys(context: StatementContext, given: { glob: string, after: string, limit: number }): Statement {
+  const { pattern, from, to } = likeOf(given.glob)
+  return {
+    ...context.cache.compile('kv list', () => `
+select key, pg_catalog.floor(extract(epoch from expires_at) * 1000.0)::bigint as expires_at
+from ${context.names.table('kv')}
+where tenant_id = $1::text and key > $2::text and key >= $3::text and ($4::text is null or key < $4::text)
+  and key like $5::text escape '\\' and ${LIVE}
+order by key limit $6::bigint`),
+    values: [context.tenant, given.after, from, to, pattern, given.limit],
+  }
+}
+
 /** The live keys among those deleted are counted. The bounds let the primary key serve a literal start. */
 export function clearValues(context: StatementContext, glob: string): Statement {
   const { pattern, from, to } = likeOf(glob)
