@@ -2,11 +2,13 @@ import type { PoolConfig } from 'pg'
 import type { ConsolaInstance } from 'consola'
 import { toRuntimeConfig } from '../options/build'
 import { FALLBACKS, OVERRIDE, anotherConnection, checkedConnection, namedConnection } from '../runtime/server/connection'
-import { identifier, tablePrefix } from '../runtime/core/shared/optionChecks'
+import { OPTIONS } from '../runtime/core/options/table'
 import type { RetentionRule } from '../runtime/core/jobs/retention/types'
 import { StoreError } from '../runtime/core/shared/errors'
 import type { Names } from '../runtime/core/shared/identifier'
 import { namesOf } from '../runtime/core/shared/identifier'
+import { optionsBesideConnections } from '../runtime/server/settings'
+import { variable } from '../runtime/server/variables'
 import { loadAppConfig } from './appConfig'
 import type { AppConfig } from './appConfig'
 
@@ -33,7 +35,7 @@ export interface Settings {
   adoptFrom?: string
   autoMigrate: boolean
   prepare: boolean
-  /** What the app gives no more room. */
+  /** The app's rules of which events go. */
   retention: RetentionRule[]
   /** The database: asked for only by commands that need one. */
   database(): Database
@@ -55,19 +57,19 @@ export async function readSettings(args: TargetArgs, log: ConsolaInstance, direc
   // After the config was read: it brings in what stands in `.env`.
   const { env } = process
   const config = app?.config ?? toRuntimeConfig({}, { dev: false, baked: false, rootDir: directory, env, warn: message => log.warn(message) })
-  const variable = (name: string) => env[`NITRO_NVENT_STORE_POSTGRES_${name}`] ?? env[`NUXT_NVENT_STORE_POSTGRES_${name}`]
-  const flag = (name: string, otherwise: boolean) => ({ true: true, false: false })[variable(name) ?? ''] ?? otherwise
-  const prefix = tablePrefix(args.prefix ?? variable('PREFIX') ?? String(config.prefix))
+  const given = optionsBesideConnections(config, env)
+  const flag = (name: 'autoMigrate' | 'prepare') => ({ true: true, false: false })[variable(name, env) ?? ''] ?? config[name]
+  const prefix = OPTIONS.prefix.check('prefix', args.prefix ?? given.prefix)
   return {
-    names: namesOf(identifier('schema', args.schema ?? variable('SCHEMA') ?? String(config.schema)), prefix),
-    subjectPrefix: variable('SUBJECT_PREFIX') || String(config.subjectPrefix) || prefix,
-    adoptFrom: (variable('ADOPT_FROM') ?? config.adoptFrom) || undefined,
-    autoMigrate: flag('AUTO_MIGRATE', config.autoMigrate),
-    prepare: flag('PREPARE', config.prepare),
+    names: namesOf(OPTIONS.schema.check('schema', args.schema ?? given.schema), prefix),
+    subjectPrefix: given.subjectPrefix ?? prefix,
+    adoptFrom: given.adoptFrom,
+    autoMigrate: flag('autoMigrate'),
+    prepare: flag('prepare'),
     retention: config.retention,
     database: () => databaseOf(args, app, log),
     migrationDatabase: () => {
-      const connection = anotherConnection('migrationConnection', variable('MIGRATION_CONNECTION') ?? config.migrationConnection, env)
+      const connection = anotherConnection('migrationConnection', variable('migrationConnection', env) ?? config.migrationConnection, env)
       return args.url === undefined && connection !== undefined ? { connection, source: 'migrationConnection' } : databaseOf(args, app, log)
     },
   }

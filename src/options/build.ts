@@ -1,16 +1,17 @@
 import { join } from 'node:path'
+import { MODULE_OPTION_NAMES, ROUTE_NAMES, ROUTE_OPTIONS } from './moduleOptions'
 import type { ModuleOptions } from './moduleOptions'
-import type { ConfiguredSource, NventConfig, StoreRuntimeConfig } from '../runtime/server/config'
+import { CONFIG_NAMES, CONNECTION_NAMES, OTHER_CONNECTION_NAMES } from '../runtime/server/config'
+import type { ConfigName, ConfiguredSource, NventConfig, StoreRuntimeConfig } from '../runtime/server/config'
 import { isGiven, isInvented, isOtherAdapter } from '../runtime/server/connection'
 import { pgliteUrl } from '../runtime/core/db/connection/pgliteUrl'
-import { readRules } from '../runtime/core/jobs/retention/rules'
 import { invalidOption } from '../runtime/core/shared/errors'
 import { connectionFault } from '../runtime/core/db/connection/connectionChecks'
 import { refuseUnknown } from '../runtime/core/shared/optionChecks'
-import { resolveOptions } from '../runtime/core/options'
+import { optionOf, resolveOptions } from '../runtime/core/options/resolve'
 import { dropReferences, isPlain, isReference, keepReferences } from '../runtime/server/references'
 import type { Env } from '../runtime/server/references'
-import { tableOptions } from '../runtime/server/settings'
+import { optionsBesideConnections } from '../runtime/server/settings'
 import { refuseSecrets } from './secrets'
 import type { WrittenConfig } from './written'
 
@@ -18,8 +19,6 @@ export type { ModuleOptions, ModuleRuntimeConfig } from './moduleOptions'
 
 // nvent's default, where its published adapter makes its tables.
 const NVENT_SCHEMA = 'nvent_store'
-
-type Connection = StoreRuntimeConfig['connection']
 
 /** What the build knows beside the options. */
 export interface BuildContext {
@@ -53,23 +52,18 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
   return config
 }
 
-// What is no option, but made of others.
-const MADE = ['sources', 'adapter', 'embedded', 'subjectPrefix', 'adoptFrom']
-
 /** What can be known of the options while the app is built. An empty prefix is refused at the start, by its own name. */
 function checkConfig(options: ModuleOptions, config: StoreRuntimeConfig): void {
-  refuseUnknown(options, Object.keys(config).filter(name => !MADE.includes(name)), 'nventStorePostgres.')
-  for (const name of ['health', 'metrics'] as const) text(`nventStorePostgres.${name}`, config[name])
+  refuseUnknown(options, MODULE_OPTION_NAMES, 'nventStorePostgres.')
+  for (const name of ROUTE_NAMES) ROUTE_OPTIONS[name].check(`nventStorePostgres.${name}`, config[name])
   const { prefix, schema } = config
-  resolveOptions({ ...tableOptions(config, {}), prefix: prefix === '' ? undefined : prefix, schema, connection: 'pglite://memory' })
-  readRules(config.retention)
-  for (const name of ['connection', 'migrationConnection', 'listenConnection'] as const) {
+  resolveOptions({ ...optionsBesideConnections(config, {}), prefix: prefix === '' ? undefined : prefix, schema, connection: 'pglite://memory' })
+  for (const name of CONNECTION_NAMES) {
     const given: unknown = options[name] ?? ''
     if (typeof given !== 'string' && typeof given !== 'function' && !isPlain(given)) throw invalidOption(`nventStorePostgres.${name}`, 'must be a URL or a pg pool configuration')
   }
-  const { migrationConnection, listenConnection } = config
-  const beside = Object.entries({ migrationConnection, listenConnection }).map(([name, connection]) => ({ name: `nventStorePostgres.${name}`, connection }))
-  for (const { name, connection } of [...config.sources, ...beside]) checkConnection(name, connection)
+  for (const { name, connection } of config.sources) checkConnection(name, connection)
+  for (const name of OTHER_CONNECTION_NAMES) checkConnection(`nventStorePostgres.${name}`, config[name])
 }
 
 function checkConnection(name: string, connection: unknown): void {
@@ -77,39 +71,21 @@ function checkConnection(name: string, connection: unknown): void {
   if (fault) throw invalidOption(name + fault.path, fault.problem)
 }
 
-function text(option: string, value: unknown): void {
-  if (typeof value !== 'string') throw invalidOption(option, `must be a string, not ${JSON.stringify(value)}`)
-}
-
 function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRuntimeConfig {
-  const { nvent = {} } = build
+  const { store } = build.nvent ?? {}
+  const followed: Partial<StoreRuntimeConfig> = { prefix: store?.prefix, subjectPrefix: store?.prefix, adoptFrom: store && (store.schema || NVENT_SCHEMA) }
+  const given: Partial<StoreRuntimeConfig> = { ...options, connection: undefined }
+  const valueOf = (name: ConfigName): unknown => {
+    const { kind, empty, default: otherwise } = optionOf(name)
+    const value = given[name] ?? followed[name] ?? (empty ? '' : otherwise)
+    return kind === 'connection' ? keepReferences(portable(value, name, build.warn), build.env, build.written?.isWritten) : value
+  }
   return {
-    connection: '',
-    migrationConnection: keepReferences(portable(options.migrationConnection ?? '', 'migrationConnection', build.warn), build.env, build.written?.isWritten) as Connection,
-    listenConnection: keepReferences(portable(options.listenConnection ?? '', 'listenConnection', build.warn), build.env, build.written?.isWritten) as Connection,
-    prefix: options.prefix ?? nvent.store?.prefix ?? 'nvent',
-    subjectPrefix: nvent.store?.prefix ?? '',
-    schema: options.schema ?? 'public',
-    adoptFrom: nvent.store ? nvent.store.schema || NVENT_SCHEMA : '',
-    autoMigrate: options.autoMigrate ?? true,
-    poolSize: options.poolSize ?? '',
-    prepare: options.prepare ?? true,
-    batching: options.batching ?? true,
-    durability: options.durability ?? 'full',
-    connectTimeout: options.connectTimeout ?? 30_000,
-    queryTimeout: options.queryTimeout ?? 0,
-    serverless: options.serverless ?? '',
-    maxStreamTables: options.maxStreamTables ?? 100,
-    sweepInterval: options.sweepInterval ?? 60_000,
-    retention: options.retention ?? [],
-    retentionInterval: options.retentionInterval ?? 3_600_000,
-    slowCallMs: options.slowCallMs ?? 0,
-    health: options.health ?? '',
-    metrics: options.metrics ?? '',
-    pollInterval: options.pollInterval ?? 250,
-    notify: options.notify ?? true,
+    ...Object.fromEntries(CONFIG_NAMES.map(name => [name, valueOf(name)])) as Pick<StoreRuntimeConfig, ConfigName>,
+    health: options.health ?? ROUTE_OPTIONS.health.default,
+    metrics: options.metrics ?? ROUTE_OPTIONS.metrics.default,
     sources: sourcesOf(options, build),
-    adapter: nvent.store?.adapter ?? '',
+    adapter: store?.adapter ?? '',
     embedded: build.dev ? pgliteUrl(join(build.rootDir, '.data/nvent-store')) : '',
   }
 }
@@ -118,15 +94,13 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
 export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env, written?: WrittenConfig): StoreRuntimeConfig {
   const given: Partial<StoreRuntimeConfig> = isPlain(own) ? own : {}
   refuseUnknown(given, Object.keys(made), 'runtimeConfig.nventStorePostgres.')
-  const kept = (name: 'connection' | 'migrationConnection' | 'listenConnection') => {
+  const merged: StoreRuntimeConfig = { ...made, ...given }
+  for (const name of CONNECTION_NAMES) {
     const connection = keepReferences(given[name] || made[name], env, written?.isWritten)
     checkConnection(`runtimeConfig.nventStorePostgres.${name}`, connection)
-    return connection as Connection
+    merged[name] = connection as StoreRuntimeConfig['connection']
   }
-  return {
-    ...made, ...given,
-    connection: kept('connection'), migrationConnection: kept('migrationConnection'), listenConnection: kept('listenConnection'),
-  }
+  return merged
 }
 
 function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn, written }: BuildContext): ConfiguredSource[] {

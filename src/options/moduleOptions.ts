@@ -1,9 +1,17 @@
 import type { PoolConfig } from 'pg'
+import { namesWith } from '../runtime/core/options/resolve'
+import type { NamesWith, OptionName } from '../runtime/core/options/resolve'
+import type { Option } from '../runtime/core/options/table'
+import type { StoreOptions } from '../runtime/core/options/types'
+import { invalidOption } from '../runtime/core/shared/errors'
 import type { StoreRuntimeConfig } from '../runtime/server/config'
-import type { RetentionRule } from '../runtime/core/jobs/retention/types'
 
-/** Options of the module: `nventStorePostgres` in nuxt.config or nitro.config. All of them have defaults. */
-export interface ModuleOptions {
+/**
+ * Options of the module: `nventStorePostgres` in nuxt.config or nitro.config. All of them have defaults. At run time
+ * `NUXT_NVENT_STORE_POSTGRES_POOL_SIZE` and the like override all but `health` and `metrics`. The options of the store
+ * that are repeated here have another default in an app.
+ */
+export interface ModuleOptions extends Pick<StoreOptions, NamesWith<{ from: 'config' }>> {
   /**
    * The database: a `pg` pool configuration, or a URL (`postgres://…`, `pglite://path/to/directory`,
    * `pglite://memory`). Higher in precedence are `NUXT_NVENT_STORE_POSTGRES_CONNECTION` at run time,
@@ -14,98 +22,16 @@ export interface ModuleOptions {
    */
   connection?: string | PoolConfig
   /**
-   * Where migrations run, when it is not `connection`: past a pooler, or as a role that may create tables.
-   * `NUXT_NVENT_STORE_POSTGRES_MIGRATION_CONNECTION` at run time.
-   * @default connection
-   */
-  migrationConnection?: string | PoolConfig
-  /**
-   * Where to LISTEN, when it is not `connection`: a pooler in transaction mode can't do that.
-   * `NUXT_NVENT_STORE_POSTGRES_LISTEN_CONNECTION` at run time.
-   * @default connection
-   */
-  listenConnection?: string | PoolConfig
-  /**
    * First part of every table name: `{prefix}_kv`.
    * @default nvent.store.prefix, or 'nvent'
    */
   prefix?: string
-  /**
-   * Database schema of all tables; created when it is missing and `autoMigrate` is on.
-   * @default 'public'
-   */
-  schema?: string
-  /**
-   * Bring the schema up to date at start. When off, no DDL is ever run, and a schema that is behind is an error
-   * that `npx nvent-store migrate` fixes.
-   * @default true
-   */
-  autoMigrate?: boolean
-  /**
-   * Most connections in the pool; wins over `connection.max`.
-   * @default 10
-   */
-  poolSize?: number
-  /**
-   * Prepare statements under names of their own. Switch off behind a pooler in transaction mode.
-   * @default true
-   */
-  prepare?: boolean
-  /**
-   * Make one statement of calls that come at the same time. Nobody can see it but by speed.
-   * @default true
-   */
-  batching?: boolean
-  /**
-   * `'relaxed'`: calls don't wait for the disk; a crash of the server may lose those of the last moment.
-   * @default 'full'
-   */
-  durability?: StoreRuntimeConfig['durability']
-  /**
-   * How long a start keeps trying to reach a database that is down before calls that wait for it fail, in
-   * milliseconds. Trying goes on in the background.
-   * @default 30000
-   */
-  connectTimeout?: number
-  /**
-   * How long the answer to one statement may take, in milliseconds; 0: as long as it takes. Then the call rejects with
-   * TIMEOUT and the connection is given up. Migrations have no such limit.
-   * @default 0
-   */
-  queryTimeout?: number
   /**
    * For functions that run one request at a time and stand still after it: one connection, let go before each
    * response is sent.
    * @default true when the app is built for Vercel, Netlify, AWS Lambda, Azure or Firebase functions
    */
   serverless?: boolean
-  /**
-   * Most tables that generic streams may get of their own; further subject types share `{prefix}_events_default`.
-   * @default 100
-   */
-  maxStreamTables?: number
-  /**
-   * How often expired keys are removed, in milliseconds, on one instance at a time; 0 switches it off. Expired keys are
-   * absent at once anyway.
-   * @default 60000
-   */
-  sweepInterval?: number
-  /**
-   * Which events go when: `[{ subject: 'orders:*', maxAge: '30d', action: 'drop' }]`.
-   * @default []
-   */
-  retention?: RetentionRule[]
-  /**
-   * How often `retention` is carried out, in milliseconds; 0: only when asked, by the task `nvent-store:retention` or by
-   * `store.admin.retention.run()`.
-   * @default 3600000
-   */
-  retentionInterval?: number
-  /**
-   * Log calls that take longer than this, in milliseconds: operation, table and duration, no subject; 0: none.
-   * @default 0
-   */
-  slowCallMs?: number
   /**
    * A route that answers how the store is, as JSON, with 200 or 503: `'/_store/health'`. Open to whoever reaches it.
    * @default none
@@ -117,17 +43,31 @@ export interface ModuleOptions {
    * @default none
    */
   metrics?: string
-  /**
-   * How often a subscription looks for new events, in milliseconds.
-   * @default 250
-   */
-  pollInterval?: number
-  /**
-   * Wake the subscriptions of other processes at once (LISTEN/NOTIFY, on one more connection for each process that
-   * subscribes). When off, they find new events by polling.
-   * @default true
-   */
-  notify?: boolean
+}
+
+/** The options that the store does not have: fixed when the app is built. */
+export const ROUTE_OPTIONS = {
+  health: {
+    default: '', shown: 'none', from: 'config',
+    check: route,
+    summary: 'path of the route for health (JSON)',
+    moduleDefault: 'none',
+  },
+  metrics: {
+    default: '', shown: 'none', from: 'config',
+    check: route,
+    summary: 'path of the route for metrics (Prometheus)',
+    moduleDefault: 'none',
+  },
+} satisfies { [Name in Exclude<keyof ModuleOptions, OptionName>]-?: Option<string> }
+
+export const ROUTE_NAMES = Object.keys(ROUTE_OPTIONS) as (keyof typeof ROUTE_OPTIONS)[]
+
+export const MODULE_OPTION_NAMES = [...namesWith({ from: 'config' }), ...ROUTE_NAMES]
+
+function route(option: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalidOption(option, `must be a string, not ${JSON.stringify(value)}`)
+  return value
 }
 
 /** Private runtime config of the module, overridable with `NUXT_NVENT_STORE_POSTGRES_*`. */

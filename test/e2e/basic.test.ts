@@ -107,7 +107,7 @@ describe('the output of `nuxt build`, copied out of the repository', async () =>
     const app = await start({ DATABASE_URL: 'postgres://app:s3cret@db.test:port/x' })
     const answers = [await app.post('/api/count'), await app.post('/api/order', { id: '1', total: 1 })]
     expect(answers).toMatchObject([{ code: expect.any(String) as string }, { statusCode: 500 }])
-    expect(app.logs()).toContain('DATABASE_URL has a port that is not a whole number from 1 to 65535')
+    expect(app.logs()).toContain('DATABASE_URL has a port that is not an integer from 1 to 65535')
     expect(JSON.stringify(answers) + app.logs()).not.toContain('s3cret')
   })
 

@@ -75,7 +75,7 @@ describe('the package, installed', () => {
 
     it.each([
       ['poolsize: 5', 'option nventStorePostgres.poolsize is unknown; did you mean poolSize?'],
-      ['poolSize: \'5x\'', 'option poolSize must be a whole number'],
+      ['poolSize: \'5x\'', 'option poolSize must be an integer'],
     ])('is not even prepared with %s', async (option, hint) => {
       const wrong = await outside('wrong')
       await symlink(join(project, 'node_modules'), join(wrong, 'node_modules'))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import { createStore } from '../../src/runtime/core/store'
 import { freshDatabase, openStore } from '../setup/database'
 import { openPool, servers } from './servers'

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { describe, expect, it } from 'vitest'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import { openPool, servers } from './servers'
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

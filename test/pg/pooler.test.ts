@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import { fromPool } from '../../src/runtime/core/db/pg/pg'
 import { detectPooler } from '../../src/runtime/core/db/pg/pooler'
 import { createStore } from '../../src/runtime/core/index'

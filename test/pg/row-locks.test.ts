@@ -1,6 +1,6 @@
 /** Rows that another transaction holds locked: calls on them wait, and calls on other keys go on. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

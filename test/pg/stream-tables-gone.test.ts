@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { dropStreamTable, listStreamTables } from '../../src/runtime/core/schema/api'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database } from '../setup/database'
 import { openPool, servers } from './servers'

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { dropStreamTable, listStreamTables, runMigrations } from '../../src/runtime/core/schema/api'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import type { Store } from '../../src/runtime/core/types'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Database, Row } from '../setup/database'

@@ -1,4 +1,4 @@
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import type { Store } from '../../src/runtime/core/types'
 import type { Opened } from '../contract/suite'
 import { freshDatabase, hasServer, openStore } from './database'

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, inject } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
-import type { StoreOptions } from '../../src/runtime/core/options'
+import type { StoreOptions } from '../../src/runtime/core/options/types'
 import type { Store } from '../../src/runtime/core/types'
 
 export type ServerName = 'pg18' | 'pg15'

@@ -79,7 +79,7 @@ describe('a member of a connection', () => {
 describe('a time in a URL', () => {
   it.each(['statement_timeout', 'lock_timeout', 'query_timeout', 'idle_in_transaction_session_timeout'])('%s is whole milliseconds that a timer can wait for', (name) => {
     for (const value of ['5s', 'abc', '-1', '1.5', '2592000000']) {
-      expect(connectionFault(`postgres://app@db.test/orders?${name}=${value}`), value).toMatchObject({ problem: expect.stringMatching(`\`${name}\` that must be a whole number`) as string })
+      expect(connectionFault(`postgres://app@db.test/orders?${name}=${value}`), value).toMatchObject({ problem: expect.stringMatching(`\`${name}\` that must be an integer`) as string })
     }
     for (const value of ['0', '5000', '2147483647', '']) expect(connectionFault(`postgres://app@db.test/orders?${name}=${value}`), value).toBeUndefined()
   })

@@ -45,7 +45,6 @@ export const ROWS: Record<string, string>[] = [
 
 /** Slices that are not a folder of the core. */
 const OUTSIDE: Record<string, RegExp> = {
-  'options': /^runtime\/core\/options$/,
   'store': /^runtime\/core\/(store|types|adapter|index)$/,
   'server': /^runtime\/server\//,
   'nitro2': /^runtime\/nitro2\//,

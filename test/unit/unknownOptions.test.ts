@@ -133,7 +133,7 @@ describe('an option of a wrong type', () => {
     ['a name before values', [RULE, { subject: 5, maxage: 1, action: 'delete' }], 'retention.1.maxage', /did you mean `maxAge`/],
     ['the subject before all other values', [RULE, { action: 'delete', maxCount: -1, maxAge: 'soon' }], 'retention.1.subject', /orders:\*, not undefined/],
     ['then maxAge', [{ action: 'delete', maxCount: -1, maxAge: 'soon', subject: 'a' }], 'retention.0.maxAge', /'30d'.*not "soon"/],
-    ['then maxCount', [{ action: 'delete', maxCount: '5', subject: 'a' }], 'retention.0.maxCount', /whole number.*not "5"/],
+    ['then maxCount', [{ action: 'delete', maxCount: '5', subject: 'a' }], 'retention.0.maxCount', /integer.*not "5"/],
     ['then action', [{ action: 'delete', subject: 'a' }], 'retention.0.action', /'drop' or 'archive', not "delete"/],
     ['then what is missing', [RULE, { action: 'drop', subject: 'a:*' }], 'retention.1', /"a:\*".*needs `maxAge` or `maxCount`/],
     ['a pattern with NUL', [{ ...RULE, subject: 'a\0' }], 'retention.0.subject', /NUL|U\+0000|\\u0000/],

@@ -1,4 +1,4 @@
-import type { StoreOptions } from './options'
+import type { StoreOptions } from './options/types'
 import { createStore } from './store'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'

@@ -1,7 +1,7 @@
 export { PostgresStoreAdapter } from './adapter'
 export { createStore } from './store'
 export type { Store, StoreApis, StreamApi } from './types'
-export type { StoreOptions } from './options'
+export type { StoreOptions } from './options/types'
 export { StoreError, isStoreError } from './shared/errors'
 export type { StoreErrorCode } from './shared/errors'
 export type { EventInput, EventMeta, EventRecord } from './shared/event'

@@ -10,7 +10,6 @@ import type { Connector } from './db/connect'
 import type { Db, DbOptions, StreamTables } from './db/types'
 import { createIndexApi } from './entries/api'
 import { createJobLock } from './jobs/jobLock'
-import { readRules } from './jobs/retention/rules'
 import { createRetention } from './jobs/retention/run'
 import { createSweep } from './jobs/sweep'
 import { createKvApi } from './kv/api'
@@ -23,8 +22,9 @@ import type { ReadAllOptions } from './log/types'
 import { countedBatcher } from './observability/countedBatcher'
 import { createWatch } from './observability/watch'
 import type { Watch } from './observability/watch'
-import type { ResolvedStoreOptions, StoreOptions } from './options'
-import { resolveOptions } from './options'
+import type { ResolvedStoreOptions } from './options/resolve'
+import { resolveOptions } from './options/resolve'
+import type { StoreOptions } from './options/types'
 import { createStreamTables } from './partitions/streamTables'
 import { explainGone } from './schema/gone'
 import { explainRefused } from './schema/rights'
@@ -65,7 +65,6 @@ export const createStore = (options: StoreOptions): Store => createStoreOn(optio
 export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'onlyLook' | 'onWait'> = {}): Store {
   const resolved = resolveOptions(options)
   const { logger } = resolved
-  const rules = readRules(resolved.retention)
   const names = namesOf(resolved.schema, resolved.prefix)
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
   const routes = {
@@ -131,7 +130,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   }))
   const retention = register(createRetention({
     context, tryExclusively: createJobLock(use, names, 'retention'), specs: streamSpecs, subjectPrefix: resolved.subjectPrefix,
-    rules, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
+    rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
   }))
   for (const capability of capabilities) capability.start?.()
 

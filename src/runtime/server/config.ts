@@ -1,6 +1,6 @@
-import type { PoolConfig } from 'pg'
-import type { Durability } from '../core/db/types'
-import type { RetentionRule } from '../core/jobs/retention/types'
+import { OPTION_NAMES, namesWith, optionOf } from '../core/options/resolve'
+import type { NamesWith } from '../core/options/resolve'
+import type { StoreOptions } from '../core/options/types'
 import type { EnvReference } from './references'
 
 /** A connection of nuxt.config or nitro.config, with references in place of secrets from the environment. */
@@ -10,39 +10,26 @@ export interface ConfiguredSource {
   connection: string | EnvReference | Record<string, unknown>
 }
 
+/** The options of the store that stand in runtime config, where variables override them. */
+export type ConfigName = NamesWith<{ from: 'config' | 'nvent' }>
+
+export const CONFIG_NAMES = OPTION_NAMES.filter(name => optionOf(name).from !== 'code') as ConfigName[]
+
+export const CONNECTION_NAMES = namesWith({ kind: 'connection' })
+
+/** Those that need not be given, because they lead where the store's own connection does. */
+export const OTHER_CONNECTION_NAMES = CONNECTION_NAMES.filter(name => name !== 'connection')
+
+type ConfiguredOptions = {
+  [Name in ConfigName]: Exclude<StoreOptions[Name], undefined> | (Name extends NamesWith<{ empty: true }> ? '' : never)
+}
+
 /**
- * What travels from the build to the server, in private runtime config. An empty text means "not given": Nitro
- * overrides only keys that are there.
+ * What travels from the build to the server, in private runtime config. An empty string means "not given": Nitro
+ * overrides only keys that are there. `connection` stays empty in the build; `NUXT_NVENT_STORE_POSTGRES_CONNECTION`
+ * fills it at run time.
  */
-export interface StoreRuntimeConfig {
-  /** Stays empty in the build; `NUXT_NVENT_STORE_POSTGRES_CONNECTION` fills it at run time. */
-  connection: string | PoolConfig
-  /** Empty: the same as the store's own; `NUXT_NVENT_STORE_POSTGRES_MIGRATION_CONNECTION` and `…_LISTEN_CONNECTION`. */
-  migrationConnection: string | PoolConfig
-  listenConnection: string | PoolConfig
-  prefix: string
-  /** Empty: the same as `prefix`. */
-  subjectPrefix: string
-  schema: string
-  /** Where tables of nvent's published adapter may be; empty: in `schema`. */
-  adoptFrom: string
-  autoMigrate: boolean
-  /** Empty: `connection.max`, or 10. */
-  poolSize: number | ''
-  prepare: boolean
-  batching: boolean
-  durability: Durability
-  connectTimeout: number
-  queryTimeout: number
-  /** Empty: what the preset of the build is for. */
-  serverless: boolean | ''
-  maxStreamTables: number
-  sweepInterval: number
-  retention: RetentionRule[]
-  retentionInterval: number
-  slowCallMs: number
-  pollInterval: number
-  notify: boolean
+export interface StoreRuntimeConfig extends ConfiguredOptions {
   /** Routes, fixed when the app is built; empty: none. */
   health: string
   metrics: string

@@ -1,5 +1,7 @@
-import type { StoreOptions } from '../core/options'
-import type { NventConfig, StoreRuntimeConfig } from './config'
+import { constantOf, optionOf } from '../core/options/resolve'
+import type { StoreOptions } from '../core/options/types'
+import { CONFIG_NAMES, OTHER_CONNECTION_NAMES } from './config'
+import type { ConfigName, NventConfig, StoreRuntimeConfig } from './config'
 import { anotherConnection, chooseConnection, isOtherAdapter } from './connection'
 import { refuseUnknownVariables, variable } from './variables'
 import type { Env } from './references'
@@ -25,11 +27,8 @@ export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: Nvent
     nvent: { ...nvent, store: { ...nvent.store, adapter: adapterOf(config, nvent) } },
     embedded: config.embedded,
   })
-  const others = {
-    migrationConnection: anotherConnection('migrationConnection', config.migrationConnection, env),
-    listenConnection: anotherConnection('listenConnection', config.listenConnection, env),
-  }
-  return { options: { connection, ...others, ...tableOptions(config, env) }, source, warnings }
+  const others = Object.fromEntries(OTHER_CONNECTION_NAMES.map(name => [name, anotherConnection(name, config[name], env)]))
+  return { options: { connection, ...others, ...optionsBesideConnections(config, env) }, source, warnings }
 }
 
 /** Whether nvent works on another store, so that nothing is to be connected until somebody calls `useStore()`. */
@@ -41,28 +40,15 @@ function adapterOf(config: StoreRuntimeConfig, nvent: NventConfig): string {
   return nvent.store?.adapter || config.adapter
 }
 
-export function tableOptions(config: StoreRuntimeConfig, env: Env): StoreOptions {
+/** All options but connections, as the runtime config and the environment say. */
+export function optionsBesideConnections(config: StoreRuntimeConfig, env: Env): StoreOptions {
+  const names = CONFIG_NAMES.filter(name => optionOf(name).kind !== 'connection')
+  return Object.fromEntries(names.map(name => [name, configured(name, config, env)]))
+}
+
+function configured(name: ConfigName, config: StoreRuntimeConfig, env: Env): unknown {
+  const option = optionOf(name)
   // Nitro reads variables as JSON where it can: a schema called 1e3 arrives as the number 1000.
-  const name = (option: string, value: unknown) => variable(option, env) ?? String(value)
-  return {
-    prefix: name('prefix', config.prefix),
-    subjectPrefix: name('subjectPrefix', config.subjectPrefix) || undefined,
-    schema: name('schema', config.schema),
-    adoptFrom: name('adoptFrom', config.adoptFrom ?? '') || undefined,
-    autoMigrate: config.autoMigrate,
-    poolSize: config.poolSize === '' ? undefined : config.poolSize,
-    prepare: config.prepare,
-    batching: config.batching,
-    durability: config.durability,
-    connectTimeout: config.connectTimeout,
-    queryTimeout: config.queryTimeout,
-    serverless: config.serverless === '' ? false : config.serverless,
-    maxStreamTables: config.maxStreamTables,
-    sweepInterval: config.sweepInterval,
-    retention: config.retention,
-    retentionInterval: config.retentionInterval,
-    slowCallMs: config.slowCallMs,
-    pollInterval: config.pollInterval,
-    notify: config.notify,
-  }
+  const value = option.kind === 'name' ? variable(name, env) ?? String(config[name] ?? '') : config[name]
+  return option.empty && value === '' ? constantOf(option) : value
 }

@@ -1,6 +1,7 @@
 import { CONNECTION_MEMBERS, TEXT_MEMBERS } from '../core/db/connection/connectionMembers'
 import { StoreError } from '../core/shared/errors'
 import { nearest } from '../core/shared/nearest'
+import { CONNECTION_NAMES } from './config'
 import { isPlain } from './references'
 import type { Env } from './references'
 
@@ -27,7 +28,7 @@ export function textsAsWritten(option: string, connection: unknown, env: Env): u
 export function refuseUnknownVariables(options: string[], env: Env): void {
   const known = options.map(snake)
   // Members of a connection have variables of their own, and so have those of `ssl`.
-  const connections = known.filter(option => option.endsWith('CONNECTION'))
+  const connections = CONNECTION_NAMES.map(snake)
   const members = connections.flatMap(option => CONNECTION_MEMBERS.map(member => `${option}_${snake(member)}`))
   for (const name of Object.keys(env)) {
     const prefix = PREFIXES.find(each => name.startsWith(each))

@@ -1,6 +1,6 @@
 import { register } from 'node:module'
 import type { Pool } from 'pg'
-import type { StoreOptions } from '../../../src/runtime/core/options'
+import type { StoreOptions } from '../../../src/runtime/core/options/types'
 import type { Store } from '../../../src/runtime/core/types'
 import { onFileEnd } from '../database'
 

@@ -3,7 +3,7 @@ import { fromPool } from '../db/pg/pg'
 import { requireSafePath } from '../db/searchPath'
 import { dropTable, listTables } from '../partitions/subjectTables'
 import { identifier, tablePrefix } from '../shared/optionChecks'
-import { namesOf } from '../shared/identifier'
+import { DEFAULT_NAMES, namesOf } from '../shared/identifier'
 
 import { adoptionPlan as planAdoption } from './adopt/adoptionPlan'
 import type { AdoptionPlan } from './types'
@@ -22,7 +22,7 @@ const checked = (prefix: string, schema: string) => namesOf(identifier('schema',
  * @returns the version of the schema, and how many migrations this call applied
  * @throws {StoreError} INVALID_OPTION, MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
  */
-export async function runMigrations(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<{ version: number, applied: number }> {
+export async function runMigrations(pool: Pool, prefix = DEFAULT_NAMES.prefix, schema = DEFAULT_NAMES.schema): Promise<{ version: number, applied: number }> {
   const [db, names] = [fromPool(pool), checked(prefix, schema)]
   await requireSafePath(db)
   return migrate(db, names)
@@ -33,7 +33,7 @@ export async function runMigrations(pool: Pool, prefix = 'nvent', schema = 'publ
  * and locks nothing.
  * @throws {StoreError} CONNECTION, TIMEOUT
  */
-export async function adoptionPlan(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<AdoptionPlan | undefined> {
+export async function adoptionPlan(pool: Pool, prefix = DEFAULT_NAMES.prefix, schema = DEFAULT_NAMES.schema): Promise<AdoptionPlan | undefined> {
   return planAdoption(fromPool(pool), checked(prefix, schema))
 }
 
@@ -41,7 +41,7 @@ export async function adoptionPlan(pool: Pool, prefix = 'nvent', schema = 'publi
  * Version of the schema in the database; 0 when there is none.
  * @throws {StoreError} SCHEMA_BEHIND when its tables are the published adapter's
  */
-export async function getCurrentVersion(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<number> {
+export async function getCurrentVersion(pool: Pool, prefix = DEFAULT_NAMES.prefix, schema = DEFAULT_NAMES.schema): Promise<number> {
   return currentVersion(fromPool(pool), checked(prefix, schema))
 }
 
@@ -49,16 +49,16 @@ export async function getCurrentVersion(pool: Pool, prefix = 'nvent', schema = '
  * Takes migrations back until the schema is at `version`. **0 drops every table of the prefix with all data.**
  * @throws {StoreError} MIGRATION_FAILED
  */
-export async function rollbackTo(pool: Pool, prefix: string, version: number, schema = 'public'): Promise<void> {
+export async function rollbackTo(pool: Pool, prefix: string, version: number, schema = DEFAULT_NAMES.schema): Promise<void> {
   await rollback(fromPool(pool), checked(prefix, schema), version)
 }
 
 /** The tables that generic streams have of their own. */
-export async function listStreamTables(pool: Pool, prefix = 'nvent', schema = 'public'): Promise<StreamTable[]> {
+export async function listStreamTables(pool: Pool, prefix = DEFAULT_NAMES.prefix, schema = DEFAULT_NAMES.schema): Promise<StreamTable[]> {
   return listTables(fromPool(pool), checked(prefix, schema))
 }
 
 /** Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none. */
-export async function dropStreamTable(pool: Pool, prefix: string, subjectPrefix: string, schema = 'public'): Promise<boolean> {
+export async function dropStreamTable(pool: Pool, prefix: string, subjectPrefix: string, schema = DEFAULT_NAMES.schema): Promise<boolean> {
   return dropTable(fromPool(pool), checked(prefix, schema), subjectPrefix)
 }

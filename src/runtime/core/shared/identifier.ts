@@ -31,6 +31,9 @@ export interface Names {
   literal(name: string): string
 }
 
+/** What they are called unless an option says otherwise. */
+export const DEFAULT_NAMES = { schema: 'public', prefix: 'nvent' }
+
 /** The values of them alone, for the details of an error. */
 export const placeOf = ({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>) => ({ schema, prefix })
 

@@ -8,21 +8,21 @@ const MAX_SCHEMA_BYTES = 63
 
 /** Any name PostgreSQL can hold in quotes is fine: mixed case, dashes, spaces, quotes. */
 export function identifier(option: string, value: unknown, maxBytes = MAX_SCHEMA_BYTES): string {
-  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
-  if (value.includes('\0') || !value.isWellFormed()) {
+  const name = nonEmpty(option, value)
+  if (name.includes('\0') || !name.isWellFormed()) {
     throw invalidOption(option, 'holds a character PostgreSQL names can\'t hold (NUL or half a surrogate pair)')
   }
-  const bytes = Buffer.byteLength(value)
+  const bytes = Buffer.byteLength(name)
   if (bytes > maxBytes) {
     throw invalidOption(option, `is ${bytes} bytes long, the longest that fits PostgreSQL's 63-byte names is ${maxBytes}`)
   }
-  return value
+  return name
 }
 
 export const tablePrefix = (value: unknown): string => identifier('prefix', value, MAX_PREFIX_BYTES)
 
-export function segment(option: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a text that is not empty')
+export function nonEmpty(option: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') throw invalidOption(option, 'must be a non-empty string')
   return value
 }
 
@@ -33,7 +33,7 @@ export function flag(option: string, value: unknown): boolean {
 
 export function integer(option: string, value: unknown, min: number): number {
   if (!Number.isSafeInteger(value) || (value as number) < min) {
-    throw invalidOption(option, `must be a whole number of at least ${min}, not ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
+    throw invalidOption(option, `must be an integer of at least ${min}, not ${typeof value === 'string' ? JSON.stringify(value) : String(value)}`)
   }
   return value as number
 }

@@ -1,7 +1,8 @@
 import { indexSpecs, streamSpecs } from './builtin'
 import { createRouter } from './route'
 import { checkName, checkOptions, checkWord } from '../shared/checks'
-import { segment, tablePrefix } from '../shared/optionChecks'
+import { DEFAULT_NAMES } from '../shared/identifier'
+import { nonEmpty, tablePrefix } from '../shared/optionChecks'
 import type { Members } from '../shared/types'
 
 const routers = {
@@ -25,7 +26,7 @@ export function tableOf(tier: 'stream' | 'index' | 'kv', subject: string, option
   checkWord('tier', tier, ['stream', 'index', 'kv'])
   checkName('subject', subject)
   const given = checkOptions('options', options, TABLE_OF_OPTIONS)
-  const prefix = tablePrefix(given.prefix ?? 'nvent')
+  const prefix = tablePrefix(given.prefix ?? DEFAULT_NAMES.prefix)
   if (tier === 'kv') return `${prefix}_kv`
-  return `${prefix}_${routers[tier](segment('subjectPrefix', given.subjectPrefix ?? prefix))(subject).spec.table}`
+  return `${prefix}_${routers[tier](nonEmpty('subjectPrefix', given.subjectPrefix ?? prefix))(subject).spec.table}`
 }

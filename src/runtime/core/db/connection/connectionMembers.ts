@@ -6,7 +6,7 @@ import { nearest, normal } from '../../shared/nearest'
 import type { Members } from '../../shared/types'
 
 const MAX_PORT = 65_535
-export const NO_PORT = 'that is not a whole number from 1 to 65535'
+export const NO_PORT = 'that is not an integer from 1 to 65535'
 
 /** A number, or its digits; `null` is left to `pg`. Any other makes the socket throw, and its pool never ends. */
 export const isPort = (port: unknown): boolean => port === null || isWhole(port, 1, MAX_PORT)

@@ -7,7 +7,7 @@ export interface Kind {
   problem: string
 }
 
-const NO_TIME = `must be a whole number of at most ${MAX_MS} milliseconds (24.8 days)`
+const NO_TIME = `must be an integer of at most ${MAX_MS} milliseconds (24.8 days)`
 const MAX_SECONDS = Math.floor(MAX_MS / 1_000)
 
 const isFunction = (value: unknown): boolean => typeof value === 'function'
@@ -31,9 +31,9 @@ export const PASSWORD = kind('must be a text, or a function that gives one', val
 export const FLAG = kind('must be true or false', value => typeof value === 'boolean')
 export const TLS = kind('must be true, false, or an object of TLS options', value => typeof value === 'boolean' || isObject(value) || value === 'true' || value === 'no-verify')
 export const TIME = kind(NO_TIME, value => value === false || isWhole(value, 0, MAX_MS))
-export const SECONDS = kind(`must be a whole number of at most ${MAX_SECONDS} seconds (24.8 days)`, value => isWhole(value, 0, MAX_SECONDS))
-export const SOME = kind('must be a whole number of at least 1', value => value === Infinity || isWhole(value, 1, Infinity))
-export const COUNT = kind('must be a whole number of at least 0', value => isWhole(value, 0, Infinity))
+export const SECONDS = kind(`must be an integer of at most ${MAX_SECONDS} seconds (24.8 days)`, value => isWhole(value, 0, MAX_SECONDS))
+export const SOME = kind('must be an integer of at least 1', value => value === Infinity || isWhole(value, 1, Infinity))
+export const COUNT = kind('must be an integer of at least 0', value => isWhole(value, 0, Infinity))
 export const FUNCTION = kind('must be a function', isFunction)
 export const OBJECT = kind('must be an object', value => isObject(value) || isFunction(value))
 /** What would change the answers that the store reads. */

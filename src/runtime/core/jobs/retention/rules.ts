@@ -58,7 +58,7 @@ function milliseconds(option: string, value: unknown): number {
 }
 
 function count(option: string, value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidOption(option, `must be a whole number of at least 1, not ${describe(value)}`)
+  if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidOption(option, `must be an integer of at least 1, not ${describe(value)}`)
   return value as number
 }
 
