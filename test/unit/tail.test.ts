@@ -23,7 +23,7 @@ describe('the tail', () => {
     const reader: GlobalReader = {
       async mark() {
         if (head === 1n && failures++ < 3) throw error
-        return { head, settled: head, history: '' }
+        return { head, safePosition: head, history: '' }
       },
       async* pages() {
         yield [event]
@@ -58,7 +58,7 @@ describe('the tail', () => {
     const reader: GlobalReader = {
       async mark() {
         const settled = marks.at(-1)!
-        return { head: settled, settled, history: '' }
+        return { head: settled, safePosition: settled, history: '' }
       },
       async* pages({ after, upTo, subjects }) {
         for (const event of log) {

@@ -1,6 +1,6 @@
 import type { GlobalReader, Sign } from './reader'
 import { versionOf } from '../tables/event'
-import type { GlobalEvent, Mark } from './types'
+import type { GlobalEvent, HighWaterMark } from './types'
 
 // So many of the newest signs are kept; of those before them fewer and fewer, so that they reach far back.
 const DENSE = 64
@@ -25,12 +25,12 @@ export interface HistoryChange {
  */
 export interface History {
   /** Remembers the newest events up to a position, and what leads there from the beginning. */
-  begin(mark: Mark, position: bigint): Promise<void>
+  begin(mark: HighWaterMark, position: bigint): Promise<void>
   /** Remembers the newest event up to a position, where a reader starts that has seen nothing before it. */
   anchor(position: bigint): Promise<void>
   saw(event: GlobalEvent): void
   /** Looks whether everything up to `position` is as it was; undefined when it is. */
-  check(mark: Mark, position: bigint): Promise<Parting | undefined>
+  check(mark: HighWaterMark, position: bigint): Promise<Parting | undefined>
 }
 
 /** `server`: the history of the mark that a reader begins with. */

@@ -4,7 +4,7 @@ import { createBackoff } from '../shared/backoff'
 import { StoreError } from '../shared/errors'
 import type { Logger } from '../shared/types'
 import { READ_ALL_OPTIONS } from './types'
-import type { GlobalEvent, Mark, ReadAllOptions } from './types'
+import type { GlobalEvent, HighWaterMark, ReadAllOptions } from './types'
 import type { GlobalReader } from './reader'
 import { checkTypes } from '../stream/read/range'
 import { createHistory } from './history'
@@ -28,7 +28,7 @@ export async function* readAll(reader: GlobalReader, given: ReadAllOptions | und
   const history = createHistory(reader, mark.history)
 
   /** Whether to read again behind `position`: another server answers than the one that said what is settled. */
-  async function isOvertaken(now: Mark): Promise<boolean> {
+  async function isOvertaken(now: HighWaterMark): Promise<boolean> {
     if (now.history === mark.history) return false
     const parting = await history.check(now, position)
     mark = now
@@ -41,7 +41,7 @@ export async function* readAll(reader: GlobalReader, given: ReadAllOptions | und
   }
 
   reading: for (;;) {
-    const upTo = mark.settled < head ? mark.settled : head
+    const upTo = mark.safePosition < head ? mark.safePosition : head
     const page = Math.min(PAGE, left)
     for await (const events of reader.pages({ ...filter, after: position, upTo, page })) {
       if (await isOvertaken(await reader.mark())) continue reading
@@ -60,11 +60,11 @@ export async function* readAll(reader: GlobalReader, given: ReadAllOptions | und
 }
 
 /** Waits until the order is settled further than `position`, or another server answers than that of `last`. */
-async function settledBehind(reader: GlobalReader, last: Mark, position: bigint, timeout: number): Promise<Mark> {
+async function settledBehind(reader: GlobalReader, last: HighWaterMark, position: bigint, timeout: number): Promise<HighWaterMark> {
   const deadline = performance.now() + timeout
   for (const backoff = createBackoff({ first: FIRST_LOOK_MS, max: MAX_LOOK_MS }); ;) {
     const mark = await reader.mark()
-    if (mark.settled > position || mark.history !== last.history) return mark
+    if (mark.safePosition > position || mark.history !== last.history) return mark
     if (performance.now() > deadline) {
       throw new StoreError(
         'TIMEOUT',

@@ -6,7 +6,7 @@ import type { Select, Selection } from '../tables/select'
 import type { GlobalRange } from './sql'
 import { readGlobal, readSigns, readVersions } from './sql'
 import { readMark } from '../sql/order'
-import type { GlobalEvent, Mark } from './types'
+import type { GlobalEvent, HighWaterMark } from './types'
 import type { Scope } from '../batch/scope'
 
 const READ_ONLY = '25006'
@@ -37,7 +37,7 @@ export interface Sign {
 
 /** Reads the events of all tables in the order of their ids. */
 export interface GlobalReader {
-  mark(): Promise<Mark>
+  mark(): Promise<HighWaterMark>
   pages(query: GlobalQuery): AsyncGenerator<GlobalEvent[]>
   /** Signs of the events with these ids that are in the log, of one subject or of all. */
   signs(ids: bigint[], subject?: string): Promise<Sign[]>
@@ -78,7 +78,7 @@ export function createGlobalReader({ context, use }: Pick<Scope, 'context' | 'us
     async mark() {
       const { rows: [row] } = await use(session => session.query<MarkRow>(readMark(context)))
       if (row!.standby) throw onStandby()
-      return { head: BigInt(row!.head), settled: BigInt(row!.settled), history: row!.history }
+      return { head: BigInt(row!.head), safePosition: BigInt(row!.settled), history: row!.history }
     },
 
     signs: (ids, subject) => signsOf(select(subject === undefined ? undefined : [subject]), ids),

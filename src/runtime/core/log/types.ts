@@ -32,11 +32,11 @@ export const READ_ALL_OPTIONS: Members<ReadAllOptions> = {
 }
 
 /** How far the global order is settled, as ids. */
-export interface Mark {
+export interface HighWaterMark {
   /** The newest id given out. */
   head: bigint
   /** No event up to this id can come any more. */
-  settled: bigint
+  safePosition: bigint
   /** Changes whenever the server may be another one, or have been set back. */
   history: string
 }

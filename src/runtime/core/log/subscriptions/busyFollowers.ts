@@ -1,14 +1,14 @@
 import type { Follower } from './follower'
 
 /** Live followers that have events waiting. */
-export interface Backlog {
+export interface BusyFollowers {
   add(follower: Follower): void
   delete(follower: Follower): void
   /** Waits until nobody has events waiting, but not longer than `ms`. */
   drained(ms: number): Promise<void>
 }
 
-export function createBacklog(): Backlog {
+export function createBusyFollowers(): BusyFollowers {
   const busy = new Set<Follower>()
   let onIdle = () => {}
   return {

@@ -1,5 +1,5 @@
 /** Hands values from one that gives to one that takes: the giver waits until its value was taken. */
-export interface Handoff<T> {
+export interface EventIterator<T> {
   /** Resolves when the taker comes back for the next value, or does not come any more. */
   give(value: T): Promise<void>
   /** Nothing more is given or taken. With an error, the taker gets it. */
@@ -8,7 +8,7 @@ export interface Handoff<T> {
   taken(): Required<Pick<AsyncIterableIterator<T, undefined>, 'next' | 'return' | typeof Symbol.asyncIterator>>
 }
 
-export function createHandoff<T>(): Handoff<T> {
+export function createEventIterator<T>(): EventIterator<T> {
   let offered: { value: T, isTaken: boolean, done: () => void } | undefined
   let ended: { error?: unknown } | undefined
   let onChange = () => {}

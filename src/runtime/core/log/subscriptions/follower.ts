@@ -4,7 +4,7 @@ import { isStoreError } from '../../shared/errors'
 import type { StoreError, StoreErrorCode } from '../../shared/errors'
 import type { GlobalEvent } from '../types'
 import { inTime } from '../../shared/inTime'
-import { createPause } from './wakeablePause'
+import { createWakeablePause } from './wakeablePause'
 
 /** Events that wait for one callback; and those a follower reads at once when it reads on its own. */
 export const QUEUE = 100
@@ -69,7 +69,7 @@ interface FollowerOptions {
  * callback is too slow for that, it reads on its own again. Its memory is bounded by one queue either way.
  */
 export function follow({ subject, after, leader, history, ...on }: FollowerOptions): Follower {
-  const pause = createPause()
+  const pause = createWakeablePause()
   let queue: GlobalEvent[] = []
   let position = after
   // Of the last event that was read: unlike the position, it is one that has been there.

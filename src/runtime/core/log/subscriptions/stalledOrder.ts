@@ -4,7 +4,7 @@ import type { Logger } from '../../shared/types'
 const WARN_MS = 30_000
 
 /** Notices that a transaction holds the global order up. Returns whether it has for longer than `patience`. */
-export function createStallWatch({ patience, logger }: { patience: number, logger: Logger }): (stuck: boolean) => boolean {
+export function detectStalledOrder({ patience, logger }: { patience: number, logger: Logger }): (stuck: boolean) => boolean {
   let since: number | undefined
   let told = false
   return (stuck) => {

@@ -12,7 +12,7 @@ import type { HistoryChange } from '../history'
 import type { GlobalReader } from '../reader'
 import { CALLBACK_GRACE_MS, follow, releaseCallback } from './follower'
 import type { Follower } from './follower'
-import { createHandoff } from './eventIterator'
+import { createEventIterator } from './eventIterator'
 import { inTime } from '../../shared/inTime'
 import { createTail } from './tail'
 
@@ -116,13 +116,13 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
   }
 
   function iterate(subject: unknown, given?: SubscribeOptions): AsyncIterableIterator<GlobalEvent, undefined> {
-    const handoff = createHandoff<GlobalEvent>()
-    const taken = handoff.taken()
+    const iterator = createEventIterator<GlobalEvent>()
+    const taken = iterator.taken()
     let follower: Follower | undefined
     let [begun, left] = [false, false]
 
     async function begin(): Promise<void> {
-      follower = await start(check(subject, given), { onEvent: handoff.give, onStop: handoff.end, onEnd: handoff.end })
+      follower = await start(check(subject, given), { onEvent: iterator.give, onStop: iterator.end, onEnd: iterator.end })
       if (left) await follower.stop()
     }
 
@@ -130,7 +130,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
       next() {
         if (!begun) {
           begun = true
-          begin().catch(handoff.end)
+          begin().catch(iterator.end)
         }
         return taken.next()
       },

@@ -2,7 +2,7 @@ import { globMatcher, isGlob } from '../../shared/glob'
 import type { Follower } from './follower'
 
 /** Followers by what they follow: found by one look-up for subjects, one match for each different glob. */
-export interface Audience {
+export interface SubscriberIndex {
   add(follower: Follower): void
   delete(follower: Follower): void
   of(subject: string): Iterable<Follower>
@@ -16,7 +16,7 @@ interface Group {
   matches: (subject: string) => boolean
 }
 
-export function createAudience(): Audience {
+export function createSubscriberIndex(): SubscriberIndex {
   const exact = new Map<string, Group>()
   const globs = new Map<string, Group>()
   const mapOf = (subject: string) => isGlob(subject) ? globs : exact

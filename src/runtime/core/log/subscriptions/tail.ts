@@ -2,17 +2,17 @@ import { createBackoff } from '../../shared/backoff'
 import type { BackoffOptions } from '../../shared/backoff'
 import { messageOf } from '../../shared/errors'
 import type { Logger } from '../../shared/types'
-import type { GlobalEvent, Mark } from '../types'
+import type { GlobalEvent, HighWaterMark } from '../types'
 import { isGlob } from '../../shared/glob'
 import type { GlobalReader } from '../reader'
-import { createAudience } from './subscriberIndex'
-import { createBacklog } from './busyFollowers'
+import { createSubscriberIndex } from './subscriberIndex'
+import { createBusyFollowers } from './busyFollowers'
 import type { Follower, Leader } from './follower'
 import { QUEUE, isHopeless } from './follower'
 import { createHistory } from '../history'
 import type { HistoryChange, Parting } from '../history'
-import { createPause } from './wakeablePause'
-import { createStallWatch } from './stalledOrder'
+import { createWakeablePause } from './wakeablePause'
+import { detectStalledOrder } from './stalledOrder'
 
 const PAGE = 500
 // Live followers get this long to make room; who has not is left behind, and reads on its own.
@@ -52,10 +52,10 @@ interface TailOptions {
 /** The end of the global order: read once for all followers of this process, while there are any. */
 export function createTail({ reader, pollInterval, logger, listen, onTrouble = () => {}, onHistoryChange = () => {} }: TailOptions): Tail {
   const followers = new Set<Follower>()
-  const all = createAudience()
-  const live = createAudience()
-  const backlog = createBacklog()
-  const pause = createPause()
+  const all = createSubscriberIndex()
+  const live = createSubscriberIndex()
+  const busy = createBusyFollowers()
+  const pause = createWakeablePause()
   const history = createHistory(reader)
   const gone: { shared: bigint, position: bigint }[] = []
   let position = BigInt(0)
@@ -68,7 +68,7 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
 
   async function run(): Promise<void> {
     const stopListening = listen()
-    const isStalled = createStallWatch({ patience: pollInterval, logger })
+    const isStalled = detectStalledOrder({ patience: pollInterval, logger })
     let versions: Map<string, string> | undefined
     const looks = createBackoff(LOOKS)
     const errors = createBackoff({ first: pollInterval * 2, max: MAX_ERROR_PAUSE_MS })
@@ -92,28 +92,28 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
     await stopListening()
   }
 
-  async function advance(mark: Mark): Promise<void> {
-    const { settled } = mark
+  async function advance(mark: HighWaterMark): Promise<void> {
+    const { safePosition } = mark
     // Most looks find nothing new, and the server that answered before.
-    const parting = settled === position && mark.history === seenOn ? undefined : await history.check(mark, position)
+    const parting = safePosition === position && mark.history === seenOn ? undefined : await history.check(mark, position)
     seenOn = mark.history
     if (parting) rewind(parting)
-    if (settled <= position) return
+    if (safePosition <= position) return
     let finish = () => {}
     scan = { included: new Set(followers), done: new Promise((resolve) => {
       finish = resolve
     }) }
     try {
       let given = 0
-      for await (const events of reader.pages({ after: position, upTo: settled, subjects: listed(all.subjects()), page: PAGE })) {
+      for await (const events of reader.pages({ after: position, upTo: safePosition, subjects: listed(all.subjects()), page: PAGE })) {
         for (const event of events) {
           give(event)
           history.saw(event)
           position = BigInt(event.event.id)
-          if (++given % (QUEUE / 2) === 0) await backlog.drained(GRACE_MS)
+          if (++given % (QUEUE / 2) === 0) await busy.drained(GRACE_MS)
         }
       }
-      position = settled
+      position = safePosition
     }
     finally {
       scan = undefined
@@ -138,14 +138,14 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
 
   function give(event: GlobalEvent): void {
     for (const follower of live.of(event.subject)) {
-      if (follower.offer(event)) backlog.add(follower)
+      if (follower.offer(event)) busy.add(follower)
       else leaveBehind(follower)
     }
   }
 
   function leaveBehind(follower: Follower): void {
     live.delete(follower)
-    backlog.delete(follower)
+    busy.delete(follower)
   }
 
   /** A server that took over may not have the last events of the one before it, and gives out their ids again. */
@@ -165,9 +165,9 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
     const mark = await reader.mark()
     // Another start may have been first, and be further.
     if (running) return position
-    await history.begin(mark, mark.settled)
+    await history.begin(mark, mark.safePosition)
     seenOn = mark.history
-    return position = mark.settled
+    return position = mark.safePosition
   }
 
   return {
@@ -203,7 +203,7 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
       while (scan && !scan.included.has(follower)) await scan.done
       return position
     },
-    drained: backlog.delete,
+    drained: busy.delete,
     async resume(from) {
       const start = gone.reduce((at, { shared, position }) => at > shared && at <= position ? shared : at, from)
       if (start <= position) return start

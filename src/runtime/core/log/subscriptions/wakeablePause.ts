@@ -1,10 +1,10 @@
 /** A pause that can be cut short; a wake that comes before it begins is not lost. */
-export interface Pause {
+export interface WakeablePause {
   wait(ms?: number): Promise<void>
   wake(): void
 }
 
-export function createPause(): Pause {
+export function createWakeablePause(): WakeablePause {
   let awake = false
   let end: (() => void) | undefined
   return {

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { createHandoff } from '../../src/runtime/core/log/subscriptions/eventIterator'
+import { createEventIterator } from '../../src/runtime/core/log/subscriptions/eventIterator'
 
-describe('a handoff', () => {
+describe('an event iterator', () => {
   it('lets the giver wait until the taker comes back', async () => {
-    const handoff = createHandoff<number>()
+    const iterator = createEventIterator<number>()
     const order: string[] = []
     const giving = (async () => {
       for (const value of [1, 2]) {
-        await handoff.give(value)
+        await iterator.give(value)
         order.push(`given ${value}`)
       }
-      handoff.end()
+      iterator.end()
     })()
-    for await (const value of handoff.taken()) {
+    for await (const value of iterator.taken()) {
       await new Promise(resolve => setTimeout(resolve, 1))
       order.push(`taken ${value}`)
     }
@@ -21,20 +21,20 @@ describe('a handoff', () => {
   })
 
   it('lets the giver go when the taker leaves', async () => {
-    const handoff = createHandoff<number>()
-    const giving = handoff.give(1)
-    for await (const value of handoff.taken()) {
+    const iterator = createEventIterator<number>()
+    const giving = iterator.give(1)
+    for await (const value of iterator.taken()) {
       expect(value).toBe(1)
       break
     }
     await giving
-    handoff.end()
-    await handoff.give(2)
+    iterator.end()
+    await iterator.give(2)
   })
 
   it('passes an error on', async () => {
-    const handoff = createHandoff<number>()
-    handoff.end(new RangeError('no more'))
-    await expect(handoff.taken().next()).rejects.toThrow('no more')
+    const iterator = createEventIterator<number>()
+    iterator.end(new RangeError('no more'))
+    await expect(iterator.taken().next()).rejects.toThrow('no more')
   })
 })
