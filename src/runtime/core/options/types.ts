@@ -93,7 +93,8 @@ export interface StoreOptions {
    */
   serverless?: boolean
   /**
-   * Most tables that generic streams may get of their own; further subject types share `{prefix}_events_default`.
+   * Maximum number of tables that generic streams may get of their own; further subject types share
+   * `{prefix}_events_default`.
    * @default 100
    */
   maxStreamTables?: number
