@@ -1,17 +1,15 @@
 import { checkArray, checkFunction, checkMembers, checkName, checkOptions } from '../../shared/checks'
-import type { Call, Operation } from '../../batch/operation'
+import type { Call } from '../../batch/operation'
 import { rejecting } from '../../shared/rejecting'
 import { invalidValue } from '../../shared/errors'
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from './types'
-import type { EventRecord } from '../../shared/event'
 import type { StreamOperations } from '../types'
 import { ANY, checkExpectation } from './expectation'
 import { appendInput, appendInputs, partitionOf } from './input'
 import type { AppendInput } from './input'
 import type { SubjectAppend } from './locked'
 import { MAX_STEP, appendLocked, appendToSubject } from './locked'
-import type { Appending } from './rows'
-import { appendRows } from './rows'
+import { appendOperation, needsLock } from './operation'
 import type { StreamScope } from '../scope'
 
 /** The calls that write events. */
@@ -90,36 +88,6 @@ function callOf(input: AppendInput): Call<AppendInput> {
     bytes: sizeOf(input),
   }
 }
-
-function appendOperation({ context, appended }: StreamScope): Operation<AppendInput, EventRecord> {
-  return {
-    async one(session, tables, input) {
-      const on = { context, session, tables }
-      const { route: { subject }, expectation } = input
-      const [record] = needsLock(on, input)
-        ? (await appendLocked(on, [{ subject, expectation, inputs: [input] }]))[0]!
-        : await appendToSubject(on, [input])
-      appended?.(subject)
-      return record!
-    },
-    async many(session, tables, groups) {
-      const records = await appendRows({ context, session, tables }, groups.flatMap(({ calls }) => calls.map(({ input }) => input)))
-      let at = 0
-      return groups.map(({ calls, folded }) => {
-        const own = records.slice(at, at += calls.length)
-        appended?.(folded.route.subject)
-        // Sent alone, it is told what is there instead.
-        return own.includes(undefined) ? undefined : own as EventRecord[]
-      })
-    },
-    // Every event gets a row of its own; those of one subject go out in order. What the second one expects is only
-    // there when the first one is.
-    fold: (first, second) => second.expectation === ANY ? first : undefined,
-  }
-}
-
-/** In a transaction an id that is taken would end all of it: the stream is locked first, and then looked into. */
-const needsLock = ({ session }: Appending, input: AppendInput) => input.eventId !== undefined && session.inTransaction
 
 function sizeOf(input: AppendInput): number {
   return input.columns.reduce<number>((size, value) => size + (typeof value === 'string' ? value.length : 8), 64 + (input.rest?.length ?? 0))
