@@ -1,7 +1,7 @@
 import type { Problem } from '~/utils/problem'
 
 /**
- * Runs what a button does: one action at a time, then the page and the call log are fetched anew. What goes wrong
+ * Runs what a button does: one action at a time, then the page and the call log are fetched again. What goes wrong
  * ends up in `problem`. Before the page is hydrated it is busy: a click would be lost.
  */
 export function useAction(refresh: () => Promise<unknown>) {

@@ -1,4 +1,4 @@
-/** The time in milliseconds, every second anew. The first value is the server's, so that both render the same. */
+/** The time in milliseconds, updated every second. The first value is the server's, so that both render the same. */
 export function useNow() {
   const now = useState('now', () => Date.now())
   let timer: ReturnType<typeof setInterval> | undefined

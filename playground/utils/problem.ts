@@ -14,7 +14,7 @@ export function isAway(error: unknown): boolean {
 /** The problem an API route answered with, or whatever else went wrong. */
 export function problemOf(error: unknown): Problem | null {
   if (!error) return null
-  if (unanswered(error)) return { message: 'The server did not answer. Look whether that was done before you try again.' }
+  if (unanswered(error)) return { message: 'The server did not answer. Check whether the change was made before you try again.' }
   const body = member(error, 'data')
   const code = member(member(body, 'data'), 'code')
   return {

@@ -1,6 +1,6 @@
 import type { H3Event } from 'h3'
 import { isStoreError, tableOf } from 'nvent-store-postgres/core'
-import type { Store, Surfaces } from 'nvent-store-postgres/core'
+import type { Store, Surfaces as StoreApis } from 'nvent-store-postgres/core'
 import type { Call, CallGroup, Exhibit, Tier } from '~/types/desk'
 
 const SESSIONS = 100
@@ -75,12 +75,12 @@ function latest(known: CallGroup[]): CallGroup[] {
   return [...reads.slice(-READS), ...writes.slice(-WRITES)].sort((a, b) => a.id - b.id)
 }
 
-function noted<T extends Omit<Surfaces, 'stream'> & { stream: object }>(
+function noted<T extends Omit<StoreApis, 'stream'> & { stream: object }>(
   event: H3Event,
-  surfaces: T,
+  apis: T,
   transaction?: Call['transaction'],
 ): Pick<T, Tier> {
-  const note = <S extends object>(tier: Tier, surface: S): S => new Proxy(surface, {
+  const note = <A extends object>(tier: Tier, api: A): A => new Proxy(api, {
     get(target, method: string): unknown {
       const original: unknown = Reflect.get(target, method)
       if (typeof original !== 'function') return original
@@ -101,5 +101,5 @@ function noted<T extends Omit<Surfaces, 'stream'> & { stream: object }>(
       }
     },
   })
-  return { stream: note('stream', surfaces.stream), index: note('index', surfaces.index), kv: note('kv', surfaces.kv) }
+  return { stream: note('stream', apis.stream), index: note('index', apis.index), kv: note('kv', apis.kv) }
 }

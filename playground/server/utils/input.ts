@@ -4,14 +4,14 @@ import type { H3Event } from 'h3'
 export function textOf(body: unknown, field: string, maxLength: number): string {
   const value = memberOf(body, field)
   const text = typeof value === 'string' ? value.trim() : ''
-  if (text === '' || text.length > maxLength) throw problem(400, `"${field}" must be a text of 1 to ${maxLength} characters.`)
+  if (text === '' || text.length > maxLength) throw problem(400, `"${field}" must be a string of 1 to ${maxLength} characters.`)
   return text
 }
 
 export function integerOf(body: unknown, field: string, min: number, max: number): number {
   const value = memberOf(body, field)
   if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
-    throw problem(400, `"${field}" must be a whole number from ${min} to ${max}.`)
+    throw problem(400, `"${field}" must be an integer from ${min} to ${max}.`)
   }
   return value
 }

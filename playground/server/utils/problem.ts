@@ -10,7 +10,7 @@ const statusOf: Record<string, number> = {
   CLOSED: 503,
 }
 
-/** What a person is told, with the HTTP status and, for programs, a code. */
+/** A message for the user, with the HTTP status and, for programs, a code. */
 export function problem(statusCode: number, message: string, code?: string, cause?: unknown): Error {
   return createError({ statusCode, statusMessage: STATUS_CODES[statusCode], message, data: code && { code }, cause })
 }

@@ -1,4 +1,4 @@
-/** Adds one to the scratch value. On a text the store refuses, with INVALID_VALUE, and the text stays. */
+/** Adds one to the scratch value. On a string the store refuses with INVALID_VALUE and changes nothing. */
 export default defineEventHandler(async (event) => {
   const store = logged(event, useStore())
   return { value: await store.kv.increment(scratchKey(sessionOf(event))) }

@@ -14,7 +14,7 @@ export default defineEventHandler(async (event) => {
     }
 
     const moved = await tx.index.update('orders', id, { status }, { expectedVersion: entry.metadata?.version })
-    if (!moved) throw problem(409, `Somebody else has just changed order ${id}.`)
+    if (!moved) throw problem(409, `Order ${id} was changed by another request.`)
 
     await tx.stream.append(`orders:${id}`, { type: `order.${status}`, data: { from: order.status } })
     await tx.index.increment('orders', id, 'events')
