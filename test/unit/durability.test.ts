@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { PoolConfig } from 'pg'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { relaxed } from '../../src/runtime/core/db/pg/durability'
+import { relaxed } from '../../src/runtime/core/db/pg/poolConfig'
 
 /** What `pg` makes of a configuration. */
 function startOptions(config: PoolConfig): string | undefined {

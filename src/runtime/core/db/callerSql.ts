@@ -1,6 +1,6 @@
 import { StoreError } from '../shared/errors'
 import { leadingWords } from '../sql/leadingWords'
-import type { Statements } from './scope'
+import type { Statements } from './transactionScope'
 
 const ENDINGS = new Set(['commit', 'end', 'abort', 'rollback', 'begin', 'start'])
 const COPIED = /\bstd(?:in|out)\b/i

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { transactionEnded } from '../db/scope'
+import { transactionEnded } from '../db/transactionScope'
 import { isObject } from '../shared/json'
 
 type Call = (...args: unknown[]) => unknown

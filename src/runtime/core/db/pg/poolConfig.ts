@@ -18,3 +18,9 @@ export function startingWith(config: PoolConfig, settings: string): PoolConfig {
     ? { ...copyOf(config), connectionString: connectionString.replace(OPTIONS_IN_URL, (given: string) => given + encodeURIComponent(` ${settings}`)) }
     : { ...copyOf(config), options: [config.options ?? process.env.PGOPTIONS, settings].filter(Boolean).join(' ') }
 }
+
+export const RELAX = 'set synchronous_commit = off'
+export const RESTORE = 'set synchronous_commit = on'
+
+/** Connections whose commits do not wait for the disk. */
+export const relaxed = (config: PoolConfig): PoolConfig => startingWith(config, '-c synchronous_commit=off')

@@ -9,7 +9,7 @@ import { CLOSE_ALL, RESET_SETTINGS, withCallersSql } from '../callerSql'
 import { toStoreError } from '../errors'
 import { statementsOn } from './pgliteStatements'
 import { openReader } from './pgliteReader'
-import { openScope } from '../scope'
+import { openScope } from '../transactionScope'
 
 /**
  * Opens the embedded database that a URL names.

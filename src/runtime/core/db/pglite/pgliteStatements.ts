@@ -1,7 +1,7 @@
 import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
 import type { Statement } from '../../sql/statement'
 import { toStoreError } from '../errors'
-import type { Statements } from '../scope'
+import type { Statements } from '../transactionScope'
 import type { Result, Row } from '../types'
 
 const asText = (value: string) => value
