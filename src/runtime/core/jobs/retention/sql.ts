@@ -1,6 +1,7 @@
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
+import { NOW_MS } from '../../sql/clock'
 import { recordOf } from '../../stream/lifecycle/archive'
 
 /** One table that holds events: of a spec, or a partition of it. */
@@ -43,7 +44,6 @@ export interface SubjectStep extends Step {
 }
 
 // Of the many tables each statement is sent now and then: their texts would only crowd the cache of the calls.
-const NOW_MS = 'pg_catalog.floor(extract(epoch from pg_catalog.statement_timestamp()) * 1000.0)::bigint'
 
 /**
  * Takes old events out of a table all of whose subjects are meant. Ids grow with time, so the oldest events are found

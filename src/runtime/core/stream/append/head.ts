@@ -1,10 +1,9 @@
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
+import { CLOCK_MS } from '../../sql/clock'
 import { lockOrder } from '../../sql/locking'
 import { enterOrder } from '../../sql/order'
 import type { HeadMode } from './expectation'
-
-const NOW_MS = 'pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000.0)::bigint'
 
 /** Takes versions for the event of one subject; no row where the stream is not the expected one. */
 export function claimHead(context: StatementContext, mode: HeadMode, given: { subject: string, expected: string, condition: string }): string {
@@ -13,7 +12,7 @@ export function claimHead(context: StatementContext, mode: HeadMode, given: { su
   returning version, last_ts`
   }
   return `update ${context.names.table('heads')} as head
-  set version = head.version + 1, last_ts = greatest(head.last_ts, ${NOW_MS})
+  set version = head.version + 1, last_ts = greatest(head.last_ts, ${CLOCK_MS})
   where tenant_id = $1::text and subject = ${given.subject}
     and version = coalesce(${given.expected}, version) and version > 0 and ${enterOrder(context)} is not null${given.condition && ` and ${given.condition}`}
   returning version, last_ts`
@@ -26,7 +25,7 @@ export function claimHead(context: StatementContext, mode: HeadMode, given: { su
 export function claimHeads(context: StatementContext, mode: HeadMode, claims: string): string {
   const heads = context.names.table('heads')
   // Once a statement: the time of a head is never behind the one before anyway.
-  const now = `(select ${NOW_MS})`
+  const now = `(select ${CLOCK_MS})`
   if (mode !== 'present') {
     return `head as (
   ${upsertHead(context, mode, 'select $1::text, subject, events, ', ` from ${claims} as i(subject, events) ${lockOrder(['subject'])}`, now)}
@@ -51,7 +50,7 @@ head as (
 )`
 }
 
-function upsertHead(context: StatementContext, mode: HeadMode, select: string, from: string, now = NOW_MS): string {
+function upsertHead(context: StatementContext, mode: HeadMode, select: string, from: string, now = CLOCK_MS): string {
   return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
   ${select}${enterOrder(context)}, ${now}${from}
   on conflict (tenant_id, subject) do update

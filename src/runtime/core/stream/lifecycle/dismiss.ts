@@ -2,6 +2,7 @@ import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
+import { CLOCK_MS } from '../../sql/clock'
 import { keyCondition } from '../../sql/template'
 import { eventsLocked } from '../../sql/locking'
 import { eventColumns } from '../read/sql'
@@ -11,7 +12,7 @@ export function dismissEvent(context: StatementContext, tableName: string, given
   return {
     ...context.cache.unprepared(`dismiss ${table}`, () => `
 update ${table} set dismissed = pg_catalog.jsonb_build_object(
-  'reason', $3::text, 'by', $4::text, 'at', pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000.0)::bigint)
+  'reason', $3::text, 'by', $4::text, 'at', ${CLOCK_MS})
 where tenant_id = $1::text and id = $2::bigint and dismissed is null`),
     values: [context.tenant, given.id, given.reason, given.by],
   }

@@ -3,6 +3,7 @@ import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
+import { millisecondsSql } from '../../sql/clock'
 import { keyCondition } from '../../sql/template'
 import { likeOf } from '../../sql/like'
 import { inputRows, sameAsInput } from '../../sql/rows'
@@ -10,7 +11,7 @@ import type { AppendInput } from '../append/input'
 import { streamKeys } from '../append/columns'
 import { eventColumns } from './sql'
 
-const HEAD = 'version, last_ts, pg_catalog.floor(extract(epoch from archived_at) * 1000.0)::bigint as archived_at'
+const HEAD = `version, last_ts, ${millisecondsSql('archived_at')} as archived_at`
 
 /** The events that have the ids of the inputs, which belong to one partition; `ord` says to which input a row belongs. */
 export function readByEventIds(context: StatementContext, inputs: AppendInput[]): Statement {
