@@ -2,7 +2,7 @@ import { defineCommand } from 'citty'
 import type { IndexEntry } from '../runtime/core/entries/types'
 import { storeCommand, withStore } from './command'
 import { EXIT, wholeNumber } from './usage'
-import { visible } from './visible'
+import { visible } from './output'
 
 const get = storeCommand({
   name: 'get',

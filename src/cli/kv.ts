@@ -3,7 +3,7 @@ import type { KvApi, KvList } from '../runtime/core/kv/types'
 import { writeTextCursor } from '../runtime/core/sql/cursor'
 import { storeCommand, withStore } from './command'
 import { EXIT, wholeNumber } from './usage'
-import { visible } from './visible'
+import { visible } from './output'
 
 const PAGE = 1_000
 

@@ -1,11 +1,10 @@
 import type { RetentionReport, RetentionRule } from '../runtime/core/jobs/retention/types'
 import type { StoreAdmin } from '../runtime/core/admin/types'
-import { isMeant } from './ask'
+import { isMeant, visible } from './output'
 import { storeCommand, withStore } from './command'
 import type { Output } from './output'
 import type { Settings } from './settings'
 import { EXIT, UsageError, wholeNumber } from './usage'
-import { visible } from './visible'
 
 interface RuleFlags {
   'subject'?: string

@@ -1,5 +1,5 @@
 import { currentVersion, rollback } from '../runtime/core/schema/migrate'
-import { isMeant } from './ask'
+import { isMeant } from './output'
 import { storeCommand, withDatabase } from './command'
 import { describeTarget } from './settings'
 import { EXIT, wholeNumber } from './usage'

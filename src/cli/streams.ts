@@ -2,9 +2,8 @@ import { streamTableSizes } from '../runtime/core/admin/streamTableSizes'
 import { listTables } from '../runtime/core/partitions/subjectTables'
 import { storeCommand, withDatabase, withStore } from './command'
 import { writeTextCursor } from '../runtime/core/sql/cursor'
-import { columns } from './output'
+import { columns, visible } from './output'
 import { wholeNumber } from './usage'
-import { visible } from './visible'
 
 export const streamsCommand = storeCommand({
   name: 'streams',

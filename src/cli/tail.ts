@@ -5,7 +5,7 @@ import type { GlobalEvent } from '../runtime/core/log/types'
 import type { Store } from '../runtime/core/types'
 import { storeCommand, withStore } from './command'
 import { UsageError, wholeNumber } from './usage'
-import { visible } from './visible'
+import { visible } from './output'
 
 const PAGE = 500
 

@@ -6,6 +6,9 @@ import type { Source } from './sources'
 
 const CORE = 'runtime/core'
 const MAX_LINES = 220
+const MIN_LINES = 12
+// Routes, tasks and plugins of Nitro, its virtual modules, and what stands in for a package.
+const ENTRIES = /^runtime\/(?:nitro\d\/(?:(?:routes|tasks|worker)\/|virtual\.d$)|server\/absent$)/
 const FRAMEWORK = /^(?:nuxt|nuxi|nitro|nitropack|h3|vue|unimport|citty|consola|#.*|@nuxt\/.*|@nuxtjs\/.*|@vue\/.*)$/
 // What the core may have from npm: the two drivers and nothing else.
 const CORE_PACKAGES = ['pg', '@electric-sql/pglite']
@@ -96,6 +99,10 @@ describe('every file', () => {
 
   it(`has at most ${MAX_LINES} lines`, () => {
     expect(written.filter(source => source.text.trimEnd().split('\n').length > MAX_LINES).map(source => source.name)).toEqual([])
+  })
+
+  it(`has more than ${MIN_LINES} lines, unless a framework or a bundler wants a file of its own`, () => {
+    expect(written.filter(source => source.text.trimEnd().split('\n').length <= MIN_LINES && !ENTRIES.test(source.name)).map(source => source.name)).toEqual([])
   })
 
   it('says what its values are: no `any` outside the public types', () => {

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { eventually } from '../setup/eventually'
 import { createStore } from '../../src/runtime/core/index'
 import type { EventRecord, Store } from '../../src/runtime/core/index'
-import { logger } from '../../src/runtime/server/logger'
+import { logger } from '../../src/runtime/server/announce'
 import type { SendEventsOptions } from '../../src/runtime/nitro2/events'
 import { sendEvents } from '../../src/runtime/nitro2/events'
 import { listen } from '../e2e/sse'

@@ -6,7 +6,7 @@ import { isGlob } from '../core/shared/glob'
 import type { EventRecord } from '../core/shared/event'
 import type { StreamApi } from '../core/types'
 import type { Members } from '../core/shared/types'
-import { logger } from '../server/logger'
+import { logger } from '../server/announce'
 import { openEventResponse } from './eventResponse'
 import { useStore } from './store'
 

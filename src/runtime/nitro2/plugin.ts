@@ -2,13 +2,11 @@ import { defineNitroPlugin } from 'nitropack/runtime'
 import type { NitroApp } from 'nitropack/types'
 import { registerStoreAdapter } from '#nvent-server-imports'
 import { afterHooks } from '../server/afterHooks'
-import { announce } from '../server/announce'
+import { announce, logger } from '../server/announce'
 import { closeUnready, endAll } from '../server/ending'
 import { leave, takeOver } from '../server/handle'
-import { logger } from '../server/logger'
 import { worksElsewhere } from '../server/settings'
-import { appConfig } from './config'
-import { appHandle, useStore } from './store'
+import { appConfig, appHandle, useStore } from './store'
 
 export default defineNitroPlugin((app) => {
   const { nventStorePostgres, nvent } = appConfig()

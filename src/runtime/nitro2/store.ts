@@ -1,9 +1,10 @@
+import type { NventConfig, StoreRuntimeConfig } from '../server/config'
+import { useRuntimeConfig } from 'nitropack/runtime'
 import type { Store } from '../core/types'
 import { currentHandle } from '../server/handle'
 import type { Handle } from '../server/handle'
-import { logger } from '../server/logger'
+import { logger } from '../server/announce'
 import { storeSettings } from '../server/settings'
-import { appConfig } from './config'
 
 /**
  * The app's store. Returns at once; calls wait until it is connected and migrated, and reject with a `StoreError`
@@ -20,3 +21,11 @@ export function appHandle(): Handle {
   const { nventStorePostgres, nvent } = appConfig()
   return currentHandle(() => storeSettings(nventStorePostgres, process.env, nvent), logger)
 }
+
+interface AppConfig {
+  nventStorePostgres: StoreRuntimeConfig
+  nvent?: NventConfig
+}
+
+// Nuxt types the runtime config by the values of one build; ours is wider.
+export const appConfig = () => useRuntimeConfig() as unknown as AppConfig

@@ -1,3 +1,4 @@
+import { consola } from 'consola'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isStoreError, messageOf } from '../core/shared/errors'
 import { unref } from '../core/shared/timer'
@@ -50,3 +51,5 @@ function sentence(info: StoreInfo, source: string): string {
   const adopted = info.adoptedFrom === undefined ? '' : `, adopted the tables of @nvent-addon/adapter-store-postgres in schema ${info.adoptedFrom}`
   return `${info.driver} database ${info.database} from ${source}, schema ${info.schema}, prefix ${info.prefix}, ${schema}${adopted}`
 }
+
+export const logger = consola.withTag('nvent-store-postgres')

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkRecord, checkText } from '../shared/checks'
+import { checkArray, checkCount, checkName, checkNumber, checkOptions, checkRecord, checkText, rejecting } from '../shared/checks'
 import { createBackoff } from '../shared/backoff'
-import { rejecting } from '../shared/rejecting'
 import type { Call } from '../batch/operation'
 import { invalidValue } from '../shared/errors'
 import { pathOf } from '../tables/fields'

@@ -1,5 +1,5 @@
 import { isStoreError } from '../shared/errors'
-import type { Capability } from '../shared/capability'
+import type { Capability } from '../shared/types'
 import { unref } from '../shared/timer'
 
 /** What somebody wants to know of a job that nobody waits for. */

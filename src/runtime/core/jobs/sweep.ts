@@ -1,7 +1,7 @@
 import type { StatementContext } from '../sql/template'
 import { sweepValues } from '../kv/sql'
 import { compactCounts } from '../entries/page'
-import type { Capability } from '../shared/capability'
+import type { Capability } from '../shared/types'
 import { isClosed, repeating } from './repeat'
 import type { BackgroundOutcome, Repeat } from './repeat'
 import type { TryExclusively } from './jobLock'

@@ -1,6 +1,5 @@
-import { checkArray, checkCount, checkMembers, checkName, checkNumber, checkOptions, checkText } from '../shared/checks'
+import { checkArray, checkCount, checkMembers, checkName, checkNumber, checkOptions, checkText, rejecting } from '../shared/checks'
 import type { Operation } from '../batch/operation'
-import { rejecting } from '../shared/rejecting'
 import { foldSums, runningValues } from '../batch/sum'
 import type { Row } from '../db/types'
 import type { StoreError } from '../shared/errors'

@@ -1,8 +1,6 @@
 import { messageOf } from '../shared/errors'
-import type { Logger } from '../shared/types'
-import type { Capability } from '../shared/capability'
-import { unref } from '../shared/timer'
-import { inTime } from '../shared/inTime'
+import type { Logger, Capability } from '../shared/types'
+import { unref, inTime } from '../shared/timer'
 
 /** Tells the readers of other processes that there are new events. */
 export type Notifier = Required<Pick<Capability, 'onAppend'>> & { stop(): Promise<void> }

@@ -1,3 +1,4 @@
+import type { SchemaNames } from './types'
 import { namesOf } from '../shared/identifier'
 
 const COMMENT_LINE = /^--.*$\n?/gm
@@ -45,4 +46,13 @@ function bodyQuote({ schema, prefix }: { schema: string, prefix: string }): stri
 /** Names used by the runner itself. */
 export function versionTable(names: { schema: string, prefix: string }): string {
   return namesOf(names.schema, names.prefix).table('schema_version')
+}
+
+/** The command that brings these tables up to date, for messages. */
+export function migrateCommand({ schema, prefix }: SchemaNames): string {
+  return `\`npx nvent-store migrate --schema ${shellWord(schema)} --prefix ${shellWord(prefix)}\``
+}
+
+function shellWord(name: string): string {
+  return /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll('\'', '\'\\\'\'')}'`
 }

@@ -3,8 +3,7 @@ import type { Queryable, Session } from '../db/types'
 import { StoreError, messageOf } from '../shared/errors'
 import { placeOf, quoteIdentifier } from '../shared/identifier'
 import { FOREIGN, schemaOwner } from './adopt/foreign'
-import { migrateCommand } from './command'
-import { versionTable } from './render'
+import { migrateCommand, versionTable } from './render'
 import type { Migration, SchemaNames } from './types'
 
 /** A row of `{prefix}_schema_version`. */

@@ -1,7 +1,6 @@
 import { createStreamAppends } from './append/append'
 import { createStreamLife } from './lifecycle/lifecycle'
 import { createStreamHistory } from './read/read'
-import { refusingInProgress } from './scope'
 import type { StreamScope } from './scope'
 import type { StreamOperations } from './types'
 
@@ -9,4 +8,20 @@ import type { StreamOperations } from './types'
 export function createStreamOperations(given: StreamScope): StreamOperations {
   const scope = refusingInProgress(given)
   return { ...createStreamAppends(scope), ...createStreamHistory(scope), ...createStreamLife(scope) }
+}
+
+/** A scope whose calls are refused inside the `onProgress` of an import on their subject. */
+function refusingInProgress(scope: StreamScope): StreamScope {
+  const { check } = scope.progress
+  return {
+    ...scope,
+    send(operation, call) {
+      check([call.key])
+      return scope.send(operation, call)
+    },
+    inOrder(keys, work) {
+      if (Array.isArray(keys)) check(keys)
+      return scope.inOrder(keys, work)
+    },
+  }
 }

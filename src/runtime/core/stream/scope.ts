@@ -12,19 +12,3 @@ export interface StreamScope extends Scope {
   /** Called for every subject that was appended to. */
   appended?: (subject: string) => unknown
 }
-
-/** A scope whose calls are refused inside the `onProgress` of an import on their subject. */
-export function refusingInProgress(scope: StreamScope): StreamScope {
-  const { check } = scope.progress
-  return {
-    ...scope,
-    send(operation, call) {
-      check([call.key])
-      return scope.send(operation, call)
-    },
-    inOrder(keys, work) {
-      if (Array.isArray(keys)) check(keys)
-      return scope.inOrder(keys, work)
-    },
-  }
-}

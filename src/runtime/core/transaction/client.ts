@@ -6,7 +6,7 @@ import { requireOrdinary } from '../db/callerSql'
 import { toStoreError } from '../db/errors'
 import { openScope, transactionEnded } from '../db/transactionScope'
 import type { Statements } from '../db/transactionScope'
-import { textual } from '../db/pg/textual'
+import { textual } from '../db/pg/wire'
 import type { Result, Row, Session } from '../db/types'
 
 /** How a statement is sent on somebody's connection. */

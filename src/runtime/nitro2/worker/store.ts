@@ -4,7 +4,7 @@ import type { NventConfig, StoreRuntimeConfig } from '../../server/config'
 import { createStore } from '../../core'
 import type { Store } from '../../core'
 import { failingStore } from '../../server/failing'
-import { logger } from '../../server/logger'
+import { logger } from '../../server/announce'
 import { storeSettings } from '../../server/settings'
 
 const stores = new WeakMap<H3Event, Store>()

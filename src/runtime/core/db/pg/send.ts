@@ -4,9 +4,8 @@ import type { Statement } from '../../sql/statement'
 import { lossOf, withConnection } from './borrow'
 import { isEndedByOthers, isUseless, toLossError, toStoreError } from '../errors'
 import type { Statements } from '../transactionScope'
-import { textual } from './textual'
+import { textual, nameOn, renames } from './wire'
 import type { Result, Row } from '../types'
-import { nameOn, renames } from './wire'
 import type { Wire } from './wire'
 
 // Of a statement that PostgreSQL ends because of others, as a stricter isolation of the database may have it.

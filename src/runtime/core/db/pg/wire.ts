@@ -1,3 +1,5 @@
+import type { CustomTypesConfig } from 'pg'
+import pg from 'pg'
 import type { Logger } from '../../shared/types'
 import type { Statement } from '../../sql/statement'
 import { isPlanOutdated, sqlStateOf } from '../errors'
@@ -48,4 +50,14 @@ export function renames(wire: Wire, error: unknown, statement: Statement, used: 
   // One that failed beside it may have been the first.
   else if (used === nameOn(wire, statement)) wire.generation = (wire.generation ?? 0) + 1
   return true
+}
+
+const BIGINT = 20
+const JSON_OIDS = new Set([114, 3802])
+const asText = (value: string) => value
+
+/** The parsers that the codec counts on: `bigint` and JSON as text, for one statement at a time. */
+export const textual: CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === BIGINT || JSON_OIDS.has(oid) ? asText : pg.types.getTypeParser(oid, format)) as CustomTypesConfig['getTypeParser'],
 }

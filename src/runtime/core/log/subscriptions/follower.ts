@@ -3,7 +3,7 @@ import { createBackoff } from '../../shared/backoff'
 import { isStoreError } from '../../shared/errors'
 import type { StoreError, StoreErrorCode } from '../../shared/errors'
 import type { GlobalEvent } from '../types'
-import { inTime } from '../../shared/inTime'
+import { inTime } from '../../shared/timer'
 import { createWakeablePause } from './wakeablePause'
 
 /** Events that wait for one callback; and those a follower reads at once when it reads on its own. */

@@ -1,6 +1,5 @@
-import { checkArray, checkFunction, checkMembers, checkName, checkOptions } from '../../shared/checks'
+import { checkArray, checkFunction, checkMembers, checkName, checkOptions, rejecting } from '../../shared/checks'
 import type { Call } from '../../batch/operation'
-import { rejecting } from '../../shared/rejecting'
 import { invalidValue } from '../../shared/errors'
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from './types'
 import type { StreamOperations } from '../types'

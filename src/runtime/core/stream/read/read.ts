@@ -1,6 +1,5 @@
-import { checkBoolean, checkCount, checkName, checkOptions, checkText } from '../../shared/checks'
+import { checkBoolean, checkCount, checkName, checkOptions, checkText, rejecting } from '../../shared/checks'
 import type { Call, Operation } from '../../batch/operation'
-import { rejecting } from '../../shared/rejecting'
 import type { Row } from '../../db/types'
 import { invalidValue } from '../../shared/errors'
 import { decodeArchived, decodeCells, versionOf } from '../../tables/event'

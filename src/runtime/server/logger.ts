@@ -1,3 +1,0 @@
-import { consola } from 'consola'
-
-export const logger = consola.withTag('nvent-store-postgres')
