@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { JsonObject } from '../../src/runtime/core/shared/json'
 import { streamSpecs } from '../../src/runtime/core/tables/builtin'
-import { decodeEvent, encodeEvent, recordOf, valueFields, versionOf } from '../../src/runtime/core/tables/event'
-import type { EncodedEvent } from '../../src/runtime/core/tables/event'
+import { decodeEvent, encodeEvent, recordOf, valueFields, versionOf } from '../../src/runtime/core/tables/eventCodec'
+import type { EncodedEvent } from '../../src/runtime/core/tables/eventCodec'
 import { createRouter } from '../../src/runtime/core/tables/route'
 
 const routeOf = createRouter(streamSpecs, 'nvent')

@@ -94,6 +94,21 @@ describe('a slice', () => {
   })
 })
 
+describe('a name in the core', () => {
+  const core = sources.filter(inside(CORE))
+
+  it('is exported by one file, but for what the entries give on', () => {
+    const exported = core.flatMap(source => exportsOf(source).map(name => ({ name, of: source.name })))
+    expect(exported.length).toBeGreaterThan(400)
+    expect(repeated(exported)).toEqual([])
+  })
+
+  it('is that of one file, but for the rooms that every slice may have', () => {
+    const files = core.map(({ name }) => ({ name: name.split('/').at(-1)!, of: name }))
+    expect(repeated(files.filter(({ name }) => !['api', 'errors', 'sql', 'types'].includes(name)))).toEqual([])
+  })
+})
+
 describe('every file', () => {
   const written = sources.filter(source => !source.name.endsWith('.gen'))
 
@@ -123,6 +138,22 @@ describe('every file', () => {
     expect(found.filter(place => !/^runtime\/core\/db\/pglite\/lockFile:\d+ process\.kill$/.test(place))).toEqual([])
   })
 })
+
+/** What a file declares and exports; what it only gives on has its name elsewhere. */
+function exportsOf({ tree }: Source): string[] {
+  const declared = tree.statements.filter(statement =>
+    ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword))
+  // A function has a declaration for each of its overloads.
+  return [...new Set(declared.flatMap(statement => ts.isVariableStatement(statement)
+    ? statement.declarationList.declarations.map(({ name }) => name.getText(tree))
+    : [(statement as ts.DeclarationStatement).name!.getText(tree)]))]
+}
+
+function repeated(all: { name: string, of: string }[]): string[] {
+  const files = new Map<string, typeof all>()
+  for (const each of all) files.set(each.name, [...files.get(each.name) ?? [], each])
+  return [...files].filter(([, found]) => found.length > 1).map(([name, found]) => `${name}: ${found.map(({ of }) => of).join(', ')}`)
+}
 
 /** `catch {}` and `.catch(() => {})`, with or without a comment in them. */
 function isSilentCatch(node: ts.Node): boolean {

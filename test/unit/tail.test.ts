@@ -3,7 +3,7 @@ import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/shared/errors'
 import { follow } from '../../src/runtime/core/log/subscriptions/follower'
 import { createTail } from '../../src/runtime/core/log/subscriptions/tail'
-import { decodeArchived } from '../../src/runtime/core/tables/event'
+import { decodeArchived } from '../../src/runtime/core/tables/eventCodec'
 import type { GlobalReader } from '../../src/runtime/core/log/reader'
 import type { GlobalEvent } from '../../src/runtime/core/log/types'
 

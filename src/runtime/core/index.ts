@@ -7,7 +7,7 @@ export type { StoreErrorCode } from './shared/errors'
 export type { EventInput, EventMeta, EventRecord } from './shared/event'
 export type { Logger } from './shared/types'
 export type { IsolationLevel, PoolMetrics } from './db/types'
-export { versionOf } from './tables/event'
+export { versionOf } from './tables/eventCodec'
 export { tableOf } from './tables/tableOf'
 export type { AppendEntry, AppendManyOptions, AppendOptions, ExpectedVersion } from './stream/append/types'
 export type {

@@ -3,8 +3,8 @@ import { createBatcher } from './batch/batcher'
 import type { Batching, Gate } from './batch/batching'
 import { PAGES, ROWS } from './batch/batching'
 import type { Queue } from './batch/operation'
-import { sendAlone, sendInOrder } from './batch/scope'
-import type { Scope } from './batch/scope'
+import { sendAlone, sendInOrder } from './batch/tierScope'
+import type { TierScope } from './batch/tierScope'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import type { Db, DbOptions, StreamTables } from './db/types'
@@ -174,14 +174,14 @@ function connectorOf(database: ResolvedStoreOptions & DbOptions, names: Names): 
 /** How work is run once the store is ready; `use` counts it as a call, which `close` waits for. */
 function callsOn(connector: Connector<Prepared>, names: Names) {
   const explain = (db: Db, error: unknown) => explainGone(db, names, error).catch(error => explainRefused(db, names, error))
-  const run: Scope['use'] = work => connector.use(({ db, value }) =>
+  const run: TierScope['use'] = work => connector.use(({ db, value }) =>
     work(db, value.tables).catch(error => explain(db, error)))
-  const use: Scope['use'] = work => connector.call(() => run(work))
+  const use: TierScope['use'] = work => connector.call(() => run(work))
   return { explain, run, use }
 }
 
 /** Makes the scope of a tier. Each has a queue of its own: calls of different tiers have no order to keep. */
-function scopes(connector: Connector<Prepared>, base: Pick<Scope, 'context' | 'use'>, run: Scope['use'], batching: Watch | undefined): () => Scope {
+function scopes(connector: Connector<Prepared>, base: Pick<TierScope, 'context' | 'use'>, run: TierScope['use'], batching: Watch | undefined): () => TierScope {
   const room = () => connector.current()?.db.room?.()
   // A call is checked where it is made: in the queue it would stand behind others, and be sent by any of them.
   const gate: Gate = {

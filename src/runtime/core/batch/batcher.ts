@@ -4,8 +4,8 @@ import { ROWS } from './batching'
 import type { InLine } from './lanes'
 import { createLanes } from './lanes'
 import type { Call, LoneOperation, Operation, Queue, Use, Work } from './operation'
-import type { Awaited, Batched, Shared, Wait } from './settle'
-import { noRoom, sendAlone, sendTogether } from './settle'
+import type { Awaited, Batched, Shared, WaitError } from './settle'
+import { noRoom, sendOne, sendTogether } from './settle'
 
 interface Pending<O = LoneOperation<unknown, unknown>> extends Awaited<O>, InLine {
   since: number
@@ -137,10 +137,10 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
   }
 
   function startAlone(pending: Pending): void {
-    void start(false, [{ calls: [pending], folded: undefined }], () => sendAlone(use, pending))
+    void start(false, [{ calls: [pending], folded: undefined }], () => sendOne(use, pending))
   }
 
-  async function start(isTogether: boolean, groups: Batched<Pending>[], send: () => Promise<Wait | undefined>): Promise<void> {
+  async function start(isTogether: boolean, groups: Batched<Pending>[], send: () => Promise<WaitError | undefined>): Promise<void> {
     const statement: Started = { at: now(), shared: isTogether }
     started.add(statement)
     lastMovedAt = statement.at
@@ -162,7 +162,7 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
   }
 
   /** When no connection came, the calls that have waited as long need not wait for one once more. */
-  function giveUp(wait: Wait): void {
+  function giveUp(wait: WaitError): void {
     const latest = now() - wait.details.waitedMs
     const isLate = ({ since }: Pending) => since <= latest
     // With those that are first on their keys only because others have been given up.

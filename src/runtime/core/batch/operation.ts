@@ -38,13 +38,13 @@ export type Work<R> = (session: Session, tables: StreamTables) => Promise<R>
 /** Runs work on the pool, or in the transaction it belongs to. */
 export type Use = <R>(work: Work<R>) => Promise<R>
 
-export type Send = <I, R>(operation: Operation<I, R>, call: Call<I>) => Promise<R>
+export type SendCall = <I, R>(operation: Operation<I, R>, call: Call<I>) => Promise<R>
 
 /** Runs a call that may take several statements, once the earlier calls on its keys have ended and before the later ones. */
 export type InOrder = <R>(keys: readonly string[] | Span, work: Work<R>) => Promise<R>
 
 /** Calls in the order of each key, whether they share statements or not. */
 export interface Queue {
-  send: Send
+  send: SendCall
   inOrder: InOrder
 }

@@ -17,7 +17,7 @@ export interface Batched<C extends Awaited = Shared> extends Group<unknown> {
 }
 
 /** A connection was waited for in vain. */
-export interface Wait extends StoreError {
+export interface WaitError extends StoreError {
   details: { waitedMs: number }
 }
 
@@ -25,9 +25,9 @@ export interface Wait extends StoreError {
  * Sends calls in one statement and settles each of them, whatever happens. One that is refused is found by halves.
  * @returns why no connection came, when none did
  */
-export async function sendTogether(use: Use, groups: Batched[], ordered: boolean): Promise<Wait | undefined> {
+export async function sendTogether(use: Use, groups: Batched[], ordered: boolean): Promise<WaitError | undefined> {
   const [{ calls, calls: [first] }] = groups as [Batched]
-  if (groups.length === 1 && calls.length === 1) return sendAlone(use, first!)
+  if (groups.length === 1 && calls.length === 1) return sendOne(use, first!)
   let refused: Shared[]
   try {
     refused = settle(groups, await use((session, tables) => first!.operation.many(session, tables, groups)))
@@ -47,7 +47,7 @@ export async function sendTogether(use: Use, groups: Batched[], ordered: boolean
   return sendEach(use, refused, ordered)
 }
 
-export function sendAlone(use: Use, { operation, input, resolve, reject }: Awaited): Promise<Wait | undefined> {
+export function sendOne(use: Use, { operation, input, resolve, reject }: Awaited): Promise<WaitError | undefined> {
   const failed = (error: unknown) => {
     reject(error)
     return waitOf(error)
@@ -60,13 +60,13 @@ export function sendAlone(use: Use, { operation, input, resolve, reject }: Await
   }
 }
 
-async function sendEach(use: Use, calls: Shared[], ordered: boolean): Promise<Wait | undefined> {
-  if (!ordered) return (await Promise.all(calls.map(call => sendAlone(use, call)))).find(wait => wait !== undefined)
-  let wait: Wait | undefined
+async function sendEach(use: Use, calls: Shared[], ordered: boolean): Promise<WaitError | undefined> {
+  if (!ordered) return (await Promise.all(calls.map(call => sendOne(use, call)))).find(wait => wait !== undefined)
+  let wait: WaitError | undefined
   for (const call of calls) {
     // Those behind one that got no connection have waited as long.
     if (wait) call.reject(wait)
-    else wait = await sendAlone(use, call)
+    else wait = await sendOne(use, call)
   }
   return wait
 }
@@ -98,12 +98,12 @@ function isRolledBack(error: unknown): boolean {
 }
 
 /** Nothing ended for as long as a connection is waited for. */
-export function noRoom(waitMs: number, statements: number): Wait {
+export function noRoom(waitMs: number, statements: number): WaitError {
   return new StoreError('TIMEOUT', `waited ${waitMs.toLocaleString('en-US')} ms for a connection: ${statements} calls before this one wait, most likely for locks of other transactions, and the last connection is left to others (shorten transactions, raise \`poolSize\`)`, {
     retryable: true, details: { waitedMs: waitMs, statements },
-  }) as Wait
+  }) as WaitError
 }
 
-const waitOf = (error: unknown): Wait | undefined => isWait(error) ? error : undefined
+const waitOf = (error: unknown): WaitError | undefined => isWait(error) ? error : undefined
 
-const isWait = (error: unknown): error is Wait => error instanceof StoreError && typeof error.details.waitedMs === 'number'
+const isWait = (error: unknown): error is WaitError => error instanceof StoreError && typeof error.details.waitedMs === 'number'

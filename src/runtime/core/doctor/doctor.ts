@@ -4,7 +4,7 @@ import { messageOf } from '../shared/errors'
 import { isRefused } from '../schema/rights'
 import { namesOf } from '../shared/identifier'
 import type { SchemaNames } from '../schema/types'
-import { clock, connection, connections, pooler, version } from './serverChecks'
+import { clock, connectionCheck, connections, pooler, version } from './serverChecks'
 import { deadTuples, longTransactions, settings } from './healthChecks'
 import { drifted, indexes, rights, schema, sequences } from './schemaChecks'
 import type { Check, DoctorFinding, DoctorOptions, Patient } from './types'
@@ -25,12 +25,12 @@ export async function doctor(db: Db, names: SchemaNames, options: DoctorOptions 
   }
   const found = new Map<string, DoctorFinding[]>()
   const refused = new Map<string, string>()
-  for (const check of [connection, ...checks]) {
+  for (const check of [connectionCheck, ...checks]) {
     if (check.server && !db.flags.shared) continue
     const findings = await examine(check, patient)
     if ('refused' in findings) refused.set(check.name, findings.refused)
     else found.set(check.name, findings)
-    if (check === connection && isFailing(found.get(check.name))) break
+    if (check === connectionCheck && isFailing(found.get(check.name))) break
   }
   if (refused.size > 0) found.set(rights.name, [...withRefused(found.get(rights.name) ?? [], refused)])
   return [...found.values()].flat()

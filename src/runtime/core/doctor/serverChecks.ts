@@ -10,7 +10,7 @@ const MAX_SKEW_MS = 1_000
 const FULL_SHARE = 0.8
 const SAMPLES = 3
 
-export const connection: Check = {
+export const connectionCheck: Check = {
   name: 'connection',
   async run({ db }) {
     try {

@@ -17,7 +17,7 @@ import { MAX_SHARED_PAGE, answers } from '../batch/answers'
 import { decodeEntry, entryNotFound, indexOperations } from './operations'
 import { DEFAULT_PAGE } from '../sql/cursor'
 import { pageRange, writeCursor } from './pageOptions'
-import type { Scope } from '../batch/scope'
+import type { TierScope } from '../batch/tierScope'
 import type { Route } from '../tables/route'
 import type { IndexSpec } from '../tables/types'
 
@@ -27,7 +27,7 @@ const PATCH_BYTES = 256
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
 
-export interface IndexScope extends Scope {
+export interface IndexScope extends TierScope {
   indexRoute(key: string): Route<IndexSpec>
 }
 

@@ -9,16 +9,16 @@ import { encodeJson } from '../shared/json'
 import { globMatcher, literalStart } from '../shared/glob'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
 import type { StatementContext } from '../sql/template'
-import type { IncrementInput, SetInput } from './sql'
+import type { ValueIncrement, SetInput } from './sql'
 import { clearValues, deleteValues, getValues, incrementValues, listKeys, setValues } from './sql'
 import type { KvApi } from './types'
 import { KV_ENTRY, KV_LIST_OPTIONS } from './types'
 import { answers } from '../batch/answers'
-import type { Scope } from '../batch/scope'
+import type { TierScope } from '../batch/tierScope'
 
 const MAX_TTL_SECONDS = 1e11
 
-export function createKvApi(scope: Scope): KvApi {
+export function createKvApi(scope: TierScope): KvApi {
   const { context } = scope
   const [get, set, remove, increment] = [getOperation(context), setOperation(context), deleteOperation(context), incrementOperation(context)]
   return {
@@ -131,7 +131,7 @@ function deleteOperation(context: StatementContext): Operation<string, void> {
   }
 }
 
-function incrementOperation(context: StatementContext): Operation<IncrementInput, number> {
+function incrementOperation(context: StatementContext): Operation<ValueIncrement, number> {
   return {
     async one(session, _, input) {
       const { rows: [row] } = await session.query<{ value: number }>(incrementValues(context, [input]))

@@ -1,6 +1,7 @@
 import { columnNamed } from '../shared/identifier'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { millisecondsSql } from '../sql/clock'
 import { statementFor } from '../sql/template'
 import { likeOf } from '../sql/like'
 import { allLocked, inputsLocked, lockOrder } from '../sql/locking'
@@ -16,7 +17,7 @@ export interface SetInput {
   ttlSeconds: number | null
 }
 
-export interface IncrementInput {
+export interface ValueIncrement {
   key: string
   by: number
 }
@@ -62,13 +63,13 @@ where ${sameAsInput(keyColumns, rows, 'kv.')}`
   }))
 }
 
-const incrementColumns: InputColumn<IncrementInput>[] = [
+const incrementColumns: InputColumn<ValueIncrement>[] = [
   { ...columnNamed('key'), cast: 'text', of: input => input.key },
   { ...columnNamed('by'), cast: 'double precision', of: input => input.by },
 ]
 
 /** A number that is live is added to, a key that is absent or expired starts anew; anything else matches no row. */
-export function incrementValues(context: StatementContext, inputs: IncrementInput[]): Statement {
+export function incrementValues(context: StatementContext, inputs: ValueIncrement[]): Statement {
   const dead = 'kv.expires_at <= pg_catalog.statement_timestamp()'
   return statementFor(context, 'kv increment', inputs, () => ({
     columns: incrementColumns,
@@ -91,7 +92,7 @@ export function listKeys(context: StatementContext, given: { glob: string, after
   const { pattern, from, to } = likeOf(given.glob)
   return {
     ...context.cache.compile('kv list', () => `
-select key, pg_catalog.floor(extract(epoch from expires_at) * 1000.0)::bigint as expires_at
+select key, ${millisecondsSql('expires_at')} as expires_at
 from ${context.names.table('kv')}
 where tenant_id = $1::text and key > $2::text and key >= $3::text and ($4::text is null or key < $4::text)
   and key like $5::text escape '\\' and ${LIVE}

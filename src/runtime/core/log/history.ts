@@ -1,5 +1,5 @@
 import type { GlobalReader, Sign } from './reader'
-import { versionOf } from '../tables/event'
+import { versionOf } from '../tables/eventCodec'
 import type { GlobalEvent, HighWaterMark } from './types'
 
 // So many of the newest signs are kept; of those before them fewer and fewer, so that they reach far back.

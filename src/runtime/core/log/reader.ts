@@ -1,13 +1,13 @@
 import type { Row } from '../db/types'
 import { toStoreError } from '../db/errors'
 import type { StoreError } from '../shared/errors'
-import { decodeEvent } from '../tables/event'
+import { decodeEvent } from '../tables/eventCodec'
 import type { Select, Selection } from '../tables/select'
 import type { GlobalRange } from './sql'
 import { readGlobal, readSigns, readVersions } from './sql'
 import { readMark } from '../sql/order'
 import type { GlobalEvent, HighWaterMark } from './types'
-import type { Scope } from '../batch/scope'
+import type { TierScope } from '../batch/tierScope'
 
 const READ_ONLY = '25006'
 
@@ -55,7 +55,7 @@ interface Source {
   more: boolean
 }
 
-export function createGlobalReader({ context, use }: Pick<Scope, 'context' | 'use'>, select: Select): GlobalReader {
+export function createGlobalReader({ context, use }: Pick<TierScope, 'context' | 'use'>, select: Select): GlobalReader {
   async function fill(source: Source, { upTo, page, types, correlationId, since }: GlobalQuery): Promise<void> {
     if (source.rows.length > 0 || !source.more) return
     const range = { after: String(source.after), upTo: String(upTo), limit: page, types, correlationId, since }

@@ -2,7 +2,7 @@ import { connection, requireOneDatabase } from '../db/connection/connectionCheck
 import { readRules } from '../jobs/retention/rules'
 import { DEFAULT_NAMES } from '../shared/identifier'
 import { flag, identifier, integer, milliseconds, nonEmpty, tablePrefix } from '../shared/optionChecks'
-import { durability, methods, optional } from './checks'
+import { durability, methods, optional } from './storeOptionChecks'
 import type { StoreOptions } from './types'
 
 /** Everything there is to know about one option; whatever else lists options is derived from it, or checked against it. */

@@ -5,7 +5,7 @@ import { dropTable, listTables } from '../partitions/subjectTables'
 import { identifier, tablePrefix } from '../shared/optionChecks'
 import { DEFAULT_NAMES, namesOf } from '../shared/identifier'
 
-import { adoptionPlan as planAdoption } from './adopt/adoptionPlan'
+import { planAdoption } from './adopt/adoptionPlan'
 import type { AdoptionPlan } from './types'
 import type { StreamTable } from '../partitions/subjectTables'
 import { currentVersion, migrate, rollback } from './migrate'

@@ -1,7 +1,7 @@
 import type { Queryable } from '../db/types'
 import { quoteIdentifier, quoteLiteral } from '../shared/identifier'
 import { schemaToAdopt } from './adopt/move'
-import { adoptionPlan } from './adopt/adoptionPlan'
+import { planAdoption } from './adopt/adoptionPlan'
 import { renderMigration, versionTable } from './render'
 import { migrations as released } from './migrations.gen'
 import { statementsOf } from './statements'
@@ -15,7 +15,7 @@ import { checkedState, versionTableSql } from './versions'
  */
 export async function plan(db: Queryable, names: SchemaNames, migrations: Migration[] = released, adoptFrom?: string): Promise<MigrationPlan> {
   const from = await schemaToAdopt(db, names, adoptFrom)
-  const adoption = from === undefined ? undefined : await adoptionPlan(db, { ...names, schema: from })
+  const adoption = from === undefined ? undefined : await planAdoption(db, { ...names, schema: from })
   const { version, unfinished }: AppliedState = adoption ? { version: 0 } : await checkedState(db, names, migrations)
   return {
     ...(adoption && { adoption }),

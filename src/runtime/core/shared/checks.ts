@@ -1,6 +1,6 @@
 import { invalidValue } from './errors'
 import type { StoreError } from './errors'
-import { copyOf, describe, isPlainObject, itemsOf, namesIn, readMember, symbolIn, tagOf } from './given'
+import { membersOf, describe, isPlainObject, itemsOf, namesIn, readMember, symbolIn, tagOf } from './given'
 import { startsWithMark, textProblem, toJson } from './json'
 import { nearest } from './nearest'
 import { MAX_MS } from './timer'
@@ -81,7 +81,7 @@ export function checkData(argument: string, value: unknown): Record<string, unkn
 
 /** A copy of data that may be left out: a filter. */
 export function checkRecord(argument: string, value: unknown): Record<string, unknown> {
-  return value === undefined || value === null ? {} : copyOf(checkData(argument, value), argument)
+  return value === undefined || value === null ? {} : membersOf(checkData(argument, value), argument)
 }
 
 const NOTHING: object = Object.freeze(Object.create(null))
@@ -99,7 +99,7 @@ export function checkMembers<T extends object>(argument: string, value: unknown,
   const object = checkObject(argument, value)
   // What a class inherits would be there, and what it hides would not: neither is checked by name.
   if (!isPlainObject(object)) throw invalidValue(argument, `must be a plain object, not ${describe(object)}: give { ...it }`)
-  const copy = copyOf(object, argument)
+  const copy = membersOf(object, argument)
   for (const name of Object.keys(copy)) {
     if (!Object.hasOwn(known, name) && copy[name] !== undefined) throw unknownMember(argument, name, Object.keys(known))
   }

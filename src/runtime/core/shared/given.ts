@@ -82,7 +82,7 @@ export function readMember(value: object, name: string, path: string): unknown {
 }
 
 /** A copy of its own members, each of which is read once. It has no prototype, so nothing in it is inherited. */
-export function copyOf(value: object, path: string): Record<string, unknown> {
+export function membersOf(value: object, path: string): Record<string, unknown> {
   const copy = Object.create(null) as Record<string, unknown>
   for (const name of namesIn(value, path)) copy[name] = readMember(value, name, path)
   return copy

@@ -1,7 +1,7 @@
 import { createStreamAppends } from './append/append'
 import { createStreamLife } from './lifecycle/lifecycle'
 import { createStreamHistory } from './read/read'
-import type { StreamScope } from './scope'
+import type { StreamScope } from './streamScope'
 import type { StreamOperations } from './types'
 
 /** The calls of `store.stream` that are about single streams. */

@@ -1,6 +1,6 @@
 import { checkFunction, checkMembers, checkObject, checkType } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
-import { copyOf, describe, readMember } from '../shared/given'
+import { membersOf, describe, readMember } from '../shared/given'
 import type { EventCodec, EventSchemas, StandardSchema, Upcast } from './types'
 import { VERSIONED_SCHEMA } from './types'
 
@@ -20,14 +20,14 @@ export interface TypeEntry {
  *   .upcast('order.placed', 1, (data: { total: number }) => ({ cents: data.total * 100 }))
  */
 export function eventCodec<const Schemas extends EventSchemas>(schemas: Schemas): EventCodec<Schemas> {
-  const given = copyOf(checkObject('codec', schemas), 'codec')
+  const given = membersOf(checkObject('codec', schemas), 'codec')
   for (const type of Object.keys(given)) entryOf(checkType('the type of an event in codec', type), given[type], {})
   return makeCodec(schemas, {})
 }
 
 /** The entries of a codec, or of a plain object of schemas. */
 export function entriesOf(codec: EventSchemas | EventCodec): ReadonlyMap<string, TypeEntry> {
-  const given = copyOf(checkObject('codec', codec), 'codec')
+  const given = membersOf(checkObject('codec', codec), 'codec')
   const { schemas, upcasts } = isCodec(given) ? given : eventCodec(given as EventSchemas)
   return new Map(Object.keys(schemas).map(type => [type, entryOf(type, schemas[type], upcasts[type] ?? {})]))
 }

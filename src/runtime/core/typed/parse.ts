@@ -23,7 +23,7 @@ export function inOrder<T, R>(items: readonly T[], next: (item: T, at: number) =
 }
 
 /** Where an event's data is, for errors. */
-export interface Place {
+export interface EventPlace {
   /** How the event is called in the message: `event`, `events.3`, `event 17`. */
   name: string
   type: string
@@ -35,7 +35,7 @@ export interface Place {
  * What a schema makes of a value.
  * @throws {StoreError} INVALID_VALUE that names the event, its type and version, and the path that was refused
  */
-export function parse(schema: StandardSchema, value: unknown, place: Place): Eventual<unknown> {
+export function parse(schema: StandardSchema, value: unknown, place: EventPlace): Eventual<unknown> {
   const refuse = (cause: unknown): never => {
     throw refused(place, 'data', `could not be checked, its schema failed: ${messageOf(cause)}`, { cause })
   }
@@ -49,7 +49,7 @@ export function parse(schema: StandardSchema, value: unknown, place: Place): Eve
   return result instanceof Promise ? result.then(each => valueOf(each, place), refuse) : valueOf(result, place)
 }
 
-function valueOf(result: StandardResult<unknown>, place: Place): unknown {
+function valueOf(result: StandardResult<unknown>, place: EventPlace): unknown {
   if (!result.issues) return result.value
   const issues = result.issues.map(issue => ({ path: pathOf(issue), message: issue.message }))
   const [first = { path: 'data', message: 'no reason given' }] = issues
@@ -59,7 +59,7 @@ function valueOf(result: StandardResult<unknown>, place: Place): unknown {
 
 /** An error about one event, with what a program needs to find it. */
 export function refused(
-  { name, type, version, id }: Place, path: string, problem: string, more: { details?: Record<string, unknown>, cause?: unknown } = {},
+  { name, type, version, id }: EventPlace, path: string, problem: string, more: { details?: Record<string, unknown>, cause?: unknown } = {},
 ): StoreError {
   return new StoreError('INVALID_VALUE', `${name}.${path} (${type}, version ${version}) ${problem}`, {
     cause: more.cause,

@@ -1,12 +1,12 @@
 import { checkData, checkType } from '../shared/checks'
 import { invalidValue, messageOf } from '../shared/errors'
-import { copyOf } from '../shared/given'
+import { membersOf } from '../shared/given'
 import { toJson } from '../shared/json'
 import type { EventInput, EventRecord } from '../shared/event'
 import { isVersion } from './codec'
 import type { TypeEntry } from './codec'
 import { chain, inOrder, parse, refused } from './parse'
-import type { Eventual, Place } from './parse'
+import type { Eventual, EventPlace } from './parse'
 
 type Entries = ReadonlyMap<string, TypeEntry>
 
@@ -15,7 +15,7 @@ type Entries = ReadonlyMap<string, TypeEntry>
  * Version 1 is not written down: an untyped reader sees a field more only where the codec has moved on.
  */
 export function encode(entries: Entries, event: unknown, name: string): Eventual<EventInput> {
-  const { schemaVersion: _, ...given } = copyOf(checkData(name, event), name)
+  const { schemaVersion: _, ...given } = membersOf(checkData(name, event), name)
   const type = checkType(`${name}.type`, given.type)
   const entry = entries.get(type)
   if (!entry) throw invalidValue(`${name}.type`, `${JSON.stringify(type)} is not one this codec knows (${listOf(entries)})`, { type })
@@ -28,7 +28,7 @@ export function encode(entries: Entries, event: unknown, name: string): Eventual
 export function decode(entries: Entries, event: EventRecord): Eventual<EventRecord> {
   const { id, type } = event
   const written: unknown = event.schemaVersion ?? 1
-  const place: Place = { name: `event ${id}`, id, type, version: isVersion(written) ? written : 0 }
+  const place: EventPlace = { name: `event ${id}`, id, type, version: isVersion(written) ? written : 0 }
   const entry = entries.get(type)
   if (!entry) {
     throw refused(place, 'type', `is not one this codec knows (${listOf(entries)}): add it, or give { unknown: 'skip' }`)
@@ -44,7 +44,7 @@ export function decode(entries: Entries, event: EventRecord): Eventual<EventReco
   return chain(parsed, data => withData(event, data))
 }
 
-function upgrade(steps: number[], { upcasts }: TypeEntry, event: EventRecord, place: Place): Eventual<unknown> {
+function upgrade(steps: number[], { upcasts }: TypeEntry, event: EventRecord, place: EventPlace): Eventual<unknown> {
   let data: unknown = event.data
   const taken = inOrder(steps, version => chain(step(upcasts[version], data, event, { ...place, version }), (next) => {
     data = next
@@ -52,7 +52,7 @@ function upgrade(steps: number[], { upcasts }: TypeEntry, event: EventRecord, pl
   return chain(taken, () => data)
 }
 
-function step(upcast: TypeEntry['upcasts'][number] | undefined, data: unknown, event: EventRecord, place: Place): Eventual<unknown> {
+function step(upcast: TypeEntry['upcasts'][number] | undefined, data: unknown, event: EventRecord, place: EventPlace): Eventual<unknown> {
   if (!upcast) throw refused(place, 'data', `has no way to version ${place.version + 1}: give the codec .upcast(${JSON.stringify(place.type)}, ${place.version}, …)`)
   const fail = (cause: unknown): never => {
     throw refused(place, 'data', `could not be upcast to version ${place.version + 1}: ${messageOf(cause)}`, { cause })

@@ -2,7 +2,7 @@ import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
 import { NOW_MS } from '../../sql/clock'
-import { recordOf } from '../../stream/lifecycle/archive'
+import { recordSql } from '../../stream/lifecycle/archive'
 
 /** One table that holds events: of a spec, or a partition of it. */
 export interface EventTable {
@@ -128,7 +128,7 @@ function take(context: StatementContext, table: EventTable, action: Step['action
   delete from ${table.name} where ctid = any(array(select place from victim)) returning ${returning}
 )`
   if (action === 'drop') return gone('1')
-  return `${gone(`id, ${table.key} as key, version, ts, type, ${recordOf(table.spec)} as record, event_id, dismissed`)},
+  return `${gone(`id, ${table.key} as key, version, ts, type, ${recordSql(table.spec)} as record, event_id, dismissed`)},
 kept as (
   insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed, cause)
   select $1::text, id, ${beforeKey}::text || key, version, ts, type, record, event_id, dismissed, 'retention' from gone

@@ -4,7 +4,7 @@ import { sqlStateOf } from '../../db/errors'
 import { renderMigration } from '../render'
 import type { SchemaNames } from '../types'
 import { FOREIGN, foreignTables, foreignVersion } from './foreign'
-import { adoptionProblems, helperFunction, helperOf, tableOf } from './adoptionPlan'
+import { adoptionProblems, helperFunction, helperOf, foreignTable } from './adoptionPlan'
 import { adoptions } from './adoption.gen'
 import { placeOf, quoteLiteral } from '../../shared/identifier'
 
@@ -53,7 +53,7 @@ export async function requireNoProblems(session: Session, names: SchemaNames, ve
 
 /** Those who write wait here, and find tables they can't write to when it is over. */
 export async function lockTables(session: Session, names: SchemaNames): Promise<void> {
-  const tables = Object.keys(foreignTables).map(table => tableOf(names, table))
+  const tables = Object.keys(foreignTables).map(table => foreignTable(names, table))
   try {
     await session.script(`set local lock_timeout = ${quoteLiteral(LOCK_TIMEOUT)}`)
     await session.script(`lock table ${tables.join(', ')} in access exclusive mode`)

@@ -9,10 +9,10 @@ import { adoptions } from './adoption.gen'
  * anything; undefined when there are none. Counts every row, so it takes a while on large tables.
  * @throws {StoreError} CONNECTION, TIMEOUT
  * @example
- * const plan = await adoptionPlan(fromPool(pool), { schema: 'public', prefix: 'nvent' })
+ * const plan = await planAdoption(fromPool(pool), { schema: 'public', prefix: 'nvent' })
  * if (plan?.problems.length) throw new Error(plan.problems.join('\n'))
  */
-export async function adoptionPlan(db: Queryable, names: SchemaNames): Promise<AdoptionPlan | undefined> {
+export async function planAdoption(db: Queryable, names: SchemaNames): Promise<AdoptionPlan | undefined> {
   const version = await foreignVersion(db, names)
   if (version === undefined) return undefined
   const plan: AdoptionPlan = {
@@ -82,8 +82,8 @@ async function dependents(db: Queryable, names: SchemaNames): Promise<string[]> 
 
 async function sizeOf(db: Queryable, names: SchemaNames, table: string): Promise<{ rows: number, bytes: number }> {
   const { rows: [size] } = await db.query<{ rows: string, bytes: string }>({
-    text: `select pg_catalog.count(*) as rows, pg_catalog.pg_total_relation_size($1::text::regclass) as bytes from ${tableOf(names, table)}`,
-    values: [tableOf(names, table)],
+    text: `select pg_catalog.count(*) as rows, pg_catalog.pg_total_relation_size($1::text::regclass) as bytes from ${foreignTable(names, table)}`,
+    values: [foreignTable(names, table)],
   })
   return { rows: Number(size!.rows), bytes: Number(size!.bytes) }
 }
@@ -91,7 +91,7 @@ async function sizeOf(db: Queryable, names: SchemaNames, table: string): Promise
 async function misplacedCounters(db: Queryable, names: SchemaNames): Promise<number> {
   // Numbers beyond an integer column are times of events that have such a name.
   const { rows: [found] } = await db.query<{ count: string }>({
-    text: `select pg_catalog.count(*) as count from ${tableOf(names, 'flow_runs')}
+    text: `select pg_catalog.count(*) as count from ${foreignTable(names, 'flow_runs')}
       where pg_catalog.jsonb_typeof(emitted_events) = 'object' and exists (
         select from pg_catalog.unnest($1::text[]) as field where pg_catalog.jsonb_path_exists(emitted_events -> field,
           'strict $ ? (@.type() == "number" && @ >= -2147483648 && @ <= 2147483647 && @.floor() == @)', '{}', true))`,
@@ -113,7 +113,7 @@ export async function helperOf(db: Queryable, names: SchemaNames): Promise<Adopt
       ) as replaceable
       from pg_catalog.pg_proc p
       where p.oid = pg_catalog.to_regprocedure($1::text)::oid`,
-    values: [helperFunction(names), FOREIGN_HELPER, tableOf(names, 'schema_version')],
+    values: [helperFunction(names), FOREIGN_HELPER, foreignTable(names, 'schema_version')],
   })
   if (!helper) return 'absent'
   return helper.replaceable ? 'replaced' : 'left alone'
@@ -141,7 +141,7 @@ async function othersOn(db: Queryable, names: SchemaNames): Promise<string[]> {
 }
 
 export const helperFunction = ({ schema }: SchemaNames): string => `${quoteIdentifier(schema)}.jsonb_deep_merge(jsonb, jsonb)`
-export const tableOf = ({ schema, prefix }: SchemaNames, table: string): string => namesOf(schema, prefix).table(table)
+export const foreignTable = ({ schema, prefix }: SchemaNames, table: string): string => namesOf(schema, prefix).table(table)
 const tableNames = ({ prefix }: SchemaNames) => Object.keys(foreignTables).map(table => `${prefix}_${table}`)
 
 /** The name of a relation, with its schema where that is another one than the store's: the search path has no say. */

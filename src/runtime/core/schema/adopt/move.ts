@@ -3,7 +3,7 @@ import { quoteIdentifier } from '../../shared/identifier'
 import type { SchemaNames } from '../types'
 import { lockTables, requireNoProblems } from './adopt'
 import { foreignTables, foreignVersion, schemaOwner } from './foreign'
-import { tableOf } from './adoptionPlan'
+import { foreignTable } from './adoptionPlan'
 
 /** The schema whose tables of the published adapter become ours: ours itself, else `adoptFrom` while ours has no tables. */
 export async function schemaToAdopt(db: Queryable, names: SchemaNames, adoptFrom = names.schema): Promise<string | undefined> {
@@ -25,6 +25,6 @@ export async function moveTables(session: Session, names: SchemaNames, from: str
   const { rows: [schema] } = await session.query({ text: 'select 1 from pg_catalog.pg_namespace where nspname = $1::text', values: [names.schema] })
   if (!schema) await session.script(`create schema ${quoteIdentifier(names.schema)}`)
   for (const table of Object.keys(foreignTables)) {
-    await session.script(`alter table ${tableOf(there, table)} set schema ${quoteIdentifier(names.schema)}`)
+    await session.script(`alter table ${foreignTable(there, table)} set schema ${quoteIdentifier(names.schema)}`)
   }
 }

@@ -8,8 +8,8 @@ import { appendInput, appendInputs, partitionOf } from './input'
 import type { AppendInput } from './input'
 import type { SubjectAppend } from './locked'
 import { MAX_STEP, appendLocked, appendToSubject } from './locked'
-import { appendOperation, needsLock } from './operation'
-import type { StreamScope } from '../scope'
+import { appendOperation, needsLock } from './appendOperation'
+import type { StreamScope } from '../streamScope'
 
 /** The calls that write events. */
 export function createStreamAppends(scope: StreamScope): Pick<StreamOperations, 'append' | 'appendMany' | 'appendAll'> {

@@ -1,9 +1,9 @@
 import { checkArray, checkData, checkName, checkText } from '../../shared/checks'
 import { invalidValue } from '../../shared/errors'
-import { copyOf } from '../../shared/given'
+import { membersOf } from '../../shared/given'
 import { toJson } from '../../shared/json'
-import type { EncodedEvent } from '../../tables/event'
-import { encodeEvent } from '../../tables/event'
+import type { EncodedEvent } from '../../tables/eventCodec'
+import { encodeEvent } from '../../tables/eventCodec'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import { checkExpectation } from './expectation'
@@ -59,7 +59,7 @@ function checkIds(argument: string, value: unknown, length: number): string[] | 
 
 function checkMeta(argument: string, value: unknown): EventMeta | undefined {
   if (value === undefined) return undefined
-  const meta = copyOf(checkData(argument, value), argument)
+  const meta = membersOf(checkData(argument, value), argument)
   for (const name of ['correlationId', 'causationId']) {
     if (meta[name] !== undefined) checkText(`${argument}.${name}`, meta[name])
   }
@@ -69,7 +69,7 @@ function checkMeta(argument: string, value: unknown): EventMeta | undefined {
 /** What the event says of itself has precedence. */
 function withMeta(path: string, event: unknown, meta: EventMeta | undefined): unknown {
   if (meta === undefined) return event
-  const given = copyOf(checkData(path, event), path)
+  const given = membersOf(checkData(path, event), path)
   if (given.meta === undefined) return { ...given, meta }
-  return { ...given, meta: { ...meta, ...copyOf(checkData(`${path}.meta`, given.meta), `${path}.meta`) } }
+  return { ...given, meta: { ...meta, ...membersOf(checkData(`${path}.meta`, given.meta), `${path}.meta`) } }
 }

@@ -5,8 +5,8 @@ import { ANY, meets, versionConflict } from './expectation'
 import type { Expectation } from './expectation'
 import { partitionOf } from './input'
 import type { AppendInput } from './input'
-import type { Appending } from './rows'
-import { appendRows, archivedError, isComplete, knownRecords } from './rows'
+import type { Appending } from './appendRows'
+import { appendRows, archivedError, isComplete, knownRecords } from './appendRows'
 
 /** Events in one statement. */
 export const MAX_STEP = 5_000

@@ -1,4 +1,4 @@
-import { valueFields } from '../../tables/event'
+import { valueFields } from '../../tables/eventCodec'
 import { columnsOf, fieldsOf } from '../../tables/fields'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
@@ -59,7 +59,7 @@ export function archiveEvents(context: StatementContext, route: Route<StreamSpec
       return `
 with gone as (
   delete from ${table} where ${own} and ${eventsLocked(table, own)}
-  returning id, version, ts, type, ${recordOf(spec)} as record, event_id, dismissed
+  returning id, version, ts, type, ${recordSql(spec)} as record, event_id, dismissed
 )
 insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed)
 select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed from gone`
@@ -69,7 +69,7 @@ select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed 
 }
 
 /** Every field of an event beside id, time and type, as one object: what the columns hold, and the rest. */
-export function recordOf(spec: StreamSpec): string {
+export function recordSql(spec: StreamSpec): string {
   const { rest: { sql: rest } } = columnsOf(spec)
   const fields = fieldsOf(spec).map((field) => {
     // An array around the rest says that the event did not carry the field of the key column.

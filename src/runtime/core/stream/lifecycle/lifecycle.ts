@@ -1,6 +1,6 @@
 import { checkCount, checkMembers, checkName, checkPosition, checkText } from '../../shared/checks'
 import type { Row, Session } from '../../db/types'
-import { decodeArchived, decodeEvent, encodeEvent } from '../../tables/event'
+import { decodeArchived, decodeEvent, encodeEvent } from '../../tables/eventCodec'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
@@ -9,7 +9,7 @@ import { archiveEvents, archiveHead, deleteArchived, holdInPlace, putBack, takeA
 import { dismissEvent, readDismissed, restoreEvent, truncateEvents } from './dismiss'
 import { REASON } from '../types'
 import type { Reason, StreamOperations } from '../types'
-import type { StreamScope } from '../scope'
+import type { StreamScope } from '../streamScope'
 
 const STEP = 1_000
 const ARCHIVE = 'events_archive'

@@ -8,7 +8,7 @@ import { keyCondition } from '../../sql/template'
 import { likeOf } from '../../sql/like'
 import { inputRows, sameAsInput } from '../../sql/rows'
 import type { AppendInput } from '../append/input'
-import { streamKeys } from '../append/columns'
+import { streamKeys } from '../append/appendShape'
 import { eventColumns } from './sql'
 
 const HEAD = `version, last_ts, ${millisecondsSql('archived_at')} as archived_at`

@@ -2,7 +2,7 @@ import { checkBoolean, checkCount, checkName, checkOptions, checkText, rejecting
 import type { Call, Operation } from '../../batch/operation'
 import type { Row } from '../../db/types'
 import { invalidValue } from '../../shared/errors'
-import { decodeArchived, decodeCells, versionOf } from '../../tables/event'
+import { decodeArchived, decodeCells, versionOf } from '../../tables/eventCodec'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { StatementContext } from '../../sql/template'
@@ -16,7 +16,7 @@ import type { StreamHead, StreamOperations } from '../types'
 import { MAX_SHARED_PAGE, byInput } from '../../batch/answers'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../../sql/cursor'
 import { readRange } from './range'
-import type { StreamScope } from '../scope'
+import type { StreamScope } from '../streamScope'
 
 const DEFAULT_PAGE_SIZE = 1_000
 

@@ -1,6 +1,6 @@
 import type { NamedColumn } from '../../shared/identifier'
 import { columnNamed } from '../../shared/identifier'
-import { valueFields } from '../../tables/event'
+import { valueFields } from '../../tables/eventCodec'
 import { columnsOf, fieldsOf } from '../../tables/fields'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
@@ -10,7 +10,7 @@ import type { StatementContext } from '../../sql/template'
 import { statementFor } from '../../sql/template'
 import type { InputColumn, InputRows } from '../../sql/rows'
 import { fieldColumns, lookUp, sameAsInput, selectColumns } from '../../sql/rows'
-import { streamKeys } from '../append/columns'
+import { streamKeys } from '../append/appendShape'
 
 export interface ReadRange {
   types?: string[] | undefined

@@ -1,23 +1,23 @@
 import type { StatementContext } from '../sql/template'
-import type { InOrder, Send, Use } from './operation'
+import type { InOrder, SendCall, Use } from './operation'
 
 /** How the calls of a tier are run. */
-export interface Scope {
+export interface TierScope {
   context: StatementContext
   /** Runs a call once the store is ready: on the pool, or in the transaction that it belongs to. */
   use: Use
   /** Sends an operation alone, or together with others of its kind that come at the same time. */
-  send: Send
+  send: SendCall
   /** Runs a call of several statements in the order of its keys. */
   inOrder: InOrder
   /** Sends an operation that reads pages: those need not wait for each other. */
-  sendRead: Send
+  sendRead: SendCall
 }
 
 /** Sends each call in a statement of its own. */
-export const sendAlone = (use: Use): Send => (operation, { input }) =>
+export const sendAlone = (use: Use): SendCall => (operation, { input }) =>
   use((session, tables) => operation.one(session, tables, input))
 
 /** The same, in the order of its key. */
-export const sendInOrder = (inOrder: InOrder): Send => (operation, { key, input }) =>
+export const sendInOrder = (inOrder: InOrder): SendCall => (operation, { key, input }) =>
   inOrder([key], (session, tables) => operation.one(session, tables, input))

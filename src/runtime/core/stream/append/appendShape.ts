@@ -1,4 +1,4 @@
-import { valueFields } from '../../tables/event'
+import { valueFields } from '../../tables/eventCodec'
 import { columnsOf } from '../../tables/fields'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'

@@ -1,9 +1,9 @@
-import type { Scope } from '../batch/scope'
+import type { TierScope } from '../batch/tierScope'
 import type { Route } from '../tables/route'
 import type { StreamSpec } from '../tables/types'
 import type { Progress } from './append/progress'
 
-export interface StreamScope extends Scope {
+export interface StreamScope extends TierScope {
   /** All tables that hold events, without the prefix. */
   streamTables: string[]
   streamRoute(subject: string): Route<StreamSpec>

@@ -1,7 +1,7 @@
 import { constraintOf } from '../../db/errors'
 import type { Row, Session, StreamTables } from '../../db/types'
 import { StoreError, isStoreError } from '../../shared/errors'
-import { decodeArchived, decodeEvent, recordOf } from '../../tables/event'
+import { decodeArchived, decodeEvent, recordOf } from '../../tables/eventCodec'
 import type { StatementContext } from '../../sql/template'
 import { partitionOf } from './input'
 import type { AppendInput } from './input'

@@ -1,11 +1,11 @@
 import type { Operation } from '../../batch/operation'
 import type { EventRecord } from '../../shared/event'
-import type { StreamScope } from '../scope'
+import type { StreamScope } from '../streamScope'
 import { ANY } from './expectation'
 import type { AppendInput } from './input'
 import { appendLocked, appendToSubject } from './locked'
-import type { Appending } from './rows'
-import { appendRows } from './rows'
+import type { Appending } from './appendRows'
+import { appendRows } from './appendRows'
 
 /** An append of one event, alone and in batches. */
 export function appendOperation({ context, appended }: StreamScope): Operation<AppendInput, EventRecord> {
