@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { Names } from './identifier'
 
 /**
- * What advisory locks are named by: they belong to a whole database, so the name holds what is locked and where.
- * Instances of different builds meet at the same locks: what goes in here must never change.
+ * Digest from which the keys of advisory locks are made. Advisory locks are database-wide, so the input states both
+ * the purpose of the lock and the store it belongs to. Instances of different versions of this package have to arrive
+ * at the same keys: never change the input of the hash.
  */
 export function digestOf(purpose: string, place: string): Buffer {
   return createHash('sha256').update(`nvent-store-postgres ${purpose} ${place}`).digest()
@@ -12,6 +13,6 @@ export function digestOf(purpose: string, place: string): Buffer {
 /** Key of an advisory lock, as a decimal string. */
 export const lockKey = (purpose: string, place: string): string => digestOf(purpose, place).readBigInt64BE().toString()
 
-/** The same for a purpose of one store: its schema and prefix. */
+/** Key of an advisory lock of one store, which its schema and prefix identify. */
 export const storeLockKey = ({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>, purpose: string): string =>
   lockKey(purpose, JSON.stringify([schema, prefix]))

@@ -1,24 +1,25 @@
 export interface BackoffOptions {
-  /** Milliseconds of the first pause; each further one takes twice as long. */
+  /** First delay in milliseconds. Each further delay is twice as long. */
   first: number
+  /** Longest delay in milliseconds, before jitter. */
   max: number
   /**
-   * Each pause is multiplied with a random number between these two, so that processes that failed together do not
-   * come back together. Without it, a pause takes exactly as long as it is.
+   * Each delay is multiplied by a random number in this range, so that processes that failed at the same time do not
+   * retry at the same time. Default: no jitter.
    */
   jitter?: [from: number, to: number]
 }
 
 export interface Backoff {
-  /** How long to wait before the next attempt, in milliseconds. */
+  /** Delay before the next attempt, in milliseconds. */
   next(): number
-  /** An attempt has succeeded: begins with the first pause again. */
+  /** Call after a successful attempt: the next delay is the first one again. */
   reset(): void
-  /** How many pauses there were since the beginning, or the last reset. */
+  /** Number of delays since creation or the last reset. */
   readonly pauses: number
 }
 
-/** Pauses that grow with each failed attempt. */
+/** Exponential backoff with an upper limit and optional jitter. */
 export function createBackoff({ first, max, jitter: [from, to] = [1, 1] }: BackoffOptions): Backoff {
   let pauses = 0
   return {

@@ -17,15 +17,15 @@ export type StoreErrorCode
     | 'DATABASE'
 
 export interface StoreErrorOptions {
-  /** The values the message speaks of, for programs. Never a secret. */
+  /** The values in the message, for programs. Never contains secrets. */
   details?: Record<string, unknown>
-  /** The error this one explains. */
+  /** The underlying error. */
   cause?: unknown
-  /** Whether the same call may succeed when it is made again. Default: false. */
+  /** Whether the same call may succeed when it is retried. Default: false. */
   retryable?: boolean
 }
 
-// What the client may mend is its fault; what passes by itself is no fault of the code. All others are the server's.
+// 4xx: the client can correct its request. 503: the condition is temporary. All other codes are server errors (500).
 const STATUS: Partial<Record<StoreErrorCode, number>> = {
   INVALID_VALUE: 400, NOT_FOUND: 404, VERSION_CONFLICT: 409, ARCHIVED: 409, CONNECTION: 503, TIMEOUT: 503, CLOSED: 503, DATABASE_LOCKED: 503,
 }
@@ -44,12 +44,12 @@ export class StoreError extends Error {
     this.retryable = options.retryable ?? false
   }
 
-  /** The status a route answers with that does not catch this error: h3 reads it. */
+  /** HTTP status that h3 responds with when a route does not catch this error. */
   get statusCode(): number {
     return STATUS[this.code] ?? (this.retryable ? 503 : 500)
   }
 
-  /** The same, by the name h3 2 has for it. */
+  /** The same status under the name that h3 2 reads. */
   get status(): number {
     return this.statusCode
   }
@@ -59,7 +59,7 @@ export function isStoreError(error: unknown): error is StoreError {
   return error instanceof StoreError
 }
 
-/** The argument `name` was refused: `problem` says why, in words that follow the name. */
+/** Error for a refused argument. `problem` continues the sentence that begins with `name`. */
 export function invalidValue(name: string, problem: string, details: Record<string, unknown> = {}, cause?: unknown): StoreError {
   return new StoreError('INVALID_VALUE', `${name} ${problem}`, { details: { argument: name, ...details }, cause })
 }
@@ -72,7 +72,7 @@ export function closedError(): StoreError {
   return new StoreError('CLOSED', 'the store is closed: calls after close() are refused')
 }
 
-/** What is thrown may have the members of an error, and be none. */
+/** A thrown value can have the members of an error without being an `Error`. */
 function textOf(thrown: unknown): string {
   const { message, name, errno } = (thrown ?? {}) as { message?: unknown, name?: unknown, errno?: unknown }
   if (typeof message === 'string' && message !== '') return message
@@ -85,7 +85,7 @@ export function messageOf(error: unknown): string {
     return error instanceof Error ? error.message || error.name : textOf(error)
   }
   catch {
-    // Anything can be thrown, also what has no text.
+    // A thrown value may not be convertible to a string.
     return `a value of type ${typeof error}`
   }
 }

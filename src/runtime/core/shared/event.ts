@@ -1,16 +1,16 @@
-/** Who and what caused an event; any other member comes back as well. */
+/** Who and what caused an event. Any other member is stored and returned as well. */
 export interface EventMeta {
-  /** The same for everything that one request or message led to. */
+  /** Shared by everything that results from one request or message. */
   correlationId?: string
-  /** Id of the event, command or message that led to this one. */
+  /** Id of the event, command or message that caused this event. */
   causationId?: string
-  /** Who did it: a text, or an object of your own. */
+  /** The user or system that caused the event: a string or any JSON value. */
   actor?: unknown
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   [member: string]: any
 }
 
-/** What an event is given as. `id` and `ts` are the store's: a caller's own are ignored. */
+/** An event to append. The store assigns `id` and `ts`; values given by the caller are ignored. */
 export interface EventInput {
   type: string
   runId?: string
@@ -19,7 +19,7 @@ export interface EventInput {
   stepId?: string
   attempt?: number
   data?: unknown
-  /** Any other field comes back as it was given. */
+  /** Any other field is returned as it was given. */
   [field: string]: unknown
 }
 
@@ -29,10 +29,10 @@ export interface EventRecord extends EventInput {
   id: string
   /** Milliseconds since 1970 on the database's clock. Never runs backwards within a subject. */
   ts: number
-  // As nvent's interface has them. An event that was given none has none: nothing is invented.
+  // Required, as in nvent's interface. An event that was appended without them has none: the store adds no values.
   runId: string
   flowName: string
-  // nvent's own type is `any` here: its code reads members of `data` without a guard.
+  // `any`, as in nvent's own type: its code reads members of `data` without a guard.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   data?: any
   /** Who and what caused it, as it was given to `append`. */

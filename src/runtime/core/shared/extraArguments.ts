@@ -1,7 +1,7 @@
 import { invalidValue } from './errors'
 import { isPlainObject } from './given'
 
-/** How many arguments a call takes, of those that take no options. */
+/** Number of parameters of each call that takes no options. */
 const PARAMETERS: Record<string, number> = {
   'stream.appendAll': 1,
   'stream.current': 1,
@@ -30,8 +30,8 @@ const PARAMETERS: Record<string, number> = {
 }
 
 /**
- * Refuses options for a call that takes none: they were meant to change what it does. Anything else beyond the
- * arguments is let through, as `keys.map(store.kv.get)` gives it.
+ * Refuses options for a call that takes none: the caller expects them to have an effect. Other extra arguments are
+ * ignored, so that `keys.map(store.kv.get)` works.
  */
 export function refuseOptions(operation: string): (args: unknown[]) => Promise<never> | undefined {
   const most = PARAMETERS[operation] ?? Infinity

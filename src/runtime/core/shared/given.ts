@@ -2,13 +2,13 @@ import { invalidValue, messageOf } from './errors'
 import type { StoreError } from './errors'
 
 /**
- * Reads what a caller gave. Getters and proxies run the caller's code, and a revoked proxy can't even be asked whether
- * it is an array: what they throw becomes an INVALID_VALUE that names the path.
+ * Reads values given by the caller. Getters and proxies run the caller's code, and even `Array.isArray` throws for a
+ * revoked proxy: whatever they throw becomes an INVALID_VALUE error that names the path.
  */
 
 const MAX_SHOWN = 40
 
-/** `Object`, `Array`, `Map` …, as the language names it; `object` when even that can't be read. */
+/** `Object`, `Array`, `Map` …, from `Object.prototype.toString`; `object` when that throws. */
 export function tagOf(value: unknown): string {
   try {
     return Object.prototype.toString.call(value).slice(8, -1)
@@ -18,7 +18,7 @@ export function tagOf(value: unknown): string {
   }
 }
 
-/** A value, short enough for a message. Anything can be described. */
+/** A short description of any value for an error message. Never throws. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case 'string': return JSON.stringify(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value)
@@ -30,7 +30,7 @@ export function describe(value: unknown): string {
   }
 }
 
-/** An object whose members are its own: made by a literal, by JSON.parse, or without a prototype, in any realm. */
+/** Whether an object comes from a literal, from JSON.parse, or has no prototype; objects of other realms count. */
 export function isPlainObject(value: object): boolean {
   try {
     const prototype: unknown = Object.getPrototypeOf(value)
@@ -41,7 +41,7 @@ export function isPlainObject(value: object): boolean {
   }
 }
 
-/** The class of an object where it says so, or its tag. */
+/** The class name of an object if it has one, otherwise its tag. */
 function kindOf(value: object): string {
   const tag = tagOf(value)
   try {
@@ -52,7 +52,7 @@ function kindOf(value: object): string {
   }
 }
 
-/** The names of an object's own members. */
+/** The names of an object's own enumerable members. */
 export function namesIn(value: object, path: string): string[] {
   try {
     return Object.keys(value)
@@ -62,7 +62,7 @@ export function namesIn(value: object, path: string): string[] {
   }
 }
 
-/** A symbol that it has as a member of its own. */
+/** The first own enumerable member whose name is a symbol, if any. */
 export function symbolIn(value: object, path: string): symbol | undefined {
   try {
     return Object.getOwnPropertySymbols(value).find(symbol => Object.prototype.propertyIsEnumerable.call(value, symbol))
@@ -81,14 +81,14 @@ export function readMember(value: object, name: string, path: string): unknown {
   }
 }
 
-/** A copy of its own members, each of which is read once. It has no prototype, so nothing in it is inherited. */
+/** A copy of an object's own members. Each member is read once; the copy has no prototype and so inherits nothing. */
 export function membersOf(value: object, path: string): Record<string, unknown> {
   const copy = Object.create(null) as Record<string, unknown>
   for (const name of namesIn(value, path)) copy[name] = readMember(value, name, path)
   return copy
 }
 
-/** The items of an array, each of which is read once; a hole is no item. */
+/** A copy of an array. Each item is read once; a hole is refused. */
 export function itemsOf(value: unknown[], path: string): unknown[] {
   const items: unknown[] = []
   try {

@@ -1,14 +1,14 @@
-/** A name as PostgreSQL reads it literally: in quotes, with quotes inside doubled. */
+/** A quoted SQL identifier; quotes in the name are doubled. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** The name in a quoted identifier, as the server's catalog has it. */
+/** The name of a quoted identifier, as the server's catalog stores it. */
 export function unquoteIdentifier(quoted: string): string {
   return quoted.slice(1, -1).replaceAll('""', '"')
 }
 
-/** A column under its name, which rows have it by, and as SQL has it: quoted once, where the column is described. */
+/** A column: its name, as in result rows, and its quoted identifier. Names are quoted once, where the column is described. */
 export interface NamedColumn {
   name: string
   sql: string
@@ -16,25 +16,25 @@ export interface NamedColumn {
 
 export const columnNamed = (name: string): NamedColumn => ({ name, sql: quoteIdentifier(name) })
 
-/** A text that is part of a statement's shape, as a literal. Values and paths of callers are parameters instead. */
+/** A string that is part of a statement's shape, as an SQL literal. Values and paths given by callers are parameters instead. */
 export function quoteLiteral(text: string): string {
   return `'${text.replaceAll('\'', '\'\'')}'`
 }
 
-/** The objects of one store: everything it owns carries its prefix and lives in its schema. */
+/** Names of a store's database objects: all of them are in its schema and have its prefix. */
 export interface Names {
   schema: string
   prefix: string
   /** `flow_runs` → `"public"."nvent_flow_runs"` */
   table(name: string): string
-  /** The same as a text literal, for functions that take a regclass. */
+  /** The same as a string literal, for functions that take a regclass. */
   literal(name: string): string
 }
 
-/** What they are called unless an option says otherwise. */
+/** Default schema and prefix. */
 export const DEFAULT_NAMES = { schema: 'public', prefix: 'nvent' }
 
-/** The values of them alone, for the details of an error. */
+/** Schema and prefix only, for the details of an error. */
 export const placeOf = ({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>) => ({ schema, prefix })
 
 export function namesOf(schema: string, prefix: string): Names {

@@ -1,20 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** A call that waits for code of the caller's, such as the work of a transaction. */
+/** A call of the store that awaits a callback of the caller, such as the work of a transaction. */
 interface Place {
   what: object
   open: boolean
   outer: Place | undefined
 }
 
-/** Runs parts of one call, until it is closed. */
+/** Runs callbacks in the context of one call until the call ends. */
 export interface OpenPlace {
   run<T>(part: () => T): T
-  /** What was begun inside may outlive it, and is not inside any longer. */
+  /** Asynchronous work started inside may outlive the call; from here on it no longer counts as inside. */
   close(): void
 }
 
-// On the global object: two copies of this module in one bundle know of each other's calls.
+// On the global object, so that several copies of this module in one bundle share it.
 const KEY = Symbol.for('nvent-store-postgres.places')
 const places = (globalThis as typeof globalThis & { [KEY]?: AsyncLocalStorage<Place> })[KEY] ??= new AsyncLocalStorage()
 
@@ -38,14 +38,14 @@ export async function runInside<T>(what: object, work: () => Promise<T>): Promis
   }
 }
 
-/** Whether the caller runs inside of `what`: to wait for its end would be to wait for itself. */
+/** Whether the current code runs inside `what`. If so, waiting for `what` to end would be a deadlock. */
 export function isInside(what: object): boolean {
   let place = openFrom(places.getStore())
   while (place && place.what !== what) place = openFrom(place.outer)
   return place !== undefined
 }
 
-/** Those that have ended are dropped: connections keep the place they were made in. */
+/** Skips calls that have ended: a connection keeps the async context it was created in, also after that call. */
 function openFrom(place: Place | undefined): Place | undefined {
   while (place && !place.open) place = place.outer
   return place

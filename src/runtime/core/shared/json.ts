@@ -5,12 +5,12 @@ export type JsonObject = { [member: string]: Json }
 export type Json = string | number | boolean | null | Json[] | JsonObject
 
 const MAX_DEPTH = 500
-// Items of an array that may have holes.
+// Longest array that may have holes.
 const MAX_HOLLOW = 100_000
-// What a text that JSON.stringify made holds when the value may be something else than it looks like: escapes
-// PostgreSQL can't store, and null where NaN or Infinity may have been.
+// Output of JSON.stringify that needs a closer look at the value: escapes that PostgreSQL can't store, and `null`,
+// which may stand for NaN or Infinity.
 const SUSPICIOUS = /\\u0000|\\ud[89a-f]|null/
-// Their contents are no members: JSON.stringify writes {}, or what else was hung on them.
+// Their contents are not members: JSON.stringify writes `{}`, or only properties that were added to them.
 const WITHOUT_MEMBERS = new Set([
   'Map', 'Set', 'WeakMap', 'WeakSet', 'WeakRef', 'Promise', 'RegExp', 'Error', 'ArrayBuffer', 'SharedArrayBuffer', 'Arguments', 'Generator',
   'AsyncGenerator',
@@ -20,7 +20,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Sets an own member whatever its name is: `__proto__` is a name like any other here. */
+/** Sets an own member of any name. `__proto__` becomes an own member too and does not change the prototype. */
 export function put(target: JsonObject, name: string, value: Json): void {
   if (name === '__proto__') {
     Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })
@@ -30,15 +30,15 @@ export function put(target: JsonObject, name: string, value: Json): void {
   }
 }
 
-/** An own member; what is inherited does not count. */
+/** An own member; inherited members are ignored. */
 export function member(target: JsonObject, name: string): Json | undefined {
   return Object.hasOwn(target, name) ? target[name] : undefined
 }
 
 /**
- * JSON text of a value, as PostgreSQL can hold it without change.
- * `path` names the value in errors, or what it is the member `name` of.
- * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be kept
+ * JSON of a value that PostgreSQL stores without change.
+ * @param path names the value in errors or, when `name` is given, the object whose member it is
+ * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be stored
  */
 export function encodeJson(value: unknown, path: string, name?: string): string {
   return plainText(value, { path, name }) ?? JSON.stringify(toJson(value, path, name))
@@ -46,8 +46,8 @@ export function encodeJson(value: unknown, path: string, name?: string): string 
 
 /**
  * A plain copy of a value: what `JSON.parse(JSON.stringify(value))` gives.
- * `path` names the value in errors, or what it is the member `name` of.
- * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be kept
+ * @param path names the value in errors or, when `name` is given, the object whose member it is
+ * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be stored
  */
 export function toJson(value: unknown, path: string, name?: string): Json {
   const copy = walk(value, '', { path, name, objects: [], names: [] })
@@ -55,7 +55,7 @@ export function toJson(value: unknown, path: string, name?: string): Json {
   return copy
 }
 
-/** What JSON.stringify writes, where that is all there is to it; undefined when the walk has to look, or to say where. */
+/** The fast path: output of JSON.stringify for plain data. Undefined when `walk` has to convert the value or find the path of an error. */
 function plainText(value: unknown, root: Root): string | undefined {
   try {
     if (!isPlain(value, 0)) return undefined
@@ -63,13 +63,13 @@ function plainText(value: unknown, root: Root): string | undefined {
     return text === undefined || SUSPICIOUS.test(text) ? undefined : text
   }
   catch (cause) {
-    // To copy it would take as much room again.
-    if (messageOf(cause) === 'Invalid string length') throw invalidValue(rootOf(root), 'is too long for a JSON text', {}, cause)
+    // No walk: copying the value would need the same amount of memory once more.
+    if (messageOf(cause) === 'Invalid string length') throw invalidValue(rootOf(root), 'is too large to be written as JSON', {}, cause)
     return undefined
   }
 }
 
-/** Nothing but plain objects, arrays and values that JSON has: what is written is what is there. */
+/** Whether a value consists of plain objects, arrays and primitives only, so that JSON.stringify represents all of it. */
 function isPlain(value: unknown, depth: number): boolean {
   if (typeof value === 'function' || typeof value === 'bigint') return false
   if (typeof value !== 'object' || value === null) return true
@@ -88,7 +88,7 @@ interface Root {
   name: string | undefined
 }
 
-/** Where a walk is: the objects around a value and their names. Its path is only written for an error. */
+/** The current position of a walk: the enclosing objects and their names. The path is only built for errors. */
 interface Trail extends Root {
   objects: object[]
   names: string[]
@@ -112,7 +112,7 @@ function walk(input: unknown, name: string, trail: Trail): Json | undefined {
     case 'number':
       if (!Number.isFinite(value)) throw invalidValue(pathOf(trail, name), `is ${value}, which JSON can't hold`)
       return value
-    case 'bigint': throw invalidValue(pathOf(trail, name), 'is a BigInt, which JSON can\'t hold: store it as a text')
+    case 'bigint': throw invalidValue(pathOf(trail, name), 'is a BigInt, which JSON can\'t hold: store it as a string')
     case 'object': return value && walkObject(value, name, trail)
     default: return undefined
   }
@@ -131,7 +131,7 @@ function walkObject(value: object, name: string, trail: Trail): Json {
   return copy
 }
 
-/** The names of what JSON keeps of an object; undefined for an array. */
+/** The names of the members that JSON keeps; undefined for an array. */
 function keptNames(value: object, name: string, trail: Trail): string[] | undefined {
   let names: string[]
   try {
@@ -153,7 +153,7 @@ function walkItems(items: unknown[], trail: Trail): Json[] {
   const length = read(items, 'length', trail) as number
   for (let at = 0; at < length; at++) {
     const item = read(items, String(at), trail)
-    // Null, as JSON has it. But one item may make an array as long as 2³², which would fill the memory.
+    // JSON writes a hole as null. A single item can make an array 2³² long, which would exhaust the memory.
     if (item === undefined && length > MAX_HOLLOW && !Object.hasOwn(items, at)) throw invalidValue(pathOf(trail, String(at)), `is a hole in an array of ${length}`)
     copy.push(walk(item, String(at), trail) ?? null)
   }
@@ -181,7 +181,7 @@ function read(value: object, name: string, trail: Trail): unknown {
   }
 }
 
-/** What JSON.stringify does first: `toJSON`, then boxed primitives. */
+/** The conversions that JSON.stringify applies first: `toJSON`, then unboxing of primitives. */
 function unbox(value: object | bigint, name: string, trail: Trail): unknown {
   let result: unknown = value
   try {
@@ -196,19 +196,19 @@ function unbox(value: object | bigint, name: string, trail: Trail): unknown {
   return result
 }
 
-/** Why PostgreSQL can't hold a text; undefined when it can. */
+/** Why PostgreSQL can't store a string; undefined when it can. */
 export function textProblem(text: string): string | undefined {
   if (text.includes('\0')) return 'holds the character \\u0000, which PostgreSQL can\'t store'
   if (!text.isWellFormed()) return 'holds half a surrogate pair, which is not valid Unicode'
   return undefined
 }
 
-/** PGlite drops a byte order mark at the start of a text it reads. Inside JSON text it is safe. */
+/** PGlite drops a byte order mark at the start of a `text` value it reads. Inside JSON it is safe. */
 export const startsWithMark = (text: string): boolean => text.charCodeAt(0) === 0xFEFF
 
 /**
- * Merges a patch into a target in place, object by object; everything else replaces.
- * With `null` kept: this joins parts of one value, it is not RFC 7396.
+ * Merges `source` into `target` in place: objects are merged recursively, all other values replace. Not RFC 7396: `null`
+ * is stored, since this joins parts of one value.
  */
 export function overlay(target: JsonObject, source: JsonObject): JsonObject {
   for (const name of Object.keys(source)) {

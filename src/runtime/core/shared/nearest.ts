@@ -1,8 +1,8 @@
-/** The known name that a mistyped one most likely stands for; none when they have too little in common. */
+/** The known name most similar to a mistyped one; undefined when none is similar enough. */
 export function nearest(name: string, known: readonly string[], maxEdits = Infinity): string | undefined {
   const typed = normal(name)
   let best: string | undefined
-  // One edit for every three characters: more would suggest names nobody meant.
+  // One edit for every three characters: more would suggest unrelated names.
   let allowed = Math.min(maxEdits, Math.max(1, Math.floor(typed.length / 3)))
   for (const candidate of known) {
     const edits = editsBetween(typed, normal(candidate))
@@ -13,10 +13,10 @@ export function nearest(name: string, known: readonly string[], maxEdits = Infin
   return best
 }
 
-/** Case and separators are what is mistyped most often: `pool_size`, `poolsize`. */
+/** Ignores case and separators, which are mistyped most often: `pool_size`, `poolsize`. */
 export const normal = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, '')
 
-/** Insertions, deletions, replacements and swaps of neighbours that turn one string into the other. */
+/** Edit distance (Damerau–Levenshtein): insertions, deletions, replacements and swaps of adjacent characters. */
 function editsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, column) => column)
   let before = row

@@ -6,7 +6,7 @@ import { MAX_MS } from './timer'
 const MAX_PREFIX_BYTES = 32
 const MAX_SCHEMA_BYTES = 63
 
-/** Any name PostgreSQL can hold in quotes is fine: mixed case, dashes, spaces, quotes. */
+/** Any name that PostgreSQL accepts as a quoted identifier: mixed case, dashes, spaces and quotes are allowed. */
 export function identifier(option: string, value: unknown, maxBytes = MAX_SCHEMA_BYTES): string {
   const name = nonEmpty(option, value)
   if (name.includes('\0') || !name.isWellFormed()) {
@@ -38,14 +38,17 @@ export function integer(option: string, value: unknown, min: number): number {
   return value as number
 }
 
-/** A time in milliseconds that a timer can wait for. */
+/** A duration in milliseconds that a timer supports. */
 export function milliseconds(option: string, value: unknown, min = 0): number {
   const ms = integer(option, value, min)
   if (ms > MAX_MS) throw invalidOption(option, `must be at most ${MAX_MS} milliseconds (24.8 days), not ${ms}`)
   return ms
 }
 
-/** Refuses options nobody knows, and names the one that is most likely meant. `path` is where they stand. */
+/**
+ * Refuses unknown options and suggests the most similar known one.
+ * @param path prefix of the option names in errors
+ */
 export function refuseUnknown(options: object, known: readonly string[], path = ''): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || known.includes(name)) continue

@@ -1,19 +1,19 @@
-/** The members of an object that callers give, as data for its check: a list that is not the type's does not compile. */
+/** The member names of an options type as data for its check. A list that differs from the type does not compile. */
 export type Members<T> = Readonly<Record<keyof T, true>>
 
-/** Where the store writes what it has to say. `console` and consola fit. */
+/** Receives the store's log messages. `console` and consola satisfy this interface. */
 export interface Logger {
   info(message: string): void
   warn(message: string): void
   error(message: string, error?: unknown): void
 }
 
-/** A part of the store that works by itself for as long as the store is open. */
+/** A part of the store that runs in the background while the store is open. */
 export interface Capability {
-  /** Called once, when all parts of the store are there. */
+  /** Called once, after all parts of the store have been created. */
   start?(): void
-  /** Called for every subject that was appended to, once that is committed. */
+  /** Called after each committed append with the subject. */
   onAppend?(subject: string): void
-  /** Ends what is under way. Parts are stopped in reverse order: each after those that build on it. */
+  /** Ends running work. Parts are stopped in reverse order of creation: each after those that depend on it. */
   stop(): void | Promise<void>
 }

@@ -15,7 +15,7 @@ const stepFields = {
   data: json('data'),
 }
 
-/** In order of precedence; `{P}` stands for the subject prefix. The last one of each kind takes everything. */
+/** In order of precedence; `{P}` stands for the subject prefix. The last spec of each kind matches every subject. */
 export const streamSpecs: StreamSpec[] = [
   {
     kind: 'stream',

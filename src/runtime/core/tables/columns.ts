@@ -2,31 +2,31 @@ import type { Json } from '../shared/json'
 import { isObject, startsWithMark } from '../shared/json'
 import type { ColumnType, FieldSpec } from './types'
 
-/** How one type of column takes a value, and gives it back. */
+/** Conversion of JSON values to and from one type of column. */
 export interface ColumnCodec {
   /** The SQL type a parameter is cast to. */
   sql: string
-  /** A value that is not accepted stays in the rest column, and the column is null. */
+  /** A value that is not accepted is stored in the rest column instead, and this column is null. */
   accepts(value: Json, field: FieldSpec): boolean
   encode(value: Json): unknown
   decode(raw: unknown): Json
-  /** The column can't give back exactly this value: it serves SQL and filters, and the rest keeps the original. */
+  /** The column can't return exactly this value: it is stored for SQL and filters, and the rest column keeps the original. */
   keepsOriginal?(value: Json): boolean
-  /** A patch is merged into the column, not put in its place. */
+  /** A patch is merged into the stored value instead of replacing it. */
   merges?: true
-  /** Numbers live here, `increment` works on the column. */
+  /** The column is numeric, so `increment` applies to it. */
   counts?: true
 }
 
-// A B-tree row holds at most 2,704 bytes, and an index may have several texts.
+// A B-tree row holds at most 2,704 bytes, and an index may have several text columns.
 const MAX_INDEXED_BYTES = 512
-// Date and time with a zone: what Date.prototype.toISOString writes, and its close relatives.
+// Date and time with a zone: the format of Date.prototype.toISOString and its common variants.
 const ISO_TIME = /^(?:\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2})$/
 
 const isInteger = (value: Json): value is number => Number.isSafeInteger(value)
 const millisecondsOf = (value: Json): number => typeof value === 'string' ? Date.parse(value) : value as number
 const stringify = (value: Json) => JSON.stringify(value)
-// Most objects of a table are empty.
+// Fast path: most objects in a table are empty.
 const parse = (raw: unknown) => raw === '{}' ? {} : JSON.parse(raw as string) as Json
 
 export const columnCodecs: Record<ColumnType, ColumnCodec> = {
@@ -39,7 +39,7 @@ export const columnCodecs: Record<ColumnType, ColumnCodec> = {
   integer: {
     sql: 'bigint',
     accepts: isInteger,
-    // JSON knows no -0.
+    // Turns -0 into 0: JSON has no -0.
     encode: value => (value as number) + 0,
     decode: Number,
     counts: true,
@@ -67,12 +67,12 @@ export const columnCodecs: Record<ColumnType, ColumnCodec> = {
   },
   json: {
     sql: 'jsonb',
-    // Null in a column means that there is nothing.
+    // Null in the column means that the field is absent.
     accepts: value => value !== null,
     encode: stringify,
     decode: parse,
   },
-  // The key column is filled from the subject; the codec of events compares.
+  // The key column is filled from the subject; the event codec compares the field with it.
   key: {
     sql: 'text',
     accepts: value => typeof value === 'string',
@@ -85,7 +85,7 @@ export const codecOf = (field: FieldSpec): ColumnCodec => columnCodecs[field.typ
 
 function isTimeText(value: Json): boolean {
   if (typeof value !== 'string' || !ISO_TIME.test(value) || Number.isNaN(Date.parse(value))) return false
-  // Date takes the 30th of February for the 2nd of March.
+  // Date parses the 30th of February as the 2nd of March.
   const day = value.slice(0, value.indexOf('T'))
   const parsed = new Date(`${day}T00:00:00.000Z`)
   return !Number.isNaN(parsed.getTime()) && parsed.toISOString().startsWith(day)

@@ -9,29 +9,29 @@ import { fieldsOf } from './fields'
 import type { Route } from './route'
 import type { Row, StreamSpec } from './types'
 
-/** An event taken apart for its table. `columns` follow `valueFields`. */
+/** An event split into the columns of its table. `columns` are in the order of `valueFields`. */
 export interface EncodedEvent {
   type: string
   columns: unknown[]
   /**
-   * Null for nothing. An object holds the fields without a column. An array around it says that the event did
-   * not carry the field of the key column, which can't be null: nothing is invented on the way back.
+   * JSON of the fields without a column, or null when there are none. It is wrapped in an array when the event did not
+   * have the field of the key column: that column is never null, and decoding must not add the field.
    */
   rest: string | null
 }
 
-// The same in every copy of this module that a bundle may hold.
+// A registered symbol, so that several copies of this module in one bundle share it.
 const VERSION: unique symbol = Symbol.for('nvent-store-postgres:version')
-// The store's own members of a record: a caller's are ignored (contract: append).
+// Members of a record that the store sets: values given by the caller are ignored (contract: append).
 const STORE_MEMBERS = ['id', 'ts', 'type']
 const IGNORED = -1
 
-/** What the codec needs to know of a spec, found out once. */
+/** Data that the codec derives once from each spec. */
 interface Layout {
-  /** Fields with columns of their own beside the keys, and the places of members in `columns`. */
+  /** Fields that have columns of their own, without the keys, and the index of each member in `columns`. */
   values: Field[]
   places: Map<string, number>
-  /** The field that stands for the key column. An event table has one capture. */
+  /** The field that corresponds to the key column. An event table has one capture. */
   key: Field | undefined
 }
 
@@ -54,10 +54,14 @@ function layoutOf(spec: StreamSpec): Layout {
   return layout
 }
 
-/** The fields that have columns of their own beside the keys. */
+/** The fields that have columns of their own, without the keys. */
 export const valueFields = (spec: StreamSpec): Field[] => layoutOf(spec).values
 
-/** `path` names the event in errors. */
+/**
+ * Splits an event into the columns of its table.
+ * @param path names the event in errors
+ * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be stored
+ */
 export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'event'): EncodedEvent {
   const event = checkData(path, input)
   const type = checkType(`${path}.type`, readMember(event, 'type', path))
@@ -72,7 +76,7 @@ export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'ev
     const field = place === undefined ? undefined : values[place]
     if (field?.type === 'json') {
       const text = encodeJson(value, path, name)
-      // Null in a column means that there is nothing.
+      // Null in the column means that the field is absent, so a JSON null goes into the rest.
       if (text === 'null') rest[name] = null
       else columns[place!] = text
     }
@@ -96,14 +100,14 @@ function encodeRest(rest: JsonObject, keyed: boolean): string | null {
   return empty ? null : JSON.stringify(rest)
 }
 
-/** A row of an event table → the record as it was given, with its id and time. */
+/** A row of an event table → the record: the event as it was appended, with its id and time. */
 export function decodeEvent(spec: StreamSpec, row: Row): EventRecord {
   const { values, key } = layoutOf(spec)
   const cells = [row.id, row.ts, row.version, row.type, ...values.map(field => row[field.column]), row[spec.rest]]
   return decodeCells(spec, cells, 0, key && row[key.column] as string)
 }
 
-/** The same from values in the order of `pageColumns`, from `first` on; `key` is what the key column holds. */
+/** The same for values in the order of `pageColumns`, starting at index `first`; `key` is the value of the key column. */
 export function decodeCells(spec: StreamSpec, cells: unknown[], first: number, key: string | undefined): EventRecord {
   const { values, key: keyField } = layoutOf(spec)
   const record = newRecord(cells[first], cells[first + 1], cells[first + 3])
@@ -117,7 +121,7 @@ export function decodeCells(spec: StreamSpec, cells: unknown[], first: number, k
   return versioned(withRest(record, rest), cells[first + 2])
 }
 
-/** The record `decodeEvent` will give, made of what was sent and what the database added. */
+/** The record that `decodeEvent` would return, made from the sent event and the values that the database assigned. */
 export function recordOf({ spec, keys }: Route<StreamSpec>, event: EncodedEvent, stored: { id?: unknown, ts?: unknown, version?: unknown }): EventRecord {
   const { values, key } = layoutOf(spec)
   const record = newRecord(stored.id, stored.ts, event.type)
@@ -134,7 +138,7 @@ const newRecord = (id: unknown, ts: unknown, type: unknown): JsonObject =>
   ({ id: String(id), ts: Number(ts), type: type as string })
 
 function decodeRest(raw: unknown): [rest: JsonObject | undefined, keyed: boolean] {
-  // What most events of a key column have that name no key themselves.
+  // Fast path: most events have no further fields.
   if (raw === null || raw === '[{}]') return [undefined, raw === null]
   const stored = JSON.parse(raw as string) as JsonObject | [JsonObject]
   return Array.isArray(stored) ? [stored[0], false] : [stored, true]
@@ -145,7 +149,7 @@ function withRest(record: JsonObject, rest: JsonObject | undefined): JsonObject 
   return record
 }
 
-/** A row of the archive → the record as `read` gave it while it was in the log. */
+/** A row of the archive → the record that `read` returned while the event was in the log. */
 export function decodeArchived(row: Row): EventRecord {
   const record = newRecord(row.id, row.ts, row.type)
   return versioned(withRest(record, JSON.parse(row.record as string) as JsonObject), row.version)
@@ -156,13 +160,13 @@ function versioned(record: JsonObject, version: unknown): EventRecord {
 }
 
 /**
- * The version of an event within its subject: 1, 2, 3 … It is not a member of the record, as an event may have a
- * `version` of its own and nothing is invented; a copy of a record (`{ ...event }`, JSON) does not carry it.
- * @throws {StoreError} INVALID_VALUE when the event did not come from a store
+ * The version of an event within its subject: 1, 2, 3 … It is not an enumerable member of the record, because an event
+ * may have a `version` field of its own; a copy of a record (`{ ...event }`, JSON) therefore has no version.
+ * @throws {StoreError} INVALID_VALUE when the value is not a record returned by a store
  * @example await store.stream.append('orders:42', event, { expectedVersion: versionOf(last) })
  */
 export function versionOf(event: EventRecord): number {
   const version = (event as { [VERSION]?: number } | undefined)?.[VERSION]
-  if (version === undefined) throw invalidValue('event', 'has no version: it is not a record that a store gave, but perhaps a copy of one')
+  if (version === undefined) throw invalidValue('event', 'has no version: it is not a record returned by the store, but perhaps a copy of one')
   return version
 }

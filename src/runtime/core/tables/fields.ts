@@ -5,11 +5,11 @@ import { columnCodecs } from './columns'
 import { keyColumns } from './route'
 import type { ColumnType, FieldSpec, TableSpec } from './types'
 
-/** A field of a spec with its path taken apart. */
+/** A field of a spec with its parsed path and its codec. */
 export interface Field extends FieldSpec {
   name: string
   path: string[]
-  /** The path without its last segment; one array for all fields that lie in the same object. */
+  /** The path without its last segment. Fields of the same object share one array. */
   parents: string[]
   /** The last segment of the path. */
   leaf: string
@@ -18,12 +18,12 @@ export interface Field extends FieldSpec {
   codec: ColumnCodec
 }
 
-/** Where a member of a tree leads: to the field at that place, or further down. */
+/** Maps each path segment to the index of a field, or to a subtree. */
 export type FieldTree = Map<string, number | FieldTree>
 
-/** The columns of a spec that belong to no field, as statements name them. */
+/** The columns of a spec that belong to no field. */
 export interface SpecColumns {
-  /** In the order in which a route gives their values. */
+  /** In the order of `Route.keys`. */
   keys: NamedColumn[]
   id: NamedColumn
   rest: NamedColumn
@@ -37,13 +37,13 @@ interface CompiledSpec {
 
 const compiledSpecs = new WeakMap<TableSpec, CompiledSpec>()
 
-/** The fields of a spec in a fixed order: statements, parameters and decoding all follow it. */
+/** The fields of a spec in a fixed order, which statements, parameters and decoding share. */
 export const fieldsOf = (spec: TableSpec): Field[] => compiled(spec).fields
 
-/** The same fields, by the segments of their paths. */
+/** The same fields as a tree of path segments. */
 export const fieldTree = (spec: TableSpec): FieldTree => compiled(spec).tree
 
-/** Everything else that a statement names. No builder quotes a name itself. */
+/** The other columns that statements name, quoted once here: no builder quotes a name itself. */
 export const columnsOf = (spec: TableSpec): SpecColumns => compiled(spec).columns
 
 function compiled(spec: TableSpec): CompiledSpec {
@@ -85,7 +85,7 @@ function growTree(fields: Field[]): FieldTree {
 
 export const castOf = (type: ColumnType): string => columnCodecs[type].sql
 
-/** A dotted name as the path it means; a name with an empty segment is one literal key. */
+/** The path that a dotted name stands for; a name with an empty segment is a single literal key. */
 export function pathOf(name: string): string[] {
   const segments = name.split('.')
   return segments.includes('') ? [name] : segments

@@ -7,27 +7,30 @@ import type { Field, FieldTree } from './fields'
 import { fieldTree, fieldsOf, pathOf } from './fields'
 import type { IndexSpec, Row } from './types'
 
-/** What one patch does to one column. */
+/** The effect of one patch on one column. */
 export type Change
   = | { action: 'keep' }
     | { action: 'assign', value: unknown }
     | { action: 'merge', value: JsonObject }
 
-/** How a patch changes the rest: merged into it, its members put there or deleted, or nothing but deleted. */
+/**
+ * How a patch changes the rest column: `deep` merges nested objects, `flat` sets and deletes members at the top level,
+ * `gone` only deletes members.
+ */
 export type RestForm = 'deep' | 'flat' | 'gone'
 
-/** What decides the statement of a patch: worked out once, when the patch is split. */
+/** The shape of a patch, which determines its statement. Computed once, when the patch is split. */
 export interface PatchShape {
-  /** Patches of one key have the same SQL. */
+  /** Patches with the same key have the same SQL. */
   key: string
-  /** Patches of one group can share a statement: they delete the same members, too. */
+  /** Patches of the same group can share a statement: they also delete the same members. */
   group: string
   rest: RestForm
-  /** The members of the rest that are deleted, in order. A deep patch says so itself. */
+  /** The members of the rest that are deleted, sorted. In a deep patch the nulls in `Patch.rest` mark them. */
   gone: string[]
 }
 
-/** A merge patch, split for its table. */
+/** A merge patch, split into changes of columns and a patch for the rest column. */
 export interface Patch {
   changes: Change[]
   rest: JsonObject
@@ -38,8 +41,8 @@ const KEEP: Change = { action: 'keep' }
 const CLEAR: Change = { action: 'assign', value: null }
 
 /**
- * Metadata as a caller gives it → the tree that is stored: JSON, dotted names at the top level expanded,
- * `version` left out because it is the store's.
+ * Metadata given by the caller → the tree that is stored: JSON, with dotted names at the top level expanded and without
+ * `version`, which the store assigns.
  */
 export function readMetadata(argument: string, metadata: unknown): JsonObject {
   const given = checkData(argument, metadata)
@@ -55,7 +58,7 @@ export function readMetadata(argument: string, metadata: unknown): JsonObject {
   return tree
 }
 
-/** A value where its name leads, joined with what is there already. */
+/** Sets the value at the path of its name and merges it with an object that is already there. */
 function putPath(tree: JsonObject, name: string, value: Json): void {
   if (name.includes('.')) {
     const path = pathOf(name)
@@ -71,13 +74,13 @@ function putPath(tree: JsonObject, name: string, value: Json): void {
   }
 }
 
-/** Splits a tree into column values and the rest, which keeps the objects around what it gave away. */
+/** Splits a tree into column values and the rest. The rest keeps the objects around extracted members, even when empty. */
 export function splitMetadata(spec: IndexSpec, tree: JsonObject): { columns: unknown[], rest: string } {
   const columns: unknown[] = fieldsOf(spec).map(() => null)
   return { columns, rest: JSON.stringify(takeColumns(fieldsOf(spec), fieldTree(spec), tree, columns)) }
 }
 
-/** Fills the columns from a tree, and gives back what is left: to delete members of the tree would be slow. */
+/** Fills `columns` from a tree and returns the remaining members as a copy: deleting members of the tree would be slow. */
 function takeColumns(fields: Field[], branch: FieldTree, tree: JsonObject, columns: unknown[]): JsonObject {
   const left: JsonObject = {}
   for (const name of Object.keys(tree)) {
@@ -97,8 +100,8 @@ function takeColumns(fields: Field[], branch: FieldTree, tree: JsonObject, colum
 }
 
 /**
- * Splits a merge patch (RFC 7396): what happens to every column, and the patch for the rest. In the rest, a
- * field that a column takes over is deleted, so that no older value shines through.
+ * Splits a merge patch (RFC 7396) into the change of every column and the patch for the rest. A field that is now stored
+ * in its column is deleted from the rest, because a value there has precedence when the row is decoded.
  */
 export function splitPatch(spec: IndexSpec, tree: JsonObject): Patch {
   const fields = fieldsOf(spec)
@@ -107,7 +110,7 @@ export function splitPatch(spec: IndexSpec, tree: JsonObject): Patch {
   return { changes, rest, shape: patchShape(changes, rest) }
 }
 
-/** Fills the changes from a tree, and gives back the patch for the rest. */
+/** Fills `changes` from a tree and returns the patch for the rest. */
 function takeChanges(fields: Field[], branch: FieldTree, tree: JsonObject, changes: Change[]): JsonObject {
   const rest: JsonObject = {}
   for (const name of Object.keys(tree)) {
@@ -133,7 +136,7 @@ function changeOf(field: Field, value: Json): Change {
   return codec.merges ? { action: 'merge', value: value as JsonObject } : { action: 'assign', value: codec.encode(value) }
 }
 
-/** Something else than an object takes the place of all fields below it. */
+/** A value that is not an object replaces all fields below it. */
 function clear(branch: FieldTree, changes: Change[]): void {
   for (const next of branch.values()) {
     if (typeof next === 'number') changes[next] = CLEAR
@@ -150,7 +153,7 @@ export function patchShape(changes: Change[], rest: JsonObject): PatchShape {
   return { key, group: form === 'deep' ? key : `${key} ${gone.join('\0')}`, rest: form, gone }
 }
 
-/** The metadata of a row; undefined for an entry that was added without. What the rest holds wins. */
+/** The metadata of a row; undefined for an entry without metadata. Values in the rest have precedence over columns. */
 export function decodeMetadata(spec: IndexSpec, row: Row): (JsonObject & { version: number }) | undefined {
   const rest = row[spec.rest] as string | null
   const blank = rest === null || rest === '{}'
@@ -162,7 +165,7 @@ export function decodeMetadata(spec: IndexSpec, row: Row): (JsonObject & { versi
     const raw = row[field.column]
     if (raw === null) continue
     tree ??= {}
-    // Fields of one object follow each other.
+    // Fields of the same object are adjacent, so its parent is looked up once.
     if (field.parents !== parents) {
       parents = field.parents
       parent = parentOf(tree, parents)
@@ -173,7 +176,7 @@ export function decodeMetadata(spec: IndexSpec, row: Row): (JsonObject & { versi
   return tree as (JsonObject & { version: number }) | undefined
 }
 
-/** The object at a path, made where nothing is; undefined when something else is in the way. */
+/** The object at a path, created where it is missing; undefined when the path leads through another kind of value. */
 function parentOf(tree: JsonObject, path: string[]): JsonObject | undefined {
   let parent = tree
   for (const segment of path) {

@@ -1,6 +1,6 @@
 import type { TableSpec } from './types'
 
-/** Where a subject or key leads: its table and the values of its key columns, in the order of `keyColumns`. */
+/** The table of a subject or key, and the values of its key columns in the order of `keyColumns`. */
 export interface Route<S extends TableSpec = TableSpec> {
   spec: S
   subject: string
@@ -11,9 +11,9 @@ export interface Route<S extends TableSpec = TableSpec> {
 const PATTERN = /^(\{P\})?([^{}]*)(?:\{([^{}]+)\})?$/
 
 interface Pattern {
-  /** What a subject begins with, or all of it where nothing is captured. */
+  /** Literal prefix of the subject, or the whole subject when the pattern has no capture. */
   start: string
-  /** The column that takes the rest. */
+  /** The column that holds the rest of the subject. */
   capture: string | undefined
 }
 
@@ -24,14 +24,14 @@ export function patternOf({ table, subject }: TableSpec, subjectPrefix: string):
   return { start: `${prefix === undefined ? '' : subjectPrefix}${literal}`, capture }
 }
 
-/** Key columns of a table, in the order a route gives their values. */
+/** Key columns of a table, in the order of `Route.keys`. */
 export function keyColumns(spec: TableSpec): string[] {
   const { capture } = patternOf(spec, '')
   const captures = capture === undefined ? [] : [capture]
   return spec.kind === 'stream' && spec.partition ? [spec.partition, ...captures] : captures
 }
 
-/** Finds the first spec whose pattern a subject matches; the last one has to match everything. */
+/** Routes a subject to the first spec whose pattern matches. The last spec has to match every subject. */
 export function createRouter<S extends TableSpec>(specs: S[], subjectPrefix: string): (subject: string) => Route<S> {
   const patterns = specs.map(spec => ({ spec, ...patternOf(spec, subjectPrefix) }))
   return (subject) => {
@@ -52,8 +52,8 @@ function keysOf(spec: TableSpec, subject: string, captured: string): string[] {
 const TYPE_NAME = /^[a-z][\w-]{0,31}$/i
 
 /**
- * The part of a subject that names its type: `nq:flow:abc` → `nq:flow`, `orders:42` → `orders`. Empty when there
- * is none, or it does not look like a name: ids from user input must not become tables.
+ * The part of a subject that names its type: `nq:flow:abc` → `nq:flow`, `orders:42` → `orders`. Empty when there is none
+ * or it is not a plain name, since each prefix can become a table and ids from user input must not.
  */
 export function subjectPrefixOf(subject: string): string {
   const segments = subject.split(':')

@@ -5,20 +5,20 @@ import type { Route } from './route'
 import { createRouter, patternOf, subjectPrefixOf } from './route'
 import type { StreamSpec } from './types'
 
-/** A subject, put together: text that is always the same, and columns. */
+/** One part of a subject's SQL expression: a constant string or a column. */
 export type SubjectPart = { text: string } | { column: NamedColumn }
 
-/** A table that holds events of wanted subjects. */
+/** A table that may hold events of the selected subjects. */
 export interface Selection {
   spec: StreamSpec
   subject: SubjectPart[]
-  /** Which of its subjects are wanted; undefined for all of them. */
+  /** The selected subjects of this table; undefined for all of them. */
   wanted?: { routes: Route<StreamSpec>[], globs: string[] }
 }
 
 export type Select = (subjects?: readonly string[]) => Selection[]
 
-/** Finds the tables that hold the events of subjects and globs. */
+/** Creates the function that finds the tables holding the events of subjects and globs. */
 export function createSelect(specs: StreamSpec[], subjectPrefix: string): Select {
   const route = createRouter(specs, subjectPrefix)
   const tables = specs.map(spec => ({ spec, subject: subjectParts(spec, subjectPrefix) }))
@@ -37,8 +37,8 @@ export function createSelect(specs: StreamSpec[], subjectPrefix: string): Select
 }
 
 /**
- * The partition keys that subjects of a glob may have: a list, or a range without its end; undefined for any.
- * A subject whose first segments are no plain names lies under the empty key.
+ * The partition keys that subjects matching a glob can have: a list and possibly a range, whose end is exclusive.
+ * Undefined when any key is possible. A subject whose first segments are not plain names has the empty key.
  */
 export function partitionsOf(glob: string): { keys: string[], from?: string, to?: string } | undefined {
   const start = literalStart(glob)
@@ -46,11 +46,11 @@ export function partitionsOf(glob: string): { keys: string[], from?: string, to?
   if (segments === 0) return undefined
   if (segments > 1) return { keys: [subjectPrefixOf(`${start}x`)] }
   const type = start.slice(0, start.indexOf(':'))
-  // ';' is the character after ':', so the range holds the type alone and with any second segment.
+  // ';' is the character after ':', so the range includes the type alone and with any second segment.
   return { keys: [''], from: type, to: `${type};` }
 }
 
-/** `{P}:flow:run:{run_id}` → the text `nvent:flow:run:` and the column `run_id`. */
+/** `{P}:flow:run:{run_id}` → the string `nvent:flow:run:` and the column `run_id`. */
 function subjectParts(spec: StreamSpec, subjectPrefix: string): SubjectPart[] {
   const { start, capture } = patternOf(spec, subjectPrefix)
   return [...start === '' ? [] : [{ text: start }], ...capture === undefined ? [] : [{ column: columnsOf(spec).keys.at(-1)! }]]

@@ -18,8 +18,9 @@ interface TableOfOptions {
 const TABLE_OF_OPTIONS: Members<TableOfOptions> = { prefix: true, subjectPrefix: true }
 
 /**
- * The table a subject or key is kept in, for display and for SQL of your own. Generic streams are all readable
- * through `{prefix}_events`, whichever table of their own they have.
+ * The unqualified name of the table that stores a subject or key, for display and for your own SQL. All generic streams
+ * can be read through `{prefix}_events`, including those that have a partition of their own.
+ * @throws {StoreError} INVALID_VALUE or INVALID_OPTION when an argument or option is not valid
  * @example tableOf('index', 'nvent:flows') // 'nvent_flows'
  */
 export function tableOf(tier: 'stream' | 'index' | 'kv', subject: string, options?: TableOfOptions): string {

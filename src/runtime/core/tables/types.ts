@@ -1,42 +1,42 @@
-/** What a column holds. The codec knows how a value gets in and out. */
+/** The type of a column's values. Each type has a codec. */
 export type ColumnType = 'text' | 'integer' | 'time' | 'boolean' | 'object' | 'json' | 'key'
 
 export interface FieldSpec {
   column: string
   type: ColumnType
-  /** The column is part of a database index, which bounds the bytes of a text. */
+  /** The column is part of a database index, which limits the length of its strings. */
   indexed?: boolean
-  /** Few events have it: the column is left out of statements whose events don't. */
+  /** Few events have the field: statements omit the column when none of their events has it. */
   sparse?: boolean
 }
 
 interface CommonSpec {
-  /** `flow_runs` is the table `{prefix}_flow_runs`. */
+  /** Table name without the prefix: `flow_runs` is the table `{prefix}_flow_runs`. */
   table: string
-  /** Whole segments; a name in braces at the end is the key column, which takes the rest of the subject. */
+  /** Pattern of the subject. A name in braces at the end is the key column that holds the rest of the subject. */
   subject: string
-  /** The jsonb column for whatever no field takes. */
+  /** The jsonb column for all values without a column of their own. */
   rest: string
-  /** Dotted path of a value → its column. Plain data, so that it can travel into a bundle. */
+  /** Dotted path of a value → its column. Plain data, so that it can be serialized into a bundle. */
   fields: Record<string, FieldSpec>
 }
 
 export interface StreamSpec extends CommonSpec {
   kind: 'stream'
-  /** Key column that decides the partition; filled with the subject's prefix, it is not a capture. */
+  /** Key column that determines the partition. It holds the subject's prefix and is not a capture. */
   partition?: string
 }
 
 export interface IndexSpec extends CommonSpec {
   kind: 'index'
-  /** Column of the entry's id. */
+  /** Column that holds the entry's id. */
   id: string
 }
 
 export type TableSpec = StreamSpec | IndexSpec
 
 /**
- * A row as the drivers of the store return it: `bigint` and `jsonb` as text, `double precision` as number.
- * The codec turns them into values; JSON null and SQL null stay apart this way.
+ * A row as the store's drivers return it: `bigint` and `jsonb` as strings, `double precision` as a number. The codec
+ * converts them, which keeps JSON null and SQL null distinct.
  */
 export type Row = Record<string, unknown>
