@@ -12,7 +12,7 @@ describe('an event iterator', () => {
       }
       iterator.end()
     })()
-    for await (const value of iterator.taken()) {
+    for await (const value of iterator.consumer()) {
       await new Promise(resolve => setTimeout(resolve, 1))
       order.push(`taken ${value}`)
     }
@@ -23,7 +23,7 @@ describe('an event iterator', () => {
   it('lets the giver go when the taker leaves', async () => {
     const iterator = createEventIterator<number>()
     const giving = iterator.give(1)
-    for await (const value of iterator.taken()) {
+    for await (const value of iterator.consumer()) {
       expect(value).toBe(1)
       break
     }
@@ -35,6 +35,6 @@ describe('an event iterator', () => {
   it('passes an error on', async () => {
     const iterator = createEventIterator<number>()
     iterator.end(new RangeError('no more'))
-    await expect(iterator.taken().next()).rejects.toThrow('no more')
+    await expect(iterator.consumer().next()).rejects.toThrow('no more')
   })
 })

@@ -2,13 +2,13 @@ import { describe, expect, it, vi } from 'vitest'
 import { eventually } from '../setup/eventually'
 import { StoreError } from '../../src/runtime/core/shared/errors'
 import { QUEUE, follow } from '../../src/runtime/core/log/subscriptions/follower'
-import type { Leader } from '../../src/runtime/core/log/subscriptions/follower'
+import type { SharedReader } from '../../src/runtime/core/log/subscriptions/follower'
 import type { GlobalEvent } from '../../src/runtime/core/log/types'
 
 const eventOf = (id: number): GlobalEvent => ({ subject: 'a', event: { id: String(id), ts: 0, type: 't', runId: 'r', flowName: 'f' } })
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at)
 
-const position: Leader['position'] = async () => 1n
+const position: SharedReader['position'] = async () => 1n
 
 describe('reading that fails', () => {
   const setUp = (errors: unknown[]) => {
@@ -16,7 +16,7 @@ describe('reading that fails', () => {
     const follower = follow({
       subject: 'a',
       after: 0n,
-      leader: { admit: () => true, position, drained: () => {} },
+      sharedReader: { admit: () => true, position, drained: () => {} },
       async history() {
         if (errors.length > 0) throw errors.shift()
         return [eventOf(1)]
@@ -59,11 +59,11 @@ function setUp({ length = 0, blocked = false } = {}) {
         release = resolve
       })
     : undefined
-  const leader: Leader = { admit: vi.fn(() => true), position: async () => BigInt(log.length), drained: vi.fn() }
+  const sharedReader: SharedReader = { admit: vi.fn(() => true), position: async () => BigInt(log.length), drained: vi.fn() }
   const follower = follow({
     subject: 'a',
     after: 0n,
-    leader,
+    sharedReader,
     async history(after, upTo, limit) {
       const events = log.slice(Number(after), Number(upTo)).slice(0, limit)
       reads.push(events.length)
@@ -75,13 +75,13 @@ function setUp({ length = 0, blocked = false } = {}) {
     },
     onEnd: () => {},
   })
-  return { log, seen, reads, leader, follower, release }
+  return { log, seen, reads, sharedReader, follower, release }
 }
 
 describe('a follower', () => {
   it('reads history page by page, then goes live', async () => {
-    const { seen, reads, leader, follower } = setUp({ length: 250 })
-    await eventually(() => expect(leader.admit).toHaveBeenCalled())
+    const { seen, reads, sharedReader, follower } = setUp({ length: 250 })
+    await eventually(() => expect(sharedReader.admit).toHaveBeenCalled())
     expect(reads).toEqual([QUEUE, QUEUE, 50])
     expect(follower.offer(eventOf(251))).toBe(true)
     await eventually(() => expect(seen).toEqual(range(1, 251)))
@@ -89,16 +89,16 @@ describe('a follower', () => {
   })
 
   it('skips what it has read already', async () => {
-    const { seen, leader, follower } = setUp({ length: 10 })
-    await eventually(() => expect(leader.admit).toHaveBeenCalled())
+    const { seen, sharedReader, follower } = setUp({ length: 10 })
+    await eventually(() => expect(sharedReader.admit).toHaveBeenCalled())
     for (const id of [9, 10, 11, 11, 12]) follower.offer(eventOf(id))
     await eventually(() => expect(seen).toEqual(range(1, 12)))
     await follower.stop()
   })
 
   it('keeps no more than one queue for a slow callback, then reads what it has left out', async () => {
-    const { log, seen, reads, leader, follower, release } = setUp({ blocked: true })
-    await eventually(() => expect(leader.admit).toHaveBeenCalled())
+    const { log, seen, reads, sharedReader, follower, release } = setUp({ blocked: true })
+    await eventually(() => expect(sharedReader.admit).toHaveBeenCalled())
     const taken = range(1, 10_000).filter((id) => {
       log.push(eventOf(id))
       return follower.offer(eventOf(id))

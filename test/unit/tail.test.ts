@@ -36,7 +36,7 @@ describe('the tail', () => {
     const [seen, ends]: unknown[][] = [[], []]
     await tail.start()
     const follower = follow({
-      subject: 'a', after: 0n, leader: tail, history: async () => [],
+      subject: 'a', after: 0n, sharedReader: tail, history: async () => [],
       onEvent: ({ event }) => seen!.push(event.id), onStop: () => tail.leave(follower), onEnd: end => ends!.push(end),
     })
     tail.join(follower)
@@ -79,7 +79,7 @@ describe('the tail', () => {
       const follower = follow({
         subject,
         after: 0n,
-        leader: tail,
+        sharedReader: tail,
         history: async (after, upTo, limit) => log
           .filter(each => each.subject === subject && BigInt(each.event.id) > after && BigInt(each.event.id) <= upTo).slice(0, limit),
         onEvent: ({ event }) => seen.push(event.id),

@@ -2,38 +2,38 @@ import type { GlobalReader, Sign } from './reader'
 import { versionOf } from '../tables/eventCodec'
 import type { GlobalEvent, HighWaterMark } from './types'
 
-// So many of the newest signs are kept; of those before them fewer and fewer, so that they reach far back.
+// The number of newest signs that are all kept. Older signs are thinned out, so that a bounded list reaches far back.
 const DENSE = 64
 
-/** What a look found: where both histories part, when what is behind that position has changed or may have. */
+/** The result of a check: the position up to which both histories agree. What follows it has changed, or may have. */
 export interface Parting {
   shared: bigint
-  /** Events that were given are gone, or others have their ids. */
+  /** Events that were delivered are gone, or other events have their ids. */
   isChanged: boolean
 }
 
-/** The database has gone on from an earlier state: what was given of `(shared, position]` is gone. */
+/** The database continued from an earlier state: the events in `(shared, position]` that were delivered are gone. */
 export interface HistoryChange {
   position: string
   shared: string
 }
 
 /**
- * Knows the history of a database again. Ids alone do not tell: a server that took over without the last events of
- * the one before it gives their ids out again. So the reader of a history remembers signs of events, and asks for
- * them when another server answers (or the same one after a restart), and when the newest one is not there any more.
+ * Recognizes the history of a database. Ids are not enough: after a failover that lost the last events, the new
+ * primary assigns their ids again. So a reader remembers signs of events, and looks them up when another server
+ * answers (or the same one after a restart), and when the newest sign is missing.
  */
 export interface History {
-  /** Remembers the newest events up to a position, and what leads there from the beginning. */
+  /** Remembers the newest events up to a position, and ever fewer of those before, back to the beginning. */
   begin(mark: HighWaterMark, position: bigint): Promise<void>
-  /** Remembers the newest event up to a position, where a reader starts that has seen nothing before it. */
+  /** Remembers the newest event up to a position at which a reader starts without having seen the events before it. */
   anchor(position: bigint): Promise<void>
   saw(event: GlobalEvent): void
-  /** Looks whether everything up to `position` is as it was; undefined when it is. */
+  /** Checks that everything up to `position` is unchanged; resolves with undefined when it is. */
   check(mark: HighWaterMark, position: bigint): Promise<Parting | undefined>
 }
 
-/** `server`: the history of the mark that a reader begins with. */
+/** @param server `history` of the high-water mark that the reader starts with */
 export function createHistory(reader: GlobalReader, server?: string): History {
   // Oldest first.
   let signs: Sign[] = []
@@ -75,7 +75,7 @@ export function createHistory(reader: GlobalReader, server?: string): History {
       server = mark.history
       const [first] = signs
       signs = kept
-      // That an event is missing alone tells nothing: it was deleted or archived.
+      // A missing event alone proves nothing: it may have been deleted or archived.
       if (isSameServer && mark.head >= position && !isReplaced) return undefined
       const lowest = [position, mark.head, ...kept.length > 0 ? [kept.at(-1)!.id] : first ? [first.id - BigInt(1)] : []]
       const shared = lowest.reduce((a, b) => a < b ? a : b)
@@ -87,7 +87,7 @@ export function createHistory(reader: GlobalReader, server?: string): History {
 const isSame = (found: Sign | undefined, { subject, version, ts }: Sign): boolean =>
   found !== undefined && found.subject === subject && found.version === version && found.ts === ts
 
-/** Positions back from `position`, twice as far each time, oldest first. */
+/** Positions before `position` at doubling distances, oldest first. */
 function boundsUpTo(position: bigint): bigint[] {
   const bounds: bigint[] = []
   for (let back = BigInt(DENSE); back < position; back *= BigInt(2)) bounds.unshift(position - back)

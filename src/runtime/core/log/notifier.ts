@@ -2,19 +2,19 @@ import { messageOf } from '../shared/errors'
 import type { Logger, Capability } from '../shared/types'
 import { unref, inTime } from '../shared/timer'
 
-/** Tells the readers of other processes that there are new events. */
+/** Notifies the subscriptions of other processes of new events. */
 export type Notifier = Required<Pick<Capability, 'onAppend'>> & { stop(): Promise<void> }
 
-// A notification costs about what an append does, and PostgreSQL lets one transaction with a notification commit at
-// a time. So the next one waits a millisecond for each append it tells of, within these bounds.
+// A notification costs about as much as an append, and PostgreSQL commits transactions with a notification one at a
+// time. So the gap to the next one is a millisecond for each append since the last one, within these bounds.
 const MIN_GAP_MS = 5
 const MAX_GAP_MS = 50
-// Nobody depends on a notification: the end of the store does not wait for a server that does not answer.
+// Notifications are not needed for correctness, so `close` must not wait longer for a server that does not answer.
 const LAST_ANSWER_MS = 2_000
 
 /**
- * Notifies at once, then now and then, however much is appended, and outside of what appends. Nothing depends on
- * it: a notification that fails is made good by polling.
+ * Notifies at once after the first append, then at most once per gap, and never inside the transactions that append.
+ * A notification that fails is logged: polling finds the events anyway.
  */
 export function createNotifier(send: () => Promise<unknown>, logger: Logger): Notifier {
   let appends = 0
@@ -24,7 +24,7 @@ export function createNotifier(send: () => Promise<unknown>, logger: Logger): No
   async function notify(): Promise<void> {
     const gap = Math.min(Math.max(appends, MIN_GAP_MS), MAX_GAP_MS)
     appends = 0
-    await send().catch((error: unknown) => logger.warn(`other processes were not told of new events, they will find them: ${messageOf(error)}`))
+    await send().catch((error: unknown) => logger.warn(`other processes were not notified of new events and will find them by polling: ${messageOf(error)}`))
     timer = setTimeout(next, gap)
     unref(timer)
   }

@@ -15,8 +15,8 @@ const FIRST_LOOK_MS = 1
 const MAX_LOOK_MS = 50
 
 /**
- * Reads what was committed when it started, in global order, over as many statements as it takes. When another server
- * takes over meanwhile that lacks some of it, it goes back to the last event both have, and reads what that one has.
+ * Reads what was committed when it started, in global order, page by page. When a server without some of these events
+ * takes over meanwhile, it goes back to the last event that both servers have and continues from there.
  */
 export async function* readAll(reader: GlobalReader, given: ReadAllOptions | undefined, logger: Logger): AsyncGenerator<GlobalEvent> {
   const { after, limit = Infinity, settleTimeout, ...filter } = checked(given)
@@ -27,13 +27,13 @@ export async function* readAll(reader: GlobalReader, given: ReadAllOptions | und
   let left = limit
   const history = createHistory(reader, mark.history)
 
-  /** Whether to read again behind `position`: another server answers than the one that said what is settled. */
+  /** Whether to read again after `position`: the answer came from another server than the high-water mark. */
   async function isOvertaken(now: HighWaterMark): Promise<boolean> {
     if (now.history === mark.history) return false
     const parting = await history.check(now, position)
     mark = now
     if (parting?.isChanged) {
-      logger.warn(`the database has gone back to event ${parting.shared} while all events were read: they are read from there, some may come again`)
+      logger.warn(`the database has gone back to event ${parting.shared} during readAll: it continues from there, some events may be read twice`)
       position = parting.shared > after ? parting.shared : after
     }
     if (parting?.isChanged || now.head < head) head = now.head
@@ -59,7 +59,7 @@ export async function* readAll(reader: GlobalReader, given: ReadAllOptions | und
   }
 }
 
-/** Waits until the order is settled further than `position`, or another server answers than that of `last`. */
+/** Waits until the order is settled beyond `position`, or until another server answers than the one `last` came from. */
 async function settledBehind(reader: GlobalReader, last: HighWaterMark, position: bigint, timeout: number): Promise<HighWaterMark> {
   const deadline = performance.now() + timeout
   for (const backoff = createBackoff({ first: FIRST_LOOK_MS, max: MAX_LOOK_MS }); ;) {
@@ -68,7 +68,7 @@ async function settledBehind(reader: GlobalReader, last: HighWaterMark, position
     if (performance.now() > deadline) {
       throw new StoreError(
         'TIMEOUT',
-        `a transaction that appends has been open for more than ${timeout} ms, and events behind position ${position} can't be put in order before it ends: end it, or read on later with \`after\``,
+        `a transaction that appends has been open for more than ${timeout} ms, and the order of events after position ${position} is not settled before it ends: end it, or continue later with \`after\``,
         { retryable: true, details: { position: String(position), head: String(mark.head) } },
       )
     }

@@ -27,7 +27,7 @@ export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId'
   page: number
 }
 
-/** What tells an event from another one that has its id. */
+/** What distinguishes an event from another event with the same id. */
 export interface Sign {
   id: bigint
   subject: string
@@ -39,15 +39,15 @@ export interface Sign {
 export interface GlobalReader {
   mark(): Promise<HighWaterMark>
   pages(query: GlobalQuery): AsyncGenerator<GlobalEvent[]>
-  /** Signs of the events with these ids that are in the log, of one subject or of all. */
+  /** Signs of those events with these ids that are in the log: of one subject, or of all. */
   signs(ids: bigint[], subject?: string): Promise<Sign[]>
   /** Signs of the newest events of each table up to each of these positions, oldest first. */
   newest(upTo: bigint[], limit?: number): Promise<Sign[]>
-  /** The versions of subjects, of those that have events. */
+  /** The current versions of the subjects that have events. */
   versions(subjects: string[]): Promise<Map<string, string>>
 }
 
-/** One table on its way: the rows it has given that are not merged yet. */
+/** The read state of one table; `rows` were fetched and are not merged yet. */
 interface Source {
   selection: Selection
   rows: { id: bigint, row: Row }[]
@@ -60,7 +60,7 @@ export function createGlobalReader({ context, use }: Pick<TierScope, 'context' |
     if (source.rows.length > 0 || !source.more) return
     const range = { after: String(source.after), upTo: String(upTo), limit: page, types, correlationId, since }
     const { rows } = await use(session => session.query(readGlobal(context, source.selection, range)))
-    // Backwards, so that the next one is taken off the end.
+    // Reversed, so that the next row can be popped off the end.
     source.rows = rows.map(row => ({ id: BigInt(row.id as string), row })).reverse()
     source.after = source.rows[0]?.id ?? upTo
     source.more = rows.length === page
@@ -89,7 +89,7 @@ export function createGlobalReader({ context, use }: Pick<TierScope, 'context' |
       return new Map(rows.map(({ subject, version }) => [subject, version]))
     },
 
-    /** What is settled never changes, so that statements of their own, one for each table and page, agree. */
+    /** The settled part of the log never changes, so separate statements for each table and page are consistent. */
     async* pages(query) {
       if (query.after >= query.upTo) return
       const sources: Source[] = select(query.subjects).map(selection => ({ selection, rows: [], after: query.after, more: true }))
@@ -124,7 +124,7 @@ const toSign = ({ subject }: Selection, { id, version, ts, ...keys }: Row): Sign
 const subjectOf = (parts: Selection['subject'], row: Row): string =>
   parts.map(part => 'text' in part ? part.text : row[part.column.name] as string).join('')
 
-/** As a standby refuses a write: it may be promoted, and whoever follows the order goes on then. */
+/** The error with which a standby refuses a write, as it is transient: reading continues once the standby is promoted. */
 function onStandby(): StoreError {
-  return toStoreError(Object.assign(new Error('readAll and subscribe can\'t follow the order of all events, as only a primary knows what is under way'), { code: READ_ONLY }))
+  return toStoreError(Object.assign(new Error('readAll and subscribe need a primary: a standby does not know which transactions are in progress'), { code: READ_ONLY }))
 }

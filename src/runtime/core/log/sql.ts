@@ -6,18 +6,18 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { eventColumns } from '../stream/read/sql'
 
-/** Which events of all streams: ids in `(after, upTo]`, as texts of bigints. */
+/** Which events of all streams: ids in `(after, upTo]`, as decimal strings. */
 export interface GlobalRange {
   after: string
   upTo: string
   limit: number
   types?: string[] | undefined
   correlationId?: string | undefined
-  /** Milliseconds, as the text of a bigint. */
+  /** Milliseconds since 1970, as a decimal string. */
   since?: string | undefined
 }
 
-/** What an event has to be like beside its subject; the names are those of the options. */
+/** Conditions on an event other than its subject, by option name. */
 const CONDITIONS: Record<'types' | 'correlationId' | 'since', (parameter: string) => string> = {
   types: parameter => `type = any(${parameter}::text[])`,
   correlationId: parameter => `meta ->> 'correlationId'::text = ${parameter}::text`,
@@ -25,8 +25,8 @@ const CONDITIONS: Record<'types' | 'correlationId' | 'since', (parameter: string
 }
 
 /**
- * Reads events of one table (with all its partitions) in order of id: a merge of scans of primary keys.
- * Planned for its values each time, so that partitions which can't hold a wanted subject are left out.
+ * Reads events of one table (with all its partitions) in order of id: a merge of primary key scans. Not a prepared
+ * statement: it is planned for its values, so that the planner prunes partitions that can't hold a wanted subject.
  */
 export function readGlobal(context: StatementContext, { spec, subject, wanted }: Selection, range: GlobalRange): Statement {
   const values: unknown[] = []
@@ -54,7 +54,7 @@ limit ${parameter(range.limit)}::bigint`,
   }
 }
 
-/** Signs of events: of those with these ids, or of so many newest ones up to each of them. */
+/** Signs of the events with these ids or, with `newest`, of that many newest events up to each of the ids. */
 export function readSigns(context: StatementContext, { spec, subject, wanted }: Selection, ids: string[], newest?: number): Statement {
   const values: unknown[] = []
   const parameter = (value: unknown) => `$${values.push(value)}`
@@ -89,7 +89,7 @@ function subjectConditions(
   const text = () => `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : part.column.sql).join(' || ')})`
   const conditions: string[] = []
   if (routes.length > 0) {
-    // Each key on its own, so that the planner may use indexes and leave out partitions; the whole subject decides.
+    // Each key separately, so that the planner can use indexes and prune partitions; the whole subject decides.
     const keys = columnsOf(spec).keys.map(({ sql }, at) => `${sql} = any(${parameter([...new Set(routes.map(route => route.keys[at]))])}::text[])`)
     const subjects = parameter(routes.map(route => route.subject))
     conditions.push(`(${[...keys, `${text()} = any(${subjects}::text[])`].join(' and ')})`)

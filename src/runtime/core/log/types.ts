@@ -1,27 +1,27 @@
 import type { EventRecord } from '../shared/event'
 import type { Members } from '../shared/types'
 
-/** An event among those of other subjects. */
+/** An event with its subject. */
 export interface GlobalEvent {
   subject: string
-  /** As `read` gives it; `event.id` is the position to go on from. */
+  /** As `read` returns it; `event.id` is the position to continue from. */
   event: EventRecord
 }
 
 export interface ReadAllOptions {
-  /** Exclusive event id: only events after this position. Default: from the first event on. */
+  /** Exclusive event id: only events after this position. Default: all events. */
   after?: string
   /** Subjects, or globs of them (`*` any run, `?` one character). Default: all. */
   subjects?: string[]
   types?: string[]
   /** Only events whose `meta.correlationId` is this one. */
   correlationId?: string
-  /** Inclusive time in milliseconds. */
+  /** Only events with this `ts` or a later one, in milliseconds since 1970. */
   since?: number
-  /** At most this many events. Default: all. */
+  /** Maximum number of events. Default: no limit. */
   limit?: number
   /**
-   * How long to wait for transactions that append while this runs, in milliseconds.
+   * How long to wait for an open transaction that has appended, in milliseconds.
    * @default 30000
    */
   settleTimeout?: number
@@ -31,25 +31,25 @@ export const READ_ALL_OPTIONS: Members<ReadAllOptions> = {
   after: true, subjects: true, types: true, correlationId: true, since: true, limit: true, settleTimeout: true,
 }
 
-/** How far the global order is settled, as ids. */
+/** How far the global order is settled, as event ids. */
 export interface HighWaterMark {
-  /** The newest id given out. */
+  /** The newest id that was assigned. */
   head: bigint
-  /** No event up to this id can come any more. */
+  /** No further event with this id or a lower one can be committed. */
   safePosition: bigint
-  /** Changes whenever the server may be another one, or have been set back. */
+  /** Changes whenever the server may be another one, or may have been restored to an earlier state. */
   history: string
 }
 
 export interface SubscribeOptions {
   /**
-   * Where to begin: with what is appended from now on, with the first event, or after a position (an event id).
+   * Where to begin: with events appended from now on, with the first event, or after a position (an event id).
    * @default 'now'
    */
   from?: 'now' | 'start' | (string & {})
   /** Ends the subscription when it aborts. */
   signal?: AbortSignal
-  /** Told when the callback threw or the subject was refused; the subscription has ended by then. */
+  /** Called with the error of the callback, or with the error of a read that can't be retried. The subscription has ended. */
   onError?: (error: unknown) => void
 }
 
@@ -58,15 +58,17 @@ export const SUBSCRIBE_OPTIONS: Members<SubscribeOptions> = { from: true, signal
 export interface StreamSubscription {
   id: string
   subject: string
-  /** Ends the subscription at once; resolves when a callback that is running has returned, after 5 s at the latest. */
+  /** Ends the subscription at once; resolves when a running callback has returned, after 5 s at the latest. */
   unsubscribe(): Promise<void>
 }
 
-/** What can be done with the log as a whole: events of all subjects in their global order. */
+/** Operations on the log as a whole: the events of all subjects in their global order. */
 export interface LogOperations {
   /**
-   * Calls back for the events of a subject, or of all subjects a glob matches (`*` any run, `?` one character), in
-   * order, one at a time: those before `from` never, all later ones once. A slow callback is waited for.
+   * Calls `onEvent` for each event of a subject, or of all subjects that a glob matches (`*` any run, `?` one
+   * character): in order, one at a time, each event after `from` once. The next call waits until a returned promise
+   * has resolved.
+   * @throws {StoreError} INVALID_VALUE, CONNECTION, CLOSED; errors after the start go to `onError`
    */
   subscribe(
     subject: string,
@@ -74,14 +76,15 @@ export interface LogOperations {
     options?: SubscribeOptions,
   ): Promise<StreamSubscription>
   /**
-   * The same as an iterable. It begins with its first `next()`, and ends with the loop, `signal` or the store.
+   * The same as an iterable. It starts with the first `next()`, and ends with the loop, `signal` or the store.
+   * Its errors are thrown by `next()`.
    * @example
    * for await (const { subject, event } of store.stream.subscribe('orders:*', { from: 'start', signal })) show(event)
    */
   subscribe(subject: string, options?: Omit<SubscribeOptions, 'onError'>): AsyncIterable<GlobalEvent>
   /**
-   * Reads the events of all subjects in the order of their ids. It ends with what was committed when it started;
-   * no event is skipped, also those of transactions that were under way. Memory stays the same, however many come.
+   * Reads the events of all subjects in the order of their ids, up to the newest one when it started. Waits for
+   * transactions that were in progress then, so no event is skipped. Memory use is constant.
    * @throws {StoreError} TIMEOUT when a transaction that appends stays open for longer than `settleTimeout`.
    * @example
    * for await (const { subject, event } of store.stream.readAll({ after, subjects: ['orders:*'] })) after = event.id

@@ -4,7 +4,7 @@ import type { Follower } from './follower'
 export interface BusyFollowers {
   add(follower: Follower): void
   delete(follower: Follower): void
-  /** Waits until nobody has events waiting, but not longer than `ms`. */
+  /** Waits until no follower has events waiting, `ms` milliseconds at most. */
   drained(ms: number): Promise<void>
 }
 

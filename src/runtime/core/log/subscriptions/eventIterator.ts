@@ -1,18 +1,18 @@
-/** Hands values from one that gives to one that takes: the giver waits until its value was taken. */
+/** Hands values from a producer to a consumer: the producer waits until its value was consumed. */
 export interface EventIterator<T> {
-  /** Resolves when the taker comes back for the next value, or does not come any more. */
+  /** Resolves when the consumer asks for the next value, or has stopped. */
   give(value: T): Promise<void>
-  /** Nothing more is given or taken. With an error, the taker gets it. */
+  /** Ends the iteration. With an error, the consumer's `next()` rejects with it. */
   end(error?: unknown): void
-  /** Not a generator: one that waits for a value could not be ended by `return()`. */
-  taken(): Required<Pick<AsyncIterableIterator<T, undefined>, 'next' | 'return' | typeof Symbol.asyncIterator>>
+  /** The consumer's side. Not a generator: `return()` could not end a generator that waits for a value. */
+  consumer(): Required<Pick<AsyncIterableIterator<T, undefined>, 'next' | 'return' | typeof Symbol.asyncIterator>>
 }
 
 export function createEventIterator<T>(): EventIterator<T> {
   let offered: { value: T, isTaken: boolean, done: () => void } | undefined
   let ended: { error?: unknown } | undefined
   let onChange = () => {}
-  // Calls of `next` that come at once get their values one after the other.
+  // Concurrent calls of `next` get their values one after the other.
   let last: Promise<unknown> = Promise.resolve()
 
   function release(): void {
@@ -52,7 +52,7 @@ export function createEventIterator<T>(): EventIterator<T> {
       })
     },
     end,
-    taken: () => ({
+    consumer: () => ({
       next() {
         const next = last.then(take, take)
         last = next

@@ -6,43 +6,43 @@ import type { GlobalEvent } from '../types'
 import { inTime } from '../../shared/timer'
 import { createWakeablePause } from './wakeablePause'
 
-/** Events that wait for one callback; and those a follower reads at once when it reads on its own. */
+/** Maximum number of events that wait for one callback, and page size of a follower that reads on its own. */
 export const QUEUE = 100
 const FIRST_ERROR_PAUSE_MS = 100
 const MAX_ERROR_PAUSE_MS = 10_000
-/** The end of a subscription waits this long for a callback that is running. */
+/** How long the end of a subscription waits for a running callback. */
 export const CALLBACK_GRACE_MS = 5_000
 
-// A callback may end subscriptions, or close the store: that must not wait for a callback that waits for it.
+// A callback may end its subscription or close the store. Neither may wait for this callback: that would be a deadlock.
 const delivering = new AsyncLocalStorage<{ release(): void }>()
 
-/** Nobody waits any longer for the callback that calls this, if one does. */
+/** When called inside a callback: ends all waiting for it. */
 export const releaseCallback = (): void => delivering.getStore()?.release()
 
-// What reading would fail with for ever. Everything else may mend: the database comes back, a right is given again.
-const HOPELESS = new Set<StoreErrorCode>(['INVALID_VALUE', 'INVALID_OPTION', 'INVALID_CALL', 'CLOSED'])
-export const isHopeless = (error: unknown): error is StoreError => isStoreError(error) && HOPELESS.has(error.code)
+// Errors that every retry would repeat. Others may pass: the database comes back, a right is granted again.
+const PERMANENT = new Set<StoreErrorCode>(['INVALID_VALUE', 'INVALID_OPTION', 'INVALID_CALL', 'CLOSED'])
+export const isPermanent = (error: unknown): error is StoreError => isStoreError(error) && PERMANENT.has(error.code)
 
-/** What followers share: it reads new events once for all of them. */
-export interface Leader {
-  /** Lets a follower that has everything up to `upTo` go live; false when the leader is elsewhere by now. */
+/** Reads new events once for all followers of this process. */
+export interface SharedReader {
+  /** Makes a follower live that has everything up to `upTo`; false when the shared reader is at another position by now. */
   admit(follower: Follower, upTo: bigint): boolean
-  /** How far the leader is; waits while it is busy with a page that leaves this follower out. */
+  /** The position of the shared reader; waits for a read in progress that does not include this follower. */
   position(follower: Follower): Promise<bigint>
-  /** The follower has no event left to wait for. */
+  /** The queue of the follower is empty. */
   drained(follower: Follower): void
 }
 
 export interface Follower {
   readonly subject: string
-  /** Gives a live follower an event; false when it can't keep up and reads on its own from now on. */
+  /** Queues an event for a live follower; false when it can't keep up and reads on its own from now on. */
   offer(event: GlobalEvent): boolean
-  /** There is something new the leader can't give yet: reads on its own. */
-  nudge(): void
-  /** What lies behind `to` may not be what it was: when it has changed, it is given again. */
+  /** Reads on its own from now on: there are new events that the shared reader can't deliver yet. */
+  catchUp(): void
+  /** Events after `to` may have changed; with `isChanged` they have, and are delivered again. */
   rewind(to: bigint, isChanged: boolean): void
   fail(error: unknown): void
-  /** Gives nothing more from now on; resolves when the callback that is running has returned, or takes too long. */
+  /** Delivers no further event; resolves when a running callback has returned, or after `CALLBACK_GRACE_MS`. */
   stop(): Promise<void>
 }
 
@@ -50,29 +50,29 @@ interface FollowerOptions {
   subject: string
   /** Only events after this id. */
   after: bigint
-  leader: Leader
-  /** Events of the subject in `(after, upTo]`, oldest first; of a single subject also later ones. */
+  sharedReader: SharedReader
+  /** Events of the subject in `(after, upTo]`, oldest first; for a single subject also later ones. */
   history(after: bigint, upTo: bigint, limit: number): Promise<GlobalEvent[]>
   onEvent(event: GlobalEvent): unknown
-  /** Told at once when it is stopped. */
+  /** Called at once by `stop`. */
   onStop?(): void
-  /** Told of the callback that is not waited for any longer. */
+  /** Called when `stop` gives up waiting for a callback. */
   onStuck?(): void
-  /** Told of reading that fails, once until it works again: it is tried with growing pauses. */
+  /** Called for the first of several failed reads in succession; they are retried with growing pauses. */
   onTrouble?(error: unknown): void
-  /** Told when it has ended, and the last callback has returned. */
+  /** Called after the last callback has returned. */
   onEnd(error?: unknown): void
 }
 
 /**
- * One subscription. It reads on its own until it has reached the leader, then takes what the leader gives; when its
- * callback is too slow for that, it reads on its own again. Its memory is bounded by one queue either way.
+ * One subscription. It reads on its own until it has reached the shared reader, then gets its events from it. When its
+ * callback is too slow for that, it reads on its own again. In both cases its memory is bounded by one queue.
  */
-export function follow({ subject, after, leader, history, ...on }: FollowerOptions): Follower {
+export function follow({ subject, after, sharedReader, history, ...on }: FollowerOptions): Follower {
   const pause = createWakeablePause()
   let queue: GlobalEvent[] = []
   let position = after
-  // Of the last event that was read: unlike the position, it is one that has been there.
+  // The id of the last event that was read. Unlike `position`, an event with this id existed.
   let received = BigInt(0)
   let rewinds = 0
   let live = false
@@ -81,27 +81,27 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
   const backoff = createBackoff({ first: FIRST_ERROR_PAUSE_MS, max: MAX_ERROR_PAUSE_MS })
   let delivered = Promise.resolve()
 
-  async function catchUp(): Promise<void> {
+  async function readPage(): Promise<void> {
     const before = rewinds
-    const upTo = await leader.position(follower)
+    const upTo = await sharedReader.position(follower)
     const events = await history(position, upTo, QUEUE)
-    // What was read may be of another history than what went before it.
+    // The page may belong to another history than the events before it.
     if (rewinds !== before) return
     queue = events
     if (events.length > 0) position = received = BigInt(events.at(-1)!.event.id)
     if (events.length === QUEUE) return
     if (upTo > position) position = upTo
-    live = leader.admit(follower, upTo)
+    live = sharedReader.admit(follower, upTo)
   }
 
-  async function catchUpPatiently(): Promise<void> {
+  async function readPageOrPause(): Promise<void> {
     try {
-      await catchUp()
+      await readPage()
       backoff.reset()
     }
     catch (error) {
       if (stopped) return
-      if (isHopeless(error)) throw error
+      if (isPermanent(error)) throw error
       if (backoff.pauses === 0) on.onTrouble?.(error)
       await pause.wait(backoff.next())
     }
@@ -125,14 +125,14 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
       if (failure) throw failure.error
       const event = queue.shift()
       if (event) {
-        if (queue.length === 0) leader.drained(follower)
+        if (queue.length === 0) sharedReader.drained(follower)
         await deliver(event)
       }
       else if (live) {
         await pause.wait()
       }
       else {
-        await catchUpPatiently()
+        await readPageOrPause()
       }
     }
   }
@@ -150,7 +150,7 @@ export function follow({ subject, after, leader, history, ...on }: FollowerOptio
       }
       return live
     },
-    nudge() {
+    catchUp() {
       live = false
       pause.wake()
     },

@@ -17,7 +17,7 @@ import { createTail } from './tail'
 
 export interface Subscriptions extends Capability {
   subscribe: LogOperations['subscribe']
-  /** How many are open. */
+  /** The number of open subscriptions. */
   count(): number
 }
 
@@ -26,12 +26,12 @@ export interface SubscriptionOptions {
   reader: GlobalReader
   pollInterval: number
   logger: Logger
-  /** Begins to listen for wakes of other processes; the result ends it. */
+  /** Listens for notifications of other processes, until the returned function is called. */
   listen(onWake: () => void): () => Promise<void>
   onHistoryChange?(change: HistoryChange): void
 }
 
-/** What a subscription tells whoever it is for. */
+/** The callbacks of one subscription. */
 interface Subscriber {
   onEvent(event: GlobalEvent): unknown
   onStop?(): void
@@ -45,15 +45,15 @@ interface Checked {
   onError: SubscribeOptions['onError']
 }
 
-/** Subscriptions to subjects and globs. All of them share the tail of the global order. */
+/** Subscriptions to subjects and globs. All of them share one reader of the tail of the global order. */
 export function createSubscriptions({ read, reader, pollInterval, logger, listen, onHistoryChange }: SubscriptionOptions): Subscriptions {
   const open = new Set<Follower>()
   let closed = false
-  const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake), onTrouble: error => told(error, logger), onHistoryChange })
+  const tail = createTail({ reader, pollInterval, logger, listen: () => listen(tail.wake), onTrouble: error => warnOfReadError(error, logger), onHistoryChange })
 
   const historyOf = (subject: string) => isGlob(subject)
     ? (after: bigint, upTo: bigint, limit: number) => take(reader.pages({ after, upTo, subjects: [subject], page: limit }), limit)
-    // The events of a subject commit in the order of their ids: its own index serves them, settled or not.
+    // The events of one subject commit in the order of their ids, so the index of the subject is enough, settled or not.
     : async (after: bigint, _: bigint, limit: number) => (await read(subject, { after: String(after), limit })).map(event => ({ subject, event }))
 
   async function startOf({ subject, from }: Checked): Promise<bigint> {
@@ -77,13 +77,13 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
       signal?.removeEventListener('abort', onAbort)
     }
     const follower = follow({
-      subject, after, leader: tail, history: historyOf(subject), onEvent,
+      subject, after, sharedReader: tail, history: historyOf(subject), onEvent,
       onStop() {
         leave()
         onStop?.()
       },
-      onStuck: () => logger.warn(`a callback of the subscription to ${JSON.stringify(subject)} has not returned within ${CALLBACK_GRACE_MS} ms: it is not waited for any longer`),
-      onTrouble: error => told(error, logger),
+      onStuck: () => logger.warn(`a callback of the subscription to ${JSON.stringify(subject)} has not returned within ${CALLBACK_GRACE_MS} ms: the subscription ends without waiting for it`),
+      onTrouble: error => warnOfReadError(error, logger),
       onEnd(error) {
         leave()
         onEnd(error)
@@ -104,9 +104,9 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
       onEvent: ({ event, subject }) => (onEvent as (event: unknown, subject: string) => unknown)(event, subject),
       onEnd(error) {
         if (error === undefined) return
-        // What the database says about a statement does not belong into a log.
-        if (!onError) return logger.error('a subscription has ended: give it `onError` to hear of it', isStoreError(error) ? error.code : error)
-        // It is not waited for: an error of its own, unheard, would end the process.
+        // Only the code: the message of a database error may contain user data.
+        if (!onError) return logger.error('a subscription has ended with an error: pass `onError` to handle it', isStoreError(error) ? error.code : error)
+        // `onError` is not awaited: without `catch`, its rejection would be unhandled and end the process.
         const failed = (failure: unknown) => logger.error(`onError of the subscription to ${JSON.stringify(checked.subject)} failed: ${messageOf(failure)}`)
         void (async () => onError(error))().catch(failed)
       },
@@ -116,7 +116,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 
   function iterate(subject: unknown, given?: SubscribeOptions): AsyncIterableIterator<GlobalEvent, undefined> {
     const iterator = createEventIterator<GlobalEvent>()
-    const taken = iterator.taken()
+    const consumer = iterator.consumer()
     let follower: Follower | undefined
     let [begun, left] = [false, false]
 
@@ -131,11 +131,11 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
           begun = true
           begin().catch(iterator.end)
         }
-        return taken.next()
+        return consumer.next()
       },
       async return() {
         begun = left = true
-        const end = await taken.return()
+        const end = await consumer.return()
         await follower?.stop()
         return end
       },
@@ -147,7 +147,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 
   function subscribe(...parameters: unknown[]) {
     const [subject, onEvent, options] = parameters
-    // A callback that was forgotten, or given behind the options, is refused: nobody would ever call it.
+    // A missing callback, or one after the options, is refused: it would never be called.
     const isLoop = parameters.length === 1 || (tagOf(onEvent) === 'Object' && options === undefined)
     return isLoop
       ? iterate(subject, onEvent as SubscribeOptions | undefined)
@@ -156,7 +156,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
 
   return {
     subscribe: subscribe as LogOperations['subscribe'],
-    // Subscribers need not wait for the next poll.
+    // Events of this process are delivered without waiting for the next poll.
     onAppend(subject) {
       if (tail.serves(subject)) tail.wake()
     },
@@ -166,7 +166,7 @@ export function createSubscriptions({ read, reader, pollInterval, logger, listen
       closed = true
       releaseCallback()
       await Promise.all([...open].map(follower => follower.stop()))
-      if (!await inTime(tail.ended(), CALLBACK_GRACE_MS)) logger.warn(`the database has not answered within ${CALLBACK_GRACE_MS} ms whether there are new events: nobody waits for it any longer`)
+      if (!await inTime(tail.ended(), CALLBACK_GRACE_MS)) logger.warn(`a read of new events has not ended within ${CALLBACK_GRACE_MS} ms: the store closes without waiting for it`)
     },
   }
 }
@@ -192,10 +192,10 @@ function isSignal(value: unknown): value is AbortSignal {
   }
 }
 
-/** Tells of reading that fails and is tried again; that the database is away is told elsewhere. */
-function told(error: unknown, logger: Logger): void {
+/** Logs a read that failed and is retried, unless the database is unreachable: that is reported elsewhere. */
+function warnOfReadError(error: unknown, logger: Logger): void {
   if (isStoreError(error) && error.retryable) return
-  logger.warn(`subscriptions can't read new events, and try again: ${isStoreError(error) ? error.code : messageOf(error)}`)
+  logger.warn(`subscriptions can't read new events and will retry: ${isStoreError(error) ? error.code : messageOf(error)}`)
 }
 
 /** The first `limit` events of pages. */

@@ -1,13 +1,13 @@
 import { globMatcher, isGlob } from '../../shared/glob'
 import type { Follower } from './follower'
 
-/** Followers by what they follow: found by one look-up for subjects, one match for each different glob. */
+/** Followers by subject or glob: finding those of an event takes one look-up, and one match for each distinct glob. */
 export interface SubscriberIndex {
   add(follower: Follower): void
   delete(follower: Follower): void
   of(subject: string): Iterable<Follower>
   has(subject: string): boolean
-  /** The different subjects and globs that are followed. */
+  /** The distinct subjects and globs that are followed. */
   subjects(): string[]
 }
 

@@ -7,34 +7,34 @@ import { isGlob } from '../../shared/glob'
 import type { GlobalReader } from '../reader'
 import { createSubscriberIndex } from './subscriberIndex'
 import { createBusyFollowers } from './busyFollowers'
-import type { Follower, Leader } from './follower'
-import { QUEUE, isHopeless } from './follower'
+import type { Follower, SharedReader } from './follower'
+import { QUEUE, isPermanent } from './follower'
 import { createHistory } from '../history'
 import type { HistoryChange, Parting } from '../history'
 import { createWakeablePause } from './wakeablePause'
 import { detectStalledOrder } from './stalledOrder'
 
 const PAGE = 500
-// Live followers get this long to make room; who has not is left behind, and reads on its own.
+// How long the shared reader waits for full queues; a follower whose queue is still full then reads on its own.
 const GRACE_MS = 20
 const LOOKS: BackoffOptions = { first: 2, max: 50 }
 const MAX_ERROR_PAUSE_MS = 10_000
-// A list of more subjects costs more than the rows it would leave out.
+// Filtering by a longer list of subjects costs more than the rows that it would exclude.
 const MAX_LISTED = 1_000
-// Changes of the history that are remembered, for readers that come back.
+// The number of history changes that are remembered for subscriptions that start at an older position.
 const MAX_GONE = 16
 
-export interface Tail extends Leader {
-  /** Follows from now on; resolves with how far the tail is when it does. */
+export interface Tail extends SharedReader {
+  /** Reads from now on; resolves with the position it starts at. */
   start(): Promise<bigint>
   join(follower: Follower): void
   leave(follower: Follower): void
-  /** Resolves when nothing is read or listened to any more; everybody has to have left before. */
+  /** Resolves when reading and listening have ended, which requires that all followers have left. */
   ended(): Promise<void>
   wake(): void
-  /** Whether somebody follows this subject. */
+  /** Whether a follower's subject or glob matches this subject. */
   serves(subject: string): boolean
-  /** The position to go on from for who was at this one: a lower one when it is of a history that has gone. */
+  /** The position to continue from: `position`, or a lower one when that belongs to a history that was lost. */
   resume(position: bigint): Promise<bigint>
 }
 
@@ -42,14 +42,14 @@ interface TailOptions {
   reader: GlobalReader
   pollInterval: number
   logger: Logger
-  /** Begins to listen for wakes; the result ends it. */
+  /** Listens for notifications, until the returned function is called. */
   listen(): () => Promise<void>
-  /** Told of reading that fails, once until it works again. */
+  /** Called for the first of several failed reads in succession. */
   onTrouble?(error: unknown): void
   onHistoryChange?(change: HistoryChange): void
 }
 
-/** The end of the global order: read once for all followers of this process, while there are any. */
+/** The end of the global order: the shared reader of all followers of this process, active while there are any. */
 export function createTail({ reader, pollInterval, logger, listen, onTrouble = () => {}, onHistoryChange = () => {} }: TailOptions): Tail {
   const followers = new Set<Follower>()
   const all = createSubscriberIndex()
@@ -63,12 +63,12 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
   let running = false
   let ended = Promise.resolve()
   let starting: Promise<bigint> | undefined
-  // While a page is on its way: who is part of it, and when it is done.
+  // The read in progress: the followers it includes, and its end.
   let scan: { included: Set<Follower>, done: Promise<void> } | undefined
 
   async function run(): Promise<void> {
     const stopListening = listen()
-    const isStalled = detectStalledOrder({ patience: pollInterval, logger })
+    const isStalled = detectStalledOrder({ toleranceMs: pollInterval, logger })
     let versions: Map<string, string> | undefined
     const looks = createBackoff(LOOKS)
     const errors = createBackoff({ first: pollInterval * 2, max: MAX_ERROR_PAUSE_MS })
@@ -78,12 +78,12 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
         const mark = await reader.mark()
         await advance(mark)
         errors.reset()
-        versions = isStalled(position === before && position < mark.head) ? await goAround(versions) : undefined
+        versions = isStalled(position === before && position < mark.head) ? await bypass(versions) : undefined
         if (position > before) looks.reset()
         await pause.wait(position < mark.head && !versions ? Math.min(looks.next(), pollInterval) : pollInterval)
       }
       catch (error) {
-        if (isHopeless(error)) followers.forEach(follower => follower.fail(error))
+        if (isPermanent(error)) followers.forEach(follower => follower.fail(error))
         else if (errors.pauses === 0) onTrouble(error)
         await pause.wait(errors.next())
       }
@@ -94,7 +94,7 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
 
   async function advance(mark: HighWaterMark): Promise<void> {
     const { safePosition } = mark
-    // Most looks find nothing new, and the server that answered before.
+    // Most polls find no new event and the same server: these skip the check.
     const parting = safePosition === position && mark.history === seenOn ? undefined : await history.check(mark, position)
     seenOn = mark.history
     if (parting) rewind(parting)
@@ -104,13 +104,13 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
       finish = resolve
     }) }
     try {
-      let given = 0
+      let delivered = 0
       for await (const events of reader.pages({ after: position, upTo: safePosition, subjects: listed(all.subjects()), page: PAGE })) {
         for (const event of events) {
-          give(event)
+          deliver(event)
           history.saw(event)
           position = BigInt(event.event.id)
-          if (++given % (QUEUE / 2) === 0) await busy.drained(GRACE_MS)
+          if (++delivered % (QUEUE / 2) === 0) await busy.drained(GRACE_MS)
         }
       }
       position = safePosition
@@ -122,37 +122,37 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
   }
 
   /**
-   * A transaction holds the global order up. The events of one subject commit in the order of their ids: followers
-   * of a subject need not wait, and read on their own when its version has changed.
+   * Called while an open transaction stalls the global order. The events of one subject commit in the order of their
+   * ids, so followers of a subject need not wait: they read on their own when its version has changed.
    */
-  async function goAround(known?: Map<string, string>): Promise<Map<string, string>> {
+  async function bypass(known?: Map<string, string>): Promise<Map<string, string>> {
     const versions = await reader.versions(all.subjects().filter(subject => !isGlob(subject)))
     for (const follower of followers) {
       if (known && known.get(follower.subject) === versions.get(follower.subject)) continue
       if (isGlob(follower.subject)) continue
-      leaveBehind(follower)
-      follower.nudge()
+      detach(follower)
+      follower.catchUp()
     }
     return versions
   }
 
-  function give(event: GlobalEvent): void {
+  function deliver(event: GlobalEvent): void {
     for (const follower of live.of(event.subject)) {
       if (follower.offer(event)) busy.add(follower)
-      else leaveBehind(follower)
+      else detach(follower)
     }
   }
 
-  function leaveBehind(follower: Follower): void {
+  function detach(follower: Follower): void {
     live.delete(follower)
     busy.delete(follower)
   }
 
-  /** A server that took over may not have the last events of the one before it, and gives out their ids again. */
+  /** After a failover the new primary may lack the last events of the old one, and assigns their ids again. */
   function rewind({ shared, isChanged }: Parting): void {
     if (isChanged) {
       const change = { position: String(position), shared: String(shared) }
-      logger.warn(`the database has gone back from event ${change.position} to ${change.shared}: subscriptions go on from there, some events may come again`)
+      logger.warn(`the database has gone back from event ${change.position} to ${change.shared}: subscriptions continue from there, some events may be delivered twice`)
       gone.push({ shared, position })
       if (gone.length > MAX_GONE) gone.shift()
       onHistoryChange(change)
@@ -163,7 +163,7 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
 
   async function begin(): Promise<bigint> {
     const mark = await reader.mark()
-    // Another start may have been first, and be further.
+    // A concurrent start may have been faster, and have advanced.
     if (running) return position
     await history.begin(mark, mark.safePosition)
     seenOn = mark.history
@@ -182,19 +182,19 @@ export function createTail({ reader, pollInterval, logger, listen, onTrouble = (
       all.add(follower)
       if (running) return
       running = true
-      ended = run().catch((error: unknown) => logger.warn(`listening for new events did not end well: ${messageOf(error)}`))
+      ended = run().catch((error: unknown) => logger.warn(`ending LISTEN for new events failed: ${messageOf(error)}`))
     },
     leave(follower) {
       followers.delete(follower)
       all.delete(follower)
-      leaveBehind(follower)
+      detach(follower)
       if (followers.size === 0) pause.wake()
     },
     ended: () => ended,
     wake: pause.wake,
     serves: all.has,
     admit(follower, upTo) {
-      // A page that is on its way has it in: `position` waited for any other.
+      // A read in progress includes this follower: `position` waited for any other.
       if (position !== upTo) return false
       live.add(follower)
       return true

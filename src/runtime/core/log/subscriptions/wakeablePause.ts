@@ -1,4 +1,4 @@
-/** A pause that can be cut short; a wake that comes before it begins is not lost. */
+/** A pause that `wake` ends early; a wake before the pause begins is not lost: the pause is skipped. */
 export interface WakeablePause {
   wait(ms?: number): Promise<void>
   wake(): void
