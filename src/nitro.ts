@@ -129,7 +129,7 @@ function addServerCode(nitro: Nitro, glue: string): void {
 /** The task, which runs where the app has tasks, and the routes that were asked for. */
 function addOperation({ options }: Nitro, glue: string): void {
   options.tasks['nvent-store:retention'] ??= {
-    handler: join(glue, 'tasks/retention'), description: 'Take out the events that `retention` gives no more room',
+    handler: join(glue, 'tasks/retention'), description: 'Remove the events that exceed the retention rules',
   }
   const { health, metrics } = options.runtimeConfig.nventStorePostgres as StoreRuntimeConfig
   for (const [name, route] of Object.entries({ health, metrics })) {

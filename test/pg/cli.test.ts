@@ -48,7 +48,7 @@ describe.each(servers)('the command line on $name', ({ server }) => {
     expect(await on('migrate', '--dry-run')).toMatchObject({ code: 0, stdout: `version ${LATEST}, nothing is pending\n` })
   })
 
-  it('takes out what retention gives no more room, by a rule or by the config', async () => {
+  it('removes the events that exceed the retention rules, by a rule or by the config', async () => {
     await filled()
     expect(await on('retention')).toMatchObject({ code: 2 })
     expect(await on('retention', '--max-count', '1')).toMatchObject({ code: 2 })

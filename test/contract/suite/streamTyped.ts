@@ -205,7 +205,7 @@ export function streamTypedSuite(use: Use): void {
     it.each([
       ['a newer version', { schemaVersion: 4 }, 'schemaVersion', 'written by a newer release'],
       ['no version', { schemaVersion: 'two' }, 'schemaVersion', 'is "two"'],
-      ['a version without a step', { schemaVersion: 1, only: 'second' }, 'data', 'no way to version 2'],
+      ['a version without a step', { schemaVersion: 1, only: 'second' }, 'data', 'can\'t be upcast to version 2'],
       ['a step that fails', { data: null }, 'data', 'could not be upcast to version 2: '],
     ])('names the event that has %s', async (_, fields, path, reason) => {
       const { stream } = use().store

@@ -4,12 +4,12 @@ import type { Names } from '../shared/identifier'
 
 type Use = <R>(work: (session: Session) => Promise<R>) => Promise<R>
 
-/** Runs a step in a short transaction of its own; undefined when another instance is at it. */
+/** Runs a step in its own short transaction under the job lock; undefined when another instance holds the lock. */
 export type TryExclusively = <R>(step: (session: Session) => Promise<R>) => Promise<R | undefined>
 
 /**
- * Lets one instance at a time do a job. The lock ends with the transaction: it works behind poolers that hand out
- * connections by transaction, and nobody has to clean up after an instance that is gone.
+ * A lock that lets one instance at a time run a job. It is held for the transaction of one step: so it works behind
+ * poolers in transaction mode, and an instance that crashes leaves no lock behind.
  */
 export function createJobLock(use: Use, names: Names, job: string): TryExclusively {
   const key = storeLockKey(names, job)

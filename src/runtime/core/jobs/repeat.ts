@@ -2,9 +2,9 @@ import { isStoreError } from '../shared/errors'
 import type { Capability } from '../shared/types'
 import { unref } from '../shared/timer'
 
-/** What somebody wants to know of a job that nobody waits for. */
+/** The result of a background run, for metrics and logs. */
 export interface BackgroundOutcome {
-  /** Another instance was at it. */
+  /** Another instance held the job lock. */
   busy?: boolean
   error?: unknown
 }
@@ -12,11 +12,11 @@ export interface BackgroundOutcome {
 export interface Repeat {
   /** Milliseconds; 0: never. */
   interval: number
-  /** Whether the store is in use: a job does not connect one that nobody has asked for anything. */
+  /** Whether the store has connected: a job never opens the first connection. */
   isStarted(): boolean
 }
 
-/** Does a job now and then, never twice at a time. The job reports its errors itself. */
+/** Runs a job at an interval, never concurrently with itself. The job reports its errors itself. */
 export function repeating({ interval, isStarted }: Repeat, job: () => Promise<unknown>): Required<Pick<Capability, 'start'>> & { stop(): void } {
   let running = false
   let timer: NodeJS.Timeout | undefined
@@ -35,5 +35,5 @@ export function repeating({ interval, isStarted }: Repeat, job: () => Promise<un
   }
 }
 
-/** The store was closed while the job was under way: nothing is wrong, the next instance goes on. */
+/** Whether the job ended because the store was closed. That is no failure: another instance continues. */
 export const isClosed = (error: unknown): boolean => isStoreError(error) && error.code === 'CLOSED'

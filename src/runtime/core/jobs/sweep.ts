@@ -14,8 +14,8 @@ export interface SweepOutcome extends BackgroundOutcome {
 }
 
 /**
- * Now and then, in bounded steps, on one instance at a time: removes expired keys, which are absent anyway, and sums up
- * the counts of entries, which are right anyway. Both only free space.
+ * A periodic job, in bounded steps, on one instance at a time: deletes expired keys and merges rows of entry counts.
+ * Both only free space: reads ignore expired keys and add up the counts themselves.
  */
 export function createSweep(
   context: StatementContext, tryExclusively: TryExclusively, options: Repeat & { onEnd(outcome: SweepOutcome): void },

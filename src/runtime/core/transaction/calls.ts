@@ -4,16 +4,17 @@ import { isObject } from '../shared/json'
 
 type Call = (...args: unknown[]) => unknown
 
-// They give something that makes calls later on.
+// These return an object that makes calls later.
 const LAZY = new Set(['iterate', 'of'])
 
-/** The calls a caller makes on one transaction. */
+/** The calls that a caller makes on one transaction. */
 export interface TransactionCalls {
-  /** The same calls, refused once the work has ended. */
+  /** Wraps an API: its calls are tracked, and refused once the work has ended. */
   on<Calls extends object>(calls: Calls): Calls
   /**
-   * Runs the work, and waits for the calls it has not awaited.
-   * @throws what the work throws; else the first error of those calls, and INVALID_CALL when one was made meanwhile
+   * Runs the work, then waits for the calls that it has not awaited.
+   * @throws what the work throws, else the first error of those calls; INVALID_CALL when another call was made while
+   *   waiting
    */
   during<T>(work: () => Promise<T>): Promise<T>
 }
@@ -24,7 +25,8 @@ export function createTransactionCalls(): TransactionCalls {
   const refused: Promise<never>[] = []
 
   function track(call: Promise<unknown>): Promise<unknown> {
-    // The promise the caller gets has no other listener, so that a rejection nobody handles is still reported.
+    // The caller gets this very promise, without another handler: if the caller does not handle its rejection, Node
+    // reports it as unhandled.
     const given: Promise<unknown> = call.then((result) => {
       underWay.delete(given)
       return result
@@ -49,20 +51,21 @@ export function createTransactionCalls(): TransactionCalls {
     return isObject(result) ? on(result) : result
   }
 
-  /** Iterators keep the methods of their prototype. */
+  // Iterators are passed on unwrapped: their methods are on the prototype.
   const on = <Calls extends object>(calls: Calls): Calls => Symbol.asyncIterator in calls
     ? calls
     : Object.fromEntries(Object.entries(calls).map(([name, member]) =>
       [name, typeof member === 'function' ? wrapped(name, member as Call) : isObject(member) ? on(member) : member])) as Calls
 
-  /** Those that were called before the work ended belong to it. */
+  /** Waits for the calls that were made before the work ended: they belong to the transaction. */
   async function finish(): Promise<void> {
     state = 'ending'
     if (underWay.size > 0) {
       const outcomes = await Promise.allSettled(underWay)
       const failed = outcomes.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined
       if (failed) throw failed.reason
-      // What waited for them has made its next call by then: half of such work must not be kept.
+      // Code that awaited one of these calls makes its next call by then. It is refused, and fails the transaction:
+      // half of such a sequence must not be committed.
       await nextTurn()
     }
     state = 'ended'
@@ -79,7 +82,7 @@ export function createTransactionCalls(): TransactionCalls {
       }
       catch (error) {
         state = 'ended'
-        // The transaction rejects: that reports those nobody waits for any more, which would end the process else.
+        // The rejection of the transaction is enough: the other rejections would be unhandled and end the process.
         void Promise.allSettled([...underWay, ...refused])
         throw error
       }

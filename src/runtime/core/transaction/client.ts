@@ -9,13 +9,13 @@ import type { Statements } from '../db/transactionScope'
 import { textual } from '../db/pg/wire'
 import type { Result, Row, Session } from '../db/types'
 
-/** How a statement is sent on somebody's connection. */
+/** Sends a statement on the caller's connection; `own`: it is one of the store's, whose types are read as text. */
 type Run = (text: string, values: unknown[], own: boolean) => Promise<Answer>
 
 interface Answer {
   rows: Row[]
   rowCount?: number | null
-  /** What PGlite calls it. */
+  /** PGlite's name for it. */
   affectedRows?: number
 }
 
@@ -23,7 +23,7 @@ interface PgClient {
   query(config: QueryConfig): Promise<{ rows: Row[], rowCount: number | null }>
 }
 
-/** A compiled query, as the executor of Kysely takes it. */
+/** A compiled query in the form that Kysely's executor expects. */
 interface CompiledQuery {
   sql: string
   parameters: unknown[]
@@ -35,13 +35,13 @@ interface KyselyExecutor {
   executeQuery(query: CompiledQuery): Promise<{ rows: Row[], numAffectedRows?: bigint }>
 }
 
-/** By the client, and by the time a pool has lent it for: calls on one connection keep one order. */
+/** One session per client, or per loan of a pooled client, so that all calls on one connection keep one order. */
 const sessions = new WeakMap<object, Session>()
 
 /**
- * A session on a transaction that a caller has opened. It joins it: nothing is begun or committed here. Its calls
- * run one after the other, also those of several sessions on the same client.
- * @throws {StoreError} INVALID_VALUE when `client` is nothing that a transaction can be joined on
+ * A session on a transaction that the caller has opened; it never begins or commits one. Calls run one after the
+ * other. The same client gives the same session.
+ * @throws {StoreError} INVALID_VALUE when `client` is not a supported client, or is a pool
  */
 export function joinClient(client: unknown): Session {
   const { target, run } = asClient(client)
@@ -50,7 +50,7 @@ export function joinClient(client: unknown): Session {
   const known = sessions.get(loan)
   if (known) return known
   const session = openScope(statementsOn((text, values, own) => {
-    // A pool gives a client another `release` each time it lends it.
+    // `pg` gives a client a new `release` each time it is checked out of the pool: this loan has ended.
     if (target.release !== release) return Promise.reject(transactionEnded())
     return run(text, values, own)
   })).session
@@ -69,12 +69,12 @@ function statementsOn(run: Run): Statements {
   }
   return {
     async query<R extends Row>({ text, values }: Statement): Promise<Result<R>> {
-      // Without a name: whether statements may be prepared on this connection is its owner's matter.
+      // Without a name: only the caller knows whether this connection supports prepared statements.
       const { rows, count } = await send(text, values, true)
       return { rows: rows.map(bigintsAsText) as R[], count }
     },
     async queryLists({ text, values }) {
-      // Whoever owns the connection may know no other rows than those with names. They keep the order of the columns.
+      // The caller's client may support rows as objects only. Their members are in the order of the columns.
       const { rows } = await send(text, values, true)
       return rows.map(row => Object.values(bigintsAsText(row)))
     },
@@ -93,26 +93,26 @@ function counted(answer: unknown): { rows: Row[], count: number } {
   if (!Array.isArray(rows) || !rows.every(isObject)) throw resultExpected()
   if (typeof rowCount === 'number') return { rows, count: rowCount }
   if (rows.length > 0 || typeof affectedRows === 'number') return { rows, count: rows.length || affectedRows! }
-  // Without it nobody would know whether an update has found its row.
+  // Without a row count, an update that matched no row would go unnoticed.
   if (rowCount === undefined) throw resultExpected()
   return { rows, count: 0 }
 }
 
-const resultExpected = () => invalidValue('client', 'must give { rows, rowCount } as the result of query(text, values)')
+const resultExpected = () => invalidValue('client', 'must resolve query(text, values) with { rows, rowCount }')
 
-/** What calls a client's statements, and the object whose connection they go over. */
+/** How statements are sent, and the client whose connection they use. */
 interface Joined {
   target: Record<string, unknown>
   run: Run
 }
 
-/** An object that answers with errors of its own (a proxy, a getter that throws) is no client either. */
+/** Also refuses objects whose members throw when they are read (a proxy, a getter). */
 function asClient(client: unknown): Joined {
   try {
     return joined(client)
   }
   catch (error) {
-    throw error instanceof StoreError ? error : invalidValue('client', `can't be looked at: ${messageOf(error)}`)
+    throw error instanceof StoreError ? error : invalidValue('client', `can't be read: ${messageOf(error)}`)
   }
 }
 
@@ -120,9 +120,9 @@ function joined(client: unknown): Joined {
   if (!isObject(client)) throw invalidValue('client', 'must be a client with an open transaction')
   if (client instanceof Promise) throw invalidValue('client', 'is a promise: await it first')
   if (has(client, 'totalCount') && has(client, 'idleCount')) {
-    throw invalidValue('client', 'is a pool, which runs each statement on another connection: give the client that has the transaction open')
+    throw invalidValue('client', 'is a pool, which runs each statement on another connection: pass the client that has the transaction open')
   }
-  if (client._ending === true || client._ended === true) throw invalidValue('client', 'is closed: give one that has a transaction open')
+  if (client._ending === true || client._ended === true) throw invalidValue('client', 'is closed: pass one that has a transaction open')
   if (has(client, 'withoutPlugins') && has(client, 'isTransaction')) return { target: client, run: onKysely(client) }
   const drizzle = drizzleClient(client)
   if (drizzle) return joined(drizzle)
@@ -131,17 +131,17 @@ function joined(client: unknown): Joined {
   return { target: client, run: (text, values) => (client as unknown as QueryClient).query(text, values) as Promise<Answer> }
 }
 
-// Takes one statement only, also without values; pg's types don't know it.
+// The extended protocol accepts a single statement only, also without values; pg's types lack the option.
 const EXTENDED = { queryMode: 'extended' }
 
 function onPg(client: PgClient): Run {
   return (text, values, own) => client.query({ text, values, ...own ? { types: textual } : EXTENDED } as QueryConfig)
 }
 
-/** Plugins of Kysely may rename columns; ours are known by their names. */
+/** Without plugins: these may rename columns, and the store reads its columns by name. */
 function onKysely(client: Record<string, unknown>): Run {
-  if (typeof client.withoutPlugins !== 'function') throw invalidValue('client', 'must be the transaction that Kysely hands out')
-  if (client.isTransaction !== true) throw invalidValue('client', 'is a Kysely instance without a transaction: give the one that transaction().execute() hands out')
+  if (typeof client.withoutPlugins !== 'function') throw invalidValue('client', 'must be a transaction of Kysely')
+  if (client.isTransaction !== true) throw invalidValue('client', 'is a Kysely instance without a transaction: pass the one that transaction().execute() passes to its callback')
   const executor = (client.withoutPlugins as () => KyselyExecutor)()
   return async (sql, parameters) => {
     const { rows, numAffectedRows } = await executor.executeQuery({
@@ -151,14 +151,14 @@ function onKysely(client: Record<string, unknown>): Run {
   }
 }
 
-/** The client under a transaction of Drizzle: its own `execute` takes no parameters beside the text. */
+/** The client of a Drizzle transaction: Drizzle's own `execute` accepts no separate parameters. */
 function drizzleClient(client: Record<string, unknown>): object | undefined {
   const internals = client._
   const session = isObject(internals) ? internals.session : undefined
   return isObject(session) && isObject(session.client) ? session.client : undefined
 }
 
-/** Statements give JSON as text by themselves; a parser for bigint may still be somebody's global one. */
+/** The store's statements return JSON as text, but the caller may have set a global type parser for bigint. */
 function bigintsAsText(row: Row): Row {
   for (const name of Object.keys(row)) {
     if (typeof row[name] === 'bigint') row[name] = String(row[name])

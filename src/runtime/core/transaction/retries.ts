@@ -22,7 +22,7 @@ export function checkTransactionOptions(options: TransactionOptions | undefined)
   return { isolation, retries: checkCount('options.retries', retries) }
 }
 
-/** Runs a transaction again when PostgreSQL ended it because of others; anything else is the caller's to judge. */
+/** Retries a transaction after a serialization failure or a deadlock; any other error is passed on to the caller. */
 export async function withRetries<T>(retries: number, run: () => Promise<T>): Promise<T> {
   const backoff = createBackoff({ first: FIRST_PAUSE_MS, max: MAX_PAUSE_MS, jitter: [0.5, 1.5] })
   for (;;) {

@@ -11,19 +11,19 @@ import { createStreamOperations } from '../stream/api'
 import type { TransactionApi } from './types'
 import { withTypedViews } from '../typed/view'
 
-// As many as the protocol can count.
+// The limit of the protocol.
 const MAX_VALUES = 65_535
 
-/** The apis of a transaction, by the tier that its calls are named after. */
+/** The APIs of a transaction, by the prefix of the names under which their calls are counted and traced. */
 export interface TransactionTiers extends Omit<TransactionApi, 'stream' | 'query'> {
   stream: Omit<TransactionApi['stream'], 'of'>
   transaction: Pick<TransactionApi, 'query'>
 }
 
-/** Where the calls of transactions lead; how they are sent is made for each transaction. */
+/** The parts of the scopes that all transactions share; how calls are sent is specific to each transaction. */
 export type TransactionRoutes = Omit<StreamScope & IndexScope, 'use' | keyof Queue | 'sendRead'>
 
-/** The tiers of one transaction: every call is sent alone, after those before it have ended. */
+/** The APIs of one transaction: every call is sent on its own, after the calls before it have ended. */
 export function transactionTiers(routes: TransactionRoutes, within: Use): TransactionTiers {
   const use: Use = work => within((session, tables) => session.atomic(call => work(call, tables)))
   const send = sendAlone(use)
@@ -36,7 +36,7 @@ export function transactionTiers(routes: TransactionRoutes, within: Use): Transa
       async query<R extends Row>(text: string, values: unknown[] = []) {
         checkText('text', text, Number.MAX_SAFE_INTEGER)
         const parameters = checkArray('values', values)
-        if (parameters.length > MAX_VALUES) throw invalidValue('values', `must be ${MAX_VALUES} at most, not ${parameters.length}: give an array as one of them`)
+        if (parameters.length > MAX_VALUES) throw invalidValue('values', `must be ${MAX_VALUES} at most, not ${parameters.length}: pass an array as one of them`)
         const { rows, count } = await use(session => session.raw(text, parameters))
         return { rows: rows as R[], rowCount: count }
       },
@@ -44,6 +44,6 @@ export function transactionTiers(routes: TransactionRoutes, within: Use): Transa
   }
 }
 
-/** What a caller sees of them. */
+/** The same APIs in the shape that callers get. */
 export const flattened = ({ transaction, stream, ...apis }: TransactionTiers): TransactionApi =>
   ({ ...apis, ...transaction, stream: withTypedViews(stream) })

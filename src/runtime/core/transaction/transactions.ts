@@ -11,7 +11,7 @@ import { flattened, transactionTiers } from './tiers'
 import type { TransactionRoutes, TransactionTiers } from './tiers'
 import type { TransactionApi, TransactionClient, TransactionOptions } from './types'
 
-/** How calls are counted and traced; `Place` is where those of one transaction are counted. */
+/** Counts and traces calls; a `Place` collects the counts of one transaction. */
 interface Observer<Place extends { restart(): void }> {
   call<R>(operation: string, run: (place: Place) => Promise<R>): Promise<R>
   apis(tiers: TransactionTiers, place?: Place): TransactionTiers
@@ -21,9 +21,9 @@ interface TransactionsOptions<Place extends { restart(): void }> {
   routes: TransactionRoutes
   connector: Connector<{ tables: StreamTables }>
   observer: Observer<Place>
-  /** @throws a better error for what the database said, where there is one */
+  /** @throws a more helpful error than the one of the database, where there is one; else the same */
   explain(db: Db, error: unknown): Promise<never>
-  /** Called for every subject that a transaction has appended to, once it is committed. */
+  /** Called after the commit, for every subject that the transaction has appended to. */
   onAppend(subject: string): void
 }
 
@@ -36,16 +36,16 @@ export interface Transactions {
    */
   requireOutside(call: string): void
   /**
-   * The same for `close()`, which waits for all calls of the caller's.
+   * The same for `close()`, which waits for all calls of the caller.
    * @throws {StoreError} INVALID_CALL
    */
   requireClosable(): void
 }
 
-/** Transactions over all tiers: our own, and those of the caller's client. */
+/** Transactions over streams, index and key-value: the store's own, and those that the caller has opened. */
 export function createTransactions<Place extends { restart(): void }>(options: TransactionsOptions<Place>): Transactions {
   const { routes, connector, observer } = options
-  // Calls that wait for code of the caller's: `close` would wait for both.
+  // Mark the two kinds of calls that run the caller's code: `close` inside either would wait for itself.
   const [transactions, joined] = [{}, {}]
 
   async function run<T>(work: (tx: TransactionApi) => Promise<T>, { isolation, retries }: CheckedTransactionOptions, place: Place, { db, value: { tables } }: Started<{ tables: StreamTables }>): Promise<T> {

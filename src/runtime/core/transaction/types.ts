@@ -7,7 +7,7 @@ import type { EventSchemas, EventCodec, TypedStreamOptions, TypedStream } from '
 
 /** A connection with an open transaction: a client of `pg`, the `tx` of `store.transaction`, or a wrapper around one. */
 export interface QueryClient {
-  // Every library has result types of its own.
+  // Every library has its own result types.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   query(text: string, values?: any[]): Promise<{ rows: any[], rowCount?: number | null }>
 }
@@ -39,8 +39,9 @@ export interface TransactionApi {
   index: IndexApi
   kv: KvApi
   /**
-   * Runs the caller's own SQL in the transaction. Values travel as parameters (`$1`, `$2` …), never as text.
-   * `bigint` and `numeric` arrive as strings, `json` parsed, times as `Date`.
+   * Runs the caller's SQL, one statement, in the transaction. Values are sent as parameters (`$1`, `$2` …), never as
+   * part of the statement. In rows, `bigint` and `numeric` are strings, `json` is parsed, timestamps are `Date`.
+   * @throws {StoreError} INVALID_VALUE, INVALID_CALL once the transaction has ended; else the code of the database's error
    */
   query<Row extends Record<string, unknown> = Record<string, unknown>>(
     text: string,
@@ -49,11 +50,11 @@ export interface TransactionApi {
 }
 
 export interface TransactionOptions {
-  /** What the transaction sees of others. Default: `read committed`, whatever the default of the database is. */
+  /** Isolation level. Default: `read committed`, whatever the default of the database is. */
   isolation?: IsolationLevel
   /**
-   * How many times the work is run again, after a growing pause, when PostgreSQL ends the transaction because of
-   * others (serialization failure, deadlock). Default: 3.
+   * Maximum number of times the work is retried, after growing pauses, when a serialization failure or a deadlock
+   * ended the transaction. Default: 3.
    */
   retries?: number
 }

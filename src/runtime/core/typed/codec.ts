@@ -4,7 +4,7 @@ import { membersOf, describe, readMember } from '../shared/given'
 import type { EventCodec, EventSchemas, StandardSchema, Upcast } from './types'
 import { VERSIONED_SCHEMA } from './types'
 
-/** What a codec knows of one type. */
+/** One event type of a codec. */
 export interface TypeEntry {
   version: number
   schema: StandardSchema
@@ -13,8 +13,8 @@ export interface TypeEntry {
 }
 
 /**
- * Event types with the schemas of their `data`, to be used for many streams and transactions.
- * @throws {StoreError} INVALID_VALUE when a schema is none, or a version no whole number from 1 on
+ * Makes a codec: event types with the schemas of their `data`. It can be used for any number of streams and transactions.
+ * @throws {StoreError} INVALID_VALUE when a value is not a schema, or a version is not an integer of at least 1
  * @example
  * const orders = eventCodec({ 'order.placed': { version: 2, schema: z.object({ cents: z.number() }) } })
  *   .upcast('order.placed', 1, (data: { total: number }) => ({ cents: data.total * 100 }))
@@ -25,14 +25,14 @@ export function eventCodec<const Schemas extends EventSchemas>(schemas: Schemas)
   return makeCodec(schemas, {})
 }
 
-/** The entries of a codec, or of a plain object of schemas. */
+/** The event types of a codec, or of a plain object of schemas. */
 export function entriesOf(codec: EventSchemas | EventCodec): ReadonlyMap<string, TypeEntry> {
   const given = membersOf(checkObject('codec', codec), 'codec')
   const { schemas, upcasts } = isCodec(given) ? given : eventCodec(given as EventSchemas)
   return new Map(Object.keys(schemas).map(type => [type, entryOf(type, schemas[type], upcasts[type] ?? {})]))
 }
 
-// Not by `instanceof`: a bundle may hold this module twice.
+// Not by `instanceof`: a bundle may contain this module twice.
 const isCodec = (codec: object): codec is EventCodec => 'schemas' in codec && 'upcasts' in codec && 'upcast' in codec && typeof codec.upcast === 'function'
 
 function makeCodec<Schemas extends EventSchemas>(schemas: Schemas, upcasts: EventCodec['upcasts']): EventCodec<Schemas> {
@@ -41,13 +41,13 @@ function makeCodec<Schemas extends EventSchemas>(schemas: Schemas, upcasts: Even
     upcasts,
     upcast(type, fromVersion, upgrade) {
       checkFunction('upgrade', upgrade)
-      if (!Object.hasOwn(schemas, type)) throw invalidValue('type', `${describe(type)} is no event type of this codec`)
+      if (!Object.hasOwn(schemas, type)) throw invalidValue('type', `${describe(type)} is not an event type of this codec`)
       const steps = upcasts[type] ?? {}
       const { version } = entryOf(type, schemas[type]!, steps)
       if (!isVersion(fromVersion) || fromVersion >= version) {
         throw invalidValue('fromVersion', `must be a version before ${version}, the current one of ${JSON.stringify(type)}, not ${describe(fromVersion)}`)
       }
-      if (fromVersion in steps) throw invalidValue('fromVersion', `${fromVersion} of ${JSON.stringify(type)} has an upcast already`)
+      if (fromVersion in steps) throw invalidValue('fromVersion', `${fromVersion} of ${JSON.stringify(type)} already has an upcast`)
       return makeCodec(schemas, { ...upcasts, [type]: { ...steps, [fromVersion]: upgrade as Upcast } })
     },
   }
@@ -57,8 +57,8 @@ function entryOf(type: string, given: unknown, upcasts: TypeEntry['upcasts']): T
   if (isSchema(given)) return { version: 1, schema: given, upcasts }
   const path = `codec[${JSON.stringify(type)}]`
   const { version, schema } = checkMembers(path, given, VERSIONED_SCHEMA)
-  if (!isVersion(version)) throw invalidValue(`${path}.version`, `must be a whole number of at least 1, not ${describe(version)}`)
-  if (!isSchema(schema)) throw invalidValue(`${path}.schema`, 'must be a schema of zod, valibot, arktype or another library with Standard Schema')
+  if (!isVersion(version)) throw invalidValue(`${path}.version`, `must be an integer of at least 1, not ${describe(version)}`)
+  if (!isSchema(schema)) throw invalidValue(`${path}.schema`, 'must be a schema of zod, valibot, arktype or another library that implements Standard Schema')
   return { version, schema, upcasts }
 }
 

@@ -1,14 +1,14 @@
 import { StoreError, messageOf } from '../shared/errors'
 import type { StandardIssue, StandardResult, StandardSchema } from './types'
 
-/** Either the value or a promise of it: what is there already is not waited for, so that calls keep their order. */
+/** A value or a promise of it. A value that is available is used synchronously, so that calls keep their order. */
 export type Eventual<T> = T | Promise<T>
 
 export function chain<T, R>(value: Eventual<T>, next: (value: T) => Eventual<R>): Eventual<R> {
   return value instanceof Promise ? value.then(next) : next(value)
 }
 
-/** One after the other: a value is asked for when the one before it is there. */
+/** Maps sequentially: `next` is called for an item when the result of the item before it is available. */
 export function inOrder<T, R>(items: readonly T[], next: (item: T, at: number) => Eventual<R>): Eventual<R[]> {
   const results: R[] = []
   const from = (start: number): Eventual<R[]> => {
@@ -22,9 +22,9 @@ export function inOrder<T, R>(items: readonly T[], next: (item: T, at: number) =
   return from(0)
 }
 
-/** Where an event's data is, for errors. */
+/** Which event an error is about. */
 export interface EventPlace {
-  /** How the event is called in the message: `event`, `events.3`, `event 17`. */
+  /** The name of the event in the message: `event`, `events.3`, `event 17`. */
   name: string
   type: string
   version: number
@@ -32,8 +32,8 @@ export interface EventPlace {
 }
 
 /**
- * What a schema makes of a value.
- * @throws {StoreError} INVALID_VALUE that names the event, its type and version, and the path that was refused
+ * Parses a value with a schema.
+ * @throws {StoreError} INVALID_VALUE with the event, its type and version, and the path that the schema refused
  */
 export function parse(schema: StandardSchema, value: unknown, place: EventPlace): Eventual<unknown> {
   const refuse = (cause: unknown): never => {
@@ -57,7 +57,7 @@ function valueOf(result: StandardResult<unknown>, place: EventPlace): unknown {
   throw refused(place, first.path, `was refused by its schema: ${first.message}${more}`, { details: { issues } })
 }
 
-/** An error about one event, with what a program needs to find it. */
+/** An error about one event; `details` identify the event. */
 export function refused(
   { name, type, version, id }: EventPlace, path: string, problem: string, more: { details?: Record<string, unknown>, cause?: unknown } = {},
 ): StoreError {

@@ -11,35 +11,35 @@ import type { Eventual, EventPlace } from './parse'
 type Entries = ReadonlyMap<string, TypeEntry>
 
 /**
- * The event to store: `data` is kept as it was given, once its schema accepts it in the form it will be read back in.
- * Version 1 is not written down: an untyped reader sees a field more only where the codec has moved on.
+ * The event to store: `data` as it was given, provided that its schema accepts its JSON form, in which it will be read.
+ * Version 1 is not stored, so that untyped readers see the field `schemaVersion` only on newer versions.
  */
 export function encode(entries: Entries, event: unknown, name: string): Eventual<EventInput> {
   const { schemaVersion: _, ...given } = membersOf(checkData(name, event), name)
   const type = checkType(`${name}.type`, given.type)
   const entry = entries.get(type)
-  if (!entry) throw invalidValue(`${name}.type`, `${JSON.stringify(type)} is not one this codec knows (${listOf(entries)})`, { type })
+  if (!entry) throw invalidValue(`${name}.type`, `${JSON.stringify(type)} is not an event type of this codec (${listOf(entries)})`, { type })
   const data = given.data === undefined ? undefined : toJson(given.data, `${name}.data`)
   const stored: EventInput = { ...given, type, data, ...entry.version > 1 && { schemaVersion: entry.version } }
   return chain(parse(entry.schema, data, { name, type, version: entry.version }), () => stored)
 }
 
-/** A stored event as its codec reads it: upcast step by step, then parsed. */
+/** Decodes a stored event: upcasts its `data` version by version, then parses it with the current schema. */
 export function decode(entries: Entries, event: EventRecord): Eventual<EventRecord> {
   const { id, type } = event
   const written: unknown = event.schemaVersion ?? 1
   const place: EventPlace = { name: `event ${id}`, id, type, version: isVersion(written) ? written : 0 }
   const entry = entries.get(type)
   if (!entry) {
-    throw refused(place, 'type', `is not one this codec knows (${listOf(entries)}): add it, or give { unknown: 'skip' }`)
+    throw refused(place, 'type', `is not an event type of this codec (${listOf(entries)}): add it, or pass { unknown: 'skip' }`)
   }
-  if (!isVersion(written)) throw refused(place, 'schemaVersion', `is ${JSON.stringify(written)}, which is no version`)
+  if (!isVersion(written)) throw refused(place, 'schemaVersion', `is ${JSON.stringify(written)}, which is not a version`)
   if (written > entry.version) {
-    throw refused(place, 'schemaVersion', `is newer than version ${entry.version}, which this codec has: it was written by a newer release`)
+    throw refused(place, 'schemaVersion', `is newer than version ${entry.version} of this codec: the event was written by a newer release of the app`)
   }
   const steps = Array.from({ length: entry.version - written }, (_, at) => written + at)
   const upgraded = upgrade(steps, entry, event, place)
-  // Named by the version the schema is of, once the event has got there.
+  // After the upcasts, errors name the version of the schema.
   const parsed = chain(upgraded, data => parse(entry.schema, data, { ...place, version: entry.version }))
   return chain(parsed, data => withData(event, data))
 }
@@ -53,7 +53,7 @@ function upgrade(steps: number[], { upcasts }: TypeEntry, event: EventRecord, pl
 }
 
 function step(upcast: TypeEntry['upcasts'][number] | undefined, data: unknown, event: EventRecord, place: EventPlace): Eventual<unknown> {
-  if (!upcast) throw refused(place, 'data', `has no way to version ${place.version + 1}: give the codec .upcast(${JSON.stringify(place.type)}, ${place.version}, …)`)
+  if (!upcast) throw refused(place, 'data', `can't be upcast to version ${place.version + 1}: add to the codec .upcast(${JSON.stringify(place.type)}, ${place.version}, …)`)
   const fail = (cause: unknown): never => {
     throw refused(place, 'data', `could not be upcast to version ${place.version + 1}: ${messageOf(cause)}`, { cause })
   }

@@ -4,7 +4,7 @@ import type { Members } from '../shared/types'
 import type { AppendOptions, AppendManyOptions } from '../stream/append/types'
 import type { StreamReadOptions, IterateOptions } from '../stream/types'
 
-/** What zod, valibot, arktype and others implement: https://standardschema.dev. The store needs this much of it. */
+/** The part of Standard Schema (https://standardschema.dev) that the store uses; zod, valibot, arktype and others implement it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
     readonly version: 1
@@ -23,11 +23,11 @@ export interface StandardIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }
 
-/** The schema of an event's `data`; a bare one is version 1. */
+/** The schema of an event's `data`; a schema without a version is version 1. */
 export type EventSchema = StandardSchema | VersionedSchema
 
 export interface VersionedSchema {
-  /** A whole number from 1 on; raise it when older events do not fit the new schema, and add an upcast. */
+  /** An integer of at least 1. Increment it when the new schema refuses older events, and add an upcast. */
   readonly version: number
   readonly schema: StandardSchema
 }
@@ -37,16 +37,17 @@ export const VERSIONED_SCHEMA: Members<VersionedSchema> = { version: true, schem
 /** Event type → schema of its `data`. */
 export type EventSchemas = Readonly<Record<string, EventSchema>>
 
-/** Turns the `data` of one version into that of the next. */
+/** Converts the `data` of one version into that of the next. */
 export type Upcast<Data = unknown> = (data: Data, event: EventRecord) => unknown
 
 export interface EventCodec<Schemas extends EventSchemas = EventSchemas> {
   readonly schemas: Schemas
   readonly upcasts: Readonly<Record<string, Readonly<Record<number, Upcast>>>>
   /**
-   * The same codec with one more step: how `data` of `fromVersion` becomes that of the version after it. An event
-   * takes all steps from its own version to the current one when it is read; what is stored stays as it is.
-   * @throws {StoreError} INVALID_VALUE for an unknown type, a version that is not an older one, or a step given twice
+   * Returns a codec with one more upcast, which converts `data` of `fromVersion` to the version after it. When an event
+   * is read, all upcasts from its own version to the current one are applied; the stored event does not change.
+   * @throws {StoreError} INVALID_VALUE for an unknown type, a version that is not older than the current one, or a
+   *   version that already has an upcast
    */
   upcast<Type extends EventTypeOf<Schemas>, Data>(
     type: Type, fromVersion: number, upgrade: Upcast<Data>,
@@ -63,15 +64,15 @@ type InputOf<Each extends EventSchema> = TypesOf<SchemaOf<Each>> extends { reado
 
 type OutputOf<Each extends EventSchema> = TypesOf<SchemaOf<Each>> extends { readonly output: infer Output } ? Output : never
 
-/** `data` may be left out where its schema takes `undefined`. */
+/** `data` is optional where its schema accepts `undefined`. */
 type WithData<Data> = undefined extends Data ? { data?: Data } : { data: Data }
 
-/** An event to append: `data` is what its schema takes. Other fields are kept as they are, unchecked. */
+/** An event to append: `data` is the input of its schema. Other fields are stored unchecked. */
 export type TypedEventInput<Schemas extends EventSchemas, Type extends EventTypeOf<Schemas> = EventTypeOf<Schemas>> = {
   [Each in Type]: OtherFields & { type: Each } & WithData<InputOf<Schemas[Each]>>
 }[Type]
 
-/** An event as it is read: `data` is what its schema gives; `schemaVersion` says what it was written with, unless that is 1. */
+/** An event as it is read: `data` is the output of its schema; `schemaVersion` is the version it was written with, absent for 1. */
 export type TypedEvent<Schemas extends EventSchemas, Type extends EventTypeOf<Schemas> = EventTypeOf<Schemas>> = {
   [Each in Type]: OtherFields & { id: string, ts: number, type: Each, schemaVersion?: number } & WithData<OutputOf<Schemas[Each]>>
 }[Type]
@@ -87,8 +88,8 @@ interface OtherFields {
 
 export interface TypedStreamOptions {
   /**
-   * What a read or a subscription does about an event whose type the codec does not know: `error` rejects with
-   * INVALID_VALUE, `skip` leaves it out (of a read it is never fetched, so that `limit` counts known events).
+   * What a read or a subscription does with an event whose type the codec does not contain: `error` rejects with
+   * INVALID_VALUE, `skip` leaves it out (a read filters in the query, so `limit` counts known events).
    * Default: `error`.
    */
   unknown?: 'error' | 'skip'
@@ -101,31 +102,32 @@ export interface TypedReadOptions<Type extends string> extends Omit<StreamReadOp
   types?: Type[]
 }
 
-/** The events of a stream with the types of a codec. Every call means what the one of the stream itself means. */
+/** The calls of `store.stream` with the types of a codec. Subjects and options mean the same. */
 export interface TypedStream<Schemas extends EventSchemas> {
   /**
-   * Appends one event whose `data` its schema accepts.
-   * @throws {StoreError} INVALID_VALUE that names the event's type, its version and the path that was refused
+   * Appends one event; its schema must accept `data`.
+   * @throws {StoreError} INVALID_VALUE with the event's type, its version and the path that the schema refused;
+   *   VERSION_CONFLICT as `append` of the untyped stream
    */
   append<Type extends EventTypeOf<Schemas>>(
     subject: string, event: TypedEventInput<Schemas, Type>, options?: AppendOptions,
   ): Promise<TypedEvent<Schemas, Type>>
-  /** Appends several events, all or none. */
+  /** Appends several events, all or none; throws the same errors as `append`. */
   appendMany(
     subject: string, events: TypedEventInput<Schemas>[], options?: AppendManyOptions,
   ): Promise<TypedEvent<Schemas>[]>
   /**
    * Reads events, upcast and parsed.
-   * @throws {StoreError} INVALID_VALUE that names the event's id, type and version, and the path that was refused
+   * @throws {StoreError} INVALID_VALUE with the event's id, type and version, and the path that the schema refused
    */
   read<Type extends EventTypeOf<Schemas> = EventTypeOf<Schemas>>(
     subject: string, options?: TypedReadOptions<Type>,
   ): Promise<TypedEvent<Schemas, Type>[]>
-  /** The same, page by page in constant memory. */
+  /** Reads the same events page by page, in constant memory. */
   iterate<Type extends EventTypeOf<Schemas> = EventTypeOf<Schemas>>(
     subject: string, options?: TypedReadOptions<Type> & Pick<IterateOptions, 'pageSize'>,
   ): AsyncIterable<TypedEvent<Schemas, Type>>
-  /** Follows a subject; an event that can't be read ends the subscription, and `onError` hears why. */
+  /** Subscribes to a subject. An event that can't be upcast or parsed ends the subscription; `onError` gets the error. */
   subscribe(
     subject: string, onEvent: (event: TypedEvent<Schemas>) => unknown, options?: SubscribeOptions,
   ): Promise<StreamSubscription>
@@ -135,8 +137,8 @@ export interface TypedStream<Schemas extends EventSchemas> {
 export interface TypedViews {
   /**
    * The same streams with the types of a codec: `data` is checked by its schema when it is written and when it is
-   * read, and comes back as the schema gives it (docs/typed-streams.md).
-   * @throws {StoreError} INVALID_VALUE when a schema is none, or a version no whole number from 1 on
+   * read, and returned as the output of the schema (docs/typed-streams.md).
+   * @throws {StoreError} INVALID_VALUE when a value is not a schema, or a version is not an integer of at least 1
    * @example
    * const orders = store.stream.of({ 'order.placed': z.object({ total: z.number() }) })
    * await orders.append('orders:42', { type: 'order.placed', data: { total: 99 } })

@@ -13,14 +13,14 @@ type Untyped = StreamOperations & Partial<Pick<LogOperations, 'subscribe'>>
 
 type TypedCalls = Omit<TypedStream<EventSchemas>, 'subscribe'> & Partial<Pick<TypedStream<EventSchemas>, 'subscribe'>>
 
-/** The streams, with `of` beside what they have. */
+/** The stream API with the method `of`. */
 export function withTypedViews<Calls extends Untyped>(stream: Calls): Calls & TypedViews {
   return { ...stream, of: (codec: EventSchemas | EventCodec, options?: TypedStreamOptions) => typedView(stream, codec, options) as never }
 }
 
 /**
- * Wraps each call of a stream: events go in through `encode` and come out through `decode`, subjects and options
- * pass as they are. What the stream does not have (`subscribe` in a transaction) the view has not either.
+ * Wraps each call of the stream API: events are written through `encode` and read through `decode`, subjects and
+ * options are passed on unchanged. The view has `subscribe` only where the stream has it (not in a transaction).
  */
 function typedView(stream: Untyped, codec: EventSchemas | EventCodec, given?: TypedStreamOptions): TypedCalls {
   const entries = entriesOf(codec)
@@ -34,12 +34,12 @@ function typedView(stream: Untyped, codec: EventSchemas | EventCodec, given?: Ty
   async function* parsedEach(events: AsyncIterable<EventRecord>) {
     for await (const event of events) yield await parsed(event)
   }
-  // In the query already, so that `limit` counts known events.
+  // Filtered in the query, so that `limit` counts known events.
   const known = (options?: StreamReadOptions) => {
     if (!skips) return options
     const checked = checkOptions('options', options, ITERATE_OPTIONS)
     if (checked.types?.length) return checked
-    // No types would be no filter: a codec that knows none reads nothing.
+    // An empty list of types would mean no filter, but a codec without types must read nothing.
     return { ...checked, ...entries.size > 0 ? { types: [...entries.keys()] } : { limit: 0 } }
   }
 

@@ -2,6 +2,6 @@ import { defineTask } from 'nitropack/runtime'
 import { useStore } from '../store'
 
 export default defineTask({
-  meta: { name: 'nvent-store:retention', description: 'Take out the events that `retention` gives no more room' },
+  meta: { name: 'nvent-store:retention', description: 'Remove the events that exceed the retention rules' },
   run: async () => ({ result: await useStore().admin.retention.run() }),
 })

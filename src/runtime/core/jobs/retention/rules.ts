@@ -4,7 +4,7 @@ import { describe } from '../../shared/given'
 import { isObject, textProblem } from '../../shared/json'
 import { refuseUnknown } from '../../shared/optionChecks'
 
-/** A rule as it was given, checked, with its age in milliseconds. */
+/** A checked rule, with its maximum age in milliseconds. */
 export interface Rule {
   subject: string
   maxAgeMs: number | undefined
@@ -18,14 +18,14 @@ const DURATION = /^(\d+(?:\.\d+)?)\s*([smhdw])$/
 
 /**
  * Reads the option `retention`.
- * @throws {StoreError} INVALID_OPTION that names the member
+ * @throws {StoreError} INVALID_OPTION with the path of the member
  */
 export function readRules(value: unknown): Rule[] {
   if (!Array.isArray(value)) throw invalidOption('retention', 'must be an array of rules: [{ subject: \'orders:*\', maxAge: \'30d\', action: \'drop\' }]')
   return value.map((rule: unknown, at) => readRule(rule, `retention.${at}`))
 }
 
-/** The first thing that is wrong: of names before values, of values in the order in which the members are documented. */
+/** Reports the first fault: unknown members before values, values in the order in which the members are documented. */
 function readRule(value: unknown, path: string): Rule {
   if (!isObject(value)) throw invalidOption(path, `must be an object, { subject: 'orders:*', maxAge: '30d', action: 'drop' }, not ${describe(value)}`)
   refuseUnknown(value, MEMBERS, `${path}.`)
@@ -35,16 +35,16 @@ function readRule(value: unknown, path: string): Rule {
     maxCount: value.maxCount === undefined ? undefined : count(`${path}.maxCount`, value.maxCount),
     action: action(`${path}.action`, value.action),
   }
-  if (rule.maxAgeMs === undefined && rule.maxCount === undefined) throw invalidOption(path, `(${describe(rule.subject)}) needs \`maxAge\` or \`maxCount\`, else every event would stay`)
+  if (rule.maxAgeMs === undefined && rule.maxCount === undefined) throw invalidOption(path, `(${describe(rule.subject)}) needs \`maxAge\` or \`maxCount\`: without a limit it would remove nothing`)
   return rule
 }
 
 function subject(option: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') throw invalidOption(option, `must be a text, a subject or a pattern like orders:*, not ${describe(value)}`)
+  if (typeof value !== 'string' || value === '') throw invalidOption(option, `must be a string, a subject or a pattern like orders:*, not ${describe(value)}`)
   const problem = textProblem(value)
   if (problem) throw invalidOption(option, problem)
   const bytes = Buffer.byteLength(value)
-  if (bytes > MAX_NAME_BYTES) throw invalidOption(option, `is ${bytes} bytes long, at most ${MAX_NAME_BYTES} fit`)
+  if (bytes > MAX_NAME_BYTES) throw invalidOption(option, `is ${bytes} bytes long, more than the maximum of ${MAX_NAME_BYTES}`)
   return value
 }
 
@@ -52,7 +52,7 @@ function milliseconds(option: string, value: unknown): number {
   const [, amount, unit] = (typeof value === 'string' && DURATION.exec(value)) || []
   const ms = amount === undefined || unit === undefined ? value : Number(amount) * UNITS_MS[unit]!
   if (typeof ms !== 'number' || !Number.isFinite(ms) || ms <= 0 || ms > Number.MAX_SAFE_INTEGER) {
-    throw invalidOption(option, `must be a number of milliseconds above 0, or a text like '30d' (s, m, h, d, w), not ${describe(value)}`)
+    throw invalidOption(option, `must be a number of milliseconds above 0, or a string like '30d' (s, m, h, d, w), not ${describe(value)}`)
   }
   return Math.ceil(ms)
 }

@@ -2,7 +2,7 @@ import { checkBoolean, checkOptions } from '../../shared/checks'
 import type { Row, Session } from '../../db/types'
 import type { StreamSpec } from '../../tables/types'
 import type { StatementContext } from '../../sql/template'
-import { countMeant, takeBySubject, takeOld } from './sql'
+import { countExceeding, takeBySubject, takeOld } from './sql'
 import { RETENTION_RUN_OPTIONS } from './types'
 import type { RetentionReport, RetentionRuleReport, RetentionRunOptions } from './types'
 import type { Capability } from '../../shared/types'
@@ -11,10 +11,10 @@ import type { BackgroundOutcome, Repeat } from '../repeat'
 import type { TryExclusively } from '../jobLock'
 import type { Rule } from './rules'
 import { isMissing } from '../../partitions/subjectTables'
-import { eventTables, meantTables } from './tables'
-import type { MeantTable } from './tables'
+import { eventTables, matchedTables } from './tables'
+import type { MatchedTable } from './tables'
 
-// What one transaction takes out, and looks at: a few milliseconds.
+// The limits of one transaction, so that it takes a few milliseconds.
 const EVENTS = 1_000
 const SUBJECTS = 500
 
@@ -32,8 +32,8 @@ interface Retention extends Capability {
 }
 
 /**
- * Takes out what the rules give no more room, rule by rule and table by table, in steps that are transactions of
- * their own. Appends only insert, so they never wait for it; heads stay, so versions go on where they were.
+ * Removes the events that exceed the retention rules, rule by rule and table by table. Each step is a transaction of
+ * its own. Appends only insert, so they never wait for it; heads are kept, so versions continue without a gap.
  */
 export function createRetention(options: RetentionOptions): Retention {
   const { tryExclusively, rules } = options
@@ -63,13 +63,13 @@ export function createRetention(options: RetentionOptions): Retention {
     return outcome
   }
 
-  /** Counts what `runRule` would take out. */
+  /** Counts the events that `runRule` would remove. */
   async function countRule(rule: Rule, report: RetentionRuleReport): Promise<boolean> {
     const { context, specs, subjectPrefix } = options
     const counted = await tryExclusively(async (session) => {
-      const tables = meantTables(await eventTables(session, context.names, specs, subjectPrefix), rule.subject)
+      const tables = matchedTables(await eventTables(session, context.names, specs, subjectPrefix), rule.subject)
       for (const { table, pattern, from, to } of tables) {
-        const { rows: [row] } = await session.query<Row & { events: number }>(countMeant(context, table, { ...rule, pattern, from, to }))
+        const { rows: [row] } = await session.query<Row & { events: number }>(countExceeding(context, table, { ...rule, pattern, from, to }))
         report.events += row!.events
       }
       return true
@@ -77,14 +77,14 @@ export function createRetention(options: RetentionOptions): Retention {
     return counted ?? false
   }
 
-  /** False when another instance is at it. */
+  /** False when another instance holds the job lock. */
   async function runRule(rule: Rule, report: RetentionRuleReport): Promise<boolean> {
     const list = () => tryExclusively(session => eventTables(session, options.context.names, options.specs, options.subjectPrefix))
     const tables = await list()
     if (!tables) return false
-    for (const meant of meantTables(tables, rule.subject)) {
+    for (const matched of matchedTables(tables, rule.subject)) {
       try {
-        for (const step of stepsOf(options.context, meant, rule)) {
+        for (const step of stepsOf(options.context, matched, rule)) {
           for (let more = true; more;) {
             const done = await tryExclusively(step)
             if (!done) return false
@@ -94,8 +94,8 @@ export function createRetention(options: RetentionOptions): Retention {
         }
       }
       catch (error) {
-        // Unless it was dropped meanwhile, with all that would have been taken out.
-        if (!isMissing(error) || (await list())?.some(({ table }) => table.name === meant.table.name) !== false) throw error
+        // A table that was dropped meanwhile is no error: its events are gone with it.
+        if (!isMissing(error) || (await list())?.some(({ table }) => table.name === matched.table.name) !== false) throw error
       }
     }
     return true
@@ -126,22 +126,22 @@ interface Done {
 }
 
 interface StepRow extends Row {
-  /** Subjects, or old events, that were looked at. */
+  /** The number of subjects, or of old events, that the step has read. */
   seen: number
   last: string | null
   taken: number
 }
 
-/** One for each way a rule goes through a table; each call takes a step further. */
-function stepsOf(context: StatementContext, meant: MeantTable, { maxAgeMs, maxCount, action }: Rule): ((session: Session) => Promise<Done>)[] {
-  const byAge = meant.whole ? ageSteps : subjectSteps
+/** One function for each limit of a rule on a table; each call runs its next step. */
+function stepsOf(context: StatementContext, matched: MatchedTable, { maxAgeMs, maxCount, action }: Rule): ((session: Session) => Promise<Done>)[] {
+  const byAge = matched.whole ? ageSteps : subjectSteps
   return [
-    ...maxAgeMs === undefined ? [] : [byAge(context, meant, { maxAgeMs, action })],
-    ...maxCount === undefined ? [] : [subjectSteps(context, meant, { maxCount, action })],
+    ...maxAgeMs === undefined ? [] : [byAge(context, matched, { maxAgeMs, action })],
+    ...maxCount === undefined ? [] : [subjectSteps(context, matched, { maxCount, action })],
   ]
 }
 
-function ageSteps(context: StatementContext, { table }: MeantTable, rule: { maxAgeMs: number, action: Rule['action'] }) {
+function ageSteps(context: StatementContext, { table }: MatchedTable, rule: { maxAgeMs: number, action: Rule['action'] }) {
   let afterId = '0'
   return async (session: Session): Promise<Done> => {
     const { rows: [row] } = await session.query<StepRow>(takeOld(context, table, { ...rule, afterId, events: EVENTS }))
@@ -152,14 +152,14 @@ function ageSteps(context: StatementContext, { table }: MeantTable, rule: { maxA
 }
 
 function subjectSteps(
-  context: StatementContext, { table, pattern, from, to }: MeantTable, rule: { maxAgeMs?: number, maxCount?: number, action: Rule['action'] },
+  context: StatementContext, { table, pattern, from, to }: MatchedTable, rule: { maxAgeMs?: number, maxCount?: number, action: Rule['action'] },
 ) {
   let afterKey = ''
   return async (session: Session): Promise<Done> => {
     const { rows: [row] } = await session.query<StepRow>(
       takeBySubject(context, table, { ...rule, pattern, from, to, afterKey, events: EVENTS, subjects: SUBJECTS }))
     const { seen, last, taken } = row!
-    // A full step may have left events of its subjects behind: they are looked at once more.
+    // A full step may have left events of its subjects: the next step reads the same subjects again.
     if (taken < EVENTS) afterKey = last ?? afterKey
     return { taken, more: taken === EVENTS || seen === SUBJECTS }
   }

@@ -4,21 +4,21 @@ import type { StatementContext } from '../../sql/template'
 import { NOW_MS } from '../../sql/clock'
 import { recordSql } from '../../stream/lifecycle/archive'
 
-/** One table that holds events: of a spec, or a partition of it. */
+/** One table with events: the table of a spec, or a partition of it. */
 export interface EventTable {
   spec: StreamSpec
-  /** Quoted. */
+  /** Qualified and quoted. */
   name: string
   /** The key column of a subject within the table, quoted. */
   key: string
-  /** What stands before the key in a subject: `nvent:flow:run:`. Empty where the key is the whole subject. */
+  /** The part of a subject before the key: `nvent:flow:run:`. Empty where the key is the whole subject. */
   before: string
 }
 
-/** What one step takes out of a table. */
+/** What one step removes from a table. */
 interface Step {
   action: 'drop' | 'archive'
-  /** Most events of one step. */
+  /** Maximum number of events of one step. */
   events: number
 }
 
@@ -29,25 +29,25 @@ export interface AgeStep extends Step {
 }
 
 export interface SubjectStep extends Step {
-  /** Exactly one of them. */
+  /** Exactly one of these two limits is given. */
   maxAgeMs?: number | undefined
   maxCount?: number | undefined
-  /** For `like`, on the whole subject. */
+  /** A `like` pattern for the whole subject. */
   pattern: string
   /** Only keys after this one. */
   afterKey: string
-  /** Bounds of the keys: from, inclusive, and to, exclusive. */
+  /** Bounds of the keys: `from` is inclusive, `to` is exclusive. */
   from: string
   to: string | null
-  /** Most subjects of one step. */
+  /** Maximum number of subjects of one step. */
   subjects: number
 }
 
-// Of the many tables each statement is sent now and then: their texts would only crowd the cache of the calls.
+// These statements are not cached: there is one per table, each is sent rarely, and they would evict those of the calls.
 
 /**
- * Takes old events out of a table all of whose subjects are meant. Ids grow with time, so the oldest events are found
- * by the primary key: a page without an old event is the last one. Rows that somebody holds are left for the next run.
+ * Removes old events from a table whose subjects all match the rule. Ids grow with time, so the primary key finds the
+ * oldest events: a page without an old event is the last one. Locked rows are left for the next run.
  */
 export function takeOld(context: StatementContext, table: EventTable, step: AgeStep): Statement {
   const old = `ts < ${NOW_MS} - $4::bigint`
@@ -67,8 +67,8 @@ select (select pg_catalog.count(*) from page where ${old})::integer as seen, (se
 }
 
 /**
- * Takes events out of some subjects of a table, subject by subject. Each key is looked up after the one before, in the
- * index on keys and versions, so the step costs what its subjects do, however many events lie between them.
+ * Removes events of some subjects of a table, subject by subject. Each key is found from the one before with the index
+ * on keys and versions (a loose index scan), so the cost of a step depends on its subjects, not on the events between.
  */
 export function takeBySubject(context: StatementContext, table: EventTable, step: SubjectStep): Statement {
   const { key } = table
@@ -106,8 +106,8 @@ select (select pg_catalog.count(*) from page)::integer as seen, (select pg_catal
   }
 }
 
-/** How many events of a table a rule gives no more room. Looks at all its subjects mean: for a dry run. */
-export function countMeant(
+/** Counts the events of a table that exceed a retention rule, for a dry run. Reads all events of the matching subjects. */
+export function countExceeding(
   context: StatementContext, table: EventTable, rule: Pick<SubjectStep, 'maxAgeMs' | 'maxCount' | 'pattern' | 'from' | 'to'>,
 ): Statement {
   const { key } = table
@@ -122,7 +122,7 @@ where event.ts < ${NOW_MS} - $6::bigint or event.place > $7::bigint`,
   }
 }
 
-/** Deletes the victims, and keeps what they were when they are to be archived. */
+/** Deletes the rows of `victim`, and inserts them into the archive when the action is `archive`. */
 function take(context: StatementContext, table: EventTable, action: Step['action'], beforeKey: string): string {
   const gone = (returning: string) => `gone as (
   delete from ${table.name} where ctid = any(array(select place from victim)) returning ${returning}

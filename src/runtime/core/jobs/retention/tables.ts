@@ -8,10 +8,10 @@ import { likeOf } from '../../sql/like'
 import type { EventTable } from './sql'
 import { listTables } from '../../partitions/subjectTables'
 
-/** A table some subjects of which a rule means. */
-export interface MeantTable {
+/** A table with subjects that match a rule. */
+export interface MatchedTable {
   table: EventTable
-  /** All its subjects are meant. */
+  /** All its subjects match. */
   whole: boolean
   pattern: string
   from: string
@@ -20,11 +20,11 @@ export interface MeantTable {
 
 interface Candidate {
   table: EventTable
-  /** What every subject in the table begins with. */
+  /** The prefix of every subject in the table. */
   start: string
 }
 
-/** The tables that events are in: each spec's own, or its partitions. */
+/** The tables that contain events: the table of each spec, or its partitions. */
 export async function eventTables(db: Queryable, names: Names, specs: StreamSpec[], subjectPrefix: string): Promise<Candidate[]> {
   const found: Candidate[] = []
   for (const spec of specs) {
@@ -43,8 +43,8 @@ export async function eventTables(db: Queryable, names: Names, specs: StreamSpec
   return found
 }
 
-/** Which of the tables a glob means something in, and how much of them. */
-export function meantTables(tables: Candidate[], glob: string): MeantTable[] {
+/** The tables with subjects that a glob matches, with the bounds of the matching keys. */
+export function matchedTables(tables: Candidate[], glob: string): MatchedTable[] {
   const { pattern, from: literal } = likeOf(glob)
   const prefixOnly = glob === `${literal}*`
   return tables.filter(({ start }) => start.startsWith(literal) || literal.startsWith(start)).map(({ start, table }) => {

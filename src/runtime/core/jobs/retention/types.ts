@@ -1,12 +1,12 @@
 import type { Members } from '../../shared/types'
 
-/** Which events go, and when. At least one of `maxAge` and `maxCount`; an event goes when either says so. */
+/** Which events are removed, and when. At least one of `maxAge` and `maxCount`; an event is removed when it exceeds either. */
 export interface RetentionRule {
-  /** Subjects: `*` any run of characters, `?` one, all else literal. `orders:*` are the streams of type `orders`. */
+  /** A subject or glob: `*` matches any run of characters, `?` one. `orders:*` matches the streams of type `orders`. */
   subject: string
-  /** Events older than this go: milliseconds, or a text like `'30d'` (`s`, `m`, `h`, `d`, `w`). */
+  /** Remove events that are older: milliseconds, or a string like `'30d'` (`s`, `m`, `h`, `d`, `w`). */
   maxAge?: number | string
-  /** Of every subject the newest so many events stay. */
+  /** Keep this many of the newest events of every subject: an integer of at least 1. */
   maxCount?: number
   /** `drop` deletes, `archive` moves to `{prefix}_events_archive` in the same transaction. */
   action: 'drop' | 'archive'
@@ -15,12 +15,12 @@ export interface RetentionRule {
 export interface RetentionRuleReport {
   subject: string
   action: 'drop' | 'archive'
-  /** Events this run took out. */
+  /** Number of events that this run removed, or with `dryRun` would remove. */
   events: number
 }
 
 export interface RetentionReport {
-  /** Another instance is at it: this run stopped where it was. */
+  /** Another instance was running retention, so this run stopped early. */
   busy: boolean
   events: number
   durationMs: number
@@ -29,14 +29,15 @@ export interface RetentionReport {
 
 export interface RetentionAdmin {
   /**
-   * Takes out the events that the option `retention` gives no more room, in steps of a bounded number of rows.
-   * One instance at a time does this; another one gives up with `busy: true`.
+   * Removes the events that exceed the rules of the option `retention`, in transactions of bounded size. Runs on one
+   * instance at a time; while another instance runs it, the result has `busy: true`.
+   * @throws {StoreError} INVALID_VALUE; CONNECTION, TIMEOUT
    */
   run(options?: RetentionRunOptions): Promise<RetentionReport>
 }
 
 export interface RetentionRunOptions {
-  /** Count what would go, and change nothing. Of an event that several rules mean, each counts it. Default: false. */
+  /** Only count the events, and change nothing. An event that several rules match is counted by each. Default: false. */
   dryRun?: boolean
 }
 
