@@ -2,12 +2,12 @@ import type { Row, Session } from '../db/types'
 import type { Statement } from '../sql/statement'
 
 /**
- * Rows of one page in a statement for several; whoever asked for more gets a statement of its own. Nobody has to wait
- * long for the page of somebody else.
+ * Maximum number of rows of a page in a shared statement. A call for more rows gets a statement of its own, so that
+ * other calls do not wait for it.
  */
 export const MAX_SHARED_PAGE = 200
 
-/** The row of each input, with holes where an input has none. A row says by `ord`, from 1 on, which one it answers. */
+/** The row of each input; undefined for an input without one. The column `ord` is the number of the input, starting at 1. */
 export async function answers<R extends Row>(session: Session, statement: Statement, inputs: number): Promise<(R | undefined)[]> {
   const { rows } = await session.query<R>(statement)
   if (inputs === 1) return [rows[0]]
@@ -16,7 +16,7 @@ export async function answers<R extends Row>(session: Session, statement: Statem
   return ordered
 }
 
-/** The rows of each input, in their order; those of a single one don't say whose they are. */
+/** The rows of each input, in the order of the inputs. Rows of a single input have no `ord`. */
 export function byInput<R>(rows: R[], inputs: number, ordOf: (row: R) => unknown): R[][] {
   if (inputs === 1) return [rows]
   const found = Array.from({ length: inputs }, (): R[] => [])

@@ -7,9 +7,10 @@ import type { Call, LoneOperation, Operation, Queue, Use, Work } from './operati
 import type { Awaited, Batched, Shared, WaitError } from './settle'
 import { noRoom, sendOne, sendTogether } from './settle'
 
+/** A call in the queue. */
 interface Pending<O = LoneOperation<unknown, unknown>> extends Awaited<O>, InLine {
   since: number
-  /** Undefined for one that goes out alone. */
+  /** Undefined for a call that is always sent alone. */
   kind: string | undefined
   bytes: number
 }
@@ -25,20 +26,20 @@ const WORK: LoneOperation<Work<unknown>, unknown> = { one: (session, tables, wor
 const ANY_ROOM: Room = { most: Infinity, free: Infinity, waitMs: 0 }
 
 /**
- * Sends calls in the order of each key, and makes one statement of those that come at the same time. A lone call goes
- * out at once; calls that come while statements are under way form the next one. Results and errors are those of
- * single calls. Every call settles, whatever becomes of its statement. `roomOf` gives undefined where there is one
- * connection, or none yet.
+ * Sends calls in the order of each key and combines concurrent calls into one statement. A single call is sent at once;
+ * calls that arrive while statements are running form the next one. Results and errors are those of separate calls, and
+ * every call settles, whatever happens to its statement. `roomOf` returns undefined when there is one connection, or
+ * none yet.
  */
 export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, roomOf = (): Room | undefined => ANY_ROOM): Queue {
   const { parallel, minKeys, maxCalls, maxBytes, maxKeys, ordered, stallMs } = batching
   const lanes = createLanes<Pending>(beReady)
-  // First on all their keys; the one that became so first comes first.
+  // Calls that are first on all their keys, in the order in which they became so.
   let shared: PendingShared[] = []
   let alone: Pending[] = []
   const started = new Set<Started>()
   let scheduled = false
-  let turnStartedAt = 0
+  let scheduledAt = 0
   let lastMovedAt = 0
   let timer: ReturnType<typeof setTimer> | undefined
 
@@ -54,8 +55,8 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
   function schedule(): void {
     if (scheduled) return
     scheduled = true
-    turnStartedAt = now()
-    // After the callers that were just answered have made their next calls, and before any input or timer.
+    scheduledAt = now()
+    // Runs after callers whose calls just settled have made their next ones, and before any I/O or timer.
     nextTick(flush)
   }
 
@@ -69,12 +70,12 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
         return
       }
       if (isAlone) startAlone(alone.shift()!)
-      // As many keys as leave the same for each of the statements that may follow.
+      // Distributes the keys evenly over the statements that may start now.
       else startShared(take(Math.max(Math.ceil(shared.length / most), minKeys)))
     }
   }
 
-  /** How many shared statements may start: once all that are at work stall, one after the other. */
+  /** Number of shared statements that may start. When all running ones stall, one more may start each `stallMs`. */
   function startable(): number {
     let [count, latest] = [0, 0]
     for (const statement of started) {
@@ -85,13 +86,13 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
     return count < parallel ? parallel - count : Number(now() - latest >= stallMs)
   }
 
-  /** The last connection is left to others: calls that wait for locks must not stop everything else. */
+  /** One connection is always left to other calls, so that calls waiting for locks do not block everything else. */
   function hasRoom(): boolean {
     const { most, free } = roomOf() ?? { most: Infinity, free: 0 }
     return started.size < (most > 1 ? Math.min(parallel, most - 1) : parallel) || free > 1
   }
 
-  /** The calls of the next statement: those of the kind of the first one, none past an earlier one of its key. */
+  /** Takes the calls of the next statement: those of the same kind as the first one, without overtaking on any key. */
   function take(mostKeys: number): Batched<PendingShared>[] {
     const [first] = shared as [PendingShared]
     const groups: Batched<PendingShared>[] = []
@@ -116,7 +117,7 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
   const fits = (call: PendingShared, first: PendingShared, bytes: number) =>
     call.operation === first.operation && call.kind === first.kind && bytes + call.bytes <= maxBytes
 
-  /** Adds the calls behind the first one of its key, as far as one input can stand for all of them. */
+  /** Adds the following calls on the same key, as long as a single input can represent all of them. */
   function fold(group: Batched<PendingShared>, head: PendingShared, most: number, bytes: number): number {
     if (!head.followed) return bytes
     const lane = lanes.on(head.key)
@@ -161,11 +162,11 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
     for (const { calls } of groups) lanes.leave(calls[0]!, calls.length)
   }
 
-  /** When no connection came, the calls that have waited as long need not wait for one once more. */
+  /** After waiting for a connection has timed out, rejects all calls that have waited as long instead of retrying them. */
   function giveUp(wait: WaitError): void {
     const latest = now() - wait.details.waitedMs
     const isLate = ({ since }: Pending) => since <= latest
-    // With those that are first on their keys only because others have been given up.
+    // Repeated, since rejecting a call makes others first on their keys.
     for (let late = [...shared, ...alone].filter(isLate); late.length > 0; late = [...shared, ...alone].filter(isLate)) {
       shared = shared.filter(pending => !isLate(pending))
       alone = alone.filter(pending => !isLate(pending))
@@ -177,7 +178,7 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
     }
   }
 
-  /** By now statements may stall, and connections of others may have become free. */
+  /** Checks again after `stallMs`: statements may have stalled, and connections may have become free. */
   function lookAgain(): void {
     timer = undefined
     const waitMs = roomOf()?.waitMs ?? 0
@@ -190,7 +191,7 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
       gate.enter()
       schedule()
       enter({
-        key, others: undefined, span: undefined, ahead: 0, followed: false, operation, kind, input, bytes, resolve, reject, since: turnStartedAt,
+        key, others: undefined, span: undefined, ahead: 0, followed: false, operation, kind, input, bytes, resolve, reject, since: scheduledAt,
       } as unknown as Pending)
     }),
 
@@ -213,7 +214,7 @@ function foldedOf({ folded, calls: [first] }: Batched, next: Shared): unknown {
     return first!.operation.fold(folded, next.input)
   }
   catch {
-    // Alone it may be fine, and fails by itself if it is not.
+    // The call is sent alone instead, and fails by itself if its input is bad.
     return undefined
   }
 }

@@ -1,39 +1,39 @@
-/** How calls are put together. */
+/** Limits for combining calls into statements. */
 export interface Batching {
-  /** Shared statements at work while none of them stalls; so many calls start whether there is room for them or not. */
+  /** Maximum number of running shared statements while none of them stalls. */
   parallel: number
-  /** Fewer keys than this gain less from one more statement than it costs. */
+  /** Minimum number of keys of a statement: below it, another statement costs more than parallelism gains. */
   minKeys: number
   maxCalls: number
   maxBytes: number
-  /** Among so many keys calls are looked for that go out together. */
+  /** Number of waiting keys that are searched for calls of the same kind. */
   maxKeys: number
-  /** Calls of one key wait for each other. */
+  /** Whether calls of one key wait for each other. */
   ordered: boolean
-  /** A shared statement that takes longer may wait for a lock, and others go around it. */
+  /** Milliseconds after which a shared statement counts as stalled (it may wait for a lock), and others bypass it. */
   stallMs: number
 }
 
 const LIMITS = { maxBytes: 1 << 20, maxKeys: 8_192, stallMs: 20 }
 
-/** Single rows. Two statements at work keep the server busy while this process prepares the next one. */
+/** For calls on single rows. Two running statements keep the server busy while this process prepares the next one. */
 export const ROWS: Batching = { ...LIMITS, parallel: 2, minKeys: 16, maxCalls: 512, ordered: true }
-/** Pages take the server longer than their way there: they are spread over connections first. */
+/** For pages. The server needs more time for a page than the round trip takes, so pages are spread over connections first. */
 export const PAGES: Batching = { ...LIMITS, parallel: 6, minKeys: 1, maxCalls: 32, ordered: false }
 
-/** Counts calls that are under way. */
+/** Counts running calls. */
 export interface Gate {
-  /** @throws when there must be no more of them */
+  /** @throws when no more calls are accepted */
   enter(): void
   leave(calls: number): void
 }
 
-/** The connections that calls are sent on. */
+/** Capacity of the connection pool. */
 export interface Room {
-  /** How many there can be. */
+  /** Maximum number of connections. */
   most: number
-  /** How many more statements would get one at once. */
+  /** Number of further statements that would get a connection at once. */
   free: number
-  /** How long one is waited for, in milliseconds; 0: as long as it takes. */
+  /** How long a statement waits for a connection, in milliseconds; 0: without a limit. */
   waitMs: number
 }

@@ -1,44 +1,47 @@
-/** Keys that are not known one by one. */
+/** A set of keys given by a pattern instead of a list. */
 export interface Span {
-  /** What each of them begins with. */
+  /** Prefix of all keys in the set. */
   prefix: string
   holds(key: string): boolean
 }
 
-/** A call that waits for others on its keys. Most have one key: what a call costs matters there. */
+/** A call queued on its keys. Most calls have a single key, which is the case to keep cheap. */
 export interface InLine {
   key: string
-  /** Its other keys, each of them once. Those of a span are added while it is there. */
+  /** Further keys without duplicates. For a call with a span, keys are added while it waits. */
   others: string[] | undefined
   span: Span | undefined
-  /** On how many of its keys another call comes before it. */
+  /** Number of keys on which another call is ahead of this one. */
   ahead: number
-  /** Whether another call has come after it on its key. */
+  /** Whether another call is queued behind it on its key. */
   followed: boolean
 }
 
 export interface Lanes<E extends InLine> {
-  /** @returns whether the call is first on all its keys */
+  /**
+   * Queues a call on all its keys.
+   * @returns whether the call is first on all of them
+   */
   enter(entry: E): boolean
-  /** The calls on a key, the first one first. */
+  /** The calls on a key, in order. */
   on(key: string): readonly E[]
-  /** A call that is first on all its keys goes, and on its only key `calls - 1` more behind it. */
+  /** Removes a call that is first on all its keys, together with the next `calls - 1` calls on its only key. */
   leave(entry: E, calls: number): void
 }
 
 /**
- * The order of calls on each key. A call stands in line on all its keys from the moment it is made, and may start
- * when it is first on all of them: the earliest call waits for nothing, so no two calls wait for each other.
- * @param onFirst told of each call that is first on all its keys because others have left
+ * Queues of calls, one for each key. A call enters the queues of all its keys at once and may start when it is first in
+ * all of them. The earliest call never waits, so calls can't deadlock.
+ * @param onFirst called for each call that becomes first on all its keys because others have left
  */
 export function createLanes<E extends InLine>(onFirst: (entry: E) => void): Lanes<E> {
-  // A list only where calls wait.
+  // An array only where calls wait.
   const lanes = new Map<string, E | E[]>()
-  // With the key on which the spans wait that may have keys in common with it.
+  // Each call with a span, and its own key, on which later overlapping spans wait.
   const spans = new Map<E, string>()
   let spansMade = 0
 
-  function stand(key: string, entry: E): void {
+  function enqueue(key: string, entry: E): void {
     const lane = lanes.get(key)
     if (lane === undefined) return void lanes.set(key, entry)
     entry.ahead++
@@ -52,13 +55,13 @@ export function createLanes<E extends InLine>(onFirst: (entry: E) => void): Lane
     }
   }
 
-  /** Spans that came before the first call on a key come before it. */
-  function letSpansIn(key: string): void {
+  /** Before the first call on a key is queued, queues the earlier spans that contain the key. */
+  function enqueueSpans(key: string): void {
     if (lanes.has(key)) return
     for (const entry of spans.keys()) {
       if (!entry.span!.holds(key)) continue
       entry.others!.push(key)
-      stand(key, entry)
+      enqueue(key, entry)
     }
   }
 
@@ -69,13 +72,13 @@ export function createLanes<E extends InLine>(onFirst: (entry: E) => void): Lane
     entry.key = `${OWN}${spansMade++}`
     entry.others = keys
     spans.set(entry, entry.key)
-    stand(entry.key, entry)
-    keys.forEach(key => stand(key, entry))
+    enqueue(entry.key, entry)
+    keys.forEach(key => enqueue(key, entry))
   }
 
   function enterKey(key: string, entry: E): void {
-    if (spans.size > 0) letSpansIn(key)
-    stand(key, entry)
+    if (spans.size > 0) enqueueSpans(key)
+    enqueue(key, entry)
   }
 
   function leaveKey(key: string, calls: number): void {
@@ -109,7 +112,7 @@ export function createLanes<E extends InLine>(onFirst: (entry: E) => void): Lane
   }
 }
 
-// No key begins with it: names hold no \0.
+// No other key has this prefix: names can't contain \0.
 const OWN = '\0\0'
 
 const overlap = (a: string, b: string) => a.startsWith(b) || b.startsWith(a)

@@ -1,7 +1,7 @@
 import { StoreError } from '../shared/errors'
 import type { Group, LoneOperation, Operation, Use } from './operation'
 
-/** A call that somebody waits for. */
+/** A call that has not settled. */
 export interface Awaited<O = LoneOperation<unknown, unknown>> {
   operation: O
   input: unknown
@@ -11,19 +11,20 @@ export interface Awaited<O = LoneOperation<unknown, unknown>> {
 
 export type Shared = Awaited<Operation<unknown, unknown>>
 
-/** Calls of one key that go out together. */
+/** Calls of one key that are sent together. */
 export interface Batched<C extends Awaited = Shared> extends Group<unknown> {
   calls: C[]
 }
 
-/** A connection was waited for in vain. */
+/** Waiting for a connection has timed out. */
 export interface WaitError extends StoreError {
   details: { waitedMs: number }
 }
 
 /**
- * Sends calls in one statement and settles each of them, whatever happens. One that is refused is found by halves.
- * @returns why no connection came, when none did
+ * Sends calls in one statement and settles each of them, whatever happens. When the statement fails because of one input,
+ * bisection finds it, and only its call rejects.
+ * @returns the error when waiting for a connection timed out
  */
 export async function sendTogether(use: Use, groups: Batched[], ordered: boolean): Promise<WaitError | undefined> {
   const [{ calls, calls: [first] }] = groups as [Batched]
@@ -37,10 +38,10 @@ export async function sendTogether(use: Use, groups: Batched[], ordered: boolean
       groups.forEach(group => group.calls.forEach(call => call.reject(error)))
       return waitOf(error)
     }
-    // The value of one of them: the halves go on without each other, until the guilty call is alone.
+    // One of the inputs was refused. Both halves are sent separately, until the refused call is alone.
     if (groups.length === 1) return sendEach(use, calls, ordered)
     const middle = Math.ceil(groups.length / 2)
-    // Together: a statement that failed by its time-out would else be followed by one that waits as long again.
+    // In parallel: after a statement has timed out, its halves would otherwise wait for the time-out one after the other.
     const waits = await Promise.all([groups.slice(0, middle), groups.slice(middle)].map(half => sendTogether(use, half, ordered)))
     return waits.find(wait => wait !== undefined)
   }
@@ -64,7 +65,7 @@ async function sendEach(use: Use, calls: Shared[], ordered: boolean): Promise<Wa
   if (!ordered) return (await Promise.all(calls.map(call => sendOne(use, call)))).find(wait => wait !== undefined)
   let wait: WaitError | undefined
   for (const call of calls) {
-    // Those behind one that got no connection have waited as long.
+    // After a time-out the following calls have waited just as long.
     if (wait) call.reject(wait)
     else wait = await sendOne(use, call)
   }
@@ -76,28 +77,28 @@ function settle(groups: Batched[], results: (unknown[] | undefined)[]): Shared[]
   const refused: Shared[] = []
   checkCount(results, groups)
   for (const [at, { calls }] of groups.entries()) {
-    const answers = results[at]
-    if (answers === undefined) {
+    const ofCalls = results[at]
+    if (ofCalls === undefined) {
       refused.push(...calls)
       continue
     }
-    checkCount(answers, calls)
-    for (let of = 0; of < calls.length; of++) calls[of]!.resolve(answers[of])
+    checkCount(ofCalls, calls)
+    for (let of = 0; of < calls.length; of++) calls[of]!.resolve(ofCalls[of])
   }
   return refused
 }
 
-function checkCount(answers: unknown[], asked: unknown[]): void {
-  if (answers.length === asked.length) return
-  throw new StoreError('DATABASE', `${asked.length} inputs got ${answers.length} answers: whether they were carried out is not known`)
+function checkCount(results: unknown[], inputs: unknown[]): void {
+  if (results.length === inputs.length) return
+  throw new StoreError('DATABASE', `${inputs.length} inputs got ${results.length} results: it is not known whether they were carried out`)
 }
 
-/** The database said no, so nothing of the statement was kept. After a lost connection nobody knows. */
+/** Whether the database refused the statement, so that none of it was kept. After a lost connection that is unknown. */
 function isRolledBack(error: unknown): boolean {
   return error instanceof StoreError && (error.details.sqlState !== undefined || error.code === 'INVALID_VALUE') && error.code !== 'CONNECTION'
 }
 
-/** Nothing ended for as long as a connection is waited for. */
+/** No running statement ended within the time a call waits for a connection. */
 export function noRoom(waitMs: number, statements: number): WaitError {
   return new StoreError('TIMEOUT', `waited ${waitMs.toLocaleString('en-US')} ms for a connection: ${statements} calls before this one wait, most likely for locks of other transactions, and the last connection is left to others (shorten transactions, raise \`poolSize\`)`, {
     retryable: true, details: { waitedMs: waitMs, statements },

@@ -2,13 +2,13 @@ interface Sum {
   by: number
 }
 
-/** Whole numbers add up to the same in any order; fractions don't, so each goes out alone. */
+/** The sum of integers does not depend on their order. The sum of fractions does, so these are sent alone. */
 export function foldSums<I extends Sum>(first: I, second: I): I | undefined {
   const by = first.by + second.by
   return Number.isSafeInteger(second.by) && Number.isSafeInteger(by) ? { ...first, by } : undefined
 }
 
-/** What each of the inputs would have been told on its own, from what the last one is told. */
+/** The result that each call would have had on its own, computed from the result of the last one. */
 export function runningValues(last: number, calls: { input: Sum }[]): number[] {
   const values = Array.from<number>({ length: calls.length })
   let value = last

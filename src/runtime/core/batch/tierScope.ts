@@ -1,16 +1,16 @@
 import type { StatementContext } from '../sql/template'
 import type { InOrder, SendCall, Use } from './operation'
 
-/** How the calls of a tier are run. */
+/** How an API runs its calls. */
 export interface TierScope {
   context: StatementContext
   /** Runs a call once the store is ready: on the pool, or in the transaction that it belongs to. */
   use: Use
-  /** Sends an operation alone, or together with others of its kind that come at the same time. */
+  /** Sends an operation alone, or combined with concurrent ones of its kind. */
   send: SendCall
   /** Runs a call of several statements in the order of its keys. */
   inOrder: InOrder
-  /** Sends an operation that reads pages: those need not wait for each other. */
+  /** Sends an operation that reads a page. Such operations do not wait for each other. */
   sendRead: SendCall
 }
 
@@ -18,6 +18,6 @@ export interface TierScope {
 export const sendAlone = (use: Use): SendCall => (operation, { input }) =>
   use((session, tables) => operation.one(session, tables, input))
 
-/** The same, in the order of its key. */
+/** Sends each call in a statement of its own, in the order of its key. */
 export const sendInOrder = (inOrder: InOrder): SendCall => (operation, { key, input }) =>
   inOrder([key], (session, tables) => operation.one(session, tables, input))

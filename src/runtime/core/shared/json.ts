@@ -37,7 +37,7 @@ export function member(target: JsonObject, name: string): Json | undefined {
 
 /**
  * JSON of a value that PostgreSQL stores without change.
- * @param path names the value in errors or, when `name` is given, the object whose member it is
+ * `path` names the value in errors or, when `name` is given, the object whose member it is.
  * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be stored
  */
 export function encodeJson(value: unknown, path: string, name?: string): string {
@@ -46,7 +46,7 @@ export function encodeJson(value: unknown, path: string, name?: string): string 
 
 /**
  * A plain copy of a value: what `JSON.parse(JSON.stringify(value))` gives.
- * @param path names the value in errors or, when `name` is given, the object whose member it is
+ * `path` names the value in errors or, when `name` is given, the object whose member it is.
  * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be stored
  */
 export function toJson(value: unknown, path: string, name?: string): Json {

@@ -45,10 +45,7 @@ export function milliseconds(option: string, value: unknown, min = 0): number {
   return ms
 }
 
-/**
- * Refuses unknown options and suggests the most similar known one.
- * @param path prefix of the option names in errors
- */
+/** Refuses unknown options and suggests the most similar known one. `path` is the prefix of their names in errors. */
 export function refuseUnknown(options: object, known: readonly string[], path = ''): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || known.includes(name)) continue

@@ -1,8 +1,8 @@
 const EACH_SPECIAL = /["\\]/g
 
 /**
- * Values as the text of a PostgreSQL array: the form both drivers send as it is. Texts are quoted, so that none of
- * them is taken for syntax or for NULL.
+ * Values as an array literal of PostgreSQL, which both drivers send unchanged. Strings are quoted, so that none of them
+ * is parsed as syntax or as NULL.
  */
 export function arrayLiteral<I>(inputs: readonly I[], of: (input: I) => unknown): string {
   let text = '{'
@@ -15,7 +15,7 @@ export function arrayLiteral<I>(inputs: readonly I[], of: (input: I) => unknown)
 
 function element(value: unknown): string {
   if (typeof value === 'string') {
-    // Two searches for one character take less time than a test for either.
+    // Two searches for a single character are faster than one regular expression.
     return value.includes('"') || value.includes('\\') ? `"${value.replace(EACH_SPECIAL, '\\$&')}"` : `"${value}"`
   }
   return value === null || value === undefined ? 'NULL' : String(value)

@@ -1,28 +1,28 @@
 import type { NamedColumn } from '../shared/identifier'
 
-/** The most rows a page may reach, in steps: few texts serve all pages. */
+/** Row limits that are part of statement texts. Fixed steps, so that a few statements serve all pages. */
 const BOUNDS = [64, 256, 1_024, 4_096, 16_384, 65_536]
 
-/** The bound of a page that ends behind so many rows; none for one that goes further than any. */
+/** The smallest bound that covers `rows` rows; undefined when there is none. */
 export function boundOf(rows: number): number | undefined {
   return BOUNDS.find(bound => rows <= bound)
 }
 
 interface Page {
-  /** Without an order, but with the columns of `order`. */
+  /** Has no `order by`, but contains the columns of `order`. */
   select: string
   order: string
   bound: number | undefined
-  /** `limit` and `offset`, of parameters or of columns. */
+  /** The clauses `limit` and `offset`, with parameters or columns. */
   page: string
-  /** What of `select` is wanted. */
+  /** The columns of `select` that are returned. */
   columns: NamedColumn[]
 }
 
 /**
- * A page of a select. The planner can't see how many rows a parameter asks for, and reckons with a tenth of all there
- * are: for a subject of a million it would plan every call anew, or compile the statement (JIT), for 20 ms and more
- * each time. A bound in the text tells it.
+ * A page of a select. The planner does not know the value of a `limit` parameter and assumes a tenth of all rows: for a
+ * subject of a million events it would plan every call again, or compile the statement (JIT), which takes 20 ms and
+ * more each time. A constant bound in the statement text gives it the order of magnitude.
  */
 export function bounded({ select, order, bound, page, columns }: Page): string {
   if (bound === undefined) return `${select}\norder by ${order}\n${page}`

@@ -1,14 +1,15 @@
-/** A point in time as tables hold it: milliseconds since 1970, a `bigint`. */
+/** A timestamp as tables store it: milliseconds since 1970, a `bigint`. */
 export const millisecondsSql = (time: string): string => `pg_catalog.floor(extract(epoch from ${time}) * 1000.0)::bigint`
 
 /**
- * When the row is written. For what has to grow in the order in which a lock is given out: a statement that waited for
- * the head of a stream began before the one that it waited for, and the time of its start would go backwards.
+ * The time at which the row is written. For values that must grow in the order in which a lock is granted: a statement
+ * that waited for the head of a stream may have started before the statement it waited for, so its start time could be
+ * earlier than the time stored last.
  */
 export const CLOCK_MS = millisecondsSql('pg_catalog.clock_timestamp()')
 
 /**
- * When the statement began. For comparing rows with an age: the same for all rows, and the server can use an index.
- * The start of the transaction (`now()`) would stand still while one goes on.
+ * The start of the statement. For comparing rows with an age: it is the same for all rows, so that the server can use an
+ * index. The start of the transaction (`now()`) does not advance within a long transaction.
  */
 export const NOW_MS = millisecondsSql('pg_catalog.statement_timestamp()')

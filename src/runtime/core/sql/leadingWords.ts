@@ -1,9 +1,9 @@
-// A stray semicolon is an empty statement, which PostgreSQL passes over.
+// A stray semicolon is an empty statement, which PostgreSQL ignores.
 const BLANK = /(?:[\s;]|--[^\n\r]*)+/y
 const BOUNDS = /\/\*|\*\//g
 const WORD = /[a-z]\w*/iy
 
-/** The first words of a statement, in lower case, without what may stand before and between them: blanks and comments. */
+/** The first words of a statement in lower case. White space and comments before and between them are skipped. */
 export function leadingWords(text: string, count: number): string[] {
   const words: string[] = []
   for (let at = skipBlank(text, 0); words.length < count; at = skipBlank(text, WORD.lastIndex)) {
@@ -24,7 +24,7 @@ function skipBlank(text: string, from: number): number {
   }
 }
 
-/** Comments of PostgreSQL may hold others. */
+/** Comments can be nested in PostgreSQL. */
 function endOfComment(text: string, from: number): number {
   BOUNDS.lastIndex = from
   let depth = 0

@@ -4,20 +4,20 @@ import { digestOf } from '../shared/advisoryLock'
 import type { Statement } from './statement'
 import type { StatementContext } from './template'
 
-/** What the appenders of one store agree on, so that readers know which of them are at work. */
+/** The keys that all appending instances of one store share, so that readers can see which appends have not committed. */
 export interface OrderKey {
-  /** First half of the advisory lock's key; the second one says behind which id its holder appends. */
+  /** First half of the advisory lock's key. The second half is a lower bound of the ids that its holder takes. */
   lock: number
-  /** The setting that tells a transaction that it holds its lock. */
+  /** The setting in which a transaction records that it holds the lock. */
   setting: string
-  /** The channel that wakes readers. Lower case: PGlite folds channel names. */
+  /** NOTIFY channel that wakes readers. Lower case, because PGlite folds channel names. */
   channel: string
 }
 
-/** Ids go into the second half of a lock's key modulo this: transactions live for far fewer ids. */
+/** Ids are stored in the second half of a lock's key modulo this number, which is far more ids than any transaction spans. */
 export const ID_RANGE = 2 ** 31
 
-/** Advisory locks and channels belong to a database: schema and prefix make them one store's own. */
+/** Advisory locks and channels are database-wide: schema and prefix make the keys unique to one store. */
 export function orderKey({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>): OrderKey {
   const digest = digestOf('order', JSON.stringify([schema, prefix]))
   const name = digest.subarray(0, 12).toString('hex')
@@ -25,10 +25,10 @@ export function orderKey({ schema, prefix }: Pick<Names, 'schema' | 'prefix'>): 
 }
 
 /**
- * A scalar for the statement that appends: a lower bound of the ids it will take. While it is computed, the
- * transaction takes a shared advisory lock that carries this bound. It has to be part of the head row, so that the
- * lock is there before the row's lock and before the first id. Later appends of a transaction need none: the second
- * one leaves a note, which the first one, most often alone in its transaction, is spared.
+ * A scalar expression for the appending statement: a lower bound of the ids it will take. Evaluating it takes a shared
+ * advisory lock whose key contains this bound. It has to be part of the head row, so that the lock is held before the
+ * row's lock and before the first id is taken. Later appends of the same transaction need no further lock. Only the
+ * second append records that in a setting: most transactions have a single append, which saves the cost.
  */
 export function enterOrder(context: StatementContext): string {
   const { lock, setting } = orderKey(context.names)
@@ -42,11 +42,12 @@ export function enterOrder(context: StatementContext): string {
 }
 
 /**
- * How far the order is settled: `head` is the newest id given out, `settled` the newest one behind which nothing is
- * under way. Whoever may still commit an id up to `head` took it before the sequence is read here, and its lock
- * before that: it is among the locks, which are listed afterwards (the list needs the row of the sequence). A standby
- * knows neither those locks nor where the sequence really is.
- * `history` is another one after a restart, when another server answers, and for another database of the same name.
+ * The high-water mark of the global order. `head` is the newest id that was given out. `settled` is the safe position:
+ * no transaction can still commit an event at or below it. A transaction that can still commit an id up to `head` took
+ * the id before the sequence is read here, and its lock before that, so its lock is in the list: the list is read after
+ * the sequence, because it needs the sequence's row. A standby sees neither those locks nor the current value of the
+ * sequence. `history` identifies the server and database: it changes after a restart, after a failover, and for another
+ * database of the same name.
  */
 export function readMark(context: StatementContext): Statement {
   const { lock } = orderKey(context.names)
@@ -66,7 +67,7 @@ from (select last_value - (not is_called)::int as head from ${context.names.tabl
   }
 }
 
-/** Wakes the readers of other processes. Nothing depends on it, so it need not wait for the disk. */
+/** Wakes the readers of other processes. A lost notification does no harm, so the commit does not wait for the disk. */
 export function notifyReaders(context: StatementContext): Statement {
   return {
     ...context.cache.compile('notify', () => `

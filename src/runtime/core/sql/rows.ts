@@ -4,17 +4,17 @@ import { castOf, columnsOf, fieldsOf } from '../tables/fields'
 import type { TableSpec } from '../tables/types'
 import { arrayLiteral } from './array'
 
-/** One value of an input, under the name of a column, and the type it is cast to. */
+/** A column of input values: its name, the type that parameters are cast to, and the value of each input. */
 export interface InputColumn<I> extends NamedColumn {
   cast: string
   of(input: I): unknown
-  /** The same for all inputs that share a statement. */
+  /** All inputs of a statement have the same value. */
   shared?: boolean
-  /** Never SQL null: a JSON null is a value here. */
+  /** Never SQL null, so that a JSON null is a value. */
   required?: boolean
 }
 
-/** Values of many inputs that depend on each other: one for each of them, or, `apart`, a list of its own. */
+/** A column computed from all inputs together: one value for each input or, when `apart`, a list of any length. */
 export interface ListColumn<I> extends NamedColumn {
   cast: string
   list(inputs: readonly I[]): readonly unknown[]
@@ -24,32 +24,32 @@ export interface ListColumn<I> extends NamedColumn {
 export type Column<I> = InputColumn<I> | ListColumn<I>
 
 export interface InputRows<I> {
-  /** The value in SQL: a parameter, or a column of the rows. */
+  /** The value as an SQL expression: a parameter, or a column of the input rows. */
   ref(name: string): string
-  /** Which input a row answers, from 1 on. */
+  /** Expression for the number of the input, starting at 1. */
   ord: string
   /** ` from … as i(…)`; empty for a single input. */
   from: string
-  /** Parameters from the second on; the first one is the tenant. */
+  /** The parameters from `$2` on; `$1` is the tenant. */
   values(inputs: readonly I[]): unknown[]
 }
 
 /**
- * Gives one input to a statement as parameters, or many of them as arrays that are made rows of: both forms of a
- * statement are built by the same code.
+ * Passes one input to a statement as parameters, or many inputs as arrays that the statement expands into rows. Both
+ * forms of a statement are built by the same code.
  */
 export function inputRows<I>(columns: Column<I>[], many: boolean): InputRows<I> {
   return many ? manyRows(columns) : oneRow(columns)
 }
 
-/** The rows of a table that have the values of an input in columns of the same names. */
+/** Condition: the columns of a table equal the values of an input under the same names. */
 export function sameAsInput<I>(columns: NamedColumn[], rows: Pick<InputRows<I>, 'ref'>, table = ''): string {
   return [`${table}tenant_id = $1::text`, ...columns.map(({ name, sql }) => `${table}${sql} = ${rows.ref(name)}`)].join(' and ')
 }
 
 /**
- * What a select with a limit finds for each input: `ord` says which one, where there are many. Each is looked up by an
- * index. A plan that joins instead reads a table that is small as a whole, with the dead rows it holds.
+ * Runs a select with a limit for each input; with many inputs, `ord` is the number of the input. Each input is looked up
+ * through an index. A plan with a join would scan a small table completely, including its dead rows.
  */
 export function lookUp<I>({ from, ord }: InputRows<I>, select: string): string {
   return from ? `select ${ord} as ord, found.*${from}\ncross join lateral (${select}) as found` : select
@@ -66,8 +66,8 @@ function oneRow<I>(columns: Column<I>[]): InputRows<I> {
 }
 
 /**
- * JSON travels as one array of JSON, whose elements need no escaping: measured, it takes a third of the time that
- * arrays of texts take, on both sides. Its null stands for SQL null where a column may be empty.
+ * JSON values are sent as one JSON array, whose elements need no escaping: measured, this takes a third of the time of
+ * `text[]` on both sides. A null in it stands for SQL null in columns that are not `required`.
  */
 function manyRows<I>(columns: Column<I>[]): InputRows<I> {
   const parameters = columns.map((column, at) => `$${at + 2}::${column.cast}${isShared(column) || column.cast === 'jsonb' ? '' : '[]'}`)
@@ -110,14 +110,14 @@ function jsonArray<I>(inputs: readonly I[], of: (input: I) => unknown): string {
   return `${text}]`
 }
 
-/** The column of a field, with its value of each input. */
+/** The input column of a field; `of` returns the value of an input. */
 export const fieldInput = <I>({ column, sql, type }: Field, of: (input: I) => unknown): InputColumn<I> =>
   ({ name: column, sql, cast: castOf(type), of })
 
-/** Columns of fields. */
+/** The columns of fields. */
 export const fieldColumns = (fields: Field[]): NamedColumn[] => fields.map(({ column, sql }) => ({ name: column, sql }))
 
-/** Columns in a select list. JSON goes as text: a driver that parses it can't tell the null of JSON from none. */
+/** Columns for a select list. JSON is selected as text: a driver that parses it can't distinguish JSON null from SQL null. */
 export function selectColumns(spec: TableSpec, columns: NamedColumn[], table = ''): string {
   const json = new Set([columnsOf(spec).rest.sql, ...fieldsOf(spec).filter(field => castOf(field.type) === 'jsonb').map(field => field.sql)])
   return columns.map(({ sql }) => `${table}${sql}${json.has(sql) ? `::text as ${sql}` : ''}`).join(', ')

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** Text and values travel apart; `name` is there when the text may be prepared under it. */
+/** Statement text and parameter values. With a `name`, the statement can be prepared under that name. */
 export interface Statement {
   text: string
   values: unknown[]
@@ -12,21 +12,21 @@ export interface CompiledText {
   name?: string
 }
 
-/** A statement for inputs of one shape: what is left to do for a call is to take its values apart. */
+/** A compiled statement for inputs of one shape. A call only has to compute its parameter values. */
 export interface Template<I> extends CompiledText {
   values(inputs: readonly I[]): unknown[]
 }
 
-/** Compiles a statement once for every key. */
+/** Compiles each statement once per key. */
 export interface StatementCache {
   compile(key: string, build: () => string): CompiledText
-  /** The same for a statement that the server must plan for its values each time. */
+  /** The same for a statement that the server has to plan for its parameter values in every call. */
   unprepared(key: string, build: () => string): CompiledText
   template<I>(key: string, build: () => Omit<Template<I>, 'name'>, planned: 'once' | 'each time'): Template<I>
 }
 
-// A connection keeps every name it has prepared. Shapes are few in practice (filters and paths vary the most),
-// but a caller who filters by names from user input must not grow the server's memory without bound.
+// A connection keeps every statement it has prepared. Shapes are few in practice (filters and paths vary the most), but
+// filtering by names from user input must not let the server's memory grow without bound.
 const MAX_PREPARED = 500
 
 export function createStatementCache(prepare: boolean): StatementCache {

@@ -5,7 +5,7 @@ import type { Statement, StatementCache, Template } from './statement'
 import type { Column, InputRows } from './rows'
 import { inputRows } from './rows'
 
-/** What every statement is compiled for: the names of one store, its cache of texts, and the tenant. */
+/** What statements are compiled with: the names of one store, its statement cache, and the tenant. */
 export interface StatementContext {
   names: Names
   cache: StatementCache
@@ -13,8 +13,8 @@ export interface StatementContext {
 }
 
 /**
- * A statement for one input, or for many of the same shape. `key` names the shape; columns and text are only made
- * when it comes for the first time.
+ * A statement for one input, or for many inputs of the same shape. `key` identifies the shape; columns and text are only
+ * built on its first use.
  */
 export function statementFor<I>(
   { cache, tenant }: StatementContext, key: string, inputs: readonly I[],
@@ -29,7 +29,7 @@ export function statementFor<I>(
   return { text, ...(name !== undefined && { name }), values: [tenant, ...values(inputs)] }
 }
 
-/** The rows of one subject or key: the tenant is the first parameter, and the values of its route follow. */
+/** Condition for the rows of one subject or key: `$1` is the tenant, the key values of the route follow. */
 export function keyCondition(spec: TableSpec): string {
   return ['tenant_id = $1::text', ...columnsOf(spec).keys.map(({ sql }, at) => `${sql} = $${at + 2}::text`)].join(' and ')
 }

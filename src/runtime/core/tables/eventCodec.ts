@@ -58,8 +58,7 @@ function layoutOf(spec: StreamSpec): Layout {
 export const valueFields = (spec: StreamSpec): Field[] => layoutOf(spec).values
 
 /**
- * Splits an event into the columns of its table.
- * @param path names the event in errors
+ * Splits an event into the columns of its table. `path` names the event in errors.
  * @throws {StoreError} INVALID_VALUE that names the path of the part that can't be stored
  */
 export function encodeEvent(route: Route<StreamSpec>, input: unknown, path = 'event'): EncodedEvent {
