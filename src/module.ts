@@ -1,12 +1,12 @@
 import { addImports, createResolver, defineNuxtModule, useLogger } from '@nuxt/kit'
 import { defu } from 'defu'
-import { mergeRuntimeConfig, toRuntimeConfig } from './options/build'
-import type { ModuleOptions } from './options/build'
+import { mergeRuntimeConfig, toRuntimeConfig } from './options/runtimeConfig'
+import type { ModuleOptions } from './options/runtimeConfig'
 import type { NventConfig } from './runtime/server/config'
 import { refuseSecrets } from './options/secrets'
 import { writtenConfig } from './options/written'
 
-export type { ModuleOptions, ModuleRuntimeConfig } from './options/build'
+export type { ModuleOptions, ModuleRuntimeConfig } from './options/runtimeConfig'
 
 // Where nuxt.config speaks of a connection.
 const CONFIG_KEYS = ['nventStorePostgres', 'nvent', 'modules', 'runtimeConfig', 'nitro']

@@ -2,14 +2,14 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
-import { mergeRuntimeConfig, toRuntimeConfig, withoutSecrets } from './options/build'
-import type { ModuleOptions, ModuleRuntimeConfig } from './options/build'
+import { mergeRuntimeConfig, toRuntimeConfig, withoutSecrets } from './options/runtimeConfig'
+import type { ModuleOptions, ModuleRuntimeConfig } from './options/runtimeConfig'
 import type { NventConfig, StoreRuntimeConfig } from './runtime/server/config'
 import { refuseSecrets } from './options/secrets'
 import { writtenConfig } from './options/written'
 import type { WrittenConfig } from './options/written'
 
-export type { ModuleOptions, ModuleRuntimeConfig } from './options/build'
+export type { ModuleOptions, ModuleRuntimeConfig } from './options/runtimeConfig'
 
 declare module 'nitropack/types' {
   interface NitroConfig {

@@ -1,6 +1,6 @@
 import type { PoolConfig } from 'pg'
 import type { ConsolaInstance } from 'consola'
-import { toRuntimeConfig } from '../options/build'
+import { toRuntimeConfig } from '../options/runtimeConfig'
 import { FALLBACKS, OVERRIDE, anotherConnection, checkedConnection, namedConnection } from '../runtime/server/connection'
 import { OPTIONS } from '../runtime/core/options/table'
 import type { RetentionRule } from '../runtime/core/jobs/retention/types'

@@ -1,7 +1,7 @@
 import { StoreError } from '../runtime/core/shared/errors'
 import { AMBIENT, isPlain, isReference } from '../runtime/server/references'
 import type { EnvReference, Env } from '../runtime/server/references'
-import { viewsOf } from './views'
+import { formsOf } from './secretForms'
 import type { WrittenConfig } from './written'
 
 /** A part of a string that would become part of the build. */
@@ -16,7 +16,7 @@ interface Part {
 
 interface Held {
   name: string
-  views: string[]
+  forms: string[]
   looksSecret: boolean
 }
 
@@ -53,19 +53,19 @@ function refused(path: string, problem: string, variable?: string): StoreError {
   })
 }
 
-function holds({ text, value, isSecret }: Part, { views, looksSecret }: Held, written: WrittenConfig | undefined): boolean {
+function holds({ text, value, isSecret }: Part, { forms, looksSecret }: Held, written: WrittenConfig | undefined): boolean {
   if (!isSecret && !looksSecret) return false
   // A URL that stands in the file from end to end is nobody's value.
   if (text !== value && written?.isWritten(text)) return false
-  const parts = viewsOf(value)
-  if (isSecret && parts.some(part => views.includes(part))) return true
+  const parts = formsOf(value)
+  if (isSecret && parts.some(part => forms.includes(part))) return true
   const enough = isSecret && looksSecret ? TELLING_LENGTH_OF_PASSWORD : TELLING_LENGTH
-  const contained = parts.some(part => views.some(view =>
-    (isTelling(view, enough) && part.includes(view)) || (looksSecret && isTelling(part, TELLING_LENGTH) && view.includes(part))))
+  const contained = parts.some(part => forms.some(form =>
+    (isTelling(form, enough) && part.includes(form)) || (looksSecret && isTelling(part, TELLING_LENGTH) && form.includes(part))))
   return contained && !written?.isWritten(value)
 }
 
-const isTelling = (view: string, length: number): boolean => view.length >= length && !COMMON.has(view)
+const isTelling = (form: string, length: number): boolean => form.length >= length && !COMMON.has(form)
 
 /** What the environment holds: values that look secret by their name, passwords of URLs, and all others. */
 function heldBy(env: Env): Held[] {
@@ -73,8 +73,8 @@ function heldBy(env: Env): Held[] {
     if (!value?.trim() || AMBIENT.test(name)) return []
     const password = URL_PASSWORD.exec(value)?.[1]
     const values = password === undefined ? SECRET_NAME.test(name) ? [value] : PRIVATE_KEY.exec(value) ?? [] : [password]
-    const secrets = [...values, ...secretsOfJson(value)].map(secret => ({ name, views: viewsOf(secret), looksSecret: true }))
-    return secrets.length > 0 ? secrets : [{ name, views: viewsOf(value), looksSecret: false }]
+    const secrets = [...values, ...secretsOfJson(value)].map(secret => ({ name, forms: formsOf(secret), looksSecret: true }))
+    return secrets.length > 0 ? secrets : [{ name, forms: formsOf(value), looksSecret: false }]
   })
 }
 

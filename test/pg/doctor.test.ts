@@ -143,7 +143,7 @@ describe.each(servers)('doctor on $name', ({ server }) => {
     }
     expect(await messageThrough('transaction')).toEqual(['warn: a pooler in transaction mode, while statements are prepared under names'])
     expect(await messageThrough('transaction', { prepare: false })).toEqual(['ok: a pooler in transaction mode, and `prepare` is off'])
-    expect(await messageThrough('session')).toEqual(['ok: a pooler that keeps a server connection for each of ours'])
+    expect(await messageThrough('session')).toEqual(['ok: a pooler in session mode: each connection of this process has its own server connection'])
     expect(await messageThrough('transaction', {}, { default_pool_size: '1' })).toEqual(['warn: a pooler in transaction mode, while statements are prepared under names'])
   })
 

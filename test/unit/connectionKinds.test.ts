@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { PoolConfig } from 'pg'
 import { describe, expect, it } from 'vitest'
-import { toRuntimeConfig } from '../../src/options/build'
+import { toRuntimeConfig } from '../../src/options/runtimeConfig'
 import { createStore } from '../../src/runtime/core/index'
 import { connectionFault } from '../../src/runtime/core/db/connection/connectionChecks'
 import { storeSettings } from '../../src/runtime/server/settings'

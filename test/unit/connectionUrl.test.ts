@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createStore } from '../../src/runtime/core/index'
 import type { StoreError } from '../../src/runtime/core/index'
-import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options/build'
+import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options/runtimeConfig'
 import { chooseConnection } from '../../src/runtime/server/connection'
 
 const SECRET = 's3cr'

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
-import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options/build'
-import type { BuildContext, ModuleOptions } from '../../src/options/build'
+import { mergeRuntimeConfig, toRuntimeConfig } from '../../src/options/runtimeConfig'
+import type { BuildContext, ModuleOptions } from '../../src/options/runtimeConfig'
 import { storeSettings, worksElsewhere } from '../../src/runtime/server/settings'
 
 const build = (context: Partial<BuildContext> = {}): BuildContext => ({ dev: false, rootDir: '/app', env: {}, warn: () => {}, ...context })

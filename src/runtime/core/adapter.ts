@@ -6,7 +6,7 @@ import type { Store, StreamApi } from './types'
 import type { StoreAdmin } from './admin/types'
 
 /**
- * The store as a class, the way the adapter interface of nvent knows it.
+ * The store as a class that implements the adapter interface of nvent.
  * @example
  * const adapter = new PostgresStoreAdapter({ connection: 'postgres://localhost/app' })
  * await adapter.init()
@@ -26,12 +26,15 @@ export class PostgresStoreAdapter {
     this.admin = this.#store.admin
   }
 
-  /** Connects and migrates. May be called again. */
+  /**
+   * Connects and migrates. May be called again.
+   * @throws {StoreError} as `Store.ready`
+   */
   async init(): Promise<void> {
     await this.#store.ready()
   }
 
-  /** Finishes the calls under way and lets the connections go. May be called again. */
+  /** Waits for the calls in progress, refuses new ones with CLOSED, and closes the connections. May be called again. */
   async close(): Promise<void> {
     await this.#store.close()
   }

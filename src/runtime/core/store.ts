@@ -45,22 +45,22 @@ import { createTransactions } from './transaction/transactions'
 import type { Store } from './types'
 import { withTypedViews } from './typed/view'
 
-/** What a start gives beside the database. */
+/** What the start of the store prepares, besides the connection. */
 interface Prepared {
   info: StoreInfo
   tables: StreamTables
 }
 
 /**
- * Makes a store. It connects and migrates at the first call (or `ready()`), and every call waits for that.
- * @throws {StoreError} INVALID_OPTION at once, when an option can't be right
+ * Creates a store. It connects and migrates at the first call (or `ready()`); every call waits for that.
+ * @throws {StoreError} INVALID_OPTION synchronously, when an option is invalid
  * @example
  * const store = createStore({ connection: 'postgres://localhost/app' })
  * await store.kv.set('greeting', 'hello', 60)
  */
 export const createStore = (options: StoreOptions): Store => createStoreOn(options)
 
-/** The same, with what only the command line asks of a database, and what only an app is told. */
+/** The same with two internal options: `onlyLook` of the command line, and `onWait` of the Nitro plugin. */
 export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'onlyLook' | 'onWait'> = {}): Store {
   const resolved = resolveOptions(options)
   const { logger } = resolved
@@ -111,7 +111,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   // Log
   const reader = createGlobalReader({ context, use }, createSelect(streamSpecs, resolved.subjectPrefix))
   if (resolved.notify) {
-    // Where there is one connection, this process is the only listener, and wakes itself.
+    // On PGlite this process is the only one, and its own appends wake its subscriptions without NOTIFY.
     const notify = () => connector.use(async ({ db }) => db.flags.shared ? db.query(notifyReaders(context)) : undefined)
     register(createNotifier(notify, logger))
   }
@@ -152,7 +152,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     releaseIdle: connector.releaseIdle,
     async close() {
       transactions.requireClosable()
-      if (routes.progress.isInside()) throw new StoreError('INVALID_CALL', 'close() inside an onProgress would wait for itself: call it when appendMany() has resolved')
+      if (routes.progress.isInside()) throw new StoreError('INVALID_CALL', 'close() inside an onProgress callback would wait for itself: call it when appendMany() has resolved')
       connector.current()?.db.requireNotConnecting?.()
       releaseCallback()
       connector.refuse()
@@ -171,7 +171,7 @@ function connectorOf(database: ResolvedStoreOptions & DbOptions, names: Names): 
   })
 }
 
-/** How work is run once the store is ready; `use` counts it as a call, which `close` waits for. */
+/** Runs work once the store is ready; `use` also counts it as a call, for which `close` waits. */
 function callsOn(connector: Connector<Prepared>, names: Names) {
   const explain = (db: Db, error: unknown) => explainGone(db, names, error).catch(error => explainRefused(db, names, error))
   const run: TierScope['use'] = work => connector.use(({ db, value }) =>
@@ -180,10 +180,10 @@ function callsOn(connector: Connector<Prepared>, names: Names) {
   return { explain, run, use }
 }
 
-/** Makes the scope of a tier. Each has a queue of its own: calls of different tiers have no order to keep. */
+/** Makes the scope of an API. Each API has its own queue, as no order is kept between calls of different APIs. */
 function scopes(connector: Connector<Prepared>, base: Pick<TierScope, 'context' | 'use'>, run: TierScope['use'], batching: Watch | undefined): () => TierScope {
   const room = () => connector.current()?.db.room?.()
-  // A call is checked where it is made: in the queue it would stand behind others, and be sent by any of them.
+  // A call is checked when it is made, in the caller's async context: a queued call may be sent in that of another call.
   const gate: Gate = {
     enter() {
       connector.current()?.db.requireOutside?.()
@@ -201,7 +201,7 @@ function scopes(connector: Connector<Prepared>, base: Pick<TierScope, 'context' 
   return () => ({ ...base, ...queue(ROWS), sendRead: queue(PAGES).send })
 }
 
-/** Listens for wakes of other processes; what is missed meanwhile is found by polling. */
+/** Listens for notifications of other processes; events whose notification is lost are found by polling. */
 const listening = (connector: Connector<Prepared>, names: Names, logger: Logger) => (onWake: () => void) => {
   const started = connector.use(({ db }) => db.listen(orderKey(names).channel, onWake, onWake)).catch((error: unknown) => {
     logger.warn(`subscriptions poll for new events, since listening failed: ${messageOf(error)}`)

@@ -7,10 +7,10 @@ import type { StreamOperations } from './stream/types'
 import type { TransactionClient, TransactionApi, TransactionOptions } from './transaction/types'
 import type { TypedViews } from './typed/types'
 
-/** Everything `store.stream` offers. */
+/** The API of `store.stream`. */
 export interface StreamApi extends StreamOperations, LogOperations, TypedViews {}
 
-/** The three tiers, bound to the pool or to one transaction. */
+/** The APIs of a store: event streams, sorted indexes, key-value. */
 export interface StoreApis {
   stream: StreamApi
   index: IndexApi
@@ -24,10 +24,10 @@ export interface Store extends StoreApis {
    */
   ready(): Promise<StoreInfo>
   /**
-   * Runs `work` in one database transaction. Whatever it throws rolls everything back and is thrown again; calls it
-   * has not awaited are waited for, and `tx` is refused once it has ended. When
-   * PostgreSQL ends the transaction because of others, the work is run again: it should do nothing outside of `tx`
-   * that must happen once only.
+   * Runs `work` in one database transaction, and resolves with its result. An error of `work` rolls everything back
+   * and is thrown again. Calls on `tx` that `work` has not awaited are awaited; later ones reject with INVALID_CALL.
+   * After a serialization failure or a deadlock, `work` runs again: it should have no side effects outside of `tx`.
+   * @throws {StoreError} the errors of the calls; INVALID_VALUE, CONNECTION, TIMEOUT, CLOSED
    * @example
    * await store.transaction(async (tx) => {
    *   await tx.stream.append('orders:42', { type: 'order.paid' })
@@ -36,10 +36,10 @@ export interface Store extends StoreApis {
    */
   transaction<T>(work: (tx: TransactionApi) => Promise<T>, options?: TransactionOptions): Promise<T>
   /**
-   * The same apis on a transaction that the caller has opened: with `pg`, Drizzle, Kysely, or anything else that
-   * has `query(text, values)`. The caller commits or rolls back, and a call that fails ends the transaction, as any
-   * failed statement does.
-   * @throws {StoreError} INVALID_VALUE when that is nothing to run a statement on, or a pool
+   * The same APIs on a transaction that the caller has opened: with `pg`, Drizzle, Kysely, or any other client with
+   * `query(text, values)`. The caller commits or rolls back. A call that fails aborts the transaction, as any failed
+   * statement does.
+   * @throws {StoreError} INVALID_VALUE when `client` can't run statements, or is a pool
    * @example
    * await db.transaction().execute(async (trx) => {
    *   await trx.insertInto('invoices').values(invoice).execute()
@@ -50,10 +50,13 @@ export interface Store extends StoreApis {
   /** For operators: the schema, retention, health, metrics, events. */
   readonly admin: StoreAdmin
   /**
-   * Lets the idle connections go, unless calls are under way; the next call opens what it needs. For functions that
-   * are frozen between requests. A `pool` of the caller's own is left alone.
+   * Closes the idle connections, unless calls are in progress; the next call opens a new one. For functions that are
+   * frozen between requests. Does nothing with the caller's own `pool`.
    */
   releaseIdle(): Promise<void>
-  /** Finishes the calls under way, refuses new ones with CLOSED, and lets the connections go. May be called again. */
+  /**
+   * Waits for the calls in progress, refuses new ones with CLOSED, and closes the connections. May be called again.
+   * @throws {StoreError} INVALID_CALL inside `transaction` or a callback that it would wait for
+   */
   close(): Promise<void>
 }

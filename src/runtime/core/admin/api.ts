@@ -20,22 +20,22 @@ import type { Metrics } from '../observability/metrics'
 
 interface AdminOptions {
   connector: Connector<unknown>
-  /** For the database when the store itself can't start on it. */
+  /** Opens the database when the store can't start on it. */
   database: SchemaOptions
   names: Names
   metrics: Metrics
   retention: RetentionAdmin
-  /** Refuses a call where it would wait for the caller's own transaction. */
+  /** Refuses a call inside `transaction`, where it would wait for itself. */
   requireOutside(call: string): void
   on: StoreAdmin['on']
 }
 
-// The keys of the map of events: whoever listens to a name that nothing has would wait for ever.
+// The known event names, to refuse a listener for a mistyped one, which would never be called.
 const EVENTS: Record<keyof StoreEvents, true> = {
   'connection:lost': true, 'connection:restored': true, 'history:changed': true, 'conflict': true, 'slow': true, 'error': true, 'retention': true,
 }
 
-/** What operators do with a store. The schema can be looked at and mended while it keeps the store from starting. */
+/** `store.admin`. Its calls on the schema also work while a schema error keeps the store from starting. */
 export function createAdmin({ connector, database, names, metrics, retention, requireOutside, on }: AdminOptions): StoreAdmin {
   const use = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
     const explained = (db: Db) => work(db).catch(error => explainRefused(db, names, error))
@@ -79,7 +79,7 @@ export function createAdmin({ connector, database, names, metrics, retention, re
       const { timeoutMs } = checkOptions('options', options, HEALTH_OPTIONS)
       if (timeoutMs !== undefined) checkMilliseconds('options.timeoutMs', timeoutMs)
       return checkHealth({
-        // Not over a connection of its own: what is asked is whether calls work.
+        // On a connection of the pool, not on one of its own: health is whether calls work.
         version: () => connector.call(() => connector.use(({ db }) => schemaOn(db).catch(error => explainRefused(db, names, error)))),
         expected: migrations.length,
         metrics: metrics.snapshot,

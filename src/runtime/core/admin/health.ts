@@ -11,7 +11,7 @@ const BY_SEVERITY: HealthStatus[] = ['ok', 'degraded', 'down']
 const LACKS_RIGHTS = 'the role lacks rights: run what `nvent-store doctor` says'
 
 interface HealthInput {
-  /** Asks the database for the version of its schema. */
+  /** Reads the schema version, and the sequences that are behind their rows, from the database. */
   version(): Promise<{ version: number, behind: SequenceBehind[] }>
   /** The version this build works with. */
   expected: number
@@ -19,7 +19,7 @@ interface HealthInput {
   timeoutMs?: number | undefined
 }
 
-/** Looks at what a call needs, and at what runs in the background. Reasons hold codes, never what an error says. */
+/** Checks what calls need, and the background jobs. Reasons contain error codes; messages could name hosts and users. */
 export async function checkHealth(input: HealthInput): Promise<StoreHealth> {
   const since = performance.now()
   const found = await within(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, input.version()).then(
@@ -41,7 +41,7 @@ export async function checkHealth(input: HealthInput): Promise<StoreHealth> {
   }
 }
 
-/** How a store is that could not be made. */
+/** The health of a store that could not be created. */
 export function healthOfNothing(error: unknown): StoreHealth {
   const code = codeOf(error)
   return {
@@ -56,7 +56,7 @@ function schemaCheck(version: number, expected: number): HealthCheck {
 }
 
 const sequenceCheck = ([behind]: SequenceBehind[]): Record<string, HealthCheck> => behind
-  ? { sequences: { status: 'down', reason: 'a sequence is behind the rows: numbers are given out that are taken; run what `nvent-store doctor` says', sequence: behind.sequence } }
+  ? { sequences: { status: 'down', reason: 'a sequence is behind its rows and assigns ids that are in use: run what `nvent-store doctor` says', sequence: behind.sequence } }
   : {}
 
 function backgroundCheck({ runs, lastRunAt, lastError }: BackgroundMetrics): HealthCheck {
@@ -79,6 +79,6 @@ async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Whether the schema, and not the way to the database, keeps a store from starting. */
+/** Whether the schema, and not the connection, keeps a store from starting. */
 export const isSchemaError = (error: unknown): boolean =>
   isStoreError(error) && ['SCHEMA_BEHIND', 'SCHEMA_TOO_NEW', 'MIGRATION_FAILED'].includes(error.code)

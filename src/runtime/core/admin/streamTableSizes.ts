@@ -3,12 +3,12 @@ import type { Names } from '../shared/identifier'
 
 export interface TableSize extends Row {
   tableName: string
-  /** Counted: the server's estimate is -1 before it has analyzed a table, and old afterwards. */
+  /** Counted exactly: the server's estimate is -1 before the first ANALYZE, and outdated afterwards. */
   rows: number
   bytes: number
 }
 
-/** How large the tables of generic streams are, the default partition among them. */
+/** Sizes of the tables of generic streams, including the default partition. */
 export async function streamTableSizes(db: Queryable, names: Names): Promise<TableSize[]> {
   const { rows } = await db.query<TableSize>({
     text: `select child.relname::text as "tableName", coalesce(counted.rows, 0::double precision) as rows,

@@ -10,7 +10,7 @@ export interface HealthCheck {
   status: HealthStatus
   /** Why it is not `ok`, without names of hosts, users or subjects. */
   reason?: string
-  /** What was found: numbers and short words. */
+  /** Findings: numbers and short strings. */
   [detail: string]: unknown
 }
 
@@ -20,7 +20,7 @@ export interface HealthError {
 }
 
 export interface StoreHealth {
-  /** `down`: calls fail. `degraded`: calls work, and somebody should look. */
+  /** `down`: calls fail. `degraded`: calls work, but something needs attention. */
   status: HealthStatus
   /** Milliseconds since 1970, on the clock of this process. */
   timestamp: number
@@ -37,41 +37,47 @@ export const HEALTH_OPTIONS: Members<HealthOptions> = { timeoutMs: true }
 
 export interface StoreAdmin {
   /**
-   * Brings the schema up to date, also when `autoMigrate` is off.
-   * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
+   * Migrates the schema to the version of this build, also when `autoMigrate` is off. Resolves with the new version
+   * and the number of migrations that were applied.
+   * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION; INVALID_CALL inside `transaction`
    */
   migrate(): Promise<{ version: number, applied: number }>
-  /** Version of the schema in the database; 0 when there is none. */
+  /** Version of the schema in the database; 0 when there are no tables. */
   version(): Promise<number>
   /**
    * What `migrate` would do, without doing it.
    * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
    */
   plan(): Promise<MigrationPlan>
-  /** Where the tables are not what this build expects; empty when nothing is wrong. */
+  /** Differences between the tables and what this build expects; empty when there are none. */
   drift(): Promise<DriftFinding[]>
   /**
-   * Takes migrations back until the schema is at `version`. **0 drops every table of the prefix with all data.**
-   * Stop what uses the store first.
+   * Reverts migrations until the schema is at `version`. **0 drops every table of the prefix with all data.**
+   * Stop all processes that use the store first.
    * @throws {StoreError} MIGRATION_FAILED; INVALID_CALL inside `transaction`
    */
   rollbackTo(version: number): Promise<void>
-  /** The tables that generic streams have of their own. */
+  /** The tables of subject types: each is a partition for one subject prefix. */
   streamTables(): Promise<StreamTable[]>
   /**
-   * Drops the table of a subject prefix (`nq:flow`) **with all its events**; false when it has none. What is in the
-   * archive stays there.
-   * @throws {StoreError} TIMEOUT when transactions hold it, or append to it, for longer than half a minute; INVALID_CALL inside `transaction`
+   * Drops the table of a subject prefix (`nq:flow`) **with all its events**; resolves with false when there is none.
+   * Archived events are kept.
+   * @throws {StoreError} TIMEOUT when transactions lock the table, or append to it, for more than 30 s; INVALID_CALL
+   *   inside `transaction`
    */
   dropStreamTable(subjectPrefix: string): Promise<boolean>
   readonly retention: RetentionAdmin
-  /** How the store is. Never rejects: what fails is in the answer. */
+  /**
+   * Checks the database, the schema, the pool and the background jobs. A failure is part of the result.
+   * @throws {StoreError} INVALID_VALUE for invalid options only
+   */
   health(options?: HealthOptions): Promise<StoreHealth>
-  /** Counts since this store was made. Asks nothing of the database. */
+  /** Metrics since this store was created. Sends nothing to the database. */
   metrics(): StoreMetrics
   /**
-   * Calls `listener` for each event of that name, until the returned function is called. What a listener throws is
-   * logged and stops nobody.
+   * Calls `listener` for each event of that name, until the returned function is called. An error of a listener is
+   * logged and has no other effect.
+   * @throws {StoreError} INVALID_VALUE for an unknown event name
    * @example const stop = store.admin.on('connection:lost', ({ error }) => alert(error.code))
    */
   on<E extends keyof StoreEvents>(event: E, listener: (payload: StoreEvents[E]) => unknown): () => void

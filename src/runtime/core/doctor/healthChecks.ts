@@ -20,7 +20,7 @@ export const deadTuples: Check = {
     })
     return orElse(rows.map(({ name, dead, live, vacuumed }) => warn(
       `${name} has ${dead} dead rows beside ${live} live ones, last vacuumed ${vacuumed ?? 'never'}`,
-      `vacuum ${quoteIdentifier(names.schema)}.${quoteIdentifier(name)}; if it comes back, look for long transactions, or set autovacuum_vacuum_scale_factor = 0.05 on it`,
+      `vacuum ${quoteIdentifier(names.schema)}.${quoteIdentifier(name)}; if it happens again, look for long transactions, or set autovacuum_vacuum_scale_factor = 0.05 on it`,
     )), 'no table has many dead rows')
   },
 }
@@ -43,7 +43,7 @@ export const longTransactions: Check = {
   },
 }
 
-/** Settings that cost durability or speed; what a test of their value says is wrong is reported. */
+/** Settings that can cost durability or speed; a finding is reported when `wrong` holds for the value. */
 const doubtful: { name: string, wrong(value: string): boolean, finding(value: string): Finding }[] = [
   {
     name: 'fsync',
@@ -58,7 +58,7 @@ const doubtful: { name: string, wrong(value: string): boolean, finding(value: st
   {
     name: 'synchronous_commit',
     wrong: value => value === 'off',
-    finding: () => warn('synchronous_commit is off: what was acknowledged last is lost in a crash', 'set synchronous_commit = on for this role, unless that is meant'),
+    finding: () => warn('synchronous_commit is off: a crash may lose the most recent commits', 'set synchronous_commit = on for this role, unless that is intended'),
   },
   {
     name: 'autovacuum',

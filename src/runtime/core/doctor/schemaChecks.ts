@@ -5,7 +5,7 @@ import { isRefused, missingRights } from '../schema/rights'
 import { describeBehind, hidesSequences, sequencesBehind } from '../schema/sequences'
 import { isStoreError, messageOf } from '../shared/errors'
 import { quoteIdentifier } from '../shared/identifier'
-import type { Check, Finding, Patient } from './types'
+import type { Check, Finding, Examined } from './types'
 import { REFUSED, fail, ok, orElse, warn } from './types'
 
 const MIGRATE = 'run `npx nvent-store migrate`'
@@ -37,12 +37,12 @@ export const schema: Check = {
         return [fail(`the schema is at version ${version}, ${pending.length} migration${pending.length > 1 ? 's are' : ' is'} pending${begun}`, MIGRATE)]
       }
       return [version > latest
-        ? warn(`the schema is at version ${version}, this build knows ${latest} and goes on with it`, 'update nvent-store-postgres here, too')
+        ? warn(`the schema is at version ${version}, newer than version ${latest} of this build, which is compatible`, 'update nvent-store-postgres here, too')
         : ok(`the schema is at version ${version}, the newest`)]
     }
     catch (error) {
       if (!isStoreError(error) || isRefused(error)) throw error
-      return [fail(messageOf(error), 'the message says what to do')]
+      return [fail(messageOf(error), 'see the error message')]
     }
   },
 }
@@ -50,16 +50,16 @@ export const schema: Check = {
 const ofIndexes = ({ object }: DriftFinding): boolean => object === 'index'
 const finding = ({ level, message, advice }: DriftFinding): Finding => ({ level, message, advice })
 
-/** What differs of a schema that is whole; one that is behind has been reported as such. */
-async function driftOf({ db, names }: Patient): Promise<DriftFinding[] | undefined> {
+/** Drift of a schema that is up to date; undefined when it is behind, which another check reports. */
+async function driftOf({ db, names }: Examined): Promise<DriftFinding[] | undefined> {
   const { version, latest } = await plan(db, names)
   return version < latest ? undefined : drift(db, names)
 }
 
 export const drifted: Check = {
   name: 'drift',
-  async run(patient) {
-    const found = await driftOf(patient)
+  async run(examined) {
+    const found = await driftOf(examined)
     if (!found) return [ok('not compared: migrations are pending')]
     return orElse(found.filter(each => !ofIndexes(each)).map(finding), 'tables, keys, sequences and functions are what the migrations made')
   },
@@ -72,15 +72,15 @@ export const sequences: Check = {
     if (version < latest) return [ok('not compared: migrations are pending')]
     const behind = await sequencesBehind(db, names, true)
     if (behind.length === 0 && await hidesSequences(db, names)) return REFUSED
-    return orElse(behind.map(each => fail(`${describeBehind(each)}: it gives out numbers that are taken`, each.statement)), 'the sequences are ahead of all rows')
+    return orElse(behind.map(each => fail(`${describeBehind(each)}: it assigns ids that are in use`, each.statement)), 'the sequences are ahead of all rows')
   },
 }
 
 export const indexes: Check = {
   name: 'indexes',
-  async run(patient) {
-    const found = await driftOf(patient)
+  async run(examined) {
+    const found = await driftOf(examined)
     if (!found) return [ok('not compared: migrations are pending')]
-    return orElse(found.filter(ofIndexes).map(finding), 'all indexes are there and valid')
+    return orElse(found.filter(ofIndexes).map(finding), 'all indexes exist and are valid')
   },
 }

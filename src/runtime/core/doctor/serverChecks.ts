@@ -2,7 +2,7 @@ import type { Db, Pooler, Queryable } from '../db/types'
 import { sqlStateOf, toStoreError } from '../db/errors'
 import type { StoreError } from '../shared/errors'
 import { quoteIdentifier } from '../shared/identifier'
-import type { Check, Finding, Patient } from './types'
+import type { Check, Finding, Examined } from './types'
 import { fail, ok, warn } from './types'
 
 const OLDEST_SERVER = 140_000
@@ -25,7 +25,8 @@ export const connectionCheck: Check = {
   },
 }
 
-// Where a server looks whether a role may connect; others refuse what `options` of the connection sets.
+// The server's routine that checks whether a role may connect. The same error code from another routine is about the
+// settings in the connection's `options`.
 const MAY_CONNECT = 'CheckMyDatabase'
 
 function grantConnect({ login }: Db, reason: StoreError): string | undefined {
@@ -46,9 +47,9 @@ export const version: Check = {
   },
 }
 
-const poolers: Record<Pooler, (patient: Patient) => Finding> = {
+const poolers: Record<Pooler, (examined: Examined) => Finding> = {
   none: () => ok('no pooler between this process and the server'),
-  session: () => ok('a pooler that keeps a server connection for each of ours'),
+  session: () => ok('a pooler in session mode: each connection of this process has its own server connection'),
   transaction: ({ options }) => options.prepare
     ? warn('a pooler in transaction mode, while statements are prepared under names', 'set `prepare: false`, unless the pooler keeps names (PgBouncer 1.21 and newer with max_prepared_statements)')
     : ok('a pooler in transaction mode, and `prepare` is off'),
@@ -57,10 +58,10 @@ const poolers: Record<Pooler, (patient: Patient) => Finding> = {
 export const pooler: Check = {
   name: 'pooler',
   server: true,
-  async run(patient) {
-    const { db } = patient
-    if (db.flags.connections === 'one') return [ok('not looked for: that takes two connections')]
-    return [poolers[await db.pooler()](patient)]
+  async run(examined) {
+    const { db } = examined
+    if (db.flags.connections === 'one') return [ok('not checked: this takes two connections')]
+    return [poolers[await db.pooler()](examined)]
   },
 }
 
@@ -85,7 +86,7 @@ export const clock: Check = {
   server: true,
   async run({ db }) {
     const { took, skew } = await askTime(db)
-    // Half of the way is as much as the answer can be off.
+    // The measurement is exact to half of the round trip.
     if (Math.abs(skew) <= MAX_SKEW_MS + took / 2) return [ok('the clocks of this machine and the server agree')]
     return [warn(
       `the server's clock is ${(Math.abs(skew) / 1000).toFixed(1)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine's`,
@@ -94,7 +95,7 @@ export const clock: Check = {
   },
 }
 
-/** How far the server's clock is ahead, and how long it took to ask, in milliseconds. */
+/** Reads the server's clock: how far it is ahead of this machine's, and the round trip time, in milliseconds. */
 async function askTime(db: Queryable): Promise<{ took: number, skew: number }> {
   const before = Date.now()
   const started = performance.now()

@@ -6,24 +6,25 @@ export interface DoctorFinding {
   level: 'ok' | 'warn' | 'fail'
   /** What was found, with values. */
   message: string
-  /** What to do about it; empty when there is nothing to do. */
+  /** How to fix it; an empty string when there is nothing to fix. */
   advice: string
 }
 
-/** What the store is configured to do, and what counts as much. */
+/** The configuration of the store, and thresholds. */
 export interface DoctorOptions {
   /** Whether the store may run DDL. */
   autoMigrate?: boolean
   /** Whether statements are prepared under names. */
   prepare?: boolean
   /**
-   * From how many seconds on an open transaction is reported.
+   * Report transactions that have been open for more than this many seconds.
    * @default 300
    */
   longTransaction?: number
 }
 
-export interface Patient {
+/** The database and options that the checks run on. */
+export interface Examined {
   db: Db
   names: Names
   options: Required<DoctorOptions>
@@ -31,21 +32,21 @@ export interface Patient {
 
 export interface Check {
   name: string
-  /** Only where the database is a server, which others share and which has settings of its own. */
+  /** Runs only on a server, which has settings and other clients, and not on PGlite. */
   server?: true
-  /** What lacks a right for it rejects with the server's error, or resolves with `REFUSED`. */
-  run(patient: Patient): Promise<Finding[] | typeof REFUSED>
+  /** When the role lacks a right for the check: rejects with the server's error, or resolves with `REFUSED`. */
+  run(examined: Examined): Promise<Finding[] | typeof REFUSED>
 }
 
-/** The role may not see what a check looks at. */
+/** The role may not read what the check needs. */
 export const REFUSED = Symbol('refused')
 
-/** A finding before it is known which check it is of. */
+/** A finding without the name of its check. */
 export type Finding = Omit<DoctorFinding, 'check'>
 
 export const ok = (message: string): Finding => ({ level: 'ok', message, advice: '' })
 export const warn = (message: string, advice: string): Finding => ({ level: 'warn', message, advice })
 export const fail = (message: string, advice: string): Finding => ({ level: 'fail', message, advice })
 
-/** What is wrong, or that nothing is. */
+/** The findings, or one that says that all is well. */
 export const orElse = (findings: Finding[], message: string): Finding[] => findings.length > 0 ? findings : [ok(message)]

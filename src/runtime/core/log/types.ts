@@ -49,7 +49,7 @@ export interface SubscribeOptions {
   from?: 'now' | 'start' | (string & {})
   /** Ends the subscription when it aborts. */
   signal?: AbortSignal
-  /** Called with the error of the callback, or with the error of a read that can't be retried. The subscription has ended. */
+  /** Called after the subscription has ended with an error: of the callback, or of a read that can't be retried. */
   onError?: (error: unknown) => void
 }
 

@@ -1,11 +1,11 @@
 import { StoreError } from '../shared/errors'
 
-/** The error of the database with the call it struck; any other error as it is. */
+/** Adds the name and duration of the call to a connection or timeout error; any other error is returned unchanged. */
 export function withOperation(error: unknown, operation: string, since: number): unknown {
   if (!(error instanceof StoreError) || !OF_CONNECTION.has(error.code) || error.details.operation !== undefined) return error
   const elapsedMs = Math.round(performance.now() - since)
   const { connections } = error.details
-  // Those that wait for a connection have done nothing else: then the whole time is the time they waited.
+  // A call that waited for a connection has done nothing else, so its whole duration is the time it waited.
   const message = connections === undefined
     ? `${operation} failed after ${inWords(elapsedMs)}: ${error.message}`
     : error.message.replace(/^waited [\d,]+ ms/, `${operation} waited ${inWords(elapsedMs)}`)

@@ -13,7 +13,7 @@ interface ConnectionMonitor {
   stop(): void
 }
 
-/** Says once that the database is away, and asks it until it answers again. */
+/** Emits `connection:lost` once, then polls the database until it answers and emits `connection:restored`. */
 export function watchConnection(options: { emit: Emit, metrics: Metrics, ask: () => Promise<unknown> }): ConnectionMonitor {
   const { emit, metrics: { counts: { connection } } } = options
   const backoff = createBackoff({ first: FIRST_LOOK_MS, max: MAX_LOOK_MS })

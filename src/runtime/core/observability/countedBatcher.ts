@@ -3,7 +3,7 @@ import type { Batching, Gate, Room } from '../batch/batching'
 import type { Queue, Use } from '../batch/operation'
 import type { StoreMetrics } from './types'
 
-/** A batcher, with a note of how many calls came and in how many statements they went out. */
+/** A batcher that counts its calls, and the statements it sends for them. */
 export function countedBatcher(
   use: Use, gate: Gate, counts: StoreMetrics['batching'], batching: Batching, roomOf: () => Room | undefined,
 ): Queue {

@@ -2,17 +2,17 @@ import { isStoreError } from '../shared/errors'
 import type { BackgroundMetrics, OperationMetrics, StoreMetrics } from './types'
 import type { PoolMetrics } from '../db/types'
 
-/** Upper bounds of the histogram, in milliseconds: from an answer out of memory to one that nobody waits for. */
+/** Upper bounds of the histogram, in milliseconds: from a response out of the cache to a call that has timed out. */
 export const BUCKETS_MS = [0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000] as const
 
-/** What is counted here; the rest is asked for when somebody looks. */
+/** What is counted here; the other metrics are read when a snapshot is taken. */
 type Counts = Omit<StoreMetrics, 'pool' | 'subscriptions'>
 
 export interface Metrics {
-  /** What is asked for at each look; parts of the store put their own here. */
+  /** Read for each snapshot; parts of the store set their own. */
   gauges: Gauges
   counts: Counts
-  /** The numbers of one operation, made at its first call. */
+  /** The metrics of one operation, created on the first request. */
   operation(name: string): OperationMetrics
   snapshot(): StoreMetrics
 }
@@ -22,7 +22,7 @@ interface Gauges {
   subscriptions(): number
 }
 
-/** Counts in plain numbers. Names of operations are the only labels: nothing grows with subjects, keys or users. */
+/** Counters of a store. Operation names are the only labels, so the size does not grow with subjects, keys or users. */
 export function createMetrics(gauges: Gauges = { pool: () => null, subscriptions: () => 0 }): Metrics {
   const counts: Counts = {
     since: Date.now(),
@@ -58,7 +58,7 @@ export function countError(operation: OperationMetrics, error: unknown): void {
   operation.errors[code] = (operation.errors[code] ?? 0) + 1
 }
 
-/** The code of an error of the store; what others throw has no name here, as it could hold anything. */
+/** The code of a StoreError; `OTHER` for any other error, whose name and message could contain user data. */
 export const codeOf = (error: unknown): string => isStoreError(error) ? error.code : 'OTHER'
 
 export function countRun(metrics: BackgroundMetrics, outcome: { busy?: boolean, error?: unknown }): void {

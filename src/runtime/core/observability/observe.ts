@@ -11,18 +11,18 @@ import { isTraced, traced } from './trace'
 
 type Call = (...args: unknown[]) => unknown
 
-/** Where calls are made: on the store, or inside one transaction, whose events count when it is committed. */
+/** Where calls are made: on the store, or inside one transaction, whose events are counted after the commit. */
 export interface Place {
   transaction: boolean
   written(events: number): void
-  /** What was written is undone: the transaction begins anew. */
+  /** The transaction is retried: the events of the failed attempt do not count. */
   restart(): void
 }
 
 export interface Observer {
-  /** The same calls, counted and traced. `tableOf` names the table of a call's first argument. */
+  /** Wraps an API: its calls are counted and traced. `tableOf` gives the table of a call's first argument. */
   api<S extends object>(tier: string, api: S, tableOf: TableOf, place?: Place): S
-  /** One call beside the three tiers. */
+  /** Runs one call that belongs to no API, such as `transaction`. */
   call<R>(operation: string, run: (place: Place) => Promise<R>): Promise<R>
 }
 
@@ -32,12 +32,12 @@ interface ObserverOptions {
   metrics: Metrics
   emit: Emit
   logger: Logger
-  /** 0: never. */
+  /** Milliseconds; 0: no call is slow. */
   slowCallMs: number
   onConnectionError(error: StoreError): void
 }
 
-/** One operation with all that watching a call of it needs: a call makes nothing anew but what waits for its end. */
+/** One operation with all that its calls have in common, so that a call allocates as little as possible. */
 interface Watched {
   stats: OperationMetrics
   describe(args: unknown[]): CallInfo
@@ -45,18 +45,18 @@ interface Watched {
   succeeded(result: unknown, args: unknown[]): void
 }
 
-// Their results are the events that were written.
+// Calls whose results are the events that were written.
 const WRITING = new Set(['stream.append', 'stream.appendMany', 'stream.appendAll'])
-// PostgreSQL ended a transaction because of others: serialization failure, deadlock.
+// A concurrent transaction was the cause: serialization failure, deadlock.
 const ENDED_BY_OTHERS = new Set(['40001', '40P01'])
-// The connection leads to a standby: it is there, and reads go on.
+// The server is a standby: the connection works, and so do reads.
 const READ_ONLY = '25006'
-// The caller's own doing: nothing is wrong with the store.
+// Caused by the caller: the store works.
 const OF_CALLERS = new Set(['INVALID_VALUE', 'INVALID_CALL', 'INVALID_OPTION', 'NOT_FOUND', 'VERSION_CONFLICT', 'CLOSED', 'OTHER'])
 
 /**
- * Watches calls from the outside: whatever a api offers is wrapped, by the names of its members. What is not a
- * promise (an iterator, a view) passes through and is not counted.
+ * Observes calls by wrapping every method of an API. A call that does not return a promise but an iterator or a view
+ * is not counted.
  */
 export function createObserver(options: ObserverOptions): Observer {
   const { metrics, emit } = options
@@ -158,7 +158,7 @@ function tableIn([subject]: unknown[], tableOf: TableOf): string | undefined {
   return typeof subject === 'string' && subject !== '' ? tableOf(subject) : undefined
 }
 
-/** A write that was to happen only on one version of what is there. */
+/** Whether a call is a write that expects a certain version. */
 function isConditional(args: unknown[]): boolean {
   const options = args.at(-1)
   return typeof options === 'object' && options !== null && (options as { expectedVersion?: unknown }).expectedVersion !== undefined

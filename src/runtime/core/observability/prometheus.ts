@@ -3,38 +3,38 @@ import type { StoreMetrics } from './types'
 type Labels = Record<string, string>
 type Sample = [labels: Labels, value: number]
 
-/** What a scraper asks for, and has to be told. */
+/** The `content-type` of `prometheusText`. */
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** The numbers in the text format of Prometheus, version 0.0.4. Labels are operations, codes and states only. */
+/** Metrics in the text format of Prometheus, version 0.0.4. Labels are operations, error codes and states only. */
 export function prometheusText(metrics: StoreMetrics): string {
   const operations = Object.entries(metrics.operations)
   const { pool, batching, sweep, retention, connection } = metrics
   return [
-    histogram('operation_duration_seconds', 'Calls by operation, and how long they took.', metrics),
+    histogram('operation_duration_seconds', 'Duration of calls, by operation.', metrics),
     family('operation_errors_total', 'counter', 'Calls that were rejected, by operation and code.',
       operations.flatMap(([operation, { errors }]) => Object.entries(errors).map(([code, count]): Sample => [{ operation, code }, count]))),
-    family('operations_active', 'gauge', 'Calls under way.', operations.map(([operation, { active }]) => [{ operation }, active])),
+    family('operations_active', 'gauge', 'Calls in progress.', operations.map(([operation, { active }]) => [{ operation }, active])),
     single('events_written_total', 'counter', 'Events appended.', metrics.eventsWritten),
     family('pool_connections', 'gauge', 'Connections of the pool.', pool
       ? [[{ state: 'idle' }, pool.idle], [{ state: 'busy' }, pool.total - pool.idle]]
       : []),
-    family('pool_connections_max', 'gauge', 'Most connections of the pool.', pool ? [[{}, pool.max]] : []),
-    family('pool_waiting', 'gauge', 'Calls that wait for a connection.', pool ? [[{}, pool.waiting]] : []),
+    family('pool_connections_max', 'gauge', 'Maximum number of connections of the pool.', pool ? [[{}, pool.max]] : []),
+    family('pool_waiting', 'gauge', 'Calls waiting for a connection.', pool ? [[{}, pool.waiting]] : []),
     single('batch_calls_total', 'counter', 'Calls that went through batching.', batching.calls),
-    single('batch_statements_total', 'counter', 'Statements they went out in.', batching.statements),
+    single('batch_statements_total', 'counter', 'Statements that batching has sent.', batching.statements),
     single('subscriptions', 'gauge', 'Open subscriptions.', metrics.subscriptions),
-    family('background_runs_total', 'counter', 'Runs of sweep and retention, by how they ended.', [
+    family('background_runs_total', 'counter', 'Runs of sweep and retention, by outcome.', [
       ...runs('sweep', sweep), ...runs('retention', retention),
     ]),
     single('sweep_removed_total', 'counter', 'Expired keys removed.', sweep.removed),
-    family('retention_events_total', 'counter', 'Events taken out by retention.', [
+    family('retention_events_total', 'counter', 'Events removed by retention.', [
       [{ action: 'drop' }, retention.dropped], [{ action: 'archive' }, retention.archived],
     ]),
-    single('connection_lost_total', 'counter', 'Times the database was away.', connection.lost),
-    single('connection_restored_total', 'counter', 'Times it came back.', connection.restored),
+    single('connection_lost_total', 'counter', 'Times the connection to the database was lost.', connection.lost),
+    single('connection_restored_total', 'counter', 'Times the connection to the database was restored.', connection.restored),
     single('slow_calls_total', 'counter', 'Calls that took longer than slowCallMs.', metrics.slowCalls),
-    single('conflicts_total', 'counter', 'Writes that somebody else was faster than.', metrics.conflicts),
+    single('conflicts_total', 'counter', 'Writes that lost against a concurrent one.', metrics.conflicts),
   ].join('')
 }
 

@@ -11,7 +11,7 @@ export interface Emitter {
 
 type Listener = (payload: never) => unknown
 
-/** Tells listeners what happens. A listener that fails is logged: it must not fail the call it was told of. */
+/** An event emitter. An error of a listener is logged: it must not fail the call that emitted the event. */
 export function createEmitter(logger: Logger): Emitter {
   const listeners = new Map<keyof StoreEvents, Set<{ listener: Listener }>>()
   const failed = (event: keyof StoreEvents) => (error: unknown) =>

@@ -1,7 +1,7 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { CallInfo } from './types'
 
-/** What subscribers are given: no subject, key, value or result. `error` is there once the call was rejected. */
+/** What subscribers of the channel get: no subject, key, value or result. `error` is set once the call was rejected. */
 export interface TracedCall extends CallInfo {
   error?: unknown
 }
@@ -10,12 +10,12 @@ export const CHANNEL = 'nvent-store-postgres:operation'
 
 const channel = tracingChannel<unknown, TracedCall>(CHANNEL)
 
-/** Whether anybody listens: when nobody does, a call costs this question. */
+/** Whether the channel has subscribers. Without any, this check is all that tracing costs a call. */
 export const isTraced = (): boolean => channel.hasSubscribers
 
 /**
- * Runs a call between the events of the channel, in the order of `TracingChannel.tracePromise`. That one puts results
- * on the context and makes promises of everything; results are user data, and iterators are no promises.
+ * Runs a call and publishes the events of the channel in the order of `TracingChannel.tracePromise`. That method is not
+ * used, as it publishes the result, which is user data, and turns every result into a promise, iterators included.
  */
 export function traced<R>(call: TracedCall, run: () => R): R {
   const result = channel.start.runStores(call, () => {

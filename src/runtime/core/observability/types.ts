@@ -3,32 +3,32 @@ import type { RetentionReport } from '../jobs/retention/types'
 import type { StoreError } from '../shared/errors'
 
 export interface OperationMetrics {
-  /** Calls that have ended, well or not. */
+  /** Calls that have ended, with or without an error. */
   calls: number
-  /** Calls that were rejected, by the code of their error; `OTHER` for errors that are not the store's. */
+  /** Calls that were rejected, by the code of their error; `OTHER` for an error that is not a StoreError. */
   errors: Record<string, number>
-  /** Calls under way. */
+  /** Calls in progress. */
   active: number
   totalMs: number
   maxMs: number
-  /** Calls that took at most so many milliseconds, one for each of `StoreMetrics.bucketsMs`. */
+  /** Cumulative: number of calls that took at most as long as the bound with the same index in `StoreMetrics.bucketsMs`. */
   buckets: number[]
 }
 
 export interface StoreMetrics {
-  /** Since when everything is counted: milliseconds since 1970. Counts belong to this store of this process. */
+  /** When counting started, in milliseconds since 1970. All counts are of this store instance. */
   since: number
   /** `stream.append`, `kv.get`, `transaction` … */
   operations: Record<string, OperationMetrics>
   /** Upper bounds of `OperationMetrics.buckets`, in milliseconds. */
   bucketsMs: readonly number[]
-  /** Events this store appended; those of a transaction once it is committed. */
+  /** Events this store has appended; those of a transaction count after the commit. */
   eventsWritten: number
-  /** Null before the start, and on a database without a pool. */
+  /** Null before the store has connected, and on PGlite, which has no pool. */
   pool: PoolMetrics | null
-  /** Calls that went out, and statements they went out in. Both 0 when `batching` is off. */
+  /** Calls that went through batching, and the statements sent for them. Both 0 when `batching` is off. */
   batching: { calls: number, statements: number }
-  /** Subscriptions that are open. */
+  /** Open subscriptions. */
   subscriptions: number
   sweep: BackgroundMetrics & { removed: number }
   retention: BackgroundMetrics & { dropped: number, archived: number }
@@ -41,11 +41,11 @@ export interface BackgroundMetrics {
   runs: number
   /** Runs that ended with an error. */
   failures: number
-  /** Runs that left the work to another instance. */
+  /** Runs that ended because another instance held the job lock. */
   busy: number
   /** Milliseconds since 1970; null before the first run. */
   lastRunAt: number | null
-  /** Code of the error the last run ended with; null when it went well. */
+  /** Error code of the last run; null when it had none. */
   lastError: string | null
 }
 
@@ -53,25 +53,28 @@ export interface BackgroundMetrics {
 export interface CallInfo {
   /** `stream.append`, `kv.get`, `transaction` … */
   operation: string
-  /** The table the call went to, where it is one. */
+  /** The table of the call's first argument; undefined for calls without one. */
   table: string | undefined
-  /** Made inside `transaction`. */
+  /** Whether the call was made inside `transaction`. */
   transaction: boolean
 }
 
-/** Everything `store.admin.on` can listen to. */
+/** The events of `store.admin.on` with their payloads. */
 export interface StoreEvents {
-  /** A connection broke, or a call could not reach the database. Once, until it is restored. */
+  /** A connection broke, or a call could not reach the database. Emitted once until the connection is restored. */
   'connection:lost': { error: StoreError }
-  /** The database has answered again. */
+  /** The database answers again, `downMs` milliseconds after `connection:lost`. */
   'connection:restored': { downMs: number }
-  /** Somebody else was first: another version, or a transaction that PostgreSQL ended. */
-  /** The database has gone on from an earlier state: what was given of `(shared, position]` is gone. */
+  /**
+   * The database continued from an earlier state, after a failover or a restore: the events with ids in
+   * `(shared, position]` that subscriptions had delivered are gone.
+   */
   'history:changed': { position: string, shared: string }
+  /** A write lost against a concurrent one: a version conflict, a serialization failure or a deadlock. */
   'conflict': CallInfo & { code: string }
   /** A call took longer than `slowCallMs`. */
   'slow': CallInfo & { durationMs: number }
-  /** Something failed that no caller is to blame for: a call, `sweep` or `retention`. */
+  /** A call, `sweep` or `retention` failed for a reason that the caller did not cause. */
   'error': { operation: string, error: unknown }
   /** A run of retention has ended. */
   'retention': RetentionReport

@@ -14,19 +14,19 @@ import { createObserver } from './observe'
 import type { Observer, Place, TableOf } from './observe'
 
 interface WatchOptions {
-  /** Any question to the database. */
+  /** Sends a trivial query to the database. */
   ask(): Promise<unknown>
   pool(): PoolMetrics | null
-  /** Names the table of a call's first argument, for each tier. */
+  /** The table of a call's first argument, for each API. */
   tables: Record<string, TableOf>
 }
 
-/** Everything that looks at a store from the outside: counts, events, traces, the slow-call log. */
+/** Everything that observes a store: metrics, events, traces, the log of slow calls. */
 export interface Watch {
   metrics: Metrics
   on: Emitter['on']
   call: Observer['call']
-  /** The same tiers, observed. */
+  /** Wraps the APIs: their calls are observed. */
   apis<T extends object>(tiers: T, place?: Place): T
   connectionLost(error: StoreError): void
   swept(outcome: SweepOutcome): void
@@ -64,7 +64,7 @@ export function createWatch({ logger, slowCallMs }: { logger: Logger, slowCallMs
       countRun(retention, outcome)
       for (const { action, events } of report.rules) retention[action === 'drop' ? 'dropped' : 'archived'] += events
       if (outcome.error === undefined) emit('retention', report)
-      else failed('retention', 'retention could not be carried out', outcome.error)
+      else failed('retention', 'retention has failed', outcome.error)
     },
     historyChanged: change => emit('history:changed', change),
     stop: connection.stop,

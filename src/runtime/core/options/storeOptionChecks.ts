@@ -4,7 +4,7 @@ import type { StoreOptions } from './types'
 
 type Check<Value> = (name: string, value: unknown, options: StoreOptions) => Value
 
-/** Checks what is given, and lets nothing be nothing. */
+/** Makes a check accept undefined. */
 export function optional<Value>(check: Check<Value>): Check<Value | undefined> {
   return (name, value, options) => value === undefined ? undefined : check(name, value, options)
 }
@@ -18,7 +18,7 @@ export function methods<T extends object>(option: string, value: T, names: (keyo
 export function durability(option: string, value: unknown, { pool }: StoreOptions): Durability {
   if (value !== 'full' && value !== 'relaxed') throw invalidOption(option, `must be 'full' or 'relaxed', not ${JSON.stringify(value)}`)
   if (value === 'relaxed' && pool) {
-    throw invalidOption(option, 'can\'t be changed on a pool of your own: give it `options: \'-c synchronous_commit=off\'`')
+    throw invalidOption(option, 'can\'t be changed on your own pool: create that with `options: \'-c synchronous_commit=off\'`')
   }
   return value
 }

@@ -5,29 +5,29 @@ import { flag, identifier, integer, milliseconds, nonEmpty, tablePrefix } from '
 import { durability, methods, optional } from './storeOptionChecks'
 import type { StoreOptions } from './types'
 
-/** Everything there is to know about one option; whatever else lists options is derived from it, or checked against it. */
+/** The single definition of an option: every other list of options is derived from it, or tested against it. */
 export interface Option<Value> {
-  /** Undefined: none. A function gets the other options: those above this one are resolved, those below as given. */
+  /** Undefined: no default. A function gets the other options: resolved above this one in the table, as given below. */
   default: Value | undefined | ((options: StoreOptions) => Value | undefined)
   /**
-   * Gets the default where nothing was given.
-   * @throws {StoreError} INVALID_OPTION that names the option
+   * Checks and converts a value; gets the default where none was given.
+   * @throws {StoreError} INVALID_OPTION with the name of the option
    */
   check(name: string, value: unknown, options: StoreOptions): unknown
   /**
-   * `'config'`: in nuxt.config or nitro.config, and at run time by a variable. `'nvent'`: follows nvent's options, and a
-   * variable. `'code'`: given to `createStore` only.
+   * Where the option is set. `'config'`: nuxt.config or nitro.config, overridden by an environment variable. `'nvent'`:
+   * derived from nvent's options, overridden by a variable. `'code'`: `createStore` only.
    */
   from: 'config' | 'nvent' | 'code'
-  /** What needs care in runtime config: names stay as written in the environment, connections may hold secrets. */
+  /** Special treatment in runtime config: a name is read from the environment as a string, a connection may hold secrets. */
   kind?: 'name' | 'connection'
-  /** Empty in runtime config where it is not given: the app decides when it starts. */
+  /** An empty string in runtime config where it is not given: the default is applied when the app starts. */
   empty?: true
-  /** The default as `@default` says it, where it is no constant. */
+  /** The default as in the `@default` tag, where it is not a constant. */
   shown?: string
   /** One line for the README. */
   summary: string
-  /** The default as the README says it, where it is another one for the modules. */
+  /** The default as in the README, where the modules have a different one. */
   moduleDefault?: string
 }
 
@@ -51,7 +51,7 @@ export const OPTIONS = {
   pool: {
     default: undefined, from: 'code',
     check: (name, value: StoreOptions['pool']) => value ? methods(name, value, ['connect', 'query']) : undefined,
-    summary: 'a pool of the caller\'s own, used instead of `connection`',
+    summary: 'the caller\'s own pool, used instead of `connection`',
   },
   prefix: {
     default: DEFAULT_NAMES.prefix, from: 'config', kind: 'name',

@@ -4,26 +4,26 @@ import type { RetentionRule } from '../jobs/retention/types'
 import type { Pool, PoolConfig } from 'pg'
 
 /**
- * Options of a store. Each has an entry in the table of options, with its default and its check: a test holds the
- * `@default` tags here against it.
+ * Options of a store. Each has an entry in the table of options, with its default and its check; a test compares the
+ * `@default` tags with it.
  */
 export interface StoreOptions {
   /**
-   * A `pg` pool configuration, handed to `pg` unchanged, or a URL: `postgres://…`, `pglite://path/to/directory`
+   * A `pg` pool configuration, passed to `pg` unchanged, or a URL: `postgres://…`, `pglite://path/to/directory`
    * or `pglite://memory`.
    */
   connection?: string | PoolConfig
   /**
-   * Where migrations run, when it is not `connection`: past a pooler, or as a role that may create tables.
+   * The connection for migrations: one that bypasses a pooler, or uses a role that may create tables.
    * @default connection
    */
   migrationConnection?: string | PoolConfig
   /**
-   * Where to LISTEN, when it is not `connection`: a pooler in transaction mode can't do that.
+   * The connection for LISTEN: one that bypasses a pooler, as poolers in transaction mode don't support LISTEN.
    * @default connection
    */
   listenConnection?: string | PoolConfig
-  /** A pool of the caller's own, used instead of `connection` and never ended by the store. */
+  /** The caller's own pool, used instead of `connection`; the store never ends it. */
   pool?: Pool
   /**
    * First part of every table name: `{prefix}_kv`.
@@ -41,98 +41,98 @@ export interface StoreOptions {
    */
   schema?: string
   /**
-   * Another schema where the tables of the published adapter `@nvent-addon/adapter-store-postgres` may be: they are
-   * adopted into `schema` while that has no tables of a store.
+   * Another schema that may contain the tables of the published adapter `@nvent-addon/adapter-store-postgres`: they are
+   * adopted into `schema` unless that already has the tables of a store.
    * @default schema
    */
   adoptFrom?: string
   /**
-   * Bring the schema up to date at start. When off, no DDL is ever run, and a schema that is behind is an error
-   * that `npx nvent-store migrate` fixes.
+   * Run pending migrations at start. When off, the store never runs DDL, and an outdated schema is an error
+   * (SCHEMA_BEHIND) that `npx nvent-store migrate` fixes.
    * @default true
    */
   autoMigrate?: boolean
   /**
-   * Maximum number of connections in the pool; wins over `connection.max`.
+   * Maximum number of connections in the pool; takes precedence over `connection.max`.
    * @default 10
    */
   poolSize?: number
   /**
-   * Prepare statements under names of their own. Switch off behind a pooler in transaction mode.
+   * Use named prepared statements. Turn this off behind a pooler in transaction mode.
    * @default true
    */
   prepare?: boolean
   /**
-   * Make one statement of calls that come at the same time. Nobody can see it but by speed.
+   * Combine concurrent calls into shared statements. Results, errors and order are the same as without.
    * @default true
    */
   batching?: boolean
   /**
    * `'relaxed'`: a call does not wait until its commit is on disk (`synchronous_commit = off`). A crash of the server
-   * may then lose what it acknowledged last, well under a second; never a part of a call, and nothing out of order. A
-   * pool of the caller's own decides for itself.
+   * may then lose the calls of the last fraction of a second: each one completely, and never an earlier one without
+   * the later ones. Can't be set together with `pool`, which has its own setting.
    * @default 'full'
    */
   durability?: Durability
   /**
-   * How long a start keeps trying to reach a database that is down before the calls that wait for it fail, in
-   * milliseconds.
+   * How long calls wait for a database that is not available before they fail, in milliseconds.
    * @default 30000
    */
   connectTimeout?: number
   /**
-   * How long the answer to one statement may take, in milliseconds; 0: as long as it takes. Then the call rejects with
-   * TIMEOUT and the connection is given up. Migrations have no such limit.
+   * Maximum time for the response to one statement, in milliseconds; 0: no limit. After that the call rejects with
+   * TIMEOUT and the connection is closed. Does not apply to migrations.
    * @default 0
    */
   queryTimeout?: number
   /**
-   * For functions that run one request at a time and stand still after it: one connection (unless `poolSize` or
-   * `connection.max` say otherwise), closed soon when it is idle, which keeps no process from ending.
+   * For functions that are frozen between requests: one connection (unless `poolSize` or `connection.max` is set),
+   * which is closed after a short idle time and does not keep the process alive.
    * @default false
    */
   serverless?: boolean
   /**
-   * Maximum number of tables that generic streams may get of their own; further subject types share
+   * Maximum number of tables for subject types of generic streams; further subject types share
    * `{prefix}_events_default`.
    * @default 100
    */
   maxStreamTables?: number
   /**
-   * How often expired keys are removed, in milliseconds, on one instance at a time; 0 switches it off. Expired keys are
-   * absent at once anyway.
+   * How often expired keys are deleted, in milliseconds, on one instance at a time; 0: never. An expired key is absent
+   * for readers at once in any case.
    * @default 60000
    */
   sweepInterval?: number
   /**
-   * Which events go when: `[{ subject: 'orders:*', maxAge: '30d', action: 'drop' }]`.
+   * Which events are removed when: `[{ subject: 'orders:*', maxAge: '30d', action: 'drop' }]`.
    * @default []
    */
   retention?: RetentionRule[]
   /**
-   * How often `retention` is carried out, in milliseconds; 0: only when asked, by `store.admin.retention.run()` or, in
-   * Nitro, by the task `nvent-store:retention`.
+   * How often `retention` runs, in milliseconds; 0: only on request, by `store.admin.retention.run()` or, in Nitro, by
+   * the task `nvent-store:retention`.
    * @default 3600000
    */
   retentionInterval?: number
   /**
-   * Log calls that take longer than this, in milliseconds: operation, table and duration, no subject; 0: none.
+   * Log calls that take longer than this, in milliseconds; 0: none. The log line has the operation, the table and the
+   * duration, but no subject.
    * @default 0
    */
   slowCallMs?: number
   /**
-   * How often a subscription looks for new events, in milliseconds.
+   * How often subscriptions poll for new events, in milliseconds.
    * @default 250
    */
   pollInterval?: number
   /**
-   * Wake the subscriptions of other processes at once (LISTEN/NOTIFY, on one more connection for each process that
-   * subscribes). When off, they find new events by polling.
+   * Notify subscriptions of other processes at once (LISTEN/NOTIFY, on one additional connection in each process that
+   * subscribes). When off, they find new events by polling only.
    * @default true
    */
   notify?: boolean
   /**
-   * Where to log.
+   * Where to log; has the methods `info`, `warn` and `error`.
    * @default console
    */
   logger?: Logger

@@ -4,7 +4,7 @@ import type { Members } from '../shared/types'
 import type { AppendOptions, AppendManyOptions } from '../stream/append/types'
 import type { StreamReadOptions, IterateOptions } from '../stream/types'
 
-/** The part of Standard Schema (https://standardschema.dev) that the store uses; zod, valibot, arktype and others implement it. */
+/** The part of Standard Schema (https://standardschema.dev) that the store uses. zod, valibot and arktype implement it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
     readonly version: 1
@@ -72,7 +72,7 @@ export type TypedEventInput<Schemas extends EventSchemas, Type extends EventType
   [Each in Type]: OtherFields & { type: Each } & WithData<InputOf<Schemas[Each]>>
 }[Type]
 
-/** An event as it is read: `data` is the output of its schema; `schemaVersion` is the version it was written with, absent for 1. */
+/** An event as it is read: `data` is the output of its schema, `schemaVersion` the version it was written with (absent: 1). */
 export type TypedEvent<Schemas extends EventSchemas, Type extends EventTypeOf<Schemas> = EventTypeOf<Schemas>> = {
   [Each in Type]: OtherFields & { id: string, ts: number, type: Each, schemaVersion?: number } & WithData<OutputOf<Schemas[Each]>>
 }[Type]

@@ -1,6 +1,6 @@
 import type { Members } from '../../shared/types'
 
-/** Which events are removed, and when. At least one of `maxAge` and `maxCount`; an event is removed when it exceeds either. */
+/** Removes events that exceed `maxAge` or `maxCount`; at least one of them is required. */
 export interface RetentionRule {
   /** A subject or glob: `*` matches any run of characters, `?` one. `orders:*` matches the streams of type `orders`. */
   subject: string

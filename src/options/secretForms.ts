@@ -2,17 +2,17 @@ const DEPTH = 2
 const PRINTABLE = /^[\t\n\r\x20-\x7E\u00A0-\uFFFF]+$/
 
 /**
- * The forms under which a value may hide in another: as it is, and what comes out when it is decoded (percent, base64,
- * hex, JSON escapes). Case, white space and quotes do not count.
+ * The forms in which a secret may be contained in a value: as it is, and decoded (percent, base64,
+ * hex, JSON escapes). Case, white space and quotes are ignored.
  */
-export function viewsOf(value: string): string[] {
+export function formsOf(value: string): string[] {
   const found = new Set<string>([value])
   let last = [value]
   for (let depth = 0; depth < DEPTH; depth++) {
     last = last.flatMap(text => decoders.flatMap(decode => decode(text) ?? [])).filter(text => PRINTABLE.test(text) && !found.has(text))
     last.forEach(text => found.add(text))
   }
-  return [...new Set([...found].map(normal))].filter(view => view !== '')
+  return [...new Set([...found].map(normal))].filter(form => form !== '')
 }
 
 const normal = (text: string): string => text.toLowerCase().replace(/\\n|[\s"'`\\]/g, '')
@@ -23,7 +23,7 @@ const decoders: ((text: string) => string | undefined)[] = [
       return decodeURIComponent(text)
     }
     catch {
-      // A `%` that begins no escape: not percent-encoded.
+      // A `%` that starts no escape: not percent-encoded.
       return undefined
     }
   },
