@@ -145,11 +145,18 @@ function clear(branch: FieldTree, changes: Change[]): void {
 }
 
 export function patchShape(changes: Change[], rest: JsonObject): PatchShape {
-  const names = Object.keys(rest)
-  const gone = names.filter(name => rest[name] === null).sort()
-  let form: RestForm = gone.length === names.length ? 'gone' : 'flat'
-  if (names.some(name => isObject(rest[name]))) form = 'deep'
-  const key = `${changes.map(({ action }) => action[0]).join('')} ${form}`
+  const gone: string[] = []
+  let form: RestForm = 'gone'
+  for (const name of Object.keys(rest)) {
+    const value = rest[name]
+    if (value === null) gone.push(name)
+    else if (isObject(value)) form = 'deep'
+    else if (form === 'gone') form = 'flat'
+  }
+  if (gone.length > 1) gone.sort()
+  let key = ''
+  for (const { action } of changes) key += action[0]
+  key = `${key} ${form}`
   return { key, group: form === 'deep' ? key : `${key} ${gone.join('\0')}`, rest: form, gone }
 }
 
