@@ -17,7 +17,7 @@ describe('an answer of server-sent events', () => {
     vi.resetModules()
     latest = undefined
     const { openEventResponse } = await import('../../src/runtime/nitro2/eventResponse')
-    endAll = (await import('../../src/runtime/server/ending')).endAll
+    endAll = (await import('../../src/runtime/server/shutdown')).endAll
     const app = createApp().use(defineEventHandler((event) => {
       latest = openEventResponse(event)
       return latest.sent
@@ -108,7 +108,7 @@ describe('an answer of server-sent events', () => {
       expect(process.listenerCount('SIGTERM')).toBe(0)
     }
     vi.resetModules()
-    const { endedWithServer } = await import('../../src/runtime/server/ending')
+    const { endedWithServer } = await import('../../src/runtime/server/shutdown')
     process.on('SIGTERM', handler)
     const { controller } = endedWithServer()
     process.emit('SIGTERM')

@@ -2,15 +2,15 @@ import { getCurrentInstance, getCurrentScope, onMounted, onScopeDispose, ref, sh
 import type { MaybeRefOrGetter, Ref, ShallowRef } from 'vue'
 import type { EventRecord } from '../core/shared/event'
 import type { Members } from '../core/shared/types'
-import { createLine } from './line'
-import type { LineStatus } from './line'
+import { createEventConnection } from './eventConnection'
+import type { EventConnectionStatus } from './eventConnection'
 
 export interface EventStreamOptions<Event> {
-  /** Called for each event, in order. */
+  /** Called for each event, in order; its result is ignored. */
   onEvent?: (event: Event) => unknown
-  /** How many of the latest events `events` keeps. Default: 100. */
+  /** Maximum number of events in `events`, which keeps the latest. Default: 100. */
   keep?: number
-  /** Send cookies to another origin. Default: false; the own origin gets them anyway. */
+  /** Send cookies to another origin. Default: false. They are always sent to the page's own origin. */
   withCredentials?: boolean
 }
 
@@ -19,22 +19,23 @@ const EVENT_STREAM_OPTIONS: Members<EventStreamOptions<unknown>> = { onEvent: tr
 export interface EventStream<Event> {
   /** The latest events, oldest first. */
   events: Readonly<ShallowRef<readonly Event[]>>
-  /** `closed` until it is opened and after `close()`; `connecting` also while it waits to connect again. */
-  status: Readonly<Ref<LineStatus>>
-  /** Why the line was lost; null while it is open. */
+  /** `closed` before the first connection and after `close()`; `connecting` also while it waits to reconnect. */
+  status: Readonly<Ref<EventConnectionStatus>>
+  /** Why the connection was lost; null while it is open. */
   error: Readonly<Ref<Error | null>>
-  /** Id of the last event that came: where it goes on after a break. */
+  /** Id of the last event that was received: it continues from there after a reconnect. */
   lastEventId: Readonly<Ref<string | null>>
-  /** Ends it. Happens by itself when the component goes. */
+  /** Closes the connection. Called automatically when the component's scope is disposed. */
   close(): void
-  /** Opens it again after `close()`, and goes on after the last event. */
+  /** Connects again after `close()`, and continues after the last event. */
   open(): void
 }
 
 /**
- * Follows what a server route sends with `sendEvents`. Connects when the component is mounted (never on the server),
- * connects again with growing pauses when the line is lost, also while the server is down, and goes on after the last
- * event. Another `url` starts anew; without one (`null`) it waits for one.
+ * Receives the events that a server route sends with `sendEvents`. Connects when the component is mounted (never on the
+ * server). When the connection is lost, it reconnects with growing pauses and continues after the last event. When
+ * `url` changes, it starts again with an empty list; while `url` is null or undefined, it does not connect.
+ * @throws TypeError for an unknown option
  * @example
  * const { events, status } = useEventStream('/api/orders/live')
  */
@@ -42,13 +43,13 @@ export function useEventStream<Event = EventRecord>(
   url: MaybeRefOrGetter<string | null | undefined>, options: EventStreamOptions<Event> = {},
 ): EventStream<Event> {
   const events = shallowRef<readonly Event[]>([])
-  const status = ref<LineStatus>('closed')
+  const status = ref<EventConnectionStatus>('closed')
   const error = ref<Error | null>(null)
   const lastEventId = ref<string | null>(null)
   checkNames(options)
   const { keep = 100, onEvent, withCredentials = false } = options
 
-  const line = createLine({
+  const connection = createEventConnection({
     connect: address => new EventSource(address, { withCredentials }),
     onStatus(now, reason) {
       status.value = now
@@ -66,20 +67,20 @@ export function useEventStream<Event = EventRecord>(
     watch(() => toValue(url), (address) => {
       events.value = []
       lastEventId.value = null
-      line.follow(address ?? null)
+      connection.follow(address ?? null)
     }, { immediate: true })
   }
 
-  // Nothing on the server: a page is rendered once and can't be told more.
+  // Not on the server: a page is rendered once and can't be updated by events.
   if (import.meta.client) {
     if (getCurrentInstance()) onMounted(start)
     else start()
-    if (getCurrentScope()) onScopeDispose(line.close)
+    if (getCurrentScope()) onScopeDispose(connection.close)
   }
-  return { events, status, error, lastEventId, close: line.close, open: line.open }
+  return { events, status, error, lastEventId, close: connection.close, open: connection.open }
 }
 
-/** A mistyped name would count for nothing. The checks of the store stay on the server. */
+/** A mistyped name would be ignored. Not `checkOptions`: the checks of the store stay out of the browser's bundle. */
 function checkNames(options: object): void {
   const unknown = Object.keys(options).find(name => !Object.hasOwn(EVENT_STREAM_OPTIONS, name))
   if (unknown === undefined) return

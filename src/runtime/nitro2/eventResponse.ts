@@ -1,23 +1,23 @@
 import { once } from 'node:events'
 import { sendStream, setResponseHeaders } from 'h3'
 import type { H3Event } from 'h3'
-import { endedWithServer } from '../server/ending'
+import { endedWithServer } from '../server/shutdown'
 
 export interface EventResponse {
-  /** Aborted when the client has gone or the server is asked to stop. */
+  /** Aborted when the client has disconnected or the server is stopping. */
   signal: AbortSignal
-  /** Resolves when the client takes more; rejects when it has gone. */
+  /** Resolves when the client can receive more; rejects when it has disconnected. */
   write(text: string): Promise<void>
-  /** A comment, unless the client is busy with what it has. */
+  /** Sends a comment, unless a write is in progress. */
   beat(): void
   end(): void
-  /** Resolves when the answer is complete; at once where the platform sends it after the handler. */
+  /** Resolves when the response is complete; at once on platforms that send it after the handler has returned. */
   sent: Promise<void>
 }
 
 /**
- * Begins an answer of server-sent events. h3's own event stream has no comments and never waits for the socket, so
- * that a slow client would fill the memory.
+ * Starts a response of server-sent events. h3's own event stream is not used: it can't send comments and has no
+ * backpressure, so that a slow client would fill the memory.
  */
 export function openEventResponse(event: H3Event): EventResponse {
   const { res } = event.node
@@ -57,7 +57,7 @@ export function openEventResponse(event: H3Event): EventResponse {
     end() {
       leave()
       res.off('close', abort)
-      // A client that is behind would hold up a server that stops: it comes back for the rest.
+      // A slow client must not delay the shutdown of the server: it reconnects and gets the rest.
       if (res.writableNeedDrain) res.destroy()
       abort()
       writer.close().catch(abort)

@@ -10,20 +10,20 @@ import { logger } from '../server/announce'
 import { openEventResponse } from './eventResponse'
 import { useStore } from './store'
 
-/** Where to start: after the last event there is, at the first one, or after an event id. */
+/** Where to start: after the newest event, at the first one, or after an event id. */
 export type StartOf = 'now' | 'start' | (string & {})
 
 export interface SendEventsOptions {
   /**
-   * Where a new client starts: `now`, `start`, or after an event id. One that comes back (`Last-Event-ID`, or
-   * `?lastEventId=`) goes on after the last event it has seen, whatever is given here.
+   * Where a new client starts: `now`, `start`, or after an event id. A client that reconnects (`Last-Event-ID`, or
+   * `?lastEventId=`) always continues after the last event it has received.
    * @default 'now'
    */
   from?: StartOf
-  /** What is sent of an event, or a promise of it; `undefined` leaves it out. Default: all of it. */
+  /** Returns what to send for an event, or a promise of it; `undefined`: nothing. Default: the whole event. */
   map?: (event: EventRecord) => unknown
   /**
-   * A comment is sent as often as this, in milliseconds, so that nobody on the way takes the line for dead.
+   * How often a comment is sent, in milliseconds, so that no proxy closes the connection as idle.
    * @default 15000
    */
   heartbeat?: number
@@ -34,12 +34,12 @@ const SEND_EVENTS_OPTIONS: Members<SendEventsOptions> = { from: true, map: true,
 const RETRY_MS = 2_000
 
 /**
- * Answers a request with the events of a subject, those that are there and new ones as they come, as server-sent
- * events. `id:` is the event's id: a client that comes back goes on after it, with no event missing or repeated. Ends
- * when the client goes, and when the server is asked to stop. `subject` is one subject: often a part of it comes from
- * the client, who must not get the events of others by a `*`.
- * @throws an H3Error 400 when the client's last event id or `from` is none, or the subject is a glob; a StoreError when the store
- * can't be read
+ * Responds with the events of a subject as server-sent events: with the stored ones after `from`, then with new ones.
+ * `id:` is the event's id: a client that reconnects continues after it, with no event missing or repeated. Ends when
+ * the client disconnects, and when the server stops. Globs are refused, as a part of `subject` often comes from the
+ * client: with a `*` it could read the events of others.
+ * @throws {H3Error} 400 when the client's last event id or `from` is not an event id, or the subject is a glob
+ * @throws {StoreError} when the store can't be read
  * @example
  * export default defineEventHandler(event => sendEvents(event, `orders:${getRouterParam(event, 'id')}`))
  */
@@ -48,7 +48,7 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
   if (isGlob(subject)) throw createError({ statusCode: 400, message: 'The subject must be one subject: it holds * or ?.' })
   const { from = 'now', map = (record: EventRecord) => record as unknown, heartbeat = 15_000 } = checkOptions('options', options, SEND_EVENTS_OPTIONS)
   checkMilliseconds('options.heartbeat', heartbeat, 1)
-  // Before the answer begins: what fails here still gets a status of its own.
+  // Before the response starts: an error here still sets its status.
   const after = await positionOf(stream, subject, lastEventId(event) ?? from)
   const response = openEventResponse(event)
 
@@ -62,8 +62,8 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
       }
     }
     catch (error) {
-      // The client comes back by itself; that it has gone is no failure.
-      if (!response.signal.aborted) logger.warn(`the events of a subject could not be sent on: ${messageOf(error)}`)
+      // The client reconnects by itself. That it has disconnected is no failure.
+      if (!response.signal.aborted) logger.warn(`sendEvents has failed: ${messageOf(error)}`)
     }
     finally {
       clearInterval(heart)
@@ -74,7 +74,7 @@ export async function sendEvents(event: H3Event, subject: string, options: SendE
   return response.sent
 }
 
-/** The message of an event; of one that can't be sent only its id, so that the client goes on behind it. */
+/** The message for an event. For one that can't be sent only its id, so that the client continues after it. */
 async function messageFor(record: EventRecord, map: (record: EventRecord) => unknown): Promise<string | undefined> {
   try {
     const sent = await map(record)
@@ -84,7 +84,7 @@ async function messageFor(record: EventRecord, map: (record: EventRecord) => unk
     return `id: ${record.id}\ndata: ${data}\n\n`
   }
   catch (error) {
-    logger.error(`event ${record.id} is left out of the events that are sent: ${messageOf(error)}`)
+    logger.error(`event ${record.id} can't be sent and is left out: ${messageOf(error)}`)
     return `id: ${record.id}\n\n`
   }
 }
@@ -101,7 +101,7 @@ function checkId(what: string, given: unknown): string {
   return id
 }
 
-/** The event id after which `from` begins, so that nothing of what comes next is missed. */
+/** The event id after which `from` starts. It is fixed before the subscription starts, so that no event is missed. */
 async function positionOf(stream: StreamApi, subject: string, from: StartOf): Promise<string> {
   if (from === 'now') return (await stream.read(subject, { order: 'desc', limit: 1 }))[0]?.id ?? '0'
   const position = from === 'start' ? '0' : checkId('`from`, if it is neither now nor start,', from)

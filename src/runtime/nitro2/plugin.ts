@@ -3,7 +3,7 @@ import type { NitroApp } from 'nitropack/types'
 import { registerStoreAdapter } from '#nvent-server-imports'
 import { afterHooks } from '../server/afterHooks'
 import { announce, logger } from '../server/announce'
-import { closeUnready, endAll } from '../server/ending'
+import { closeUnready, endAll } from '../server/shutdown'
 import { leave, takeOver } from '../server/handle'
 import { worksElsewhere } from '../server/settings'
 import { appConfig, appHandle, useStore } from './store'
@@ -11,14 +11,14 @@ import { appConfig, appHandle, useStore } from './store'
 export default defineNitroPlugin((app) => {
   const { nventStorePostgres, nvent } = appConfig()
   takeOver(app, JSON.stringify(nventStorePostgres), logger)
-  // Registering connects nothing: nvent may choose another adapter.
+  // Registering does not connect, as nvent may choose another adapter.
   app.hooks.hook('nvent:register-adapters', async () => {
     await registerStoreAdapter?.('postgres', useStore())
   })
   app.hooks.hook('close', endAll)
-  // Others finish their work in hooks of their own: nvent's queue writes to the store until it has drained.
+  // After all other `close` hooks, which may still use the store: nvent's queue writes to it until it is drained.
   afterHooks(app.hooks, 'close', () => leave(app))
-  if (nventStorePostgres.serverless === true) return betweenRequests(app)
+  if (nventStorePostgres.serverless === true) return releaseAfterRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (!import.meta.prerender && !worksElsewhere(nventStorePostgres, nvent)) {
     const handle = appHandle()
@@ -26,10 +26,10 @@ export default defineNitroPlugin((app) => {
   }
 })
 
-/** A function stands still once it has answered: whatever is open then stays open on the server, for nobody. */
-function betweenRequests({ hooks }: NitroApp): void {
-  const rest = () => useStore().releaseIdle()
-  afterHooks(hooks, 'beforeResponse', rest)
-  // An error is answered without that hook.
-  afterHooks(hooks, 'error', rest)
+/** A serverless function is frozen after its response: an open connection would occupy the database server unused. */
+function releaseAfterRequests({ hooks }: NitroApp): void {
+  const release = () => useStore().releaseIdle()
+  afterHooks(hooks, 'beforeResponse', release)
+  // Error responses are sent without that hook.
+  afterHooks(hooks, 'error', release)
 }

@@ -7,8 +7,8 @@ import { logger } from '../server/announce'
 import { storeSettings } from '../server/settings'
 
 /**
- * The app's store. Returns at once; calls wait until it is connected and migrated, and reject with a `StoreError`
- * when that fails.
+ * The store of the app. Returns synchronously; calls wait until it is connected and migrated, and reject with a
+ * `StoreError` when that fails. When the configuration is invalid, all calls reject with INVALID_OPTION.
  * @example
  * const store = useStore()
  * await store.stream.append('orders:42', { type: 'order.placed', data: { total: 99 } })
@@ -27,5 +27,5 @@ interface AppConfig {
   nvent?: NventConfig
 }
 
-// Nuxt types the runtime config by the values of one build; ours is wider.
+// Nuxt infers the type of the runtime config from the values of one build, which is too narrow.
 export const appConfig = () => useRuntimeConfig() as unknown as AppConfig

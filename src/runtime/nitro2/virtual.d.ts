@@ -1,4 +1,4 @@
-// Made by the Nitro module at build time: what nvent offers to server code, when the app has nvent.
+// A virtual module of the Nitro module: nvent's `registerStoreAdapter`, undefined in an app without nvent.
 declare module '#nvent-server-imports' {
   import type { Store } from '../core/types.js'
 

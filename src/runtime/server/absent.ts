@@ -1,2 +1,2 @@
-/** Stands in for packages that can't be part of a build: they need a file system, or code of the machine. */
+/** Replaces packages that can't be part of a worker's build: they need a file system or native code. */
 export default undefined

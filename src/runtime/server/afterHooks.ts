@@ -1,19 +1,19 @@
 type Call = (...args: never[]) => unknown
 
-/** What is needed of an app's hooks (hookable). */
+/** The part of hookable's interface that is used. */
 interface Hooks {
   callHook: Call
   callHookParallel: Call
   callHookWith: Call
 }
 
-// How hooks are called, and which argument names them.
+// The methods that call hooks, with the index of the argument that is the hook's name.
 const CALLS = [['callHook', 0], ['callHookParallel', 0], ['callHookWith', 1]] as const
 
 /**
- * Runs `work` with the arguments of a hook once all its listeners have ended, whenever they were added, and also when
- * one of them failed. A listener of our own would run in the middle: in the order in which plugins happen to come.
- * `work` may run more than once.
+ * Runs `work` with the arguments of a hook after all its listeners have ended, including those added later, and also
+ * when one of them failed. A listener would run in between, depending on the order of plugins. `work` may run more than
+ * once.
  */
 export function afterHooks<Args extends unknown[]>(hooks: object, name: string, work: (...args: Args) => unknown): void {
   const target = hooks as Record<keyof Hooks, (...args: unknown[]) => unknown>

@@ -10,35 +10,35 @@ const SLOW_MS = 1_500
 const LOOK_AGAIN_MS = 1_000
 
 /**
- * Starts the store and says in one line what it is connected to, or why it is not; and when it has recovered.
- * Never rejects, and never holds a secret: messages of the driver only, not its error objects.
+ * Starts the store and logs in one line what it is connected to, or why the start has failed, and later that it has
+ * recovered. Never rejects. Logs messages only, as error objects of the driver may contain secrets.
  */
 export async function announce(handle: Handle, logger: Logger): Promise<void> {
   const { store, source, warnings, error } = handle
   if (error !== undefined) return logger.error(messageOf(error))
   for (const warning of warnings) logger.warn(warning)
-  const stopLooking = sayWhySlow(handle, logger)
+  const stopWatching = reportSlowStart(handle, logger)
   for (let failed = false; ; failed = true) {
     try {
-      return logger.info(`${failed ? 'recovered: ' : ''}${sentence(await store.ready().finally(stopLooking), source)}`)
+      return logger.info(`${failed ? 'recovered: ' : ''}${sentence(await store.ready().finally(stopWatching), source)}`)
     }
     catch (reason) {
       if (isStoreError(reason) && reason.code === 'CLOSED') return
-      if (!failed) logger.error(`not started (connection from ${source}): ${messageOf(reason)}. Trying goes on in the background`)
+      if (!failed) logger.error(`not started (connection from ${source}): ${messageOf(reason)}. Retrying in the background`)
     }
     await sleep(LOOK_AGAIN_MS, undefined, { ref: false })
   }
 }
 
-/** Trying goes on for a while before it fails, but not without a word, nor without the reason once that is known. */
-function sayWhySlow(handle: Handle, logger: Logger): () => void {
+/** Logs that the start takes long, and once more when the reason becomes known. */
+function reportSlowStart(handle: Handle, logger: Logger): () => void {
   const place = `still connecting to ${handle.target ?? 'the database'} (connection from ${handle.source})`
-  let said = false
+  let isReported = false
   const timer = setInterval(() => {
     const { waitsFor } = handle
     if (waitsFor) clearInterval(timer)
-    if (waitsFor || !said) logger.warn(`not ready yet: ${waitsFor ? `${messageOf(waitsFor)}; ${place}` : `${place}, or bringing its schema up to date`}. Calls wait for it`)
-    said = true
+    if (waitsFor || !isReported) logger.warn(`not ready yet: ${waitsFor ? `${messageOf(waitsFor)}; ${place}` : `${place}, or bringing its schema up to date`}. Calls wait for it`)
+    isReported = true
   }, SLOW_MS)
   unref(timer)
   return () => clearInterval(timer)

@@ -10,14 +10,14 @@ export interface ConfiguredSource {
   connection: string | EnvReference | Record<string, unknown>
 }
 
-/** The options of the store that stand in runtime config, where variables override them. */
+/** The options of the store that are part of runtime config, where environment variables override them. */
 export type ConfigName = NamesWith<{ from: 'config' | 'nvent' }>
 
 export const CONFIG_NAMES = OPTION_NAMES.filter(name => optionOf(name).from !== 'code') as ConfigName[]
 
 export const CONNECTION_NAMES = namesWith({ kind: 'connection' })
 
-/** Those that need not be given, because they lead where the store's own connection does. */
+/** The connections that default to `connection`. */
 export const OTHER_CONNECTION_NAMES = CONNECTION_NAMES.filter(name => name !== 'connection')
 
 type ConfiguredOptions = {
@@ -25,23 +25,23 @@ type ConfiguredOptions = {
 }
 
 /**
- * What travels from the build to the server, in private runtime config. An empty string means "not given": Nitro
- * overrides only keys that are there. `connection` stays empty in the build; `NUXT_NVENT_STORE_POSTGRES_CONNECTION`
- * fills it at run time.
+ * The private runtime config of the store, passed from the build to the server. An empty string means "not given":
+ * Nitro only overrides keys that exist. `connection` is empty in the build and set at run time by
+ * `NUXT_NVENT_STORE_POSTGRES_CONNECTION`.
  */
 export interface StoreRuntimeConfig extends ConfiguredOptions {
   /** Routes, fixed when the app is built; empty: none. */
   health: string
   metrics: string
-  /** What nuxt.config says about the connection, highest precedence first. */
+  /** The connections in nuxt.config, highest precedence first. */
   sources: ConfiguredSource[]
-  /** `nvent.store.adapter`; empty when nvent names none. */
+  /** `nvent.store.adapter`; empty when it is not set. */
   adapter: string
-  /** Development only: the embedded database used when nothing names a connection. */
+  /** Development only: URL of the embedded database that is used when no connection is configured. */
   embedded: string
 }
 
-/** The parts of nvent's configuration the store follows. */
+/** The parts of nvent's configuration that the store uses. */
 export interface NventConfig {
   store?: { adapter?: string, prefix?: string, schema?: string, connection?: unknown, postgres?: unknown }
   connections?: { postgres?: unknown }

@@ -5,14 +5,14 @@ import type { ConfiguredSource, NventConfig } from './config'
 import { describe, sameTarget } from './target'
 import { MissingVariable, isPlain, resolveReferences } from './references'
 import type { Env } from './references'
-import { textsAsWritten } from './variables'
+import { restoreStrings } from './variables'
 
-/** The one source that won, whole. */
+/** The connection of the source with the highest precedence. */
 export interface ChosenConnection {
   connection: string | PoolConfig
   /** The option or variable it comes from, for the log. */
   source: string
-  /** Sources below it that name another database or user; for a person, without secrets. */
+  /** Messages about ignored sources that name another database or user; without secrets. */
   warnings: string[]
 }
 
@@ -20,9 +20,9 @@ export interface ConnectionInput {
   env: Env
   /** `connection` of the runtime config, after Nitro applied the environment. */
   override?: unknown
-  /** What nuxt.config said, highest precedence first. */
+  /** The connections in nuxt.config, highest precedence first. */
   sources?: ConfiguredSource[]
-  /** nvent's own runtime config, asked when nuxt.config said nothing. */
+  /** nvent's own runtime config, used when nuxt.config has no connection. */
   nvent?: NventConfig
   /** The embedded database of development; empty in production. */
   embedded?: string
@@ -35,7 +35,7 @@ interface Candidate {
 
 export const OVERRIDE = 'NUXT_NVENT_STORE_POSTGRES_CONNECTION'
 export const FALLBACKS = ['DATABASE_URL', 'POSTGRES_URL']
-// Nitro asks for its own prefix first.
+// Nitro gives its own prefix precedence.
 const OVERRIDES = ['NITRO_NVENT_STORE_POSTGRES_CONNECTION', OVERRIDE]
 const RUNTIME = 'runtimeConfig.nventStorePostgres.connection'
 const STORE = 'nvent.store.connection'
@@ -45,10 +45,10 @@ const INVENTED = 'postgresql://localhost:5432/nvent'
 const OWN = 'nventStorePostgres.connection'
 
 /**
- * Chooses where the connection comes from, highest first: the override variable, `nvent.store.connection`,
- * `nvent.store.postgres`, `nvent.connections.postgres`, `nventStorePostgres.connection`, `DATABASE_URL`, `POSTGRES_URL`, and in
- * development the embedded database. One source wins whole, fields of two are never mixed.
- * @throws {StoreError} INVALID_OPTION when there is none, or the winner needs a variable that is not set
+ * Chooses the source of the connection, highest precedence first: the override variable, `nvent.store.connection`,
+ * `nvent.store.postgres`, `nvent.connections.postgres`, `nventStorePostgres.connection`, `DATABASE_URL`,
+ * `POSTGRES_URL`, and in development the embedded database. Fields of two sources are never merged.
+ * @throws {StoreError} INVALID_OPTION when there is no source, or the chosen one needs a variable that is not set
  */
 export function chooseConnection(input: ConnectionInput): ChosenConnection {
   const chosen = namedConnection(input)
@@ -61,13 +61,13 @@ export function chooseConnection(input: ConnectionInput): ChosenConnection {
   })
 }
 
-/** The source that names a database, if there is one. */
+/** The same without the embedded database; undefined when no source is set. */
 export function namedConnection(input: ConnectionInput): ChosenConnection | undefined {
   const [chosen, ...others] = candidates(input)
   return chosen && { ...chosen, connection: checkedConnection(chosen.source, chosen.connection), warnings: warningsOf(chosen, others) }
 }
 
-// A source below the winner that can't be read warns of nothing: it is not needed.
+// An unreadable source of lower precedence than the chosen one is ignored without a warning: it is not needed.
 function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput): Candidate[] {
   const found: Candidate[] = []
   const add = (source: string, read: () => unknown) => {
@@ -80,7 +80,7 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
     }
   }
   for (const name of OVERRIDES) add(name, () => fromVariable(name, env[name]))
-  if (found.length === 0) add(RUNTIME, () => resolved(RUNTIME, textsAsWritten('connection', override, env), env))
+  if (found.length === 0) add(RUNTIME, () => resolved(RUNTIME, restoreStrings('connection', override, env), env))
   const configured = new Map(sources.map(({ name, connection }) => [name, connection as unknown]))
   if (!isOtherAdapter(nvent.store?.adapter)) {
     add(STORE, () => resolved(STORE, configured.get(STORE) ?? nvent.store?.connection, env))
@@ -92,27 +92,27 @@ function candidates({ env, override, sources = [], nvent = {} }: ConnectionInput
   return found
 }
 
-/** @throws {StoreError} INVALID_OPTION that names the source */
+/** @throws {StoreError} INVALID_OPTION with the name of the source */
 export function checkedConnection(source: string, connection: string | PoolConfig): string | PoolConfig {
   const fault = connectionFault(connection)
   if (!fault) return connection
   throw new StoreError('INVALID_OPTION', `${source}${fault.path} ${fault.problem}`, { details: { option: `connection${fault.path}`, source } })
 }
 
-/** A connection beside the store's own; undefined when its option, `name`, says nothing. */
+/** The connection of another option, `name`, such as `migrationConnection`; undefined when it is not set. */
 export function anotherConnection(name: string, connection: unknown, env: Env): string | PoolConfig | undefined {
-  const found = resolved(`nventStorePostgres.${name}`, textsAsWritten(name, connection, env), env)
+  const found = resolved(`nventStorePostgres.${name}`, restoreStrings(name, connection, env), env)
   return isGiven(found) ? found : undefined
 }
 
-/** With another adapter `nvent.store.connection` speaks of another database, Redis for example. */
+/** With another adapter, `nvent.store.connection` is for another database, such as Redis. */
 export function isOtherAdapter(adapter: unknown): boolean {
   return typeof adapter === 'string' && adapter !== '' && adapter !== 'postgres'
 }
 
 /**
- * nvent fills `connections.postgres` with a connection that the app did not write. Only what somebody wrote counts; who
- * means this database says so in another place.
+ * Whether a connection is the default that nvent fills into `connections.postgres`. It is ignored, as the app did not
+ * configure it; an app that uses this very database can name it in another source.
  */
 export function isInvented(connection: unknown): boolean {
   return connection === INVENTED || (isPlain(connection) && connection.connectionString === INVENTED && Object.keys(connection).length === 1)
@@ -120,7 +120,7 @@ export function isInvented(connection: unknown): boolean {
 
 const writtenBy = (connection: unknown): unknown => isInvented(connection) ? undefined : connection
 
-/** Whether a source says anything: an empty text or object, as unset variables leave it, does not. */
+/** Whether a source is set: an empty string or object, as unset variables leave it, is not. */
 export function isGiven(connection: unknown): connection is string | PoolConfig {
   return typeof connection === 'string' ? connection !== '' : isPlain(connection) && Object.keys(connection).length > 0
 }
@@ -131,7 +131,7 @@ function fromVariable(name: string, text: string | undefined): unknown {
     return JSON.parse(text)
   }
   catch {
-    throw new StoreError('INVALID_OPTION', `the environment variable ${name} starts like JSON and is none: set a URL, or a pg configuration as JSON`, {
+    throw new StoreError('INVALID_OPTION', `the environment variable ${name} starts with { but is not valid JSON: set a URL, or a pg configuration as JSON`, {
       details: { option: 'connection', variable: name },
     })
   }

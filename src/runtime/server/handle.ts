@@ -5,16 +5,16 @@ import { failingStore } from './failing'
 import type { StoreSettings } from './settings'
 import { describe } from './target'
 
-/** The store of this process (each worker thread of a development server has one of its own). */
+/** The store of this process; each worker thread of a development server has its own. */
 export interface Handle {
   store: Store
   source: string
   warnings: string[]
-  /** The database that is meant, without secrets. */
+  /** The name of the database, without secrets. */
   target?: string
-  /** Why the store is not ready yet, as far as that is known. */
+  /** Why the store is not ready yet, if that is known. */
   waitsFor?: Error
-  /** Why no store could be made: an option is wrong, or nothing names a database. */
+  /** Why the store could not be created: an invalid option, or no configured database. */
   error?: unknown
 }
 
@@ -29,22 +29,22 @@ const KEY = Symbol.for('nvent-store-postgres')
 const processWide = globalThis as typeof globalThis & { [KEY]?: Slot }
 const slotOf = () => processWide[KEY] ??= {}
 
-/** The store, made at the first call; it connects when it is used. */
+/** The store, created by the first call; it connects when it is first used. */
 export function currentHandle(read: () => StoreSettings, logger: Logger): Handle {
   return slotOf().handle ??= makeHandle(read, logger)
 }
 
-/** A new app starts: it goes on with the store it finds when `fingerprint`, its configuration, is the same. */
+/** Called when an app starts: it takes over the existing store if `fingerprint`, its configuration, is the same. */
 export function takeOver(owner: object, fingerprint: string, logger: Logger): void {
   const slot = slotOf()
   if (slot.owner && slot.fingerprint !== fingerprint) {
-    slot.handle?.store.close().catch((error: unknown) => logger.error(`the store of the app before did not close: ${messageOf(error)}`))
+    slot.handle?.store.close().catch((error: unknown) => logger.error(`closing the store of the previous app failed: ${messageOf(error)}`))
     slot.handle = undefined
   }
   Object.assign(slot, { owner, fingerprint })
 }
 
-/** The app of `owner` ends: closes the store after the calls under way, unless another app took over. */
+/** Called when the app of `owner` ends: closes the store after the calls in progress, unless another app took it over. */
 export async function leave(owner: object): Promise<void> {
   const slot = slotOf()
   if (slot.owner !== owner) return

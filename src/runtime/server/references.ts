@@ -1,20 +1,20 @@
 /**
- * A text that stays in the environment. The build keeps the names of the variables, the running server reads them:
- * a secret that comes from the environment is in no file of the build.
+ * A string that stays in the environment. The build contains the names of the variables, and the running server reads
+ * them: so no secret from the environment is in a file of the build.
  */
 export interface EnvReference {
-  /** Variables that held the text when the app was built, best match first. */
+  /** Variables that had this value when the app was built, best match first. */
   $env: string[]
-  /** What stands around the secret when only a part of the text, the password of a URL, comes from the environment. */
+  /** The string around the secret when only a part of it, the password of a URL, comes from the environment. */
   before?: string
   after?: string
-  /** The part is percent-encoded in the text and plain in the variable. */
+  /** The part is percent-encoded in the string and plain in the variable. */
   encoded?: boolean
 }
 
 export type Env = Record<string, string | undefined>
 
-/** A referenced variable that is gone at run time. `path` says which option needs it. */
+/** A referenced variable is not set at run time. `path` is the option that needs it. */
 export class MissingVariable extends Error {
   constructor(readonly path: string, readonly variables: string[]) {
     const names = variables.length === 1 ? `the environment variable ${variables[0]}` : `one of the environment variables ${variables.join(', ')}`
@@ -24,19 +24,19 @@ export class MissingVariable extends Error {
 
 const SECRET_FIELDS = new Set(['connectionString', 'password', 'passphrase', 'key', 'cert', 'ca', 'pfx'])
 
-// What shells and npm set everywhere. A password that equals one of them equals it by chance.
+// Variables that shells and npm set everywhere: a password that equals one of them does so by coincidence.
 export const AMBIENT = /^(?:_|CI|COLOR|EDITOR|HOME|HOSTNAME|INIT_CWD|LANG|LANGUAGE|LC_.*|LOGNAME|MODE|NODE|NODE_ENV|OLDPWD|PATH|PWD|SHELL|SHLVL|TERM|TEST|TZ|USER|USERNAME|npm_(?:config|package|lifecycle|node|command|execpath).*)$/i
 const TELLING = /pass|pwd|secret|token|key|cred|auth|pg|postgres|database|db|sql|url|uri|dsn|conn|cert|ca/i
 
 // scheme://user:PASSWORD@host… A password may hold `@`, the host can't.
 const URL_PASSWORD = /^([a-z][a-z\d+.-]*:\/\/[^:/?#]*:)(.+)(@[^@]*)$/i
 
-// No secrets: one that is written down may equal a variable by chance.
+// Not secret: a value that is a literal in the config file may equal a variable by coincidence.
 const PLACE_FIELDS = new Set(['host', 'user', 'database'])
 
 /**
- * At build time: replaces every secret of a connection that equals an environment variable by a reference to it, and
- * host, user and database that do so and are not written in the config file.
+ * At build time: replaces every secret of a connection that equals an environment variable by a reference to it. Also
+ * host, user and database, unless they are literals in the config file.
  */
 export function keepReferences(connection: unknown, env: Env, isWritten: (text: string) => boolean = () => true): unknown {
   return typeof connection === 'string' ? urlReference(connection, env) : keepIn(connection, env, isWritten)
@@ -77,8 +77,8 @@ function reference(value: string, env: Env): EnvReference | undefined {
 }
 
 /**
- * At run time: puts the values of the environment back.
- * @throws {MissingVariable} when a variable the build referred to is not set.
+ * At run time: replaces references by the values of the environment.
+ * @throws {MissingVariable} when a variable that the build refers to is not set
  */
 export function resolveReferences(value: unknown, env: Env, path: string): unknown {
   if (Array.isArray(value)) return value.map((item, at) => resolveReferences(item, env, `${path}.${at}`))
@@ -88,7 +88,7 @@ export function resolveReferences(value: unknown, env: Env, path: string): unkno
     [field, resolveReferences(member, env, `${path}.${field}`)]))
 }
 
-/** An empty string in the place of every reference, which a variable of Nitro's may fill at run time. */
+/** Replaces every reference by an empty string, which Nitro can override with an environment variable at run time. */
 export function dropReferences(value: unknown): unknown {
   if (isReference(value)) return ''
   if (Array.isArray(value)) return value.map(dropReferences)

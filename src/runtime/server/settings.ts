@@ -6,7 +6,7 @@ import { anotherConnection, chooseConnection, isOtherAdapter } from './connectio
 import { refuseUnknownVariables, variable } from './variables'
 import type { Env } from './references'
 
-/** What the running server needs to make its store. */
+/** What the running server needs to create its store. */
 export interface StoreSettings {
   options: StoreOptions
   /** Where the connection comes from, for the log. */
@@ -15,8 +15,8 @@ export interface StoreSettings {
 }
 
 /**
- * Turns the runtime config and the environment of the running server into the options of its store.
- * @throws {StoreError} INVALID_OPTION when no source names a database
+ * Derives the options of the store from the runtime config and the environment of the running server.
+ * @throws {StoreError} INVALID_OPTION when no database is configured, or a variable is unknown
  */
 export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: NventConfig = {}): StoreSettings {
   refuseUnknownVariables(Object.keys(config), env)
@@ -31,7 +31,7 @@ export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: Nvent
   return { options: { connection, ...others, ...optionsBesideConnections(config, env) }, source, warnings }
 }
 
-/** Whether nvent works on another store, so that nothing is to be connected until somebody calls `useStore()`. */
+/** Whether nvent uses another adapter, so that the store connects only when the app uses it. */
 export function worksElsewhere(config: StoreRuntimeConfig, nvent: NventConfig = {}): boolean {
   return isOtherAdapter(adapterOf(config, nvent))
 }
@@ -40,7 +40,7 @@ function adapterOf(config: StoreRuntimeConfig, nvent: NventConfig): string {
   return nvent.store?.adapter || config.adapter
 }
 
-/** All options but connections, as the runtime config and the environment say. */
+/** All options except connections, from the runtime config and the environment. */
 export function optionsBesideConnections(config: StoreRuntimeConfig, env: Env): StoreOptions {
   const names = CONFIG_NAMES.filter(name => optionOf(name).kind !== 'connection')
   return Object.fromEntries(names.map(name => [name, configured(name, config, env)]))
@@ -48,7 +48,7 @@ export function optionsBesideConnections(config: StoreRuntimeConfig, env: Env): 
 
 function configured(name: ConfigName, config: StoreRuntimeConfig, env: Env): unknown {
   const option = optionOf(name)
-  // Nitro reads variables as JSON where it can: a schema called 1e3 arrives as the number 1000.
+  // Nitro parses variables as JSON where possible: a schema named 1e3 becomes the number 1000.
   const value = option.kind === 'name' ? variable(name, env) ?? String(config[name] ?? '') : config[name]
   return option.empty && value === '' ? constantOf(option) : value
 }

@@ -12,21 +12,21 @@ interface Target {
   password: string
 }
 
-/** Names the database a connection leads to, without user or password. */
+/** The name of a connection's database, without user or password. */
 export function describe(connection: string | PoolConfig): string {
   const { driver, host, port, database } = targetOf(connection)
   if (driver === UNREADABLE) return database
   return driver === 'postgres' ? `${host}:${port}${database && `/${database}`}` : `${driver}://${database}`
 }
 
-/** Whether two connections lead to the same database as the same user; pool settings don't count. */
+/** Whether two connections use the same database as the same user; pool settings are ignored. */
 export function sameTarget(one: string | PoolConfig, other: string | PoolConfig): boolean {
   return JSON.stringify(targetOf(one)) === JSON.stringify(targetOf(other))
 }
 
 function targetOf(connection: string | PoolConfig): Target {
   if (typeof connection === 'string') return targetOfUrl(connection)
-  // `pg` lets the URL win over the fields beside it.
+  // In `pg` the URL has precedence over the other fields.
   if (connection.connectionString) return targetOfUrl(connection.connectionString)
   const { host, port, database, user, password } = connection
   return postgres({ host, port: port?.toString(), database, user, password: typeof password === 'string' ? password : '' })
@@ -49,7 +49,7 @@ function targetOfUrl(text: string): Target {
   })
 }
 
-/** Never shown as it is: any part of it may be a piece of the password. */
+/** An unreadable URL is never shown: any part of it may be part of the password. */
 const unreadable = (problem: string, text: string): Target =>
   ({ driver: UNREADABLE, host: '', port: '', database: `a URL that ${problem}`, user: '', password: text })
 

@@ -5,29 +5,32 @@ import { CONNECTION_NAMES } from './config'
 import { isPlain } from './references'
 import type { Env } from './references'
 
-// Nitro asks for its own prefix first.
+// Nitro gives its own prefix precedence.
 const PREFIXES = ['NITRO_NVENT_STORE_POSTGRES_', 'NUXT_NVENT_STORE_POSTGRES_']
 
-/** The variable that overrides an option, as it was written. */
+/** The value of the environment variable that overrides an option, as a string. */
 export function variable(option: string, env: Env): string | undefined {
   const name = PREFIXES.map(prefix => prefix + snake(option)).find(each => env[each] !== undefined)
   return name && env[name]
 }
 
-/** Nitro reads variables as JSON where it can: a password of digits arrives as a number, a user called 1e3 as 1000. */
-export function textsAsWritten(option: string, connection: unknown, env: Env): unknown {
+/**
+ * Restores the string members of a connection from their variables. Nitro parses variables as JSON where possible: a
+ * password of digits becomes a number, a user named 1e3 becomes 1000.
+ */
+export function restoreStrings(option: string, connection: unknown, env: Env): unknown {
   if (!isPlain(connection)) return connection
   const asWritten = (member: string, value: unknown) => TEXT_MEMBERS.includes(member) ? variable(`${option}_${member}`, env) ?? value : value
   return Object.fromEntries(Object.entries(connection).map(([member, value]) => [member, asWritten(member, value)]))
 }
 
 /**
- * A variable that overrides nothing is a mistyped one.
- * @throws {StoreError} INVALID_OPTION that names it, and the one that is most likely meant
+ * Refuses a variable with our prefix that overrides no option: it is mistyped.
+ * @throws {StoreError} INVALID_OPTION with its name, and the most similar known one
  */
 export function refuseUnknownVariables(options: string[], env: Env): void {
   const known = options.map(snake)
-  // Members of a connection have variables of their own, and so have those of `ssl`.
+  // Members of a connection have their own variables, and so have those of `ssl`.
   const connections = CONNECTION_NAMES.map(snake)
   const members = connections.flatMap(option => CONNECTION_MEMBERS.map(member => `${option}_${snake(member)}`))
   for (const name of Object.keys(env)) {

@@ -1,7 +1,7 @@
 import { defineEventHandler, setResponseHeader, setResponseStatus } from 'h3'
 import { useStore } from '../store'
 
-/** Who may see this is not known: the code of an error is enough, its message names hosts and users. */
+/** The route may be public: it shows the code of an error, but not the message, which may name hosts and users. */
 export default defineEventHandler(async (event) => {
   const { error, ...health } = await useStore().admin.health()
   setResponseHeader(event, 'cache-control', 'no-store')

@@ -5,6 +5,6 @@ import { closeStore } from './store'
 
 export default defineNitroPlugin(({ hooks }) => {
   afterHooks(hooks, 'beforeResponse', (event: H3Event) => closeStore(event))
-  // An error is answered without that hook.
+  // Error responses are sent without that hook.
   afterHooks(hooks, 'error', (_: unknown, { event }: { event?: H3Event } = {}) => closeStore(event))
 })

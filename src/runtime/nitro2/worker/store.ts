@@ -10,8 +10,8 @@ import { storeSettings } from '../../server/settings'
 const stores = new WeakMap<H3Event, Store>()
 
 /**
- * The store of this request: a worker may not use what another request has opened. It is closed when the request has
- * been answered.
+ * The store of this request: a worker can't use a connection that another request has opened. It is closed before the
+ * response is sent.
  */
 export function useStore(): Store {
   const event = useEvent()
@@ -20,7 +20,7 @@ export function useStore(): Store {
   return store
 }
 
-/** Ends the connections of a request. */
+/** Closes the store of a request, if it has one. */
 export async function closeStore(event: H3Event | undefined): Promise<void> {
   if (event) await stores.get(event)?.close()
 }
@@ -29,8 +29,7 @@ function makeStore(event: H3Event): Store {
   try {
     const { nventStorePostgres, nvent } = useRuntimeConfig(event) as unknown as { nventStorePostgres: StoreRuntimeConfig, nvent?: NventConfig }
     const { options } = storeSettings(nventStorePostgres, process.env, nvent)
-    // A request is too short for jobs in the background; a worker may open few connections, and its timers can't be
-    // unref'd.
+    // A request is too short for background jobs. A worker may open few connections, and its timers can't be unref'd.
     return createStore({
       ...options, poolSize: options.poolSize ?? 1, serverless: false, sweepInterval: 0, retentionInterval: 0, notify: false, logger,
     })

@@ -1,20 +1,20 @@
-/** What is used of the browser's EventSource. */
+/** The part of the browser's EventSource that is used. */
 export interface Source {
   addEventListener(type: 'open' | 'error', listener: () => void): void
   addEventListener(type: 'message' | 'ready', listener: (message: { data: string, lastEventId: string }) => void): void
   close(): void
 }
 
-export type LineStatus = 'connecting' | 'open' | 'closed'
+export type EventConnectionStatus = 'connecting' | 'open' | 'closed'
 
-export interface LineOptions {
+export interface EventConnectionOptions {
   connect(url: string): Source
-  onStatus(status: LineStatus, error: Error | null): void
+  onStatus(status: EventConnectionStatus, error: Error | null): void
   onMessage(message: { data: string, id: string }): void
 }
 
-export interface Line {
-  /** Follows this address from now on, from its start; null: none. */
+export interface EventConnection {
+  /** Connects to this address, without a last event id; null: disconnects. */
   follow(url: string | null): void
   open(): void
   close(): void
@@ -24,48 +24,48 @@ const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
 
 /**
- * A line to a server that is opened again when it breaks, after the last event. The browser would do so by itself, but
- * not after an answer like 502, which is what a proxy says while the server behind it restarts.
+ * An EventSource that reconnects after the last event whenever the connection is lost. The browser does the same, but
+ * not after a response like 502, which a proxy sends while the server behind it restarts.
  */
-export function createLine({ connect, onStatus, onMessage }: LineOptions): Line {
+export function createEventConnection({ connect, onStatus, onMessage }: EventConnectionOptions): EventConnection {
   let address: string | null = null
   let lastId: string | null = null
   let failures = 0
   let source: Source | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
 
-  function hangUp(): void {
+  function disconnect(): void {
     clearTimeout(timer)
     source?.close()
     source = undefined
   }
 
-  function dial(): void {
-    hangUp()
+  function openSource(): void {
+    disconnect()
     if (address === null) return onStatus('closed', null)
     if (failures === 0) onStatus('connecting', null)
-    const dialled = connect(lastId === null ? address : withLastId(address, lastId))
-    source = dialled
-    // An event of a line that was hung up may still be on its way.
+    const opened = connect(lastId === null ? address : withLastId(address, lastId))
+    source = opened
+    // A closed source may still dispatch an event: ignored.
     const current = <Args extends unknown[]>(handle: (...args: Args) => void) => (...args: Args) => {
-      if (source === dialled) handle(...args)
+      if (source === opened) handle(...args)
     }
-    dialled.addEventListener('open', current(() => onStatus('open', null)))
-    // The position the server starts at: an event may come while the line is down, before any has come on it.
-    dialled.addEventListener('ready', current(({ lastEventId }) => {
+    opened.addEventListener('open', current(() => onStatus('open', null)))
+    // The position the server starts at, for a connection that is lost before its first event.
+    opened.addEventListener('ready', current(({ lastEventId }) => {
       failures = 0
       lastId = lastEventId
     }))
-    dialled.addEventListener('message', current(({ data, lastEventId }) => {
+    opened.addEventListener('message', current(({ data, lastEventId }) => {
       failures = 0
       lastId = lastEventId
       onMessage({ data, id: lastEventId })
     }))
-    dialled.addEventListener('error', current(() => {
-      hangUp()
+    opened.addEventListener('error', current(() => {
+      disconnect()
       const pause = pauseAfter(failures++)
       onStatus('connecting', new Error(`the event stream ${address} was lost; connecting again in ${Math.round(pause)} ms`))
-      timer = setTimeout(dial, pause)
+      timer = setTimeout(openSource, pause)
     }))
   }
 
@@ -74,26 +74,26 @@ export function createLine({ connect, onStatus, onMessage }: LineOptions): Line 
       address = url
       lastId = null
       failures = 0
-      dial()
+      openSource()
     },
     open() {
       if (source !== undefined) return
       failures = 0
-      dial()
+      openSource()
     },
     close() {
-      hangUp()
+      disconnect()
       onStatus('closed', null)
     },
   }
 }
 
-/** Twice as long each time, with a share of chance: a thousand browsers must not come back in the same moment. */
+/** Exponential backoff with jitter, so that many browsers don't reconnect at the same moment. */
 function pauseAfter(failures: number): number {
   return Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2)
 }
 
-// Only the browser's own attempts send the header `Last-Event-ID`.
+// A query parameter, as only the browser's own reconnects send the header `Last-Event-ID`.
 function withLastId(url: string, id: string): string {
   const [address = '', ...hash] = url.split('#')
   const [path, ...query] = address.split('?')

@@ -1,12 +1,12 @@
 import type { Store } from '../core/types'
 
-// A live response never ends by itself, and a server that is asked to stop waits for all of them (Nitro: 30 s) before
-// it tells anybody. So the signal itself ends them.
+// A live response never ends by itself, and on a stop signal Nitro waits for all responses (up to 30 s) before it calls
+// the `close` hook. So the responses are ended by the signal itself.
 const open = new Set<AbortController>()
-const heard = new Set<NodeJS.Signals>()
+const handledSignals = new Set<NodeJS.Signals>()
 let ending = false
 
-/** A controller that is aborted when the server stops; at once when it is stopping. `leave` forgets it. */
+/** A controller that is aborted when the server stops, or at once when it is stopping. `leave` releases it. */
 export function endedWithServer(): { controller: AbortController, leave: () => void } {
   listen()
   const controller = new AbortController()
@@ -16,11 +16,11 @@ export function endedWithServer(): { controller: AbortController, leave: () => v
 }
 
 /**
- * Closes a store that is not ready when the server stops: it has nothing to finish, and requests that wait for it would
- * keep the server for as long as it tries to connect.
+ * Closes a store that is not ready when the server stops: it has no calls to finish, and requests that wait for it
+ * would delay the shutdown for as long as it tries to connect.
  */
 export async function closeUnready(store: Store, ready: Promise<void>): Promise<void> {
-  // Servers listen to signals once their plugins have run.
+  // Servers register their signal handlers after their plugins have run.
   await new Promise<void>(resolve => setImmediate(resolve))
   const { controller, leave } = endedWithServer()
   controller.signal.addEventListener('abort', () => void store.close())
@@ -28,21 +28,21 @@ export async function closeUnready(store: Store, ready: Promise<void>): Promise<
   leave()
 }
 
-/** Ends what is open, and what still comes. */
+/** Aborts all controllers, and those created later. */
 export function endAll(): void {
   ending = true
   for (const controller of open) controller.abort()
   open.clear()
 }
 
-/** Only signals somebody handles already: a listener of ours alone would keep the process from ending. */
+/** Only for signals that have a handler already: if ours were the only one, the process would not end on the signal. */
 function listen(): void {
   for (const signal of signals()) {
-    if (heard.has(signal) || process.listenerCount(signal) === 0) continue
-    heard.add(signal)
+    if (handledSignals.has(signal) || process.listenerCount(signal) === 0) continue
+    handledSignals.add(signal)
     process.once(signal, endAll)
   }
 }
 
-// The variable is Nitro's.
+// This variable is defined by Nitro.
 const signals = () => (process.env.NITRO_SHUTDOWN_SIGNALS || 'SIGTERM SIGINT').split(' ').filter(Boolean) as NodeJS.Signals[]
