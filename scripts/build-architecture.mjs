@@ -1,5 +1,5 @@
-// The imports of src → the picture and the table of slices in docs/architecture.md, between its markers. `--check`
-// fails when they are not what the sources give.
+// Generates the diagram and the table of slices in docs/architecture.md, between its markers, from the imports of src.
+// `--check` fails when they are out of date.
 import { readFile, writeFile } from 'node:fs/promises'
 import { createJiti } from 'jiti'
 
@@ -16,10 +16,10 @@ for (const { name, imports: targets } of readSources()) {
   }
 }
 
-/** Every slice that is reached from one, itself included. */
+/** All slices that a slice imports directly or indirectly, including itself. */
 const reached = slice => new Set([slice, ...[...imports.get(slice)].flatMap(next => [...reached(next)])])
 
-/** The imports without those that another one leads to as well. */
+/** The direct imports without those that another import reaches too (transitive reduction). */
 const direct = slice => [...imports.get(slice)].filter(to =>
   ![...imports.get(slice)].some(other => other !== to && reached(other).has(to)))
 
@@ -44,7 +44,7 @@ if (!process.argv.includes('--check')) {
   await writeFile(target, written)
 }
 else if (page !== written) {
-  console.error('docs/architecture.md does not show the imports of src: run `npm run architecture`')
+  console.error('docs/architecture.md is out of date with the imports of src: run `npm run architecture`')
   process.exitCode = 1
 }
 

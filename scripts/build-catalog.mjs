@@ -1,6 +1,6 @@
-// Runs the migrations on the embedded database and writes what its catalog says to
-// src/runtime/core/schema/catalog.gen.ts: what the drift check compares other databases with. The names of schema and
-// prefix are the placeholders themselves. `--check` fails when the generated file is not what the migrations give.
+// Runs the migrations on the embedded database and writes its catalog to src/runtime/core/schema/catalog.gen.ts, with
+// which the drift check compares other databases. The names of schema and prefix are the placeholders themselves.
+// `--check` fails when the generated file is out of date.
 import { readFile, writeFile } from 'node:fs/promises'
 import { createJiti } from 'jiti'
 
@@ -34,7 +34,7 @@ export const catalog: Catalog = ${lines(catalog, '')}
 if (process.argv.includes('--check')) {
   const current = await readFile(target, 'utf8').catch(() => '')
   if (current !== generated) {
-    console.error('src/runtime/core/schema/catalog.gen.ts is not what migrations/*.sql give: run `npm run migrations`')
+    console.error('src/runtime/core/schema/catalog.gen.ts is out of date with migrations/*.sql: run `npm run migrations`')
     process.exit(1)
   }
 }

@@ -1,7 +1,7 @@
-// migrations/*.sql → src/runtime/core/schema/migrations.gen.ts and migrations/adopt/*.sql → …/adopt/adoption.gen.ts, so that
-// the migrations travel inside a bundle. `--check` fails when a generated file is not what the SQL files give. The
-// comment at the top of a migration may hold the lines `-- no-transaction` and `-- breaking`; docs/migrations.md says
-// what they do.
+// Generates src/runtime/core/schema/migrations.gen.ts from migrations/*.sql, and …/adopt/adoption.gen.ts from
+// migrations/adopt/*.sql, so that bundles include the SQL. `--check` fails when a generated file is out of date. The
+// comment at the top of a migration may contain the lines `-- no-transaction` and `-- breaking`, which
+// docs/migrations.md explains.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 
@@ -54,8 +54,8 @@ const generated = [
   '',
 ].join('\n')
 
-// One file for each schema version of the published adapter that can be adopted: what comes before our first
-// migration, and behind a line `-- copy` what comes after it.
+// One file for each schema version of the published adapter that can be adopted. The SQL before the line `-- copy` runs
+// before our first migration, the SQL after it runs after that migration.
 const adopted = (await readdir(new URL('adopt/', source))).filter(name => /^\d+\.sql$/.test(name)).sort()
 const adoptions = await Promise.all(adopted.map(async (file) => {
   const [setAside, copy] = (await readFile(new URL(`adopt/${file}`, source), 'utf8')).split(/^-- copy$/m)
@@ -79,7 +79,7 @@ for (const [name, text] of [['migrations.gen.ts', generated], ['adopt/adoption.g
     await writeFile(file, text)
   }
   else if (await readFile(file, 'utf8').catch(() => '') !== text) {
-    console.error(`src/runtime/core/schema/${name} is not what the files in migrations/ give: run \`npm run migrations\``)
+    console.error(`src/runtime/core/schema/${name} is out of date with the files in migrations/: run \`npm run migrations\``)
     process.exitCode = 1
   }
 }

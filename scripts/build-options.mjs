@@ -1,4 +1,5 @@
-// The table of options → its rows in README.md, between the markers. `--check` fails when they are not what it gives.
+// Generates the table of options in README.md, between the markers, from the options in the sources. `--check` fails
+// when it is out of date.
 import { readFile, writeFile } from 'node:fs/promises'
 import { createJiti } from 'jiti'
 
@@ -23,6 +24,6 @@ if (!process.argv.includes('--check')) {
   await writeFile(target, written)
 }
 else if (page !== written) {
-  console.error('README.md does not list the options as the table of options does: run `npm run options`')
+  console.error('The options in README.md are out of date: run `npm run options`')
   process.exitCode = 1
 }

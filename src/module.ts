@@ -8,7 +8,7 @@ import { writtenConfig } from './options/written'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './options/runtimeConfig'
 
-// Where nuxt.config speaks of a connection.
+// The keys of nuxt.config that may contain a connection.
 const CONFIG_KEYS = ['nventStorePostgres', 'nvent', 'modules', 'runtimeConfig', 'nitro']
 
 export default defineNuxtModule<ModuleOptions>({

@@ -33,7 +33,7 @@ declare module 'nitropack' {
 // Platforms that freeze the process between requests.
 const FUNCTIONS = /^(?:vercel|netlify|netlify-legacy|aws-lambda|aws-amplify|azure-functions|azure-swa|firebase|stormkit|edgio|genezio)$/
 
-// Where nitro.config speaks of a connection.
+// The keys of nitro.config that may contain a connection.
 const CONFIG_KEYS = ['nventStorePostgres', 'runtimeConfig']
 
 const EMBEDDED = '@electric-sql/pglite'
@@ -56,12 +56,12 @@ const nitroModule: NitroModule & { name: string } = {
 
 export default nitroModule
 
-/** Cloudflare and its like: no Node, no file system, and nothing that one request may leave for the next. */
+/** Cloudflare and similar platforms: no Node, no file system, and no connection that outlives its request. */
 const isWorker = ({ options }: Nitro): boolean => options.node === false
 
 function addRuntimeConfig(nitro: Nitro): void {
   const { options } = nitro
-  // Of an app of Nuxt, its module knows what is written.
+  // In a Nuxt app, the Nuxt module has read the config files.
   const written = options.framework.name === 'nuxt' ? undefined : writtenFor(options)
   const made = toRuntimeConfig(options.nventStorePostgres ?? {}, {
     dev: options.dev,
@@ -73,25 +73,25 @@ function addRuntimeConfig(nitro: Nitro): void {
     warn: message => nitro.logger.warn(message),
   })
   const add = () => {
-    // What the Nuxt module has added wins: it knows more.
+    // The values of the Nuxt module have precedence: it has read nuxt.config.
     const config: Record<string, unknown> = options.runtimeConfig
     const merged = mergeRuntimeConfig(config.nventStorePostgres, made, process.env, written)
     if (merged.serverless === '') merged.serverless = FUNCTIONS.test(options.preset)
     config.nventStorePostgres = merged
   }
   add()
-  // The development server reads the config file again, which drops what modules added.
+  // The development server reloads the config file, which drops what modules have added.
   nitro.hooks.hook('rollup:before', () => {
     add()
     if (!options.dev) keepSecretsOut(nitro)
   })
 }
 
-/** Nothing secret of the environment becomes part of a build: neither with our own config, nor with nvent's copy of it. */
+/** Keeps secrets of the environment out of the build: in our own config, and in nvent's copy of it. */
 function keepSecretsOut({ options }: Nitro): void {
   const config = options.runtimeConfig as unknown as ModuleRuntimeConfig & { nvent?: NventConfig }
   config.nvent = withoutSecrets(config.nvent, process.env)
-  // The Nuxt module has looked, and knows what stands in nuxt.config.
+  // The Nuxt module has checked, with the literals of nuxt.config.
   if (options.framework.name === 'nuxt') return
   const written = writtenFor(options)
   const { sources, ...others } = config.nventStorePostgres
@@ -107,14 +107,14 @@ function writtenFor({ _c12 }: Nitro['options']): WrittenConfig {
 
 function addServerCode(nitro: Nitro, glue: string): void {
   const { options } = nitro
-  // First of all plugins: nvent's own plugin calls the hook that ours listens to.
+  // Before all other plugins: nvent's plugin calls the hook that ours listens to.
   options.plugins.unshift(join(glue, 'plugin'))
   if (options.imports) {
     (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
-    // A worker's response is no Node stream.
+    // Not in a worker, whose response is not a Node stream.
     if (!isWorker(nitro)) options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') })
   }
-  // How a worker's store knows its request.
+  // The store of a worker finds its request by the async context.
   if (isWorker(nitro)) options.experimental.asyncContext = true
   options.externals = { ...options.externals, inline: [...options.externals?.inline ?? [], runtime] }
   options.virtual['#nvent-server-imports'] = async () => {
@@ -126,7 +126,7 @@ function addServerCode(nitro: Nitro, glue: string): void {
   }
 }
 
-/** The task, which runs where the app has tasks, and the routes that were asked for. */
+/** Adds the retention task, which runs only in apps that enable tasks, and the configured routes. */
 function addOperation({ options }: Nitro, glue: string): void {
   options.tasks['nvent-store:retention'] ??= {
     handler: join(glue, 'tasks/retention'), description: 'Remove the events that exceed the retention rules',
@@ -137,18 +137,18 @@ function addOperation({ options }: Nitro, glue: string): void {
   }
 }
 
-/** Where the module is named by a text only, nothing else would tell `nitro.config` of its options. */
+/** Adds the types of `nventStorePostgres` in `nitro.config`, also where the module is given as a string, without an import. */
 function typeConfig(nitro: Nitro): void {
   const declarations = fileURLToPath(import.meta.url).replace(/\.mjs$/, '.d.mts')
   nitro.hooks.hook('types:extend', ({ tsConfig }) => {
     if (!tsConfig) return
     const config = tsConfig as { files?: string[] }
-    // A project's own `include` replaces the generated one; `files` stay.
+    // In `files`, as a project's own `include` replaces the generated one.
     config.files = [...config.files ?? [], declarations]
   })
 }
 
-/** What a build has no use for: a worker has no file system, a function none that lasts. */
+/** Leaves out what a build can't use: a worker has no file system, and that of a function is temporary. */
 function leaveOutOptional(nitro: Nitro): void {
   const { options } = nitro
   if (isWorker(nitro)) {
@@ -168,7 +168,7 @@ function isInstalled(nitro: Nitro, name: string): boolean {
   })
 }
 
-/** The bundler need not warn of a package that is not there: the store says it when it is needed. */
+/** Marks a package as external, so that the bundler does not warn of it: the store reports it when it is needed. */
 function leaveOut(nitro: Nitro, name: string): void {
   nitro.hooks.hook('rollup:before', (_, config) => {
     if (Array.isArray(config.external)) config.external.push(name)

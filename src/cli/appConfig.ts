@@ -18,7 +18,7 @@ type RawConfig = Record<string, unknown> & { modules?: unknown[], runtimeConfig?
 
 const FILES = /^(nuxt|nitro)\.config\.(?:[cm]?[jt]s|json5?|jsonc|ya?ml|toml)$/
 
-/** What nuxt.config or nitro.config of a directory says about the store; undefined when there is none that can be read. */
+/** The config of the store in nuxt.config or nitro.config of a directory; undefined when there is no readable file. */
 export async function loadAppConfig(directory: string, log: ConsolaInstance): Promise<AppConfig | undefined> {
   const files = (await readdir(directory)).filter(name => FILES.test(name)).sort().reverse()
   const [file] = files
@@ -27,15 +27,15 @@ export async function loadAppConfig(directory: string, log: ConsolaInstance): Pr
     return fromRaw(file, directory, await load(directory, FILES.exec(file)![1]!), log)
   }
   catch (error) {
-    log.warn(`${file} could not be read, so flags and environment decide alone: ${messageOf(error)}`)
+    log.warn(`${file} could not be read, so only flags and environment variables are used: ${messageOf(error)}`)
     return undefined
   }
 }
 
 async function load(directory: string, name: string): Promise<RawConfig> {
-  // Loaded only where there is a config: a built app has none.
+  // Imported on demand: a built app has no config, and may lack the package.
   const { loadConfig } = await import('c12')
-  // The frameworks have these without an import.
+  // The frameworks provide these functions as globals.
   const known = globalThis as Record<string, unknown>
   const asGiven = (config: unknown) => config
   known.defineNuxtConfig ??= asGiven
@@ -54,7 +54,7 @@ function fromRaw(file: string, rootDir: string, raw: RawConfig, log: ConsolaInst
   return { file, nvent, config: mergeRuntimeConfig(raw.runtimeConfig?.nventStorePostgres, made, process.env) }
 }
 
-/** Options of a module, beside its name in `modules` or under its own key. */
+/** Options of a module: inline in `modules`, or under its own key. */
 function optionsOf(raw: RawConfig, module: string, key: string): Record<string, unknown> {
   const inline = raw.modules?.find((entry): entry is [string, unknown] => Array.isArray(entry) && entry[0] === module)?.[1]
   return defu(asObject(inline), asObject(raw[key]))

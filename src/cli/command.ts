@@ -21,7 +21,7 @@ import { EXIT, UsageError, hint } from './usage'
 
 type Args<A extends ArgsDef> = ParsedArgs<A & typeof targetFlags>
 
-/** Where to work, whether nothing may be changed there, and whether an embedded database may be made. */
+/** The target, with what the command may do: `onlyLook` means read-only, `makes` means create an embedded database. */
 type CommandSettings = Settings & { onlyLook: boolean, makes: boolean }
 
 export interface CommandContext<A extends ArgsDef> {
@@ -34,15 +34,15 @@ interface CommandDefinition<A extends ArgsDef> {
   name: string
   description: string
   args: A
-  /** It changes nothing, and looks at a database that an app has open. */
+  /** Read-only: it also works on an embedded database that an app has open. */
   onlyLooks?: boolean
-  /** It may make an embedded database that is not there. */
+  /** It creates the embedded database if it does not exist. */
   makes?: boolean
-  /** Nothing is `EXIT.done`. */
+  /** Resolves with the exit code; undefined means `EXIT.done`. */
   run(context: CommandContext<A>): Promise<ExitCode> | Promise<void>
 }
 
-/** A command with the flags that all have; what it returns is the exit code. */
+/** Makes a command with the flags that all commands have; its result becomes the exit code. */
 export function storeCommand<const A extends ArgsDef>(definition: CommandDefinition<A>): CommandDef {
   const args = { ...definition.args, ...targetFlags }
   const command = defineCommand({
@@ -58,27 +58,27 @@ export function storeCommand<const A extends ArgsDef>(definition: CommandDefinit
   return command as unknown as CommandDef
 }
 
-/** A word that no command takes would otherwise be ignored, and the command do something else than was meant. */
+/** An unknown option or argument would otherwise be ignored, and the command would not do what the user intended. */
 function refuseUnknown(known: ArgsDef, given: { _: string[], [name: string]: unknown }): void {
   const kebab = (name: string) => name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
   const unknown = Object.keys(given).find(name => name !== '_' && !Object.hasOwn(known, kebab(name)))
   if (unknown !== undefined) throw new UsageError(`unknown option --${kebab(unknown)}${hint('--', kebab(unknown), Object.keys(known))}`)
   const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
   if (given._.length > positionals) throw new UsageError(`unexpected argument ${JSON.stringify(given._[positionals])}`)
-  // An option in the place of a value was meant to be one.
+  // A known option in place of a value: the value was forgotten.
   const isNone = (value: unknown) => typeof value === 'string' && (value === '' || (value.startsWith('--') && Object.hasOwn(known, value.slice(2))))
   const empty = Object.entries(known).find(([name, { type }]) => type === 'string' && isNone(given[name]))
   if (empty) throw new UsageError(`--${empty[0]} needs a value`)
 }
 
-// One connection to work on, one for the lock of a migration, two to look for a pooler.
+// One connection for the command and one for the lock of a migration; detecting a pooler takes two.
 const POOL_SIZE = 3
 
 const storeOptions = ({ names: { schema, prefix }, subjectPrefix }: Settings, connection: ReturnType<Settings['database']>['connection']) => ({
   connection, schema, prefix, subjectPrefix, poolSize: POOL_SIZE, autoMigrate: false, connectTimeout: 0, sweepInterval: 0, logger: log,
 })
 
-/** What a command works on, for its result; holds no secret. */
+/** The target of a command, as part of its result; without secrets. */
 export interface Target {
   database: string
   source: string
@@ -86,10 +86,10 @@ export interface Target {
   prefix: string
 }
 
-/** Opens the database for `work`, which has to be reachable within `patience` milliseconds, and says which it is. */
-export async function withDatabase<T>(settings: CommandSettings, work: (db: Db, target: Target) => Promise<T>, patience = 0): Promise<T> {
+/** Connects to the database within `connectTimeout` milliseconds, and runs `work` on it. */
+export async function withDatabase<T>(settings: CommandSettings, work: (db: Db, target: Target) => Promise<T>, connectTimeout = 0): Promise<T> {
   const { options, targetOf } = await announce(settings)
-  const connector = createConnector({ ...resolveOptions({ ...options, connectTimeout: patience }), onlyLook: settings.onlyLook }, async (db) => {
+  const connector = createConnector({ ...resolveOptions({ ...options, connectTimeout }), onlyLook: settings.onlyLook }, async (db) => {
     await db.query({ text: 'select 1', values: [] })
   })
   try {
@@ -100,7 +100,7 @@ export async function withDatabase<T>(settings: CommandSettings, work: (db: Db, 
   }
 }
 
-/** The database as it is, reachable or not. */
+/** Runs `work` on the database without checking that it is reachable. */
 export async function withUncheckedDatabase<T>(settings: CommandSettings, work: (db: Db, target: Target) => Promise<T>): Promise<T> {
   const { options, targetOf } = await announce(settings)
   const db = await openDb({ ...resolveOptions(options), onlyLook: settings.onlyLook })
@@ -112,7 +112,7 @@ export async function withUncheckedDatabase<T>(settings: CommandSettings, work: 
   }
 }
 
-/** A store that never changes the schema. */
+/** Runs `work` on a store that does not migrate. */
 export async function withStore<T>(settings: CommandSettings, work: (store: Store) => Promise<T>, more: StoreOptions = {}): Promise<T> {
   const store = createStoreOn({ ...(await announce(settings)).options, ...more }, { onlyLook: settings.onlyLook })
   try {
@@ -124,7 +124,7 @@ export async function withStore<T>(settings: CommandSettings, work: (store: Stor
   }
 }
 
-/** Says on stderr which database and tables were chosen, before anything is done to them. */
+/** Logs the chosen database and tables to stderr before the command does anything with them. */
 async function announce(settings: CommandSettings) {
   const { connection, source } = settings.database()
   const { schema, prefix } = settings.names

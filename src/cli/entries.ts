@@ -1,7 +1,7 @@
 import { defineCommand } from 'citty'
 import type { IndexEntry } from '../runtime/core/entries/types'
 import { storeCommand, withStore } from './command'
-import { EXIT, wholeNumber } from './usage'
+import { EXIT, integerFlag } from './usage'
 import { visible } from './output'
 
 const get = storeCommand({
@@ -29,12 +29,12 @@ const read = storeCommand({
   onlyLooks: true,
   args: {
     key: { type: 'positional', required: true, description: 'The index' },
-    limit: { type: 'string', default: '50', description: 'At most this many', valueHint: 'n' },
-    cursor: { type: 'string', description: 'Go on at a page\'s cursor', valueHint: 'cursor' },
+    limit: { type: 'string', default: '50', description: 'Maximum number of entries', valueHint: 'n' },
+    cursor: { type: 'string', description: 'Continue at the cursor of a page', valueHint: 'cursor' },
     asc: { type: 'boolean', description: 'Lowest score first' },
   },
   run: ({ args, output, settings }) => {
-    const limit = wholeNumber('--limit', args.limit, 1)
+    const limit = integerFlag('--limit', args.limit, 1)
     return withStore(settings, async (store) => {
       const page = await store.index.readPage(args.key, { limit, cursor: args.cursor, order: args.asc ? 'asc' : 'desc' })
       output.result(page, page.entries.map(line))
@@ -46,6 +46,6 @@ const read = storeCommand({
 const line = ({ id, score, metadata }: IndexEntry): string => `${visible(id)}\t${score}\t${metadata === undefined ? '' : JSON.stringify(metadata)}`
 
 export const indexCommand = defineCommand({
-  meta: { name: 'index', description: 'Look at index entries' },
+  meta: { name: 'index', description: 'Read index entries' },
   subCommands: { get, read },
 })

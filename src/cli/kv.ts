@@ -2,7 +2,7 @@ import { defineCommand } from 'citty'
 import type { KvApi, KvList } from '../runtime/core/kv/types'
 import { writeTextCursor } from '../runtime/core/sql/cursor'
 import { storeCommand, withStore } from './command'
-import { EXIT, wholeNumber } from './usage'
+import { EXIT, integerFlag } from './usage'
 import { visible } from './output'
 
 const PAGE = 1_000
@@ -32,11 +32,11 @@ const list = storeCommand({
   onlyLooks: true,
   args: {
     glob: { type: 'positional', required: false, default: '*', description: 'Which keys: * any run, ? one character' },
-    limit: { type: 'string', default: '100', description: 'At most this many', valueHint: 'n' },
-    after: { type: 'string', description: 'Go on after this key', valueHint: 'key' },
+    limit: { type: 'string', default: '100', description: 'Maximum number of keys', valueHint: 'n' },
+    after: { type: 'string', description: 'Continue after this key', valueHint: 'key' },
   },
   run: ({ args, output, settings }) => {
-    const limit = wholeNumber('--limit', args.limit, 1)
+    const limit = integerFlag('--limit', args.limit, 1)
     return withStore(settings, async ({ kv }) => {
       const { keys } = await kv.list({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
       const values = await kv.getMany<unknown>(keys.map(({ key }) => key))
@@ -49,7 +49,7 @@ const list = storeCommand({
 
 type Listed = KvList['keys'][number]
 
-/** A stored null is told from a key that is not there. As a glob, a key matches itself, and maybe others before it. */
+/** Distinguishes a stored null from a missing key. A key used as a glob matches itself, but may match others before it. */
 async function findKey(kv: KvApi, key: string): Promise<{ key: string, expiresAt: string | null } | undefined> {
   for (let cursor: string | null = null; ;) {
     const page: KvList = await kv.list({ glob: key, cursor, limit: PAGE })
@@ -63,6 +63,6 @@ async function findKey(kv: KvApi, key: string): Promise<{ key: string, expiresAt
 const isoTime = ({ expiresAt }: Listed): string | null => expiresAt === undefined ? null : new Date(expiresAt).toISOString()
 
 export const kvCommand = defineCommand({
-  meta: { name: 'kv', description: 'Look at keys and values' },
+  meta: { name: 'kv', description: 'Read keys and values' },
   subCommands: { get, list },
 })

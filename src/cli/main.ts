@@ -6,18 +6,18 @@ import { log } from './output'
 import { EXIT, UsageError, hint, isUsageError } from './usage'
 
 /**
- * Runs a command line. Errors of the store say what to do; a stack trace and the connection inside them would not
- * help. Never ends the process: what is under way is finished, and `process.exitCode` says how it went.
+ * Runs a command line. Prints only the message of an error: it says what to do, while its stack trace and cause may
+ * contain the connection. Sets `process.exitCode` instead of calling `process.exit`, so that pending work is finished.
  */
 export async function main(root: CommandDef, rawArgs: string[], version: string): Promise<void> {
-  // A reader that has seen enough (`| head`) is no error.
+  // A reader that closes the pipe early (`| head`) is not an error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
   })
   const words = rawArgs.slice(0, rawArgs.includes('--') ? rawArgs.indexOf('--') : undefined)
   if (words[0] === '--version') return void process.stdout.write(`${version}\n`)
   const { command, parent, next } = follow(root, words)
-  // A group of commands without one of them has nothing to run.
+  // A group of commands without a subcommand prints its help.
   if (words.includes('--help') || words.includes('-h') || (command.subCommands && next === undefined)) return help(command, parent)
   try {
     if (command.subCommands) throw new UsageError(`unknown command ${JSON.stringify(next)}${hint('', next!, Object.keys(command.subCommands))}`)
@@ -26,11 +26,11 @@ export async function main(root: CommandDef, rawArgs: string[], version: string)
   catch (error) {
     const isUsage = isUsageError(error)
     process.exitCode = isUsage ? EXIT.usage : EXIT.error
-    log.error(isUsage ? `${stripVTControlCharacters(error.message)}; --help says what can be given` : messageOf(error))
+    log.error(isUsage ? `${stripVTControlCharacters(error.message)}; --help lists the options` : messageOf(error))
   }
 }
 
-/** The command that the first words lead to, and the word after them. */
+/** Resolves the first words to a command; `next` is the first word that is not a subcommand. */
 function follow(root: CommandDef, words: string[]): { command: CommandDef, parent: CommandDef | undefined, next: string | undefined } {
   let [command, parent]: [CommandDef, CommandDef | undefined] = [root, undefined]
   const names = words.filter(word => !word.startsWith('-'))

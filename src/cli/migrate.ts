@@ -6,14 +6,14 @@ import { columns } from './output'
 import { describeTarget } from './settings'
 
 // A deployment may start the database at the same time.
-const PATIENCE_MS = 30_000
+const CONNECT_TIMEOUT_MS = 30_000
 
 export const migrateCommand = storeCommand({
   name: 'migrate',
-  description: 'Bring the schema up to date',
+  description: 'Migrate the schema to the newest version',
   makes: true,
   args: {
-    'dry-run': { type: 'boolean', description: 'Only say what would be done' },
+    'dry-run': { type: 'boolean', description: 'Only print what would be done' },
   },
   run: ({ args, output, settings }) => withDatabase({ ...settings, database: settings.migrationDatabase, onlyLook: args['dry-run'] ?? false, makes: !args['dry-run'] }, async (db, target) => {
     if (args['dry-run']) {
@@ -27,7 +27,7 @@ export const migrateCommand = storeCommand({
     })
     const change = applied > 0 ? `migrated to version ${version}` : `already at version ${version}`
     output.result({ ...target, version, applied }, [`${change}: ${describeTarget(target.database, target.source, settings.names)}`])
-  }, PATIENCE_MS),
+  }, CONNECT_TIMEOUT_MS),
 })
 
 /** The state of the schema, and a line for each migration that is pending. */
@@ -43,7 +43,7 @@ export function describePlan({ version, latest, pending, adoption }: MigrationPl
   ]
 }
 
-/** What becomes of the tables of the published adapter, and why they would be refused. */
+/** What happens to the tables of the published adapter, or why they can't be adopted. */
 function describeAdoption({ from, version, tables, misplacedCounters, helper, lost, problems }: AdoptionPlan): string[] {
   return [
     `tables of ${from} at its version ${version} ${problems.length > 0 ? 'can\'t be adopted:' : 'are adopted, every row of them is copied:'}`,

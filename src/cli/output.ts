@@ -2,25 +2,25 @@ import { UsageError } from './usage'
 import { createConsola } from 'consola'
 import type { ConsolaInstance } from 'consola'
 
-/** Results go to stdout, all else to stderr: what a program reads is never mixed with what a person is told. */
+/** Results go to stdout and messages to stderr, so that programs can read the results. */
 export interface Output {
   json: boolean
-  /** The result: one JSON document for programs, lines of text for people. */
+  /** Prints the result: one JSON document with `--json`, else lines of text. */
   result(data: unknown, lines: string[]): void
-  /** One of many results, as it comes: a line of JSON, or of text. */
+  /** Prints one of many results as soon as it is available: a line of JSON, or of text. */
   item(data: unknown, line: string): void
-  /** Beside the result. */
+  /** Messages that are not part of the result. */
   log: ConsolaInstance
 }
 
 export const log = createConsola({ stdout: process.stderr, stderr: process.stderr })
-// A message may quote what users have written. The colours come later, from the reporters themselves.
+// Escaped before the reporters add colours: a message may quote data of users.
 log.options.reporters = log.options.reporters.map(reporter => ({
   log: (entry, context) => reporter.log({ ...entry, args: entry.args.map((arg: unknown) => typeof arg === 'string' ? visibleLines(arg) : arg) }, context),
 }))
 
 export function createOutput(json: boolean): Output {
-  // In JSON text these are in strings only, where the escape means the same.
+  // Also correct for JSON: control characters occur in its strings only, where the escape has the same meaning.
   const write = (text: string) => process.stdout.write(`${visibleLines(text)}\n`)
   return {
     json,
@@ -42,24 +42,24 @@ export function columns(rows: string[][]): string[] {
 }
 
 /**
- * Whether a person says yes.
- * @throws {UsageError} where nobody can be asked
+ * Asks for confirmation on the terminal.
+ * @throws {UsageError} without a terminal, or with `--json`
  */
-export async function isMeant({ json, log }: Output, command: string, question: string): Promise<boolean> {
-  if (json || !process.stdin.isTTY) throw new UsageError(`${command} deletes data and nobody can be asked here: add --yes`)
+export async function isConfirmed({ json, log }: Output, command: string, question: string): Promise<boolean> {
+  if (json || !process.stdin.isTTY) throw new UsageError(`${command} deletes data and can't ask for confirmation here: add --yes`)
   return await log.prompt(question, { type: 'confirm', initial: false }) === true
 }
 
-// What a terminal obeys instead of showing it: C0 and C1 controls, and marks that turn the direction of text around.
+// Characters that a terminal interprets instead of showing them: C0 and C1 controls, and marks of text direction.
 // eslint-disable-next-line no-control-regex
 const CONTROLS = /[\u0000-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g
 const IN_LINES = new Set(['\n', '\t'])
 
 const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 
-/** Data of users in a line of text: whatever it holds, it is shown and not obeyed. */
+/** Escapes control characters in data of users, so that the terminal shows them and does not interpret them. */
 export const visible = (text: string): string => text.replace(CONTROLS, escaped)
 
-/** The same for text that may have lines and columns. */
+/** The same, but keeps line feeds and tabs. */
 export const visibleLines = (text: string): string =>
   text.replace(CONTROLS, character => IN_LINES.has(character) ? character : escaped(character))

@@ -31,15 +31,15 @@ export interface TargetArgs {
 export interface Settings {
   names: Names
   subjectPrefix: string
-  /** Another schema where tables of the published adapter may be. */
+  /** Another schema that may contain the tables of the published adapter. */
   adoptFrom?: string
   autoMigrate: boolean
   prepare: boolean
-  /** The app's rules of which events go. */
+  /** The retention rules of the app. */
   retention: RetentionRule[]
-  /** The database: asked for only by commands that need one. */
+  /** The database. A function, as not every command needs one and it throws when none is configured. */
   database(): Database
-  /** The same for what changes the schema: `migrationConnection`, where the app has one. */
+  /** The database for schema changes: `migrationConnection`, where the app has one. */
   migrationDatabase(): Database
 }
 
@@ -49,12 +49,13 @@ interface Database {
 }
 
 /**
- * Which database and which tables are meant, by the rules the app itself follows: flags, then the override variables,
- * then nuxt.config or nitro.config, then DATABASE_URL and POSTGRES_URL.
+ * Determines the database and the tables by the same rules as the app: flags, then the override variables, then
+ * nuxt.config or nitro.config, then DATABASE_URL and POSTGRES_URL.
+ * @throws {StoreError} INVALID_OPTION for an invalid schema or prefix
  */
 export async function readSettings(args: TargetArgs, log: ConsolaInstance, directory = process.cwd()): Promise<Settings> {
   const app = args.config ? await loadAppConfig(directory, log) : undefined
-  // After the config was read: it brings in what stands in `.env`.
+  // After loading the config, which also loads `.env`.
   const { env } = process
   const config = app?.config ?? toRuntimeConfig({}, { dev: false, baked: false, rootDir: directory, env, warn: message => log.warn(message) })
   const given = optionsBesideConnections(config, env)
@@ -80,14 +81,14 @@ function databaseOf({ url }: TargetArgs, app: AppConfig | undefined, log: Consol
   const nvent = { ...app?.nvent, store: { ...app?.nvent.store, adapter: app?.nvent.store?.adapter || app?.config.adapter } }
   const chosen = namedConnection({ env: process.env, override: app?.config.connection, sources: app?.config.sources, nvent })
   if (!chosen) {
-    const looked = app ? `, and ${app.file} names none either` : ''
-    throw new StoreError('INVALID_OPTION', `no database is named: give --url, or set ${[OVERRIDE, ...FALLBACKS].join(', ')}${looked}. The embedded database of development is --url pglite://.data/nvent-store`)
+    const looked = app ? `, and ${app.file} has none` : ''
+    throw new StoreError('INVALID_OPTION', `no database is configured: pass --url, or set ${[OVERRIDE, ...FALLBACKS].join(', ')}${looked}. For the embedded database of development, pass --url pglite://.data/nvent-store`)
   }
   chosen.warnings.forEach(warning => log.warn(warning))
   return { connection: chosen.connection, source: chosen.source }
 }
 
-/** For a person: `db.example.com:5432/app (from DATABASE_URL), schema public, prefix nvent`. */
+/** For messages: `db.example.com:5432/app (from DATABASE_URL), schema public, prefix nvent`. */
 export function describeTarget(database: string, source: string, { schema, prefix }: Names): string {
   return `${database} (from ${source}), schema ${schema}, prefix ${prefix}`
 }

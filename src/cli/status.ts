@@ -12,13 +12,13 @@ export const statusCommand = storeCommand({
   args: {},
   run: ({ output, settings }) => withDatabase(settings, async (db, target) => {
     const found = await plan(db, settings.names)
-    // A schema that is behind differs from this build's, of course.
+    // Not compared while migrations are pending: the schema would always differ.
     const drifted = found.version < found.latest ? [] : await drift(db, settings.names)
     const behind = found.version < found.latest ? [] : await sequencesBehind(db, settings.names)
     output.result({ ...target, ...found, drift: drifted, sequences: behind }, [
       ...describePlan(found),
       ...drifted.flatMap(({ level, message, advice }) => [`${level} ${message}`, `     ${advice}`]),
-      ...behind.flatMap(each => [`fail ${describeBehind(each)}: it gives out numbers that are taken`, `     ${each.statement}`]),
+      ...behind.flatMap(each => [`fail ${describeBehind(each)}: it assigns ids that are in use`, `     ${each.statement}`]),
       ...(found.pending.length === 0 && drifted.length === 0 ? ['no drift'] : []),
     ])
     return found.pending.length > 0 || drifted.length > 0 || behind.length > 0 ? EXIT.findings : EXIT.done

@@ -3,7 +3,7 @@ import { listTables } from '../runtime/core/partitions/subjectTables'
 import { storeCommand, withDatabase, withStore } from './command'
 import { writeTextCursor } from '../runtime/core/sql/cursor'
 import { columns, visible } from './output'
-import { wholeNumber } from './usage'
+import { integerFlag } from './usage'
 
 export const streamsCommand = storeCommand({
   name: 'streams',
@@ -12,11 +12,11 @@ export const streamsCommand = storeCommand({
   args: {
     glob: { type: 'positional', required: false, default: '*', description: 'Which subjects: * any run, ? one character' },
     tables: { type: 'boolean', description: 'List tables instead' },
-    limit: { type: 'string', default: '100', description: 'At most this many subjects', valueHint: 'n' },
-    after: { type: 'string', description: 'Go on after this subject', valueHint: 'subject' },
+    limit: { type: 'string', default: '100', description: 'Maximum number of subjects', valueHint: 'n' },
+    after: { type: 'string', description: 'Continue after this subject', valueHint: 'subject' },
   },
   run: ({ args, output, settings }) => {
-    const limit = wholeNumber('--limit', args.limit, 1)
+    const limit = integerFlag('--limit', args.limit, 1)
     if (args.tables) return withDatabase(settings, async (db) => {
       const prefixes = new Map((await listTables(db, settings.names)).map(({ tableName, subjectPrefix }) => [tableName, subjectPrefix]))
       const tables = (await streamTableSizes(db, settings.names)).map(table => ({ ...table, subjectPrefix: prefixes.get(table.tableName) ?? null }))

@@ -4,24 +4,24 @@ import type { EventRecord } from '../runtime/core/shared/event'
 import type { GlobalEvent } from '../runtime/core/log/types'
 import type { Store } from '../runtime/core/types'
 import { storeCommand, withStore } from './command'
-import { UsageError, wholeNumber } from './usage'
+import { UsageError, integerFlag } from './usage'
 import { visible } from './output'
 
 const PAGE = 500
 
 export const tailCommand = storeCommand({
   name: 'tail',
-  description: 'Print the events of a subject, or of all that a glob matches, and those that come, until Ctrl-C',
+  description: 'Print the events of a subject, or of all subjects that a glob matches, and follow new ones until Ctrl-C',
   onlyLooks: true,
   args: {
     subject: { type: 'positional', required: true, description: 'The subject, or a glob: * any run, ? one character' },
     from: { type: 'string', default: 'start', description: 'start, now, an event id (exclusive), or an ISO time (inclusive)', valueHint: 'position' },
     limit: { type: 'string', description: 'End after this many events', valueHint: 'n' },
-    follow: { type: 'boolean', default: true, description: 'Wait for new events', negativeDescription: 'End after the events that are there' },
+    follow: { type: 'boolean', default: true, description: 'Wait for new events', negativeDescription: 'End after the existing events' },
   },
   run: ({ args, output, settings }) => {
     const from = positionOf(args.from)
-    const limit = args.limit === undefined ? Infinity : wholeNumber('--limit', args.limit, 1)
+    const limit = args.limit === undefined ? Infinity : integerFlag('--limit', args.limit, 1)
     return withStore(settings, async (store) => {
       const until = ended()
       let printed = 0
@@ -64,13 +64,13 @@ async function followGlob(
   for await (const each of store.stream.subscribe(glob, { from: from === 'now' ? 'now' : last, signal: until.signal })) print(each)
 }
 
-/** What is there and what comes: subscribed first and read then, so that nothing falls between the two. */
+/** Prints existing and new events. Subscribes before it reads, so that no event between the two is missed. */
 async function follow(store: Store, subject: string, from: Position, print: (event: EventRecord) => void, until: Until): Promise<void> {
   const waiting: EventRecord[] = []
   let last: string | undefined = undefined
   let failure: unknown
-  // What the history has shown may still be on its way to the subscription. Behind it, every event is new: also one
-  // with a lower id, of a server that took over.
+  // The subscription may deliver events that the history has already printed: these are skipped. After the first newer
+  // one every event is new, also one with a lower id, which a server that took over has assigned.
   let isNew = false
   const printNew = (event: EventRecord) => {
     isNew ||= BigInt(event.id) > BigInt(last!)
@@ -92,7 +92,7 @@ async function follow(store: Store, subject: string, from: Position, print: (eve
   if (failure !== undefined) throw failure
 }
 
-/** Prints what is there and returns the id of the last event. */
+/** Prints the existing events and returns the id of the last one. */
 async function printHistory(store: Store, subject: string, from: Position, print: (event: EventRecord) => void, until: Until): Promise<string> {
   if (from === 'now') return '0'
   let position = 'after' in from ? from.after : '0'
@@ -115,7 +115,7 @@ function positionOf(text: string): Position {
   return { from: time }
 }
 
-/** Ends by a signal, or because whoever reads the output has gone. */
+/** Aborts on a signal, or when the reader of the output has closed the pipe. */
 function ended(): Until {
   const abort = new AbortController()
   const end = () => abort.abort()

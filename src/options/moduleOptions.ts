@@ -7,16 +7,16 @@ import { invalidOption } from '../runtime/core/shared/errors'
 import type { StoreRuntimeConfig } from '../runtime/server/config'
 
 /**
- * Options of the module: `nventStorePostgres` in nuxt.config or nitro.config. All of them have defaults. At run time
- * `NUXT_NVENT_STORE_POSTGRES_POOL_SIZE` and the like override all but `health` and `metrics`. The options of the store
- * that are repeated here have another default in an app.
+ * Options of the module: `nventStorePostgres` in nuxt.config or nitro.config. All are optional. At run time,
+ * environment variables such as `NUXT_NVENT_STORE_POSTGRES_POOL_SIZE` override all but `health` and `metrics`. The
+ * options of the store that are repeated here have a different default in an app.
  */
 export interface ModuleOptions extends Pick<StoreOptions, NamesWith<{ from: 'config' }>> {
   /**
    * The database: a `pg` pool configuration, or a URL (`postgres://…`, `pglite://path/to/directory`,
    * `pglite://memory`). Higher in precedence are `NUXT_NVENT_STORE_POSTGRES_CONNECTION` at run time,
    * `nvent.store.connection` and `nvent.connections.postgres`; lower are `DATABASE_URL` and `POSTGRES_URL` at run
-   * time. One source wins whole. Secrets that come from the environment are read at run time and stay out of the
+   * time. Sources are never merged. Secrets that come from the environment are read at run time and stay out of the
    * build, also when they are written here as `process.env.NAME`.
    * @default the embedded database in `.data/nvent-store` in development, none in production
    */
@@ -27,25 +27,25 @@ export interface ModuleOptions extends Pick<StoreOptions, NamesWith<{ from: 'con
    */
   prefix?: string
   /**
-   * For functions that run one request at a time and stand still after it: one connection, let go before each
-   * response is sent.
+   * For functions that are frozen between requests: one connection, which is closed before each response is sent.
    * @default true when the app is built for Vercel, Netlify, AWS Lambda, Azure or Firebase functions
    */
   serverless?: boolean
   /**
-   * A route that answers how the store is, as JSON, with 200 or 503: `'/_store/health'`. Open to whoever reaches it.
+   * Path of a route that responds with the health of the store as JSON, with status 200 or 503: `'/_store/health'`. It
+   * has no access control.
    * @default none
    */
   health?: string
   /**
-   * A route that answers with the metrics in the text format of Prometheus: `'/_store/metrics'`. Open to whoever
-   * reaches it.
+   * Path of a route that responds with the metrics in the text format of Prometheus: `'/_store/metrics'`. It has no
+   * access control.
    * @default none
    */
   metrics?: string
 }
 
-/** The options that the store does not have: fixed when the app is built. */
+/** The options that only the modules have: they can't be changed after the build. */
 export const ROUTE_OPTIONS = {
   health: {
     default: '', shown: 'none', from: 'config',

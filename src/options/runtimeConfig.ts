@@ -17,29 +17,29 @@ import type { WrittenConfig } from './written'
 
 export type { ModuleOptions, ModuleRuntimeConfig } from './moduleOptions'
 
-// nvent's default, where its published adapter makes its tables.
+// nvent's default schema, in which its published adapter creates its tables.
 const NVENT_SCHEMA = 'nvent_store'
 
-/** What the build knows beside the options. */
+/** The context of a build, in addition to the options. */
 export interface BuildContext {
   dev: boolean
   rootDir: string
   env: Env
-  /** nvent's options, when the app has it. */
+  /** nvent's options, when the app uses nvent. */
   nvent?: NventConfig
   warn: (message: string) => void
   /**
-   * Whether the result becomes part of a build.
+   * Whether the result becomes part of a build, and so must not contain secrets.
    * @default !dev
    */
   baked?: boolean
-  /** What stands in the config files as it is. */
+  /** What the config files contain literally. */
   written?: WrittenConfig
 }
 
 /**
- * Turns what nuxt.config or nitro.config says into private runtime config, with no secret of the environment in it.
- * @throws {StoreError} INVALID_OPTION when a secret could not be kept out
+ * Converts the options of nuxt.config or nitro.config into private runtime config without secrets of the environment.
+ * @throws {StoreError} INVALID_OPTION when an option is invalid, or a secret could not be kept out
  */
 export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): StoreRuntimeConfig {
   const config = runtimeConfigOf(options, build)
@@ -52,7 +52,7 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
   return config
 }
 
-/** What can be known of the options while the app is built. An empty prefix is refused at the start, by its own name. */
+/** Checks the options as far as possible at build time. An empty prefix is left to the check at the start. */
 function checkConfig(options: ModuleOptions, config: StoreRuntimeConfig): void {
   refuseUnknown(options, MODULE_OPTION_NAMES, 'nventStorePostgres.')
   for (const name of ROUTE_NAMES) ROUTE_OPTIONS[name].check(`nventStorePostgres.${name}`, config[name])
@@ -90,7 +90,7 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
   }
 }
 
-/** Lets the app's own `runtimeConfig.nventStorePostgres` win, with no secret of the environment in it either. */
+/** Merges the app's own `runtimeConfig.nventStorePostgres`, which has precedence; its secrets become references, too. */
 export function mergeRuntimeConfig(own: unknown, made: StoreRuntimeConfig, env: Env, written?: WrittenConfig): StoreRuntimeConfig {
   const given: Partial<StoreRuntimeConfig> = isPlain(own) ? own : {}
   refuseUnknown(given, Object.keys(made), 'runtimeConfig.nventStorePostgres.')
@@ -116,7 +116,7 @@ function sourcesOf(options: ModuleOptions, { nvent = {}, env, warn, written }: B
   })
 }
 
-/** nvent writes its options into the runtime config: of a connection that is ours, what stays in the environment is left out. */
+/** Removes secrets of the environment from nvent's copy of its options in runtime config, in connections that we use. */
 export function withoutSecrets(nvent: NventConfig | undefined, env: Env): NventConfig | undefined {
   if (!nvent) return undefined
   const { store, connections } = nvent
@@ -132,10 +132,10 @@ function blanked(connection: unknown, path: string, env: Env): unknown {
   return dropReferences(kept)
 }
 
-/** Runtime config is JSON: certificates that were read as buffers become texts, functions can't travel. */
+/** Makes a value JSON-safe for runtime config: buffers (certificates) become strings, functions are dropped with a warning. */
 function portable(value: unknown, path: string, warn: BuildContext['warn']): unknown {
   if (typeof value === 'function') {
-    warn(`\`${path}\` is a function and can't travel from the config into the server: it is ignored`)
+    warn(`\`${path}\` is a function, which can't be passed from the config to the server: it is ignored`)
     return undefined
   }
   if (value instanceof Uint8Array) return new TextDecoder().decode(value)

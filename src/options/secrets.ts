@@ -10,7 +10,7 @@ interface Part {
   /** The whole string. */
   text: string
   value: string
-  /** Whether this is the place of a password or key. */
+  /** Whether this is the value of a password or key. */
   isSecret: boolean
 }
 
@@ -21,22 +21,22 @@ interface Held {
 }
 
 const SECRET_NAME = /pass|pwd|secret|token|key|cred|auth|private|dsn/i
-// Beside its certificate it is in a variable, or a member, whose name tells nothing.
+// Detected by its content: together with a certificate it may be in a variable or member with an inconspicuous name.
 const PRIVATE_KEY = /-----BEGIN [^-]*PRIVATE KEY-----.*?-----END [^-]*PRIVATE KEY-----/s
 const SECRET_FIELD = /^(?:password|passphrase|key|pfx)$/
 const SECRET_QUERY = /pass|secret|token/i
-// scheme://user:PASSWORD@… , also where the rest is no URL.
+// scheme://user:PASSWORD@… , also where the rest is not a valid URL.
 const URL_PASSWORD = /^[a-z][a-z\d+.-]*:\/\/[^:/?#]*:(.+)@[^@]*$/i
 
-// Shorter values, and these words, stand in many places by chance.
+// Shorter values, and these words, occur in many places by coincidence.
 const TELLING_LENGTH = 8
 const TELLING_LENGTH_OF_PASSWORD = 4
 const COMMON = new Set(['postgres', 'postgresql', 'password', 'localhost', 'database', 'development', 'production', '127.0.0.1'])
 
 /**
- * Refuses a config that would write a secret into the build: a string that holds the value of an environment variable,
- * plain, encoded or cut, or a password that was computed from something else. References to variables are fine.
- * @throws {StoreError} INVALID_OPTION that names the option and the variable, never the value
+ * Refuses a config that would write a secret into the build: a string that contains the value of an environment
+ * variable (plain, encoded or a part of it), or a computed password. References to variables are accepted.
+ * @throws {StoreError} INVALID_OPTION with the names of the option and the variable, never with the value
  */
 export function refuseSecrets(config: unknown, path: string, env: Env, written?: WrittenConfig): void {
   const held = heldBy(env)
@@ -48,14 +48,14 @@ export function refuseSecrets(config: unknown, path: string, env: Env, written?:
 }
 
 function refused(path: string, problem: string, variable?: string): StoreError {
-  return new StoreError('INVALID_OPTION', `\`${path}\` ${problem}, which would become part of the build. Leave it out, and set the whole connection when the app runs: NUXT_NVENT_STORE_POSTGRES_CONNECTION or DATABASE_URL. Or write a variable with nothing added and nothing changed, \`connection: process.env.NAME\` or \`password: process.env.NAME\`: such are read when the app runs`, {
+  return new StoreError('INVALID_OPTION', `\`${path}\` ${problem}, which would become part of the build. Leave it out, and set the whole connection at run time: NUXT_NVENT_STORE_POSTGRES_CONNECTION or DATABASE_URL. Or use a variable unchanged, \`connection: process.env.NAME\` or \`password: process.env.NAME\`: it is read at run time`, {
     details: { option: path, ...variable !== undefined && { variable } },
   })
 }
 
 function holds({ text, value, isSecret }: Part, { forms, looksSecret }: Held, written: WrittenConfig | undefined): boolean {
   if (!isSecret && !looksSecret) return false
-  // A URL that stands in the file from end to end is nobody's value.
+  // A URL that is a literal in the config file does not come from the environment.
   if (text !== value && written?.isWritten(text)) return false
   const parts = formsOf(value)
   if (isSecret && parts.some(part => forms.includes(part))) return true
@@ -67,7 +67,7 @@ function holds({ text, value, isSecret }: Part, { forms, looksSecret }: Held, wr
 
 const isTelling = (form: string, length: number): boolean => form.length >= length && !COMMON.has(form)
 
-/** What the environment holds: values that look secret by their name, passwords of URLs, and all others. */
+/** The values of the environment. `looksSecret`: the name of the variable suggests it, or it is the password of a URL. */
 function heldBy(env: Env): Held[] {
   return Object.entries(env).flatMap(([name, value]) => {
     if (!value?.trim() || AMBIENT.test(name)) return []
@@ -95,7 +95,7 @@ function* partsOf(value: unknown, path: string, isSecret: boolean): Generator<Pa
   else if (isPlain(value)) for (const [field, member] of Object.entries(value)) yield* partsOf(member, `${path}.${field}`, isSecret || SECRET_FIELD.test(field))
 }
 
-// `_` in the place of the password, which stays in the environment.
+// `_` replaces the password, which stays in the environment.
 function* aroundReference({ before = '', after = '' }: EnvReference, path: string): Generator<Part> {
   if (before + after === '') return
   for (const part of partsOfText(`${before}_${after}`, path, false)) {

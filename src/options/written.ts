@@ -1,17 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isPlain } from '../runtime/server/references'
 
-/** What stands in the config files themselves, as opposed to what they compute. */
+/** Distinguishes values that the config files contain literally from values that they compute. */
 export interface WrittenConfig {
-  /** Whether a string stands there as a literal. */
+  /** Whether a string is a literal in a file. */
   isWritten(text: string): boolean
-  /** Whether `part` of a string of the config was computed. What a program gives beside the files is not known. */
+  /** Whether `part` of a string was computed in a file. False for options that a program passes without a file. */
   isComputed(text: string, part: string): boolean
 }
 
 const DEPTH = 8
 
-/** `configs` is what the files evaluated to; of these, `keys` are looked at. */
+/**
+ * @param configs the results of the files
+ * @param keys the keys of `configs` that are examined
+ */
 export function writtenConfig(files: (string | undefined)[], configs: unknown[], keys: string[]): WrittenConfig {
   const source = [...new Set(files)].filter((file): file is string => file !== undefined && existsSync(file)).map(file => unescaped(readFileSync(file, 'utf8'))).join('\n')
   const given = new Set(configs.flatMap(config => isPlain(config) ? keys.flatMap(key => [...stringsOf(config[key], DEPTH)]) : []))
@@ -19,7 +22,7 @@ export function writtenConfig(files: (string | undefined)[], configs: unknown[],
   return {
     isWritten,
     isComputed: (text, part) => source !== '' && given.has(text)
-      // Alone, in a whole URL, or as the password of a URL.
+      // Not computed: the literal is the part itself, the whole URL, or the password in a URL.
       && ![part, text].some(isWritten) && !source.includes(`:${part}@`) && !source.includes(`=${part}`),
   }
 }

@@ -198,7 +198,7 @@ describe('the command line', () => {
     ['a missing argument', ['kv', 'get'], 'KEY'],
     ['too many arguments', ['kv', 'get', 'a', 'b'], 'unexpected argument "b"'],
     ['a missing option', ['rollback'], '--to'],
-    ['no number', ['rollback', '--to', 'one'], '--to must be a whole number'],
+    ['no number', ['rollback', '--to', 'one'], '--to must be an integer'],
     ['no position', ['tail', 'a', '--from', 'yesterday'], '--from must be'],
   ])('refuses %s with 2', async (_, args, message) => {
     expect(await runCli(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(message) as string })

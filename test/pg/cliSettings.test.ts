@@ -61,7 +61,7 @@ describe('the command line finds its database', () => {
     const cwd = await emptyDirectory({ 'nuxt.config.ts': 'import \'not-installed\'\nexport default {}' })
     const found = await chosen({ cwd, env: { DATABASE_URL: databaseOf('env') } })
     expect(found).toMatchObject({ source: 'DATABASE_URL' })
-    expect(found.stderr).toContain('nuxt.config.ts could not be read, so flags and environment decide alone')
+    expect(found.stderr).toContain('nuxt.config.ts could not be read, so only flags and environment variables are used')
   })
 
   it('or says where it looked', async () => {

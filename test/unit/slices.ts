@@ -4,8 +4,8 @@ import { inside } from './sources'
 const CORE = 'runtime/core'
 
 /**
- * The slices with what each holds, from the lowest row up. A file imports from its own slice and from rows below it;
- * the slices of one row do not know each other, and `store.ts` connects them.
+ * The slices with their contents, from the lowest row up. A file imports from its own slice and from rows below it.
+ * Slices of one row never import each other: `store.ts` connects them.
  */
 export const ROWS: Record<string, string>[] = [
   { shared: 'errors, JSON, argument checks, identifiers, globs' },
@@ -43,7 +43,7 @@ export const ROWS: Record<string, string>[] = [
   { shells: '`module.ts`, `nitro.ts`, `cli.ts`' },
 ]
 
-/** Slices that are not a folder of the core. */
+/** Slices that are not a folder of the core, by the paths of their files. */
 const OUTSIDE: Record<string, RegExp> = {
   'store': /^runtime\/core\/(store|types|adapter|index)$/,
   'server': /^runtime\/server\//,
