@@ -1,16 +1,16 @@
 import { createStreamAppends } from './append/append'
-import { createStreamLife } from './lifecycle/lifecycle'
+import { createStreamLifecycle } from './lifecycle/lifecycle'
 import { createStreamHistory } from './read/read'
 import type { StreamScope } from './streamScope'
 import type { StreamOperations } from './types'
 
-/** The calls of `store.stream` that are about single streams. */
+/** The calls of `store.stream` on single streams. */
 export function createStreamOperations(given: StreamScope): StreamOperations {
   const scope = refusingInProgress(given)
-  return { ...createStreamAppends(scope), ...createStreamHistory(scope), ...createStreamLife(scope) }
+  return { ...createStreamAppends(scope), ...createStreamHistory(scope), ...createStreamLifecycle(scope) }
 }
 
-/** A scope whose calls are refused inside the `onProgress` of an import on their subject. */
+/** A scope that refuses calls on a subject from inside the `onProgress` callback of an import into that subject. */
 function refusingInProgress(scope: StreamScope): StreamScope {
   const { check } = scope.progress
   return {

@@ -4,11 +4,11 @@ import type { StreamSpec } from '../tables/types'
 import type { Progress } from './append/progress'
 
 export interface StreamScope extends TierScope {
-  /** All tables that hold events, without the prefix. */
+  /** Names of all tables that hold events, without the prefix. */
   streamTables: string[]
   streamRoute(subject: string): Route<StreamSpec>
-  /** Which calls an import's `onProgress` makes. */
+  /** Detects calls made from inside the `onProgress` callback of an import. */
   progress: Progress
-  /** Called for every subject that was appended to. */
+  /** Called after each append with the subject. */
   appended?: (subject: string) => unknown
 }

@@ -3,7 +3,7 @@ import type { Members } from '../shared/types'
 import type { AppendOptions, AppendManyOptions, AppendEntry } from './append/types'
 
 export interface StreamReadOptions {
-  /** Only events of these types; an empty array is no filter. `limit` counts after it. */
+  /** Only events of these types; an empty array does not filter. `limit` counts the matching events. */
   types?: string[]
   /** Exclusive event id: only events after this position. */
   after?: string
@@ -17,11 +17,11 @@ export interface StreamReadOptions {
   from?: number
   /** Inclusive time in milliseconds. */
   to?: number
-  /** At most this many events. Default: all. */
+  /** Maximum number of events. Default: all. */
   limit?: number
   /** Default: `asc`, oldest first. */
   order?: 'asc' | 'desc'
-  /** Reads events that were archived as well. Default: false. */
+  /** Also reads archived events. Default: false. */
   archived?: boolean
 }
 
@@ -31,30 +31,30 @@ export const STREAM_READ_OPTIONS: Members<StreamReadOptions> = {
 }
 
 export interface IterateOptions extends StreamReadOptions {
-  /** Events in one statement, and at most in memory. Default: 1,000. */
+  /** Number of events read in one statement, which is also the maximum held in memory. Default: 1,000. */
   pageSize?: number
 }
 
 export const ITERATE_OPTIONS: Members<IterateOptions> = { ...STREAM_READ_OPTIONS, pageSize: true }
 
-/** Where a stream ends. */
+/** The end of a stream. */
 export interface StreamHead {
-  /** Of the last event that was appended: what `expectedVersion` takes. */
+  /** Version of the last appended event, for use as `expectedVersion`. */
   version: number
-  /** Id of the last event in the log; null when none is there any more (archived, truncated, removed by retention). */
+  /** Id of the last event in the log; null when the log has none of its events left (archived, truncated, removed by retention). */
   position: string | null
-  /** Milliseconds since 1970. */
+  /** Time of the last appended event, in milliseconds since 1970. */
   lastTs: number
-  /** Milliseconds since 1970; only there when the stream is archived. */
+  /** Milliseconds since 1970; only present when the stream is archived. */
   archivedAt?: number
 }
 
 export interface StreamListOptions {
-  /** `*` any run of characters, `?` exactly one, everything else literal. Default: all. */
+  /** `*` matches any number of characters, `?` exactly one, everything else is literal. Default: all streams. */
   glob?: string
-  /** Where the page before ended. */
+  /** The `cursor` of the previous page. Default: the first page. */
   cursor?: string | null
-  /** Default: 50. */
+  /** Maximum number of streams on a page. Default: 50. */
   limit?: number
 }
 
@@ -62,13 +62,13 @@ export const STREAM_LIST_OPTIONS: Members<StreamListOptions> = { glob: true, cur
 
 export interface StreamList {
   streams: (Omit<StreamHead, 'position'> & { subject: string })[]
-  /** Gives the next page; null after the last one. */
+  /** Pass it to the next call to get the next page; null after the last page. */
   cursor: string | null
 }
 
 export interface Reason {
   reason: string
-  /** Who. */
+  /** The user or system responsible. */
   by: string
 }
 
@@ -76,29 +76,31 @@ export const REASON: Members<Reason> = { reason: true, by: true }
 
 export interface DismissedEvent extends Reason {
   event: EventRecord
-  /** Milliseconds since 1970. */
+  /** When the event was dismissed, in milliseconds since 1970. */
   at: number
 }
 
-/** What can be done with single streams. */
+/** The operations on single streams. */
 export interface StreamOperations {
   /**
    * Appends one event and resolves with the complete record once it is durable.
-   * @throws {StoreError} INVALID_VALUE when the event holds what PostgreSQL or JSON can't keep, VERSION_CONFLICT with
-   * `details: { subject, expected, actual }` when the stream is not as expected, ARCHIVED
+   * @throws {StoreError} INVALID_VALUE when the event contains a value that PostgreSQL or JSON can't store,
+   * VERSION_CONFLICT with `details: { subject, expected, actual }` when `expectedVersion` is not met, ARCHIVED when the
+   * stream is archived
    * @example await store.stream.append('orders:42', { type: 'order.paid' }, { expectedVersion: 1, eventId: 'payment-7' })
    */
   append(subject: string, event: EventInput, options?: AppendOptions): Promise<EventRecord>
   /**
-   * Appends several events to one subject, all or none, in one statement. An import of any size goes in steps inside
-   * one transaction; `onProgress` hears how many events are in after each of them.
+   * Appends several events to one subject, all or none. Up to 5,000 events are sent in one statement; larger imports are
+   * sent in steps inside one transaction, and `onProgress` is called after each step.
    * @throws {StoreError} as `append` does
    * @example await store.stream.appendMany('orders:42', [{ type: 'order.placed' }, { type: 'order.paid' }])
    */
   appendMany(subject: string, events: EventInput[], options?: AppendManyOptions): Promise<EventRecord[]>
   /**
-   * Appends to several subjects, all or none; the records come in the order of the entries. An entry without events
-   * only checks its expectation. Calls that name the same subjects in other orders never block one another for good.
+   * Appends to several subjects, all or none. An entry without events only checks its `expectedVersion`. Concurrent calls
+   * that name the same subjects in different orders do not deadlock.
+   * @returns the records of each entry, in the order of the entries
    * @throws {StoreError} as `append` does; the details name the subject
    * @example
    * await store.stream.appendAll([
@@ -107,36 +109,42 @@ export interface StreamOperations {
    * ])
    */
   appendAll(entries: AppendEntry[]): Promise<EventRecord[][]>
-  /** Reads the events of a subject, all of them unless `limit` is given, oldest first unless `order` says otherwise. */
+  /**
+   * Reads the events of a subject: all of them unless `limit` is given, oldest first unless `order` is `desc`.
+   * @throws {StoreError} INVALID_VALUE when an argument or option is not valid
+   */
   read(subject: string, options?: StreamReadOptions): Promise<EventRecord[]>
   /**
-   * Reads a stream of any length page by page, in constant memory. Takes the options of `read`; events that are
-   * appended meanwhile are part of it.
+   * Reads a stream of any length page by page, in constant memory. Takes the options of `read`. Events that are appended
+   * during the iteration are included.
+   * @throws {StoreError} INVALID_VALUE when an argument or option is not valid
    * @example for await (const event of store.stream.iterate('orders:42', { pageSize: 1000 })) total += event.data.total
    */
   iterate(subject: string, options?: IterateOptions): AsyncIterable<EventRecord>
-  /** Where a stream ends; null when nothing was ever appended to it (or it was deleted). */
+  /** The end of a stream; null when nothing was ever appended to it, or it was deleted. */
   current(subject: string): Promise<StreamHead | null>
   /**
-   * The streams in order of their subject, page by page.
+   * Lists streams in order of their subject, page by page.
+   * @throws {StoreError} INVALID_VALUE when an option or the cursor is not valid
    * @example const { streams, cursor } = await store.stream.list({ glob: 'orders:*', limit: 20 })
    */
   list(options?: StreamListOptions): Promise<StreamList>
-  /** Removes a subject with all its events; true when there were any. Ids of other events stay as they are. */
+  /** Deletes a stream with all its events, archived ones included. Resolves with true when there were any. */
   delete(subject: string): Promise<boolean>
   /**
-   * Puts a finished stream away: its events leave the log and are read with `{ archived: true }` only; appends are
-   * refused with ARCHIVED. False when there is no such stream, or it is archived already.
+   * Archives a finished stream: its events move from the log to the archive, where only reads with `{ archived: true }`
+   * see them. Later appends are refused with ARCHIVED. Resolves with false when there is no such stream, or when it is
+   * archived already.
    */
   archive(subject: string): Promise<boolean>
-  /** Takes an archived stream back into the log as it was; false when it is not archived. */
+  /** Moves an archived stream back into the log, unchanged. Resolves with false when it is not archived. */
   unarchive(subject: string): Promise<boolean>
-  /** Deletes the events before a version for good and returns how many there were; the others keep id and version. */
+  /** Permanently deletes the events before a version. Resolves with their number. The other events keep id and version. */
   truncateBefore(subject: string, version: number): Promise<number>
-  /** Hides an event from all reads and keeps it; false when there is no such event, or it is hidden already. */
+  /** Hides an event from all reads without deleting it. Resolves with false when there is no such event, or it is hidden already. */
   dismiss(id: string, reason: Reason): Promise<boolean>
-  /** Shows a dismissed event again, in its old place; false when there is no such event, or it is not hidden. */
+  /** Makes a dismissed event visible again, under its id and version. Resolves with false when there is no such event, or it is not hidden. */
   restore(id: string): Promise<boolean>
-  /** The events of a subject that are hidden, with who hid them, why and when. */
+  /** The hidden events of a subject, with who dismissed them, why and when. */
   dismissed(subject: string): Promise<DismissedEvent[]>
 }

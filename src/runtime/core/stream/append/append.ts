@@ -11,12 +11,12 @@ import { MAX_STEP, appendLocked, appendToSubject } from './locked'
 import { appendOperation, needsLock } from './appendOperation'
 import type { StreamScope } from '../streamScope'
 
-/** The calls that write events. */
+/** The calls that append events. */
 export function createStreamAppends(scope: StreamScope): Pick<StreamOperations, 'append' | 'appendMany' | 'appendAll'> {
   const { context } = scope
   const append = appendOperation(scope)
 
-  /** Several statements in one transaction: the caller's, or one of their own. */
+  /** Appends with several statements in one transaction: the caller's, or a new one. */
   const locked = (entries: SubjectAppend[]) => scope.inOrder(entries.map(({ subject }) => subject), async (session, tables) => {
     const records = await session.atomic(transaction => appendLocked({ context, session: transaction, tables }, entries))
     if (!session.inTransaction) await tables.afterTransaction()
@@ -43,16 +43,16 @@ export function createStreamAppends(scope: StreamScope): Pick<StreamOperations, 
       return scope.inOrder([subject], async (session, tables) => {
         const on = { context, session, tables }
         const { length } = inputs
-        // Several statements, too, when there is somebody to tell: an error of theirs takes everything back.
+        // With `onProgress` a transaction is needed even for a small import: an error in the callback rolls it back.
         if (length <= MAX_STEP && !onProgress && !needsLock(on, inputs[0]!)) {
           const records = await appendToSubject(on, inputs)
           scope.appended?.(subject)
           return records
         }
-        // The subject's table is made first: an import would be too much to move into it later.
+        // The subject's table is created first: an import may have too many events to move into it later.
         await tables.place(session, partitionOf(inputs[0]!))
-        const [records] = await scope.progress.importing(subject, onProgress, told =>
-          session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], told)))
+        const [records] = await scope.progress.importing(subject, onProgress, report =>
+          session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], report)))
         scope.appended?.(subject)
         return records!
       })
@@ -80,7 +80,7 @@ export function createStreamAppends(scope: StreamScope): Pick<StreamOperations, 
 function callOf(input: AppendInput): Call<AppendInput> {
   const { route, expectation: { mode }, eventId } = input
   return {
-    // Those of one kind share a statement: one that can fail must not be with those that can't.
+    // Calls of one kind share a statement: an append that can fail must not be combined with appends that can't.
     kind: `${route.spec.table} ${partitionOf(input)} ${mode} ${eventId !== undefined}`,
     key: route.subject,
     input,

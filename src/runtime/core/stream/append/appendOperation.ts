@@ -7,7 +7,7 @@ import { appendLocked, appendToSubject } from './locked'
 import type { Appending } from './appendRows'
 import { appendRows } from './appendRows'
 
-/** An append of one event, alone and in batches. */
+/** Appends one event, alone or combined with other appends. */
 export function appendOperation({ context, appended }: StreamScope): Operation<AppendInput, EventRecord> {
   return {
     async one(session, tables, input) {
@@ -25,15 +25,15 @@ export function appendOperation({ context, appended }: StreamScope): Operation<A
       return groups.map(({ calls, folded }) => {
         const own = records.slice(at, at += calls.length)
         appended?.(folded.route.subject)
-        // Sent alone, it is told what is there instead.
+        // Sent alone, the call finds out what the stream contains instead.
         return own.includes(undefined) ? undefined : own as EventRecord[]
       })
     },
-    // Every event gets a row of its own; those of one subject go out in order. What the second one expects is only
-    // there when the first one is.
+    // Every event gets a row of its own; events of one subject are sent in order. An expectation of the second append is
+    // only met after the first one has been carried out.
     fold: (first, second) => second.expectation === ANY ? first : undefined,
   }
 }
 
-/** In a transaction an id that is taken would end all of it: the stream is locked first, and then looked into. */
+/** In a transaction, a duplicate id would abort the whole transaction: the stream is locked first, then searched for the id. */
 export const needsLock = ({ session }: Appending, input: AppendInput) => input.eventId !== undefined && session.inTransaction

@@ -11,16 +11,16 @@ import { readByEventIds } from '../read/heads'
 import type { EventRecord } from '../../shared/event'
 
 const UNIQUE_VIOLATION = '23505'
-// Each time somebody else was quicker by a moment; that many times is somebody's mistake.
+// Each attempt fails only when a concurrent append commits the same id. So many in a row point to a bug.
 const MAX_ATTEMPTS = 8
 
 interface StoredRow extends Row {
   id: string
   ts: string
   version: string
-  /** Last key column, where an input may have no row. */
+  /** Value of the last key column, where an input may have no row. */
   key?: string
-  /** In the partition for everything without a table of its own, where there are such. */
+  /** Whether the row is in the default partition; undefined for tables without partitions. */
   unplaced?: boolean
 }
 
@@ -32,21 +32,21 @@ export interface Appending {
 }
 
 /**
- * Appends inputs of one partition, one mode, and all or none with ids.
- * @returns a record for each input: the new one, or the first one of its id; undefined where the stream was not as
- * expected
+ * Appends inputs of one partition and one mode, either all with ids or all without.
+ * @returns a record for each input: the new one, or the existing one with its id; undefined where the expectation was
+ * not met
  */
 export async function appendRows(on: Appending, inputs: AppendInput[]): Promise<(EventRecord | undefined)[]> {
   const firsts = withoutRepeats(inputs)
   const rows = await insert(on, firsts)
   if (rows.some(row => row.unplaced)) await on.tables.place(on.session, partitionOf(inputs[0]!))
-  // Ids were given in the order of the inputs.
+  // Ids were assigned in the order of the inputs.
   rows.sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
   if (rows.length === inputs.length) return inputs.map((input, at) => recordOf(input.route, input, rows[at]!))
   return inputs[0]!.eventId === undefined ? byKey(inputs, rows) : knownRecords(on, inputs)
 }
 
-/** The records of the ids of the inputs, where there are any: in the log, or archived since. */
+/** The existing records with the ids of the inputs, from the log or the archive; undefined where there is none. */
 export async function knownRecords({ context, session }: Appending, inputs: AppendInput[]): Promise<(EventRecord | undefined)[]> {
   const { rows } = await session.query(readByEventIds(context, inputs))
   const records = new Map(rows.map(row => [Number(row.ord), decodeEvent(inputs[0]!.route.spec, row)]))
@@ -72,14 +72,14 @@ async function insert({ context, session }: Appending, inputs: AppendInput[]): P
     catch (error) {
       const sqlState = isStoreError(error) ? error.details.sqlState : undefined
       if (constraintOf(error) === `${context.names.prefix}_heads_archived`) throw archivedError(inputs[0]!.route.subject, error)
-      // An event of this id was committed while the statement waited; the next one sees it.
+      // An event with this id was committed while the statement waited; the next statement sees it.
       const mayRepeat = inputs[0]!.eventId !== undefined && !session.inTransaction && attempt < MAX_ATTEMPTS
       if (sqlState !== UNIQUE_VIOLATION || !mayRepeat) throw error
     }
   }
 }
 
-/** Of inputs with the same id on the same subject the first. */
+/** The first of the inputs with the same id on the same subject. */
 function withoutRepeats(inputs: AppendInput[]): AppendInput[] {
   if (inputs.length === 1 || inputs[0]!.eventId === undefined) return inputs
   const firsts = new Map<string, AppendInput>()
@@ -90,7 +90,7 @@ function withoutRepeats(inputs: AppendInput[]): AppendInput[] {
   return [...firsts.values()]
 }
 
-/** Some streams were not as expected: the rows of the others say whose they are. */
+/** Assigns rows to inputs by key, when some inputs have no row because their expectation was not met. */
 function byKey(inputs: AppendInput[], rows: StoredRow[]): (EventRecord | undefined)[] {
   const taken = new Map<string, StoredRow[]>()
   for (const row of rows) taken.set(row.key!, [...taken.get(row.key!) ?? [], row])

@@ -9,29 +9,29 @@ import { claimColumns } from './claims'
 import type { HeadMode } from './expectation'
 import type { AppendInput } from './input'
 
-/** What the statement of some inputs looks like; the same for all that have the same key. */
+/** The shape of an append statement. Shapes with the same key have the same SQL. */
 export interface AppendShape {
   key: string
   ids: boolean
-  /** What is inserted. */
+  /** The inserted columns. */
   columns: InputColumn<AppendInput>[]
-  /** What is sent: that, and what the head is claimed with. */
+  /** The columns sent as parameters: the inserted ones, and those with which the heads are claimed. */
   sent: Column<AppendInput>[]
 }
 
 interface Shapes {
-  /** Places of the sparse fields in `columns` of an input. */
+  /** Indexes of the sparse fields in `columns` of an input. */
   sparse: number[]
   shapes: Map<string, AppendShape>
 }
 
 const known = new WeakMap<StreamSpec, Shapes>()
 
-/** Appends are frequent, and their shapes few: each is made once. */
+/** Returns the cached shape of some inputs: appends are frequent, but have few shapes. */
 export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShape {
   const { sparse, shapes } = shapesOf(spec)
   const [{ eventId, rest, expectation: { mode } }] = inputs as [AppendInput]
-  // Most often all of them have nothing in it.
+  // In most batches the rest of all inputs is empty.
   const oneRest = inputs.length > 1 && inputs.every(input => input.rest === rest)
   const present = sparse.filter(at => inputs.some(input => input.columns[at] !== null))
   const key = `${inputs.length > 1} ${mode} ${eventId !== undefined} ${oneRest} ${present.join()}`
@@ -47,7 +47,7 @@ export function appendShape(spec: StreamSpec, inputs: AppendInput[]): AppendShap
   return shape
 }
 
-/** Each input by itself claims the head. */
+/** The columns with which each input claims the head of its subject. */
 function inputClaim(mode: HeadMode): InputColumn<AppendInput>[] {
   return [
     { ...columnNamed('in subject'), cast: 'text', of: input => input.route.subject },
@@ -55,7 +55,7 @@ function inputClaim(mode: HeadMode): InputColumn<AppendInput>[] {
   ]
 }
 
-/** The key columns of a stream; the partition is one for all inputs of a statement. */
+/** The key columns of a stream. All inputs of a statement have the same partition. */
 export function streamKeys<I extends { route: Route<StreamSpec> }>(spec: StreamSpec): InputColumn<I>[] {
   return columnsOf(spec).keys.map((column, at) => ({
     ...column, cast: 'text', of: (input: I) => input.route.keys[at], ...(column.name === spec.partition && { shared: true }),

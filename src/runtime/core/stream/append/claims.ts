@@ -3,23 +3,23 @@ import type { Column } from '../../sql/rows'
 import type { HeadMode } from './expectation'
 import type { AppendInput } from './input'
 
-/** What the events of a batch take of the heads of their subjects. */
+/** What a batch claims from the heads of its subjects. */
 interface Claims {
   subjects: string[]
-  /** For each subject how many events it gets, and the version it has to have. */
+  /** For each subject the number of its events, and the version it must have. */
   events: number[]
   expected: (number | null)[]
-  /** For each event the place of its subject, from 1 on, and how many of the subject come after it. */
+  /** For each event the position of its subject in `subjects`, starting at 1, and how many events of the subject follow it. */
   places: number[]
   later: number[]
 }
 
-/** Names of the columns, which no column of a table can have. */
+/** Column names. They contain spaces, so that they can't equal the name of a table's column. */
 export const CLAIM = { subject: 'head subject', events: 'head events', expected: 'head expected', place: 'in place', later: 'in later' }
 
 const known = new WeakMap<readonly AppendInput[], Claims>()
 
-/** Subjects are counted here rather than in the statement: it would have to sort and group its rows for that. */
+/** Events are counted per subject here and not in the statement, which would have to sort and group its rows. */
 export function claimColumns(mode: HeadMode): Column<AppendInput>[] {
   return [
     { ...columnNamed(CLAIM.subject), cast: 'text', apart: true, list: inputs => claimsOf(inputs).subjects },

@@ -3,14 +3,14 @@ import { StoreError, invalidValue } from '../../shared/errors'
 import { describe } from '../../shared/given'
 import type { ExpectedVersion } from './types'
 
-/** What an append expects of its stream: nothing, that there is none yet, or that there is one (of a version). */
+/** What an append expects of its stream: nothing, that it has no events, or that it has some (and possibly a version). */
 export type HeadMode = 'any' | 'absent' | 'present'
 
 export interface Expectation {
   mode: HeadMode
-  /** The version a stream that is present has to have; any version without. */
+  /** The required version of a stream that is present; undefined for any version. */
   version?: number
-  /** As the caller said it. */
+  /** The value given by the caller. */
   given: ExpectedVersion
 }
 
@@ -24,7 +24,7 @@ export function checkExpectation(argument: string, value: unknown): Expectation 
   return { mode: 'present', version: checkCount(argument, value), given: value }
 }
 
-/** Whether a stream of that version (0: none) is as expected. */
+/** Whether a stream at version `actual` (0: no events) meets the expectation. */
 export function meets({ mode, version }: Expectation, actual: number): boolean {
   if (mode === 'absent') return actual === 0
   return mode === 'any' || (actual > 0 && (version === undefined || version === actual))
@@ -34,7 +34,7 @@ export function versionConflict(subject: string, { given }: Expectation, actual:
   const found = actual === 0 ? 'has no events' : `is at version ${actual}`
   return new StoreError(
     'VERSION_CONFLICT',
-    `stream ${JSON.stringify(subject)} was expected ${inWords(given)}, and ${found}: nothing was appended; read it again and decide anew`,
+    `stream ${JSON.stringify(subject)} was expected ${inWords(given)}, and ${found}: nothing was appended; read it again and retry`,
     { details: { subject, expected: given, actual } },
   )
 }

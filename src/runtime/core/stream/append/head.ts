@@ -5,7 +5,7 @@ import { lockOrder } from '../../sql/locking'
 import { enterOrder } from '../../sql/order'
 import type { HeadMode } from './expectation'
 
-/** Takes versions for the event of one subject; no row where the stream is not the expected one. */
+/** Claims the next version of one subject; returns no row when the expectation is not met. */
 export function claimHead(context: StatementContext, mode: HeadMode, given: { subject: string, expected: string, condition: string }): string {
   if (mode !== 'present') {
     return `${upsertHead(context, mode, `select $1::text, ${given.subject}, 1, `, given.condition && ` where ${given.condition}`)}
@@ -19,12 +19,12 @@ export function claimHead(context: StatementContext, mode: HeadMode, given: { su
 }
 
 /**
- * The same for several subjects at once, whose heads are locked in their order. `claims` are rows of subject, events
- * and, where streams have to be present, expected.
+ * The same for several subjects, whose heads are locked in order of subject. `claims` are rows of subject, number of
+ * events and, in mode `present`, expected version.
  */
 export function claimHeads(context: StatementContext, mode: HeadMode, claims: string): string {
   const heads = context.names.table('heads')
-  // Once a statement: the time of a head is never behind the one before anyway.
+  // Evaluated once per statement: the time of a head never decreases in any case.
   const now = `(select ${CLOCK_MS})`
   if (mode !== 'present') {
     return `head as (
@@ -58,8 +58,8 @@ function upsertHead(context: StatementContext, mode: HeadMode, select: string, f
 }
 
 /**
- * Locks the heads of several subjects in their order, for more than one statement can do. A subject without events
- * gets a head of version 0, which is as good as none: `forgetHeads` takes it away if it stays one.
+ * Locks the heads of several subjects in order of subject, for appends that need more than one statement. A subject
+ * without events gets a head of version 0, which counts as no head; `forgetHeads` deletes it when it is not used.
  */
 export function lockHeads(context: StatementContext, subjects: string[]): Statement {
   return {

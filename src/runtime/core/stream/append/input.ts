@@ -11,20 +11,20 @@ import type { Expectation } from './expectation'
 import type { AppendManyOptions, AppendOptions } from './types'
 import type { EventInput, EventMeta } from '../../shared/event'
 
-// With the subject it has to fit the row of a B-tree.
+// The id and the subject together have to fit an index row.
 const MAX_EVENT_ID_BYTES = 512
 
-/** An event on its way into a table. */
+/** An event to append, encoded for its table. */
 export interface AppendInput extends EncodedEvent {
   route: Route<StreamSpec>
-  /** The same id on the same subject is appended once. */
+  /** An id is appended only once to a subject. */
   eventId: string | undefined
   expectation: Expectation
 }
 
 export const partitionOf = ({ route }: AppendInput): string => route.spec.partition ? route.keys[0]! : ''
 
-/** One event with its options. `path` leads to the options in errors. */
+/** Checks and encodes one event with its options. */
 export function appendInput(route: Route<StreamSpec>, event: EventInput, options: Partial<AppendOptions>): AppendInput {
   const meta = checkMeta('options.meta', options.meta)
   return {
@@ -35,6 +35,7 @@ export function appendInput(route: Route<StreamSpec>, event: EventInput, options
   }
 }
 
+/** Checks and encodes several events of one subject. `path` names events and options in errors. */
 export function appendInputs(
   route: Route<StreamSpec>, events: unknown, options: Partial<AppendManyOptions>, path: { events: string, options: string },
 ): AppendInput[] {
@@ -66,7 +67,7 @@ function checkMeta(argument: string, value: unknown): EventMeta | undefined {
   return toJson(meta, argument) as EventMeta
 }
 
-/** What the event says of itself has precedence. */
+/** Adds the metadata of the call to an event. Members of the event's own `meta` have precedence. */
 function withMeta(path: string, event: unknown, meta: EventMeta | undefined): unknown {
   if (meta === undefined) return event
   const given = membersOf(checkData(path, event), path)

@@ -8,10 +8,10 @@ import type { AppendInput } from './input'
 import type { Appending } from './appendRows'
 import { appendRows, archivedError, isComplete, knownRecords } from './appendRows'
 
-/** Events in one statement. */
+/** Maximum number of events in one statement. */
 export const MAX_STEP = 5_000
 
-/** What one subject gets. */
+/** The events to append to one subject. */
 export interface SubjectAppend {
   subject: string
   expectation: Expectation
@@ -19,7 +19,7 @@ export interface SubjectAppend {
 }
 
 /**
- * Appends inputs of one subject, or says what is there instead.
+ * Appends inputs of one subject.
  * @throws {StoreError} VERSION_CONFLICT, ARCHIVED
  */
 export async function appendToSubject(on: Appending, inputs: AppendInput[]): Promise<EventRecord[]> {
@@ -29,16 +29,16 @@ export async function appendToSubject(on: Appending, inputs: AppendInput[]): Pro
   const { rows: [head] } = await on.session.query(readHead(on.context, subject))
   const actual = head === undefined ? 0 : Number(head.version)
   if (!meets(expectation, actual)) throw versionConflict(subject, expectation, actual)
-  // In between the stream became what was expected: locked, it is what it is found to be.
+  // The stream has changed in the meantime and now meets the expectation: the append is repeated with its head locked.
   const [appended] = await on.session.atomic(session => appendLocked({ ...on, session }, [{ subject, expectation, inputs }]))
   if (!on.session.inTransaction) await on.tables.afterTransaction()
   return appended!
 }
 
 /**
- * Appends to several subjects, or more than a statement takes, inside a transaction: locks the heads in order of
- * subject, looks whether the streams are as expected and which ids are known, and appends.
- * @throws {StoreError} VERSION_CONFLICT, ARCHIVED; the transaction can go on, and nothing of this call is kept
+ * Appends to several subjects, or more events than one statement takes, inside a transaction: locks the heads in order of
+ * subject, checks the expectations, finds the ids that exist already, and appends the other events.
+ * @throws {StoreError} VERSION_CONFLICT, ARCHIVED; nothing of this call is kept, and the transaction can continue
  */
 export async function appendLocked(
   on: Appending, entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress'],
@@ -64,7 +64,7 @@ export async function appendLocked(
   return entries.map(({ inputs }) => inputs.map(input => (known.get(input) ?? records.get(input))!))
 }
 
-/** Steps of one partition each, and all or none with ids. */
+/** Appends in steps. The events of a step belong to one partition, and either all or none have ids. */
 async function appendNew(
   on: Appending, inputs: AppendInput[], onProgress: AppendManyOptions['onProgress'],
 ): Promise<Map<AppendInput, EventRecord>> {

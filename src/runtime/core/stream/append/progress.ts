@@ -4,18 +4,18 @@ import type { AppendManyOptions } from './types'
 
 type OnProgress = NonNullable<AppendManyOptions['onProgress']>
 
-/** The imports of one store that tell of their progress. */
+/** The running imports of one store that report their progress. */
 export interface Progress {
-  /** Whether the caller is the `onProgress` of an import that is under way. */
+  /** Whether the call is made from inside the `onProgress` callback of a running import. */
   isInside(): boolean
-  /** Runs an import whose `onProgress` is known by its calls. */
+  /** Runs an import so that calls from inside its `onProgress` callback can be recognized. */
   importing<R>(subject: string, onProgress: OnProgress | undefined, run: (onProgress?: OnProgress) => Promise<R>): Promise<R>
-  /** Refuses calls on a subject inside the `onProgress` of its import: each would wait for the other for ever. */
+  /** Refuses calls on a subject from inside the `onProgress` callback of its import: call and import would wait for each other. */
   check(subjects: readonly string[]): void
 }
 
 export function createProgress(): Progress {
-  // Imports that wait for what their `onProgress` does.
+  // Imports with an `onProgress` callback, for which they wait.
   const imports = new Set<{ subject: string }>()
   return {
     isInside: () => [...imports].some(isInside),

@@ -14,7 +14,7 @@ import type { HeadMode } from './expectation'
 import type { AppendInput } from './input'
 import { claimHead, claimHeads } from './head'
 
-/** What all forms of the statement are made of. */
+/** The input of all forms of the statement. */
 interface Parts {
   context: StatementContext
   spec: StreamSpec
@@ -24,15 +24,15 @@ interface Parts {
 }
 
 /**
- * Appends events in one statement. All of them go to one partition, expect their stream in one mode, and all or none
- * have ids. The claim of the head row orders the writers of a subject: version, id and time are taken while its lock
- * is held, so all three grow in the order the events commit. Heads are locked in order of subject, so that two
- * batches never wait for each other. An event whose id is known, and one whose stream is not as expected, has no row.
+ * Appends events in one statement. All of them belong to one partition and have one mode of expectation, and either all
+ * or none have ids. The lock of the head row serializes the writers of a subject: version, id and time are assigned while
+ * it is held, so all three grow in commit order. Heads are locked in order of subject, so that two batches never
+ * deadlock. An event whose id exists already, or whose expectation is not met, returns no row.
  */
 export function appendEvents(context: StatementContext, inputs: AppendInput[]): Statement {
   const [{ route: { spec }, expectation: { mode }, eventId }] = inputs as [AppendInput]
   const shape = appendShape(spec, inputs)
-  // With an id the table is looked into: a plan for any value would hold every partition.
+  // Appends with ids search the table: a generic plan would include every partition.
   const planned = eventId !== undefined && spec.partition ? 'each time' : 'once'
   const form = inputs.length === 1 ? one : eventId === undefined ? many : manyOfIds
   return statementFor(context, `append ${spec.table} ${shape.key}`, inputs, () => ({
@@ -53,8 +53,8 @@ ${returned(parts)}`
 }
 
 /**
- * The heads are claimed by lists of their own, and what they gave is found by the place of the subject: rows with
- * wide events are neither joined, sorted nor counted. A head that was not as expected leaves its place empty.
+ * The heads are claimed with separate arrays, and each event finds the claimed version by the position of its subject:
+ * rows with wide events are neither joined, sorted nor counted. A head that did not meet the expectation leaves a null.
  */
 function many(parts: Parts): string {
   const { context, mode, rows: { ref, from } } = parts
@@ -73,7 +73,7 @@ ${insert(parts, `${version} - ${ref(CLAIM.later)}, claimed.times[${ref(CLAIM.pla
 ${mode === 'any' ? '' : `where ${version} is not null\n`}${returned(parts)}`
 }
 
-/** Which events are new, and so how many a head has to give, only shows in the statement. */
+/** With ids, only the statement itself can determine which events are new, and so how many versions a head has to assign. */
 function manyOfIds(parts: Parts): string {
   const { context, mode, shape, rows: { ref, ord, from } } = parts
   const own = shape.sent.filter(column => !isShared(column)).map(({ name, sql }) => `${ref(name)} as ${sql}`)
@@ -98,14 +98,17 @@ function insert({ context: { names }, spec, shape: { columns } }: Parts, head: s
 select $1::text, pg_catalog.nextval(${names.literal('events_id_seq')}), ${head}, ${columns.map(select).join(', ')}`
 }
 
-/** Which stream a row belongs to, and whether it has a table of its own, is only asked where some may have none. */
+/** The returned columns. The key is only needed where inputs may have no row, `unplaced` only for partitioned tables. */
 function returned({ context: { names }, spec, mode }: Parts): string {
   const key = mode === 'any' ? '' : `, ${columnsOf(spec).keys.at(-1)!.sql} as key`
   const unplaced = spec.partition ? `, tableoid = ${names.literal(`${spec.table}_default`)}::regclass::oid as unplaced` : ''
   return `returning id::text, ts, version${key}${unplaced}`
 }
 
-/** No event of that id on that subject, in the log or archived, as far as this statement sees; the unique index knows the rest. */
+/**
+ * Condition: no event with that id on that subject in the log or the archive, in the statement's snapshot. The unique
+ * index catches events committed since.
+ */
 function isNew({ context: { names }, spec, rows }: Parts): string {
   const same = sameAsInput([...columnsOf(spec).keys, columnNamed('event_id')], rows, 'known.')
   return `not exists (select 1 from ${names.table(spec.table)} known where ${same})

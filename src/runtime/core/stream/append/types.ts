@@ -1,20 +1,20 @@
 import type { EventMeta, EventInput } from '../../shared/event'
 import type { Members } from '../../shared/types'
 
-/** What a stream has to be like: anything, without events, with events, or at exactly this version (0: no events). */
+/** The required state of a stream: any, without events, with events, or at exactly this version (0: no events). */
 export type ExpectedVersion = 'any' | 'no-stream' | 'exists' | number
 
 interface CommonAppendOptions {
-  /** Append only while the stream is like this. Default: `any`. */
+  /** The append is refused with VERSION_CONFLICT unless the stream is in this state. Default: `any`. */
   expectedVersion?: ExpectedVersion
-  /** Kept with every event of the call, as `event.meta`; an event's own `meta` has precedence, member by member. */
+  /** Stored with every event of the call as `event.meta`. Members of an event's own `meta` have precedence. */
   meta?: EventMeta
 }
 
 export interface AppendOptions extends CommonAppendOptions {
   /**
-   * A name of the caller's for this event, at most 512 bytes: a second append of it to the same subject does nothing
-   * and resolves with the record of the first one. It is remembered for as long as the event is kept.
+   * The caller's id for this event, at most 512 bytes. A second append with the same id to the same subject stores
+   * nothing and resolves with the record of the first one. The id is remembered for as long as the event is kept.
    */
   eventId?: string
 }
@@ -24,7 +24,10 @@ export const APPEND_OPTIONS: Members<AppendOptions> = { expectedVersion: true, m
 export interface AppendManyOptions extends CommonAppendOptions {
   /** One for each event; see `eventId`. */
   eventIds?: string[]
-  /** Called after each step of a large import, and once for a small one, before it is committed: when it throws, nothing is kept. */
+  /**
+   * Called after each step of a large import, and once for a small one, before the commit. When it throws, nothing of the
+   * import is kept.
+   */
   onProgress?: (progress: { appended: number, total: number }) => void
 }
 

@@ -13,10 +13,10 @@ import type { AppendInput } from '../append/input'
 import type { ReadInput, ReadRange } from '../read/sql'
 import { livePage, pageBound, pageColumns, rangeShape, readColumns, readPlanned } from '../read/sql'
 
-/** What an event of the archive is decoded from. */
+/** The columns from which an archived event is decoded. */
 const ARCHIVED_COLUMNS = 'id, ts, version, type, record::text as record'
 
-/** Marks a stream as archived and locks its head; no row where there is none, or it is marked already. */
+/** Marks a stream as archived and locks its head. Changes no row when there is no such stream, or it is marked already. */
 export function archiveHead(context: StatementContext, subject: string): Statement {
   return {
     ...context.cache.compile('archive head', () => `
@@ -26,7 +26,7 @@ where tenant_id = $1::text and subject = $2::text and archived_version is null a
   }
 }
 
-/** Waits for those that have the stream by `holdInPlace`, and they for this. */
+/** Removes the mark. Conflicts with `holdInPlace`: each waits for transactions with the other. */
 export function unarchiveHead(context: StatementContext, subject: string): Statement {
   const heads = context.names.table('heads')
   const own = 'tenant_id = $1::text and subject = $2::text'
@@ -38,7 +38,7 @@ where ${own} and archived_version is not null and ${allLocked(`${heads} t`, own,
   }
 }
 
-/** Until the end of the transaction no event of the stream comes back from the archive. Keeps no append waiting. */
+/** Until the end of the transaction, no event of the stream moves back from the archive. Does not block appends. */
 export function holdInPlace(context: StatementContext, subject: string): Statement {
   return {
     ...context.cache.compile('hold in place', () => `
@@ -68,18 +68,18 @@ select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed 
   }
 }
 
-/** Every field of an event beside id, time and type, as one object: what the columns hold, and the rest. */
+/** All fields of an event except id, time and type as one JSON object, from the columns and the rest. */
 export function recordSql(spec: StreamSpec): string {
   const { rest: { sql: rest } } = columnsOf(spec)
   const fields = fieldsOf(spec).map((field) => {
-    // An array around the rest says that the event did not carry the field of the key column.
+    // The rest is wrapped in an array when the event did not have the field of the key column.
     const present = field.type === 'key' ? `pg_catalog.jsonb_typeof(${rest}) is distinct from 'array'` : `${field.sql} is not null`
     return `case when ${present} then pg_catalog.jsonb_build_object(${quoteLiteral(field.name)}, ${field.sql}) else '{}' end`
   })
   return [...fields, `case pg_catalog.jsonb_typeof(${rest}) when 'array' then ${rest} -> 0 when 'object' then ${rest} else '{}' end`].join('\n    || ')
 }
 
-// Ids and times grow with versions, so the order is the same for all of them.
+// Ids and times grow with versions, so all of these bounds select a contiguous range of versions.
 const archivedBounds: Partial<Record<keyof ReadRange, (value: string) => string>> = {
   after: id => `id > ${id}`,
   before: id => `id < ${id}`,
@@ -91,8 +91,9 @@ const archivedBounds: Partial<Record<keyof ReadRange, (value: string) => string>
 }
 
 /**
- * A page of the log and one of the archive, each in its order: rows of the log as `readEvents` gives them, and behind
- * their columns the record of an archived event. One statement, so that an event that moves meanwhile is in one of them.
+ * A page of the log and one of the archive, each in order: rows of the log as `readEvents` returns them, with the record
+ * of an archived event as an additional last column. One statement, so that an event that is moved concurrently is in
+ * exactly one of them.
  */
 export function readBoth(context: StatementContext, input: ReadInput): Statement {
   const { route: { spec }, range } = input
@@ -120,7 +121,7 @@ order by version ${range.order} ${range.limit === undefined ? '' : `limit ${rows
 
 const isArchived = (column: string) => ['id', 'ts', 'version', 'type'].includes(column)
 
-/** The archived events that have the ids of the inputs; `ord` says to which input a row belongs. */
+/** The archived events with the ids of the inputs; `ord` is the number of the input. */
 export function readArchivedIds(context: StatementContext, inputs: AppendInput[]): Statement {
   return statementFor(context, 'known archive', inputs, () => {
     const columns = [SUBJECT, { ...columnNamed('event_id'), cast: 'text', of: (input: AppendInput) => input.eventId }]
@@ -134,14 +135,14 @@ export function readArchivedIds(context: StatementContext, inputs: AppendInput[]
   })
 }
 
-/** The archived event of an input's id. */
+/** Condition: the archived event with the id of an input. */
 export function isKnown(rows: Pick<InputRows<AppendInput>, 'ref'>, table = ''): string {
   return `${table}tenant_id = $1::text and ${table}subject = ${rows.ref(SUBJECT.name)} and ${table}event_id = ${rows.ref('event_id')}`
 }
 
 /**
- * A page of the archive for `unarchive`: what the log needs to have the events back. What retention has archived stays
- * where it is.
+ * Takes a page of events out of the archive for `unarchive`, with all columns that the log needs. Events that retention
+ * has archived stay in the archive.
  */
 export function takeArchived(context: StatementContext, subject: string, limit: number): Statement {
   const table = context.names.table('events_archive')
@@ -155,7 +156,7 @@ returning ${ARCHIVED_COLUMNS}, event_id, dismissed::text as dismissed`),
   }
 }
 
-/** Events come back under their own id and version. */
+/** An event to move back into the log, with its original id, version and time in `stored`. */
 export interface ReturnedEvent extends Pick<AppendInput, 'route' | 'type' | 'columns' | 'rest'> {
   stored: Record<string, unknown>
 }
@@ -182,7 +183,7 @@ select $1::text, ${columns.map(({ name }) => rows.ref(name)).join(', ')}${rows.f
   }
 }
 
-/** Deletes archived events of a subject: all of them, or those before a version. */
+/** Deletes archived events of a subject: all of them, or only those before a version. */
 export function deleteArchived(context: StatementContext, subject: string, before: number | null = null): Statement {
   const table = context.names.table('events_archive')
   const meant = 'tenant_id = $1::text and subject = $2::text and ($3::bigint is null or version < $3::bigint)'

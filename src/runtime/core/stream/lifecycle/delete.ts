@@ -5,7 +5,7 @@ import type { StatementContext } from '../../sql/template'
 import { keyCondition } from '../../sql/template'
 import { eventsLocked } from '../../sql/locking'
 
-/** Takes the head row away; whoever appends meanwhile waits for its lock and starts a new stream. */
+/** Deletes the head row. A concurrent append waits for its lock and then starts a new stream. */
 export function deleteHead(context: StatementContext, subject: string): Statement {
   return {
     ...context.cache.compile('delete head', () => `

@@ -27,7 +27,7 @@ update ${table} set dismissed = null where tenant_id = $1::text and id = $2::big
   }
 }
 
-/** The hidden events of one subject, each with the reason. */
+/** The hidden events of one subject with their reasons. */
 export function readDismissed(context: StatementContext, route: Route<StreamSpec>): Statement {
   const table = context.names.table(route.spec.table)
   return {
@@ -39,7 +39,7 @@ order by version`),
   }
 }
 
-/** Deletes the first events of a stream. */
+/** Deletes the events of a stream before a version. */
 export function truncateEvents(context: StatementContext, route: Route<StreamSpec>, version: number): Statement {
   const table = context.names.table(route.spec.table)
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile

@@ -14,17 +14,17 @@ import type { StreamScope } from '../streamScope'
 const STEP = 1_000
 const ARCHIVE = 'events_archive'
 
-type Life = 'delete' | 'archive' | 'unarchive' | 'truncateBefore' | 'dismiss' | 'restore' | 'dismissed'
+type LifecycleCall = 'delete' | 'archive' | 'unarchive' | 'truncateBefore' | 'dismiss' | 'restore' | 'dismissed'
 
-/** The calls that take events out of sight, and back. None of them changes the id or version of an event. */
-export function createStreamLife(scope: StreamScope): Pick<StreamOperations, Life> {
+/** The calls that delete, archive and hide events, and restore them. None of them changes the id or version of an event. */
+export function createStreamLifecycle(scope: StreamScope): Pick<StreamOperations, LifecycleCall> {
   const { context } = scope
   const routeOf = (subject: string) => scope.streamRoute(checkName('subject', subject))
   const atomic = <R>({ subject }: Route<StreamSpec>, work: (transaction: Session) => Promise<R>) =>
     scope.inOrder([subject], session => session.atomic(work))
-  // An id does not say in which table its event is, nor of which subject; but no subject begins with \0.
+  // An id does not tell the table or subject of its event, so the calls are queued by id. No subject begins with \0.
   const anywhere = (id: string, statement: (table: string) => Statement): Promise<boolean> => scope.inOrder([`\0${id}`], async (session) => {
-    // Twice, since one that comes back from the archive meanwhile would be missed.
+    // Searches the log twice, since an event that is moved back from the archive meanwhile would be missed.
     for (const table of [...scope.streamTables, ARCHIVE, ...scope.streamTables]) {
       if ((await session.query(statement(table))).count > 0) return true
     }
@@ -35,7 +35,7 @@ export function createStreamLife(scope: StreamScope): Pick<StreamOperations, Lif
     async delete(subject) {
       const route = routeOf(subject)
       return atomic(route, async (transaction) => {
-        // First the head, then the log, then the archive: all calls take locks in this order.
+        // Head, log, archive: all calls take locks in this order.
         const head = await transaction.query(deleteHead(context, route.subject))
         const events = head.count > 0 ? (await transaction.query(deleteEvents(context, route))).count : 0
         const archived = (await transaction.query(deleteArchived(context, route.subject))).count
@@ -46,7 +46,7 @@ export function createStreamLife(scope: StreamScope): Pick<StreamOperations, Lif
     async archive(subject) {
       const route = routeOf(subject)
       return atomic(route, async (transaction) => {
-        // First the head: whoever appends waits for it, and is refused.
+        // The head first: concurrent appends wait for its lock and are then refused.
         const head = await transaction.query(archiveHead(context, route.subject))
         if (head.count === 0) return false
         await transaction.query(archiveEvents(context, route))
@@ -71,7 +71,7 @@ export function createStreamLife(scope: StreamScope): Pick<StreamOperations, Lif
       const route = routeOf(subject)
       const before = checkCount('version', version)
       return atomic(route, async (transaction) => {
-        // Else events that come back meanwhile would be missed in both places.
+        // Without this lock, events that are moved back meanwhile would be missed in both tables.
         await transaction.query(holdInPlace(context, route.subject))
         const live = await transaction.query(truncateEvents(context, route, before))
         const archived = await transaction.query(deleteArchived(context, route.subject, before))

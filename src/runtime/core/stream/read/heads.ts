@@ -13,7 +13,7 @@ import { eventColumns } from './sql'
 
 const HEAD = `version, last_ts, ${millisecondsSql('archived_at')} as archived_at`
 
-/** The events that have the ids of the inputs, which belong to one partition; `ord` says to which input a row belongs. */
+/** The events with the ids of the inputs, which belong to one partition; `ord` is the number of the input. */
 export function readByEventIds(context: StatementContext, inputs: AppendInput[]): Statement {
   const { spec } = inputs[0]!.route
   const table = context.names.table(spec.table)
@@ -30,8 +30,8 @@ export function readByEventIds(context: StatementContext, inputs: AppendInput[])
 }
 
 /**
- * The head of a stream, and the id of the last event in the log, hidden or not: one statement, so that both are of one
- * moment.
+ * The head of a stream and the id of its last event in the log, including hidden ones. One statement, so that both come
+ * from the same snapshot.
  */
 export function readCurrent(context: StatementContext, route: Route<StreamSpec>): Statement {
   const table = context.names.table(route.spec.table)
@@ -44,7 +44,7 @@ from ${context.names.table('heads')} where tenant_id = $1::text and subject = $$
   }
 }
 
-/** Heads in order of subject. The bounds of the glob let the primary key serve a literal start. */
+/** Heads in order of subject. With the bounds of the glob, the primary key serves its literal prefix. */
 export function listHeads(context: StatementContext, given: { glob: string, after: string, limit: number }): Statement {
   const { pattern, from, to } = likeOf(given.glob)
   return {

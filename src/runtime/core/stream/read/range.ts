@@ -2,7 +2,7 @@ import { checkArray, checkCount, checkNumber, checkPosition, checkText, checkWor
 import type { ReadRange } from './sql'
 import type { StreamReadOptions } from '../types'
 
-// The last double before what a bigint can hold.
+// The largest double below the maximum of a bigint.
 const LAST_TIME = 2 ** 63 - 1024
 
 /** The options of `read`, checked. */
@@ -21,17 +21,17 @@ export function readRange(options: StreamReadOptions): ReadRange {
   }
 }
 
-/** Event types to filter by; an empty array is no filter. */
+/** Event types to filter by; undefined for an empty array, which does not filter. */
 export function checkTypes(argument: string, types: unknown): string[] | undefined {
   if (types === undefined) return undefined
   const checked = checkArray(argument, types).map((type, at) => checkText(`${argument}.${at}`, type))
   return checked.length > 0 ? checked : undefined
 }
 
-/** After 0 comes everything: no bound. */
+/** Every event is after 0, so that is no bound. */
 const afterStart = (position: string) => position === '0' ? undefined : position
 
-/** Times no bigint can hold are as far away as the last one it can. */
+/** Clamps times to the range of a bigint. */
 function milliseconds(time: number): string {
   return BigInt(Math.min(Math.max(time, -LAST_TIME), LAST_TIME)).toString()
 }

@@ -20,7 +20,7 @@ import type { StreamScope } from '../streamScope'
 
 const DEFAULT_PAGE_SIZE = 1_000
 
-/** The calls that read events and say where streams end. */
+/** The calls that read events and heads of streams. */
 export function createStreamHistory(scope: StreamScope): Pick<StreamOperations, 'read' | 'iterate' | 'current' | 'list'> {
   const { context } = scope
 
@@ -101,12 +101,12 @@ function decodePage({ spec, keys }: Route<StreamSpec>, rows: unknown[][], first:
   return rows.map(row => decodeCells(spec, row, first, key))
 }
 
-/** A rare type may be looked for in all of a subject, and larger pages keep others waiting. */
+/** Whether a read may share a statement. A filter by type may scan a whole subject, and large pages delay other calls. */
 function isShared({ types, limit = 0 }: ReadRange): boolean {
   return types === undefined && limit <= MAX_SHARED_PAGE
 }
 
-/** One row more than a shared page has tells that there are more. */
+/** Reads one row more than a shared page may have, to detect that there are more. */
 function limited({ route, range }: ReadInput): ReadInput {
   return range.limit === undefined ? { route, range: { ...range, limit: MAX_SHARED_PAGE + 1 } } : { route, range }
 }
@@ -126,14 +126,14 @@ function headOf(row: Row): Omit<StreamHead, 'position'> {
   return { version: Number(row.version), lastTs: Number(row.last_ts), ...archivedAt }
 }
 
-/** What comes after an event in the order of a range. */
+/** The remaining range after an event. */
 function onward(range: ReadRange, last: EventRecord): ReadRange | undefined {
   const version = versionOf(last)
   if (range.order === 'asc') return { ...range, fromVersion: version + 1 }
   return version > 1 ? { ...range, toVersion: version - 1 } : undefined
 }
 
-/** One order of two places: behind the columns of the log, a row of the archive has its record. */
+/** Merges rows of the log and the archive in order. In a row of the archive, the last column holds the record. */
 function merge({ spec, keys }: Route<StreamSpec>, rows: unknown[][], { order, limit }: ReadRange): EventRecord[] {
   const direction = order === 'asc' ? 1 : -1
   const events = rows.map((row) => {

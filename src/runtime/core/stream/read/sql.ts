@@ -19,14 +19,14 @@ export interface ReadRange {
   /** Inclusive. */
   fromVersion?: number | undefined
   toVersion?: number | undefined
-  /** Milliseconds, as the text of a bigint. */
+  /** Milliseconds, as a decimal string. */
   from?: string | undefined
   to?: string | undefined
   limit?: number | undefined
   order: 'asc' | 'desc'
 }
 
-/** One page of one subject. */
+/** A page of one subject. */
 export interface ReadInput {
   route: Route<StreamSpec>
   range: ReadRange
@@ -35,14 +35,14 @@ export interface ReadInput {
 interface Bound {
   name: Exclude<keyof ReadRange, 'order'>
   cast: string
-  /** One value for all inputs that share a statement. */
+  /** All inputs of a statement have the same value. */
   shared?: boolean
-  /** What it asks of an event. */
+  /** The condition on an event. */
   condition?(value: string, table: string, ofSubject: string): string
 }
 
-// Versions, ids and times of a subject grow together, and versions have the index that pages are read in: every
-// position is turned into a version, so that no page reads what lies before or behind it.
+// Versions, ids and times of a subject grow together, and pages are read through the index on versions. Every bound is
+// converted to a version, so that no page reads events outside its bounds.
 const bounds: Bound[] = [
   { name: 'after', cast: 'bigint', condition: (id, table, ofSubject) => `version > ${versionAt(id, 'version', table, ofSubject)}` },
   { name: 'before', cast: 'bigint', condition: (id, table, ofSubject) => `version <= ${versionAt(id, 'version - 1', table, ofSubject)}` },
@@ -63,7 +63,7 @@ export function rangeShape(range: ReadRange): string {
   return shape
 }
 
-/** Pages of one shape and one subject with the same key are the same. */
+/** Pages of one subject and one shape with the same key are identical. */
 export function rangeKey(range: ReadRange): string {
   let key = ''
   for (const { name } of bounds) if (range[name] !== undefined) key += ` ${String(range[name])}`
@@ -71,8 +71,8 @@ export function rangeKey(range: ReadRange): string {
 }
 
 /**
- * Reads a page of one subject, or pages of one shape and one partition, which need a limit: the first
- * value says which page a row belongs to. The rows of a page come in its order, without the key columns.
+ * Reads a page of one subject, or several pages of one shape and one partition, which then need a limit. With several
+ * pages, the first value of a row is the number of its page. The rows of a page are in order and have no key columns.
  */
 export function readEvents(context: StatementContext, inputs: ReadInput[]): Statement {
   const [{ route: { spec }, range }] = inputs as [ReadInput]
@@ -87,12 +87,12 @@ export const pageBound = (inputs: ReadInput[]): number | undefined =>
   boundOf(inputs.reduce((most, { range: { limit = Infinity } }) => Math.max(most, limit), 0))
 
 /**
- * A plan that fits any value holds every partition, for each shape and connection; and it can't know whether a type is
- * rare in its subject.
+ * A generic plan includes every partition, for each shape and connection, and can't take into account whether a type is
+ * rare in its subject. Such reads are planned in every call.
  */
 export const readPlanned = ({ route: { spec }, range }: ReadInput) => spec.partition || range.types ? 'each time' : 'once'
 
-/** What a page is found by: the subject, and what the range says. */
+/** The input columns of a page: the keys of the subject and the bounds of the range. */
 export function readColumns(spec: StreamSpec, range: ReadRange): InputColumn<ReadInput>[] {
   return [
     ...streamKeys<ReadInput>(spec),
@@ -102,7 +102,7 @@ export function readColumns(spec: StreamSpec, range: ReadRange): InputColumn<Rea
 
 const givenBounds = (range: ReadRange) => bounds.filter(({ name }) => range[name] !== undefined)
 
-/** The page of the log. */
+/** The select of a page of the log. */
 export function livePage(context: StatementContext, { route: { spec }, range }: ReadInput, bound: number | undefined, rows: InputRows<ReadInput>): string {
   const table = context.names.table(spec.table)
   const ofSubject = sameAsInput(streamKeys<ReadInput>(spec), rows)
@@ -121,17 +121,17 @@ where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}`,
 
 const STORE_COLUMNS = ['id', 'ts', 'version', 'type'].map(columnNamed)
 
-/** What `decodeEvent` reads. */
+/** The select list for `decodeEvent`. */
 export function eventColumns(spec: StreamSpec, table = ''): string {
   return selectColumns(spec, [...STORE_COLUMNS, ...fieldColumns(fieldsOf(spec)), columnsOf(spec).rest], table)
 }
 
-/** What `decodeCells` reads, in its order. */
+/** The columns for `decodeCells`, in order. */
 export function pageColumns(spec: StreamSpec): NamedColumn[] {
   return [...STORE_COLUMNS, ...fieldColumns(valueFields(spec)), columnsOf(spec).rest]
 }
 
-/** A position is an id; one of another subject (or of none) stands for the last event before it. */
+/** The version at a position, which is an id. An id of another subject, or of no event, stands for the last event before it. */
 function versionAt(id: string, own: string, table: string, ofSubject: string): string {
   return `coalesce(
     (select ${own} from ${table} where ${ofSubject} and id = ${id}),
@@ -139,9 +139,9 @@ function versionAt(id: string, own: string, table: string, ofSubject: string): s
 }
 
 /**
- * The last version below an id, found by halving: ids and versions of a subject grow together, and only versions
- * have an index. No version up to `low` has the id or a later one, every version above `high` has; both may be
- * missing themselves.
+ * The last version with an id below the given one, found by binary search: ids and versions of a subject grow together,
+ * and only versions have an index. Every version up to `low` has a lower id, every version above `high` has the id or a
+ * higher one. The versions `low` and `high` themselves need not exist.
  */
 function lastVersionBefore(table: string, ofSubject: string, id: string): string {
   return `(with recursive halves (low, high) as (
