@@ -90,7 +90,7 @@ function settle(groups: Batched[], results: (unknown[] | undefined)[]): Shared[]
 
 function checkCount(results: unknown[], inputs: unknown[]): void {
   if (results.length === inputs.length) return
-  throw new StoreError('DATABASE', `${inputs.length} inputs got ${results.length} results: it is not known whether they were carried out`)
+  throw new StoreError('DATABASE', `${inputs.length} inputs got ${results.length} results: whether they were carried out is not known`)
 }
 
 /** Whether the database refused the statement, so that none of it was kept. After a lost connection that is unknown. */

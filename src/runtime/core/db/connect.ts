@@ -9,44 +9,45 @@ import type { Db, DbOptions } from './types'
 import { unref } from '../shared/timer'
 
 const PAUSES: BackoffOptions = { first: 100, max: 10_000 }
-// A migration may go on for long after the store was closed. What it opens is closed then.
+// How long `close` waits for an attempt to start, in milliseconds. A migration may run for longer; its connections are
+// closed when it ends.
 const LAST_ATTEMPT_MS = 2_000
 
-/** What a start gives: the database, and whatever was prepared on it. */
+/** The result of a start: the database, and the value prepared on it. */
 export interface Started<T> {
   db: Db
   value: T
 }
 
-/** Keeps one database for the store: opens it once, keeps trying, closes it after the last call. */
+/** Manages the store's database: opens it once, retries when that fails, and closes it after the last call. */
 export interface Connector<T> {
   /**
-   * Counts a call as under way until it leaves: `close` waits for it.
+   * Counts a call as running until `leave`: `close` waits for it.
    * @throws {StoreError} CLOSED after `close`
    */
   enter(): void
   leave(calls: number): void
-  /** Runs a call that enters and leaves. */
+  /** Runs a call between `enter` and `leave`. */
   call<R>(run: () => Promise<R>): Promise<R>
   /** Runs a part of a call once the database is ready. */
   use<R>(work: (started: Started<T>) => Promise<R>): Promise<R>
   start(): Promise<Started<T>>
-  /** What a start gave, without starting anything. */
+  /** The result of the last successful start, without starting anything. */
   current(): Started<T> | undefined
-  /** Forgets why the last start failed: the next call tries anew. */
+  /** Forgets the failure of the last start, so that the next call starts again. */
   resetFailure(): Promise<void>
-  /** Lets idle connections go, unless calls are under way. */
+  /** Closes idle connections, unless calls are running. */
   releaseIdle(): Promise<void>
-  /** Refuses calls from now on; those under way, and parts of them, go on. */
+  /** Refuses new calls. Running calls, and parts of them, continue. */
   refuse(): void
-  /** Calls `listener` for every connection that broke while it was idle. */
+  /** Sets the listener that is called for every connection that breaks while idle. */
   onConnectionLost(listener: (error: StoreError) => void): void
   close(): Promise<void>
 }
 
 /**
- * A database that is down is tried again with growing pauses for `connectTimeout`. Then the waiting calls
- * reject, and trying goes on in the background, so that the store recovers by itself.
+ * When the database can't be reached, the connector retries with backoff for `connectTimeout` milliseconds. Then the
+ * waiting calls reject, and retries continue in the background, so that the store recovers by itself.
  */
 export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal: AbortSignal) => Promise<T>): Connector<T> {
   let started: Started<T> | undefined
@@ -129,7 +130,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
     if (abort.signal.aborted) throw closedError()
     if (started) return started
     if (failure) throw failure
-    // Calls that wait for the start do not wait for its last attempt.
+    // When the store is closed, waiting calls reject at once instead of waiting for the current attempt.
     starting ??= Promise.race([opening = attempts().then(succeed), aborted.then(refused)]).catch((error: unknown) => {
       failure = toStoreError(error)
       retryLater()
@@ -143,7 +144,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
   async function shutDown(): Promise<void> {
     abort.abort()
     clearTimeout(retry)
-    // Whoever waits for the start is told by its own call; here only its end matters.
+    // A failed start rejects the calls that wait for it; here only its end matters.
     await Promise.race([opening?.catch(() => undefined), sleep(LAST_ATTEMPT_MS, undefined, { ref: false })])
     if (inFlight > 0) await new Promise<void>((resolve) => {
       onIdle = resolve
@@ -185,7 +186,7 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
     },
     current: () => started,
     async resetFailure() {
-      // An attempt that is under way holds the database, or the lock of its directory.
+      // A running attempt may hold the database, or the lock of its directory.
       await retrying
       clearTimeout(retry)
       failure = undefined

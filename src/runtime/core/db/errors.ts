@@ -7,15 +7,15 @@ interface Meaning {
   advice?: string
 }
 
-// The store goes on without names by itself; only the transaction that found out is lost.
+// The store continues without prepared statements; only the transaction in which the error occurred is lost.
 const LOST_NAME: Meaning = { code: 'DATABASE', retryable: true, advice: 'prepared statements get lost on the way, as behind a pooler in transaction mode: set `prepare: false`' }
 const GONE: Meaning = { code: 'CONNECTION', retryable: true }
 
-/** What an SQLSTATE (or its class, its first two characters) means as the answer to a statement. */
+/** The meaning of an SQLSTATE, or of its first characters (its class), for a statement that failed. */
 const BY_SQLSTATE: Record<string, Meaning> = {
   '08': GONE,
   '22': { code: 'INVALID_VALUE' },
-  // A standby, or a primary that became one: its connections are of no use until it is promoted.
+  // A standby, or a primary that became one. Its connections are useless until it is promoted.
   '25006': { code: 'CONNECTION', retryable: true, advice: 'the server is a standby or read-only: connect to the primary' },
   '25P03': { code: 'TIMEOUT', retryable: true, advice: 'the transaction waited too long between two of its statements' },
   '25P04': { code: 'TIMEOUT', retryable: true },
@@ -34,7 +34,7 @@ const BY_SQLSTATE: Record<string, Meaning> = {
 
 const BAD_SETTING: Meaning = { code: 'CONNECTION', advice: 'check the settings in `options` of the connection' }
 
-/** Why a server lets nobody in, as long as nobody changes something. Any other reason may pass by itself. */
+/** Reasons to refuse connections that last until the configuration is changed. All other reasons may be temporary. */
 const REFUSALS: Record<string, Meaning> = {
   '28': { code: 'CONNECTION', advice: 'check user, password and pg_hba.conf' },
   '3D': { code: 'CONNECTION', advice: 'create the database first' },
@@ -43,11 +43,11 @@ const REFUSALS: Record<string, Meaning> = {
   '42704': BAD_SETTING,
 }
 
-// A plan was prepared before somebody changed the table; prepared again it is right.
+// The table was changed after the statement had been prepared; preparing it again helps.
 const OUTDATED_PLAN = '0A000'
 const PLAN_CHANGED = 'RevalidateCachedQuery'
 const PLAN: Meaning = { code: 'DATABASE', retryable: true, advice: 'a table was changed meanwhile' }
-// The protocol was violated: by a statement with other parameters than it names, or by what stands in between.
+// Protocol violation: by a statement whose parameters do not match its text, or by a pooler.
 const PROTOCOL = '08P01'
 const PARAMETERS: Meaning = { code: 'INVALID_VALUE', advice: 'a statement takes the parameters it names, and 65,535 of them at most' }
 
@@ -55,45 +55,45 @@ const SYNTAX = '42601'
 const PARSING_MESSAGE = 'exec_parse_message'
 const SEVERAL: Meaning = { code: 'INVALID_CALL', advice: 'query() takes one statement at a time' }
 
-// Node reports these by `code`.
+// Network errors, by the `code` of Node.
 const SOCKET_CODES = new Set([
   'ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EPIPE', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT',
 ])
 
-// EPERM, EPIPE: five letters, and no SQLSTATE.
+// EPERM and EPIPE have five letters, but are not SQLSTATEs.
 const SYSTEM_CODE = /^E[A-Z]+$/
 
-// The certificate of the server is not what `ssl` asks for. OpenSSL's names, as Node reports them.
+// The certificate of the server does not meet the `ssl` options. OpenSSL's names, as Node reports them.
 const CERTIFICATE_CODES = /^(?:ERR_TLS_CERT_|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA)/
 
-// Poolers have one code for all they refuse.
+// Poolers use one SQLSTATE for everything they refuse, so the message decides.
 const POOLER_REFUSED = /unsupported startup parameter/
 const REFUSED_PARAMETER: Meaning = { code: 'CONNECTION', advice: 'a connection pooler takes no such setting from `connection`: give it to the role (`alter role … set statement_timeout = …`), or to the pooler\'s ignore_startup_parameters' }
 
 const CERTIFICATE: Meaning = { code: 'CONNECTION', advice: 'the server\'s certificate was refused: `ssl.ca` has to hold the authority that signed it, and the host has to be one of its names' }
 
-// pg says these only in words.
+// pg reports these errors without a code, so the message decides.
 const PG_WAITED = /timeout exceeded when trying to connect/
 const PG_NO_ANSWER = /Query read timeout/
 const PG_DROPPED = /Connection terminated|connection error and is not queryable|client was closed/i
 const PG_REFUSED = /does not support SSL|Password must be a string|^SASL/i
 const PG_ENDED = /after calling end on the pool/
 const CREDENTIALS: Meaning = { code: 'CONNECTION', advice: 'check the user, the password and `ssl`' }
-const POOL_ENDED: Meaning = { code: 'CONNECTION', advice: 'whoever owns the pool has ended it' }
+const POOL_ENDED: Meaning = { code: 'CONNECTION', advice: 'the application has ended its own pool' }
 
-/** Turns whatever a driver threw into the StoreError that explains it. */
+/** Converts an error of a driver into a StoreError with a code and advice. */
 export function toStoreError(error: unknown, context?: string): StoreError {
   if (error instanceof StoreError) return error
   const sqlState = sqlStateOf(error)
   return explained(error, sqlState === undefined ? byTransport(error) : bySqlState(sqlState, error as ServerError), context)
 }
 
-/** Why there is no connection: whatever it is, it is about the connection. */
+/** The StoreError for a failed attempt to connect. Unknown errors count as CONNECTION. */
 export function toConnectError(error: unknown): StoreError {
   return error instanceof StoreError ? error : explained(error, refusalOf(error) ?? GONE)
 }
 
-/** Why a statement has no answer, when its connection broke. */
+/** The StoreError for a statement whose connection broke before the answer came. */
 export function toLossError(error: unknown): StoreError {
   const known = toStoreError(error)
   return known.code === 'DATABASE' && sqlStateOf(error) === undefined ? explained(error, GONE) : known
@@ -111,7 +111,7 @@ function explained(error: unknown, { code, retryable = false, advice }: Meaning,
 
 interface ServerError {
   severity?: string
-  /** Where in PostgreSQL it was raised; poolers say nothing of the kind. */
+  /** The function of PostgreSQL that raised the error. Errors of poolers have none. */
   routine?: string
 }
 
@@ -121,7 +121,7 @@ function bySqlState(sqlState: string, error: ServerError): Meaning {
   if (sqlState === SYNTAX && error.routine === PARSING_MESSAGE) return SEVERAL
   const meaning = meaningIn(BY_SQLSTATE, sqlState)
   if (isFatal(error)) return meaning?.code === 'TIMEOUT' ? meaning : refusalOf(error) ?? GONE
-  // From a place that does not say how bad it is.
+  // An error without a severity does not come from PostgreSQL itself.
   const refusal = error.severity === undefined ? refusalOf(error) : undefined
   return meaning ?? refusal ?? { code: 'DATABASE' }
 }
@@ -139,29 +139,29 @@ function refusalOf(error: unknown): Meaning | undefined {
   return PG_REFUSED.test(message) ? CREDENTIALS : undefined
 }
 
-/** The server has ended the connection together with the statement. */
+/** Whether the server has ended the connection together with the statement. */
 const isFatal = ({ severity }: ServerError): boolean => severity === 'FATAL' || severity === 'PANIC'
 
-/** Whether the connection an error came over is of no further use: it is gone, answers nobody, or leads to a standby. */
+/** Whether the connection on which an error occurred is useless: it is broken, does not answer, or leads to a standby. */
 export function isUseless(error: unknown): error is StoreError {
   return error instanceof StoreError
     && (error.code === 'CONNECTION' || isFatal((error.cause ?? {}) as ServerError) || PG_NO_ANSWER.test(messageOf(error.cause)))
 }
 
-// Serialization failure, deadlock.
+// Serialization failure and deadlock.
 const ENDED_BY_OTHERS = new Set(['40001', '40P01'])
 
-/** PostgreSQL ended a transaction because of others: nothing of it was kept, and run again it may succeed. */
+/** Whether PostgreSQL ended a transaction because of concurrent ones. Nothing of it was kept, and a retry may succeed. */
 export function isEndedByOthers(error: unknown): boolean {
   return ENDED_BY_OTHERS.has(sqlStateOf(error) ?? '')
 }
 
-/** A statement was prepared before somebody changed the table it reads; nothing of it was carried out. */
+/** Whether a statement failed because its table was changed after it had been prepared. Nothing of it was carried out. */
 export function isPlanOutdated(error: unknown): boolean {
   return error instanceof StoreError && sqlStateOf(error) === OUTDATED_PLAN && (error.cause as ServerError).routine === PLAN_CHANGED
 }
 
-/** Whether the database refused a call with this state, also where the error is of a migration that failed by it. */
+/** Whether the database refused a call with this SQLSTATE; also true for the error of a migration that failed because of it. */
 export const failedWith = (error: unknown, sqlState: string): boolean => error instanceof StoreError && error.details.sqlState === sqlState
 
 export function sqlStateOf(error: unknown): string | undefined {
@@ -183,7 +183,7 @@ function byTransport(error: unknown): Meaning {
   return refusalOf(error) ?? { code: 'DATABASE' }
 }
 
-/** The constraint that was violated, by the name it has in the database. */
+/** The name of the violated constraint. */
 export function constraintOf(error: unknown): string | undefined {
   const source = error instanceof StoreError ? error.cause : error
   return (source as { constraint?: string } | null | undefined)?.constraint

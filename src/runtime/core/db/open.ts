@@ -7,7 +7,7 @@ import type { Db, DbOptions } from './types'
 export const openDb = async (options: DbOptions): Promise<Db> =>
   isPgliteUrl(options.connection) ? openPglite(options.connection, options) : openPostgres(options)
 
-/** Runs `work` on a database that is opened for it alone. */
+/** Opens a database, runs `work` on it, and closes it. */
 export async function onDatabase<T>(options: DbOptions, work: (db: Db) => Promise<T>): Promise<T> {
   const db = await openDb(options)
   try {
@@ -19,7 +19,7 @@ export async function onDatabase<T>(options: DbOptions, work: (db: Db) => Promis
   }
 }
 
-/** Where migrations run, when that is another place; a migration outside of a transaction needs two connections. */
+/** Options for the separate connection of migrations, if one is configured. A migration without a transaction needs two connections. */
 export function migrationDatabase(options: DbOptions): DbOptions | undefined {
   const { migrationConnection } = options
   return migrationConnection === undefined ? undefined : { ...options, connection: migrationConnection, pool: undefined, poolSize: 2 }

@@ -2,24 +2,24 @@ import { StoreError } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
 import type { Session } from './types'
 
-/** Where statements go: a connection that is held for one transaction. */
+/** Sends statements on a connection that is held for one transaction. */
 export type Statements = Pick<Session, 'query' | 'queryLists' | 'raw' | 'script'>
 
-/** A session that ends. */
+/** A session with an end. */
 export interface Scope {
   session: Session
   /**
-   * Refuses what is called from now on, and waits for what has been called before.
-   * @throws the first error of those calls: the caller of this one is the last who can hear of it
+   * Refuses further calls and waits for the running ones.
+   * @throws the first error of the running calls, since nothing else may be awaiting them
    */
   finish(): Promise<void>
-  /** Refuses every further statement, those of calls under way included, and waits for the statements under way. */
+  /** Refuses every further statement, including those of running calls, and waits for the running statements. */
   cut(): Promise<void>
 }
 
 /**
- * Opens a session on a connection. Its nested sessions (`atomic`) are calls of one or more statements: they run one
- * after the other in the order they were made, end with their own work, and are waited for as a whole.
+ * Opens a session on a connection. Its nested sessions (`atomic`) are calls of one or more statements. They run one after
+ * another in the order in which they were made, end with their own work, and are awaited as a whole.
  */
 export function openScope(on: Statements, isCutOutside = () => false): Scope {
   const underWay = new Set<Promise<unknown>>()
@@ -83,7 +83,7 @@ export function openScope(on: Statements, isCutOutside = () => false): Scope {
 }
 
 function waitsForItself(): StoreError {
-  return new StoreError('INVALID_CALL', 'a call on a transaction inside of another one on it (in the onProgress of its appendMany(), or in query() of its client) would wait for itself: make it when that one has resolved')
+  return new StoreError('INVALID_CALL', 'a call on a transaction inside another call on it (in the onProgress of its appendMany(), or in query() of its client) would wait for itself: make it after that call has resolved')
 }
 
 export function transactionEnded(): StoreError {

@@ -6,54 +6,54 @@ import type { Statement } from '../sql/statement'
 
 export interface Result<R extends Row = Row> {
   rows: R[]
-  /** Rows returned or changed. */
+  /** Number of rows returned or changed. */
   count: number
-  /** What the server says it did, where the driver tells. */
+  /** The command tag of the server, if the driver reports it. */
   command?: string
 }
 
-/** Anything a statement can be sent to: a pool, or one open transaction. */
+/** A target for statements: a pool, or an open transaction. */
 export interface Queryable {
   query<R extends Row = Row>(statement: Statement): Promise<Result<R>>
-  /** The rows as lists of values, in the order of the columns: a tenth cheaper, where pages of them are read. */
+  /** The rows as arrays of values in the order of the columns. A tenth cheaper than objects when pages of rows are read. */
   queryLists(statement: Statement): Promise<unknown[][]>
 }
 
 export interface AtomicOptions {
-  /** That of a new transaction; one that is joined keeps its own. */
+  /** Isolation level of a new transaction. A joined transaction keeps its own. */
   isolation?: IsolationLevel | undefined
-  /** No time-out ends the statements: for work that waits for other processes, or takes long. */
+  /** Disables time-outs for the statements: for work that takes long or waits for other processes. */
   patient?: boolean
 }
 
-/** A place to run calls in: the pool, where `atomic` opens a transaction, or a transaction, where it joins it. */
+/** Runs calls on the pool, where `atomic` opens a transaction, or in a transaction, which `atomic` joins. */
 export interface Session extends Queryable {
   readonly inTransaction: boolean
   atomic<T>(work: (session: Session) => Promise<T>, options?: AtomicOptions): Promise<T>
-  /** The caller's own SQL: values parsed the way `pg` does it. */
+  /** Sends SQL of the caller. Result values are parsed as `pg` does by default. */
   raw(text: string, values: unknown[]): Promise<{ rows: Row[], count: number }>
-  /** Several statements in one text, without values: migrations. */
+  /** Sends several statements without parameters in one text, for migrations. */
   script(text: string): Promise<void>
 }
 
 /**
- * What stands between the store and the server. `transaction`: connections are lent for one transaction at a time, so
- * that LISTEN, session settings and, unless the pooler keeps them, named statements don't hold. `session`: something
- * that keeps them, or did not show that it does not.
+ * The kind of pooler between the store and the server. `transaction`: server connections are assigned for one transaction
+ * at a time, so that LISTEN, session settings and (unless the pooler supports them) prepared statements are lost.
+ * `session`: a pooler that keeps them, or that was not seen to lose them.
  */
 export type Pooler = 'none' | 'session' | 'transaction'
 
-/** What sets drivers apart, as data: nothing asks a driver for its name. */
+/** Differences between drivers as data, so that no code depends on a driver's name. */
 export interface DriverFlags {
   connections: 'many' | 'one'
-  /** Other processes may have the same database open. */
+  /** Whether other processes may have the same database open. */
   shared: boolean
 }
 
 /** Whether a call waits until its commit is on disk. */
 export type Durability = 'full' | 'relaxed'
 
-/** What a driver is opened with: of the options of the store, those that are about the database. */
+/** The store's options that concern the database. */
 export interface DbOptions {
   connection: string | PoolConfig | undefined
   migrationConnection: string | PoolConfig | undefined
@@ -66,71 +66,71 @@ export interface DbOptions {
   queryTimeout: number
   serverless: boolean
   logger: Logger
-  /** Told of a connection that broke while nobody used it. */
+  /** Called for a connection that broke while idle. */
   onConnectionLost?(error: StoreError): void
-  /** Told why the start waits: an attempt has failed and is made again, or another process holds the directory. */
+  /** Called with the reason when the start waits: an attempt failed and is retried, or another process holds the directory. */
   onWait?(reason: StoreError): void
-  /** Nothing is made or changed; an embedded database that another process has open is asked through it. */
+  /** Creates and changes nothing. An embedded database that another process has open is read through that process. */
   onlyLook?: boolean
-  /** Ends waiting for another process, and attempts to connect. */
+  /** Aborts attempts to connect, and waiting for another process. */
   signal?: AbortSignal
 }
 
 export interface Db extends Session {
   readonly driver: 'postgres' | 'pglite'
   readonly flags: DriverFlags
-  /** For the log: `host:port/database`, a directory, or `memory`. Holds no secret. */
+  /** For log messages: `host:port/database`, a directory, or `memory`. Contains no secrets. */
   readonly label: string
-  /** As whom it connects, and where to, where that has to be allowed. */
+  /** User and database of the connection; absent for drivers without access control. */
   readonly login?: { user: string, database: string }
-  /** What stands between this process and the server: found out once, by the start or by the first who asks. */
+  /** The kind of pooler between this process and the server. Detected once, at the start or on the first call. */
   pooler(): Promise<Pooler>
   /**
-   * Calls `onWake` for every notification on a channel, on a connection of its own where there can be one, and
-   * `onReconnect` whenever notifications may have been missed. A connection that is lost is made again.
-   * @returns ends listening
+   * Calls `onWake` for every notification on a channel, on a separate connection if the driver has several, and
+   * `onReconnect` whenever notifications may have been missed. A lost connection is replaced.
+   * @returns a function that ends listening
    */
   listen(channel: string, onWake: () => void, onReconnect: () => void): Promise<() => Promise<void>>
   /**
-   * Where there is one connection: refuses a call that is made inside a transaction, for whose end it would wait.
+   * Only present where there is one connection: refuses a call made inside a transaction, for whose end it would wait.
    * @throws {StoreError} INVALID_CALL
    */
   requireOutside?(): void
   /**
-   * Refuses what would wait for a connection inside of what makes one: a `password()`, an `onConnect`.
+   * Refuses a call inside `password()`, `onConnect` or `verify` that would wait for the connection being established.
    * @throws {StoreError} INVALID_CALL
    */
   requireNotConnecting?(): void
-  /** How busy the pool is, where there is one. */
+  /** Metrics of the pool; absent where there is none. */
   pool?(): PoolMetrics
-  /** How many more statements would get a connection at once, and how long one is waited for; 0: without end. */
+  /** Capacity of the pool: see `Room` of the batcher. */
   room?(): { most: number, free: number, waitMs: number }
-  /** Makes sure, before the first statement, that the store can work here, and adapts to what stands in between. */
+  /** Checks before the first statement that the store can work with the server's settings, and adapts to a pooler. */
   inspect(): Promise<void>
-  /** Lets the idle connections go; later statements open what they need. */
+  /** Closes idle connections. Later statements open new ones. */
   releaseIdle(): Promise<void>
   close(): Promise<void>
 }
 
-/** Tables of their own for the subjects of generic streams. */
+/** Manages the partitions of generic streams: one table for each subject prefix. */
 export interface StreamTables {
-  /** An event of this subject prefix is in the default partition: makes its table, now or after the transaction. */
+  /** Called when an event of this subject prefix is in the default partition: creates its table, now or after the transaction. */
   place(session: Session, subjectPrefix: string): Promise<void>
-  /** Makes the tables that appends inside transactions would have liked to have. */
+  /** Creates the tables that were requested by appends inside transactions. */
   afterTransaction(): Promise<void>
-  /** Makes no more of them; resolves when an attempt under way has ended. */
+  /** Creates no more tables. Resolves when a running attempt has ended. */
   stop(): Promise<void>
 }
 
 /** Connections of the pool. */
 export interface PoolMetrics {
-  /** Open connections. */
+  /** Number of open connections. */
   total: number
-  /** Open connections that nobody uses. */
+  /** Number of open connections that are not in use. */
   idle: number
-  /** Calls that wait for a connection. */
+  /** Number of calls that wait for a connection. */
   waiting: number
-  /** Most connections. */
+  /** Maximum number of connections. */
   max: number
 }
 

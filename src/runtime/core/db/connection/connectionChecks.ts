@@ -4,11 +4,11 @@ import { urlProblem } from './connectionUrl'
 import { invalidOption } from '../../shared/errors'
 import { isPgliteUrl, pglitePath } from './pgliteUrl'
 
-/** Why a connection can't be right. */
+/** A problem with a connection option. */
 export interface ConnectionFault {
-  /** The path of the member that is wrong; empty: the whole. */
+  /** The path of the wrong member; empty for the whole value. */
   path: string
-  /** In words that follow the name and the path. */
+  /** Continues the sentence that begins with the option's name and the path. */
   problem: string
 }
 
@@ -23,9 +23,9 @@ function problemOf(connection: unknown): string | undefined {
   if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
     return 'must be a URL or a pg pool configuration; `pglite://memory` needs no server'
   }
-  if (connection instanceof URL) return 'is a URL object, of which pg would read nothing: give its text, `url.href`'
+  if (connection instanceof URL) return 'is a URL object, which pg does not read: give its string, `url.href`'
   const { connect, query } = connection as Record<string, unknown>
-  if (typeof connect === 'function' || typeof query === 'function') return 'is a pool or a client, of which pg would read nothing: give a pool as the option `pool`'
+  if (typeof connect === 'function' || typeof query === 'function') return 'is a pool or a client, which pg does not read as a configuration: give a pool as the option `pool`'
   const { connectionString, port } = connection as PoolConfig
   if (port !== undefined && !isPort(port)) return `has a \`port\` ${NO_PORT}`
   if (isPgliteUrl(connectionString)) return 'has a `connectionString` that names an embedded database: give the URL itself, without an object around it'
@@ -48,8 +48,8 @@ export function connection(option: string, value: unknown): string | PoolConfig 
 type Connection = string | PoolConfig | undefined
 
 /**
- * Where migrations run, and where is listened, is the store's own database, reached in another way.
- * @throws {StoreError} INVALID_OPTION when one is embedded and the other is not, or another one
+ * `migrationConnection` and `listenConnection` have to lead to the store's own database, only in a different way.
+ * @throws {StoreError} INVALID_OPTION when only one of the two is embedded, or when they are different directories
  */
 export function requireOneDatabase(option: string, other: Connection, own: Connection): void {
   if (other === undefined || (!isPgliteUrl(own) && !isPgliteUrl(other))) return

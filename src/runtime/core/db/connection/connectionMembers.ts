@@ -1,6 +1,6 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { PoolConfig } from 'pg'
-import { COUNT, FLAG, FUNCTION, HOST, NAME, OBJECT, OFF, PASSWORD, SECONDS, SOME, TEXT, TIME, TLS, isWhole } from './memberKinds'
+import { COUNT, FLAG, FUNCTION, HOST, NAME, OBJECT, OFF, PASSWORD, SECONDS, SOME, TEXT, TIME, TLS, isIntegerIn } from './memberKinds'
 import type { Kind } from './memberKinds'
 import { nearest, normal } from '../../shared/nearest'
 import type { Members } from '../../shared/types'
@@ -8,9 +8,9 @@ import type { Members } from '../../shared/types'
 const MAX_PORT = 65_535
 export const NO_PORT = 'that is not an integer from 1 to 65535'
 
-/** A number, or its digits; `null` is left to `pg`. Any other makes the socket throw, and its pool never ends. */
-export const isPort = (port: unknown): boolean => port === null || isWhole(port, 1, MAX_PORT)
-// Told before the members are looked at.
+/** A number or its digits; `null` is left to `pg`. With any other value the socket throws, and its pool never ends. */
+export const isPort = (port: unknown): boolean => port === null || isIntegerIn(port, 1, MAX_PORT)
+// An invalid port is reported before the members are checked.
 const PORT: Kind = { takes: isPort, problem: `is a port ${NO_PORT}` }
 
 const OF_PG: Readonly<Record<keyof PoolConfig, Kind>> = {
@@ -20,11 +20,11 @@ const OF_PG: Readonly<Record<keyof PoolConfig, Kind>> = {
   keepAlive: FLAG, keepAliveInitialDelayMillis: TIME, application_name: TEXT, fallback_application_name: TEXT, client_encoding: TEXT, options: TEXT,
   types: OBJECT, stream: OBJECT, pipeline: FLAG, onConnect: FUNCTION, verify: FUNCTION, log: FUNCTION, Client: FUNCTION, Promise: FUNCTION,
 }
-// The last ones its types don't name.
+// `pg` also reads the last four, which its types do not declare.
 const KINDS = new Map<string, Kind>(Object.entries({ ...OF_PG, binary: OFF, replication: OFF, scramMaxIterations: COUNT, connection: OBJECT }))
-/** What `pg` reads of a connection. */
+/** The members of a connection that `pg` reads. */
 export const CONNECTION_MEMBERS: readonly string[] = [...KINDS.keys()]
-/** Those that are text, whatever it looks like. */
+/** The members whose values are strings, whatever they look like. */
 export const TEXT_MEMBERS: readonly string[] = CONNECTION_MEMBERS.filter(member => [TEXT, NAME, HOST, PASSWORD].includes(KINDS.get(member)!))
 
 const OF_TLS: Members<ConnectionOptions> = {
@@ -35,7 +35,7 @@ const OF_TLS: Members<ConnectionOptions> = {
   SNICallback: true, requestCert: true, enableTrace: true, host: true, port: true, path: true, socket: true, lookup: true, timeout: true,
 }
 
-// What other clients call the same. Compared without case and separators.
+// Names of the same settings in other clients. Compared without case and separators.
 const ELSEWHERE = new Map(Object.entries({
   url: 'connectionString', uri: 'connectionString', dsn: 'connectionString', connectionurl: 'connectionString', connectionuri: 'connectionString', databaseurl: 'connectionString',
   hostname: 'host', server: 'host', username: 'user', login: 'user', pass: 'password', passwd: 'password', pwd: 'password', db: 'database', dbname: 'database', databasename: 'database',
@@ -43,21 +43,21 @@ const ELSEWHERE = new Map(Object.entries({
   idletimeout: 'idleTimeoutMillis', maxlifetime: 'maxLifetimeSeconds', sslmode: 'ssl', tls: 'ssl', appname: 'application_name',
 }))
 
-/** What other clients call the schema of the tables. */
+/** Names for the schema of the tables in other clients. */
 export const SCHEMA_NAMES: readonly string[] = ['schema', 'currentSchema', 'search_path', 'schema_search_path', 'defaultSchema']
 
-/** The member of a connection that is read under another name. */
+/** The member that an unknown name most likely stands for. */
 export const memberMeant = (name: string, edits?: number): string | undefined =>
   ELSEWHERE.get(normal(name)) ?? nearest(name, CONNECTION_MEMBERS, edits)
 
 export interface MemberFault {
   /** The name of the member, or its path. */
   member: string
-  /** In words that follow its name. */
+  /** Continues the sentence that begins with the member's name. */
   problem: string
 }
 
-/** A member that nothing would read, or that is of another kind than `pg` takes. */
+/** The first member that `pg` does not read, or whose value it does not accept. */
 export function unfitMember(connection: object): MemberFault | undefined {
   for (const [member, value] of Object.entries(connection) as [string, unknown][]) {
     if (value === undefined) continue
@@ -76,7 +76,7 @@ function problemOf(member: string): string {
   return meant === undefined ? `is unknown; known are ${CONNECTION_MEMBERS.join(', ')}` : `is unknown; did you mean \`${meant}\`?`
 }
 
-/** Node may take more than is known here: only what looks like a known name is refused. */
+/** Node may support more TLS options than are known here, so only names similar to a known one are refused. */
 function mistypedTls(ssl: unknown): MemberFault | undefined {
   if (typeof ssl !== 'object' || ssl === null) return undefined
   const known = Object.keys(OF_TLS)

@@ -2,14 +2,14 @@ import type { ClientBase, Pool, PoolClient, PoolConfig } from 'pg'
 import { isInside, openPlace } from '../../shared/inside'
 import { connectFailure } from './waits'
 
-/** Connections that broke, and what they said. */
+/** Watched connections, each with the error that broke it. */
 const losses = new WeakMap<ClientBase, Error | undefined>()
 
 /**
- * Listens for the error of a connection for as long as it lives. Nobody else does between two holders, and an error
- * that nobody hears ends the process. The next statement reports it, and the pool replaces the connection.
+ * Listens for errors of a connection for its whole life. Between two borrowers it has no other listener, and an `error`
+ * event without a listener ends the process. The next statement reports the error, and the pool replaces the connection.
  */
-export function hear(client: ClientBase): void {
+export function watchConnection(client: ClientBase): void {
   if (losses.has(client)) return
   losses.set(client, undefined)
   client.on('error', error => void losses.set(client, error))
@@ -17,45 +17,51 @@ export function hear(client: ClientBase): void {
 
 export const lossOf = (client: ClientBase): Error | undefined => losses.get(client)
 
-/** Listens to the connections that a pool makes from now on. */
-export function hearAll(pool: Pool): () => void {
-  pool.on('connect', hear)
-  return () => void pool.off('connect', hear)
+/**
+ * Watches all connections that a pool opens from now on.
+ * @returns a function that stops watching
+ */
+export function watchConnections(pool: Pool): () => void {
+  pool.on('connect', watchConnection)
+  return () => void pool.off('connect', watchConnection)
 }
 
-/** Those who wait for a connection of a pool that somebody else may end. */
+/** Calls that wait for a connection of a pool that the application may end. */
 const waiting = new WeakMap<Pool, Set<(error: Error) => void>>()
 
-/** A pool that is ended gives its connections to nobody any more, and never tells those who wait for one. */
-export function hearEnd(pool: Pool): () => void {
+/**
+ * Fails waiting calls when the application ends its pool: `pg` hands out no more connections then, and never calls back.
+ * @returns a function that stops watching
+ */
+export function watchEnd(pool: Pool): () => void {
   const waiters = waiting.get(pool) ?? new Set()
   waiting.set(pool, waiters)
   const onRemove = () => {
-    if (pool.ending) for (const forget of waiters) forget(new Error('Cannot use a pool after calling end on the pool'))
+    if (pool.ending) for (const abandon of waiters) abandon(new Error('Cannot use a pool after calling end on the pool'))
   }
   pool.on('remove', onRemove)
   return () => void pool.off('remove', onRemove)
 }
 
 /**
- * Takes a connection of a pool, which `done` is called with. Not by a promise: a connection may break in the moment
- * between the pool that lets go of it and the caller who waits for it.
+ * Borrows a connection from a pool and calls `done` with it. A callback and not a promise: the connection may break
+ * between the moment it is handed out and the moment a promise resolves.
  */
 export function withConnection(pool: Pool, done: (client: PoolClient) => void, fail: (error: Error) => void): void {
   const since = performance.now()
   const waiters = waiting.get(pool)
-  let forgotten = false
-  const forget = (error: Error) => {
-    forgotten = true
-    waiters?.delete(forget)
+  let abandoned = false
+  const abandon = (error: Error) => {
+    abandoned = true
+    waiters?.delete(abandon)
     fail(connectFailure(error, pool, since))
   }
-  waiters?.add(forget)
+  waiters?.add(abandon)
   connect(pool, (error, client) => {
-    waiters?.delete(forget)
-    if (forgotten) return client?.release()
+    waiters?.delete(abandon)
+    if (abandoned) return client?.release()
     if (!client) return fail(connectFailure(error, pool, since))
-    hear(client)
+    watchConnection(client)
     done(client)
   })
 }
@@ -65,7 +71,7 @@ export const borrow = (pool: Pool): Promise<PoolClient> => new Promise((resolve,
 
 type Connected = (error: Error | undefined, client: PoolClient | undefined) => void
 
-/** Where code of the caller's takes part, it runs inside. Only there: it would cost every call. */
+/** Callbacks of the caller run inside a place, so that calls from them are recognized. Only then, since it has a cost. */
 function connect(pool: Pool, done: Connected): void {
   const { password, onConnect, verify } = pool.options as PoolConfig
   if (![password, onConnect, verify].some(hook => typeof hook === 'function')) return void pool.connect(done)

@@ -2,10 +2,11 @@ import type { Socket } from 'node:net'
 import type { Pool, PoolClient } from 'pg'
 import { borrow } from './borrow'
 
-// A server answers a goodbye at once. A connection whose packets nobody takes would keep the process for minutes.
-const GOODBYE_MS = 2_000
+// A server ends a connection at once when asked. On a network that drops packets, waiting would keep the process alive
+// for minutes.
+const END_MS = 2_000
 
-/** Notes the connections a pool has open. */
+/** Tracks the open connections of a pool. */
 export function trackConnections(pool: Pool): Set<PoolClient> {
   const open = new Set<PoolClient>()
   pool.on('connect', client => void open.add(client))
@@ -13,7 +14,7 @@ export function trackConnections(pool: Pool): Set<PoolClient> {
   return open
 }
 
-/** Ends attempts to connect when `signal` says so: a host that swallows packets would keep them, and the process, until they time out. */
+/** Aborts attempts to connect on `signal`: on a network that drops packets, they would keep the process alive until they time out. */
 export function endConnecting(pool: Pool, open: Set<PoolClient>, signal: AbortSignal | undefined): void {
   signal?.addEventListener('abort', () => {
     const { _clients: all } = pool as unknown as { _clients: PoolClient[] }
@@ -21,13 +22,13 @@ export function endConnecting(pool: Pool, open: Set<PoolClient>, signal: AbortSi
   }, { once: true })
 }
 
-/** Ends a pool, and resolves when its connections are gone. */
+/** Ends a pool and resolves when its connections are closed. */
 export async function endPool(pool: Pool, open: Set<PoolClient>): Promise<void> {
   await pool.end()
   await gone([...open])
 }
 
-/** Lets the connections go that nobody uses. */
+/** Closes the idle connections of a pool. */
 export async function endIdle(pool: Pool): Promise<void> {
   const idle = await Promise.all(Array.from({ length: pool.idleCount }, () => borrow(pool)))
   const ended = gone(idle)
@@ -36,8 +37,8 @@ export async function endIdle(pool: Pool): Promise<void> {
 }
 
 async function gone(clients: PoolClient[]): Promise<void> {
-  const cut = setTimeout(() => clients.forEach(client => socketOf(client).destroy()), GOODBYE_MS)
-  // Not `once` of node:events: a server that ends it with an error ends it all the same.
+  const cut = setTimeout(() => clients.forEach(client => socketOf(client).destroy()), END_MS)
+  // Not `once` of node:events, which rejects on `error`: a connection that ends with an error has ended, too.
   await Promise.all(clients.map(client => new Promise<void>(resolve => client.once('end', resolve))))
   clearTimeout(cut)
 }

@@ -13,9 +13,9 @@ const FIRST_DELAY_MS = 100
 const MAX_DELAY_MS = 10_000
 
 /**
- * Listens on a connection of its own. It is made again, with growing pauses, whenever it breaks or stops answering;
- * `onReconnect` is called after each time that listening has begun, since wakes may have been missed before it.
- * @returns ends listening
+ * Listens on a separate connection, which is replaced with backoff whenever it breaks or stops answering. `onReconnect`
+ * is called each time listening has begun, since notifications may have been missed before.
+ * @returns a function that ends listening
  */
 export function listenOn(
   config: ClientConfig, channel: string, { onWake, onReconnect, logger }: { onWake(): void, onReconnect(): void, logger?: Logger | undefined },
@@ -24,7 +24,7 @@ export function listenOn(
   let client: pg.Client | undefined
   let timer: NodeJS.Timeout | undefined
   const backoff = createBackoff({ first: FIRST_DELAY_MS, max: MAX_DELAY_MS, jitter: [0.5, 1] })
-  let told = false
+  let warned = false
 
   async function connect(): Promise<void> {
     const next = client = new pg.Client({ connectionTimeoutMillis: ANSWER_MS, ...copyOf(config) })
@@ -33,7 +33,7 @@ export function listenOn(
       if (lost) return
       lost = true
       clearTimeout(timer)
-      // Its own `end` and `error` come back here and find it lost.
+      // Ending it emits `end` and `error`, which call `lose` again without effect.
       next.end().catch(() => undefined)
       if (!stopped) retry(error)
     }
@@ -44,7 +44,7 @@ export function listenOn(
       await next.connect()
       await next.query(`listen ${quoteIdentifier(channel)}`)
       backoff.reset()
-      told = false
+      warned = false
       onReconnect()
       beat(next, lose)
     }
@@ -53,7 +53,7 @@ export function listenOn(
     }
   }
 
-  /** A network that swallows packets breaks no connection: only an answer says that it is there. */
+  /** On a network that drops packets, a connection does not break. Only an answer proves that it still works. */
   function beat(target: pg.Client, lose: (error: Error) => void): void {
     if (stopped) return
     timer = setTimeout(() => {
@@ -64,9 +64,9 @@ export function listenOn(
   }
 
   function retry(error?: Error): void {
-    // Said once for each time it breaks: polling serves meanwhile.
-    if (!told) logger?.warn(`the connection that listens for new events was lost; subscriptions poll until it is back${error ? ` (${messageOf(error)})` : ''}`)
-    told = true
+    // Logged once per outage: subscriptions poll meanwhile.
+    if (!warned) logger?.warn(`the connection that listens for new events was lost; subscriptions poll until it is back${error ? ` (${messageOf(error)})` : ''}`)
+    warned = true
     timer = setTimeout(() => void connect(), backoff.next())
   }
 

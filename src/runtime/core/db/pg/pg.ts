@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Pool, PoolConfig } from 'pg'
 import { StoreError, invalidOption } from '../../shared/errors'
-import { hearAll, hearEnd, isConnecting } from './borrow'
+import { isConnecting, watchConnections, watchEnd } from './borrow'
 import { endConnecting, endIdle, endPool, trackConnections } from './end'
 import { toStoreError } from '../errors'
 import { listenOn } from './listen'
@@ -17,14 +17,14 @@ import { stopPreparing } from './wire'
 import type { Wire } from './wire'
 
 const DEFAULT_POOL_SIZE = 10
-// pg waits for ever by default: a network that swallows packets would hang every call.
+// pg has no time-out by default: on a network that drops packets every call would hang.
 const DEFAULT_CONNECTION_TIMEOUT_MS = 30_000
-// Then probes go out, one a second; ten without an answer end the connection.
+// After this delay probes are sent every second; the connection ends after ten without an answer.
 const KEEP_ALIVE_DELAY_MS = 10_000
-// A function serves one request at a time, and stands still after it: nothing may stay open, or keep it alive.
+// A serverless function handles one request at a time and is frozen in between: no connection may stay open or keep it alive.
 const FROZEN_BETWEEN_REQUESTS: PoolConfig = { idleTimeoutMillis: 1_000, allowExitOnIdle: true }
 
-/** Opens a pool of our own, or uses the caller's. Connects at the first statement. */
+/** Creates a pool, or uses the caller's. The first statement opens a connection. */
 export function openPostgres(options: DbOptions): Db {
   return options.pool ? onPoolOf(options.pool, options) : onOwnPool(new pg.Pool(checked('connection', poolConfig(options))), options)
 }
@@ -32,8 +32,8 @@ export function openPostgres(options: DbOptions): Db {
 function onOwnPool(pool: Pool, options: DbOptions): Db {
   const open = trackConnections(pool)
   endConnecting(pool, open, options.signal)
-  // Our own pool keeps its listeners: a connection may break while it is being ended.
-  hearAll(pool)
+  // The listeners are never removed: a connection may break while the pool is being ended.
+  watchConnections(pool)
   listenToIdle(pool, options)
   const db = fromPool(pool, options)
   return {
@@ -54,7 +54,7 @@ function onOwnPool(pool: Pool, options: DbOptions): Db {
 
 function onPoolOf(pool: Pool, options: DbOptions): Db {
   checked('pool', pool.options)
-  const stops = [hearAll(pool), hearEnd(pool), listenToIdle(pool, options)]
+  const stops = [watchConnections(pool), watchEnd(pool), listenToIdle(pool, options)]
   const db = fromPool(pool, options)
   return {
     ...db,
@@ -66,10 +66,10 @@ function onPoolOf(pool: Pool, options: DbOptions): Db {
   }
 }
 
-/** An idle connection that breaks (a restarted server) is replaced; unheard, its error would end the process. */
+/** Handles errors of idle connections (such as after a restart of the server), which would otherwise end the process. */
 function listenToIdle(pool: Pool, { logger, onConnectionLost }: DbOptions): () => void {
   const onError = (error: Error) => {
-    // One that is told goodbye may go in any way it likes.
+    // While the pool is being ended, a connection may break.
     if (pool.ending) return
     logger.warn(`an idle database connection was lost: ${error.message}`)
     onConnectionLost?.(toStoreError(error))
@@ -80,7 +80,7 @@ function listenToIdle(pool: Pool, { logger, onConnectionLost }: DbOptions): () =
 
 type PoolOptions = Wire & Partial<Pick<DbOptions, 'listenConnection'>>
 
-/** A session on somebody's pool, which stays theirs: `close` does nothing. */
+/** A database on a given pool. The caller keeps ownership of the pool: `close` does nothing. */
 export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, queryTimeout: 0, logger: console }): Db {
   const { prepare, queryTimeout, logger, listenConnection = pool.options } = options
   const wire: Wire = { prepare, queryTimeout, logger }
@@ -102,7 +102,7 @@ export function fromPool(pool: Pool, options: PoolOptions = { prepare: true, que
     }),
     inTransaction: false,
     requireNotConnecting() {
-      if (isConnecting(pool)) throw new StoreError('INVALID_CALL', 'close() inside password(), onConnect or verify of a connection would wait for itself: call it when that has resolved')
+      if (isConnecting(pool)) throw new StoreError('INVALID_CALL', 'close() inside password(), onConnect or verify of a connection would wait for itself: call it after that has resolved')
     },
     ...querying(onPool(pool), wire, queryTimeout),
     pooler: async () => (await detect()).pooler,
@@ -129,19 +129,19 @@ function poolConfig(options: DbOptions): PoolConfig {
   }
 }
 
-/** A URL that can't be parsed would only be found out by the first connection; and of a wrong port, nobody ever. */
+/** Detects at the start what `pg` would report on the first connection only (a URL it can't parse), or never (a wrong port). */
 function checked(option: string, config: PoolConfig): PoolConfig {
-  const { port } = understood(option, config)
+  const { port } = parsedBy(option, config)
   if (!isPort(port)) throw invalidOption(option, `has a port ${NO_PORT} (look at PGPORT too)`)
   return config
 }
 
-function understood(option: string, config: PoolConfig): pg.Client {
+function parsedBy(option: string, config: PoolConfig): pg.Client {
   try {
     return new pg.Client(config)
   }
   catch (error) {
-    // The text may hold a password, and so may the error.
+    // Neither the value nor the error is shown: both may contain a password.
     throw invalidOption(option, `is not a connection that pg understands (${(error as { code?: string }).code ?? 'malformed'})`)
   }
 }

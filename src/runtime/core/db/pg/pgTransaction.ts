@@ -9,10 +9,11 @@ import type { AtomicOptions, Session } from '../types'
 import { NO_LIMIT_MS } from './wire'
 import type { Wire } from './wire'
 
-// A network that swallows packets must not hold up whoever has failed already.
+// On a network that drops packets, the rollback must not delay the caller's error.
 const ROLLBACK_TIMEOUT_MS = 5_000
 
-// No end of a transaction takes these back. In one message with it: the next one may go to another server behind a pooler.
+// Session-level advisory locks and prepared statements outlive a transaction. They are removed in the same message as the
+// commit or rollback: behind a pooler, the next message may go to another server connection.
 const UNLOCK = 'select pg_catalog.pg_advisory_unlock_all()'
 const commitOf = (isChanged: boolean) => isChanged ? `commit; ${UNLOCK}` : 'commit'
 const rollbackOf = (isChanged: boolean) => isChanged ? `rollback; deallocate all; ${UNLOCK}` : 'rollback'
@@ -30,13 +31,13 @@ export async function inTransaction<T>(
   const callers = withCallersSql(querying(send, wire, queryTimeout))
   const scope = openScope(callers.statements)
   try {
-    // Whatever the default of the database is: a stricter level has failures of its own.
+    // Explicit, because a stricter default level of the database would cause serialization failures.
     await send({ text: `begin isolation level ${isolation}${patient ? '; set local statement_timeout = 0' : ''}`, query_timeout: queryTimeout })
     const result = await work(scope.session)
     await scope.finish()
     callers.check()
     if (isOver(client)) throw endedInTheMiddle()
-    // Behind a pooler all that stays with its connection to the server, which is not ours to end.
+    // Behind a pooler, session state would stay on its server connection, which ending this client does not close.
     if (callers.isChanged()) await send({ text: `${RESET_SETTINGS}; ${CLOSE_ALL}; unlisten *`, query_timeout: queryTimeout })
     const { command } = await send({ text: commitOf(callers.isChanged()), query_timeout: queryTimeout })
     if (command === 'ROLLBACK') throw failedBefore()
@@ -44,7 +45,7 @@ export async function inTransaction<T>(
   }
   catch (error) {
     const cut = inTime(scope.cut(), ROLLBACK_TIMEOUT_MS)
-    // The server rolls back by itself when its connection is gone; the client must not go back to the pool.
+    // The server rolls back by itself when the connection is lost; the client must not return to the pool.
     useless ??= lossOf(client)
     if (!useless && !await cut) useless = new Error('a statement of a transaction that failed has no answer')
     if (!useless) await send({ text: rollbackOf(callers.isChanged()), query_timeout: ROLLBACK_TIMEOUT_MS }).catch((failure: Error) => {
@@ -57,7 +58,7 @@ export async function inTransaction<T>(
   }
 }
 
-/** Whether something that never rejects ends within so many milliseconds. */
+/** Whether a promise that never rejects resolves within `ms` milliseconds. */
 function inTime(end: Promise<void>, ms: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms, false)
@@ -68,14 +69,14 @@ function inTime(end: Promise<void>, ms: number): Promise<boolean> {
   })
 }
 
-/** Whether the transaction has ended by what is not known to end one. The native client does not tell. */
+/** Whether a statement has ended the transaction without being recognized. The native client does not report this. */
 const isOver = (client: PoolClient & { getTransactionStatus?(): unknown }): boolean => client.getTransactionStatus?.() === 'I'
 
 function endedInTheMiddle(): StoreError {
-  return new StoreError('INVALID_CALL', 'a statement inside of the transaction has ended it: what came before it was kept or not, as it said, and what came after it was kept')
+  return new StoreError('INVALID_CALL', 'a statement inside the transaction has ended it: whether earlier statements were kept depends on that statement, and later ones were kept')
 }
 
-/** PostgreSQL answers the commit of a failed transaction by rolling back, without an error. */
+/** PostgreSQL answers `commit` of a failed transaction with a rollback and no error. */
 function failedBefore(): StoreError {
   return new StoreError('DATABASE', 'nothing of the transaction was kept: one of its statements failed, and the error was caught inside')
 }

@@ -1,6 +1,6 @@
 import type { ClientConfig, PoolConfig } from 'pg'
 
-/** A copy with its hidden members: `pg` hides a password by making it non-enumerable, and spreading would lose it. */
+/** A copy with non-enumerable members: `pg` hides the password that way, and spreading would lose it. */
 export function copyOf<Config extends ClientConfig>(config: Config): Config {
   return Object.fromEntries(Object.getOwnPropertyNames(config).map(name => [name, config[name as keyof Config]])) as unknown as Config
 }
@@ -8,12 +8,12 @@ export function copyOf<Config extends ClientConfig>(config: Config): Config {
 const OPTIONS_IN_URL = /([?&]options=[^&#]*)/g
 
 /**
- * Settings asked for as a connection starts: a `set` would stay on a pooler's connection, for whoever gets it next.
- * Options that are there already go on to hold.
+ * A configuration that sends settings as start-up options. A `set` statement would stay on a pooler's server connection
+ * and affect other clients. Existing options are kept.
  */
 export function startingWith(config: PoolConfig, settings: string): PoolConfig {
   const { connectionString } = config
-  // What a URL says wins over what stands beside it.
+  // In `pg`, parameters of the URL have precedence over other members.
   return typeof connectionString === 'string' && connectionString.search(OPTIONS_IN_URL) >= 0
     ? { ...copyOf(config), connectionString: connectionString.replace(OPTIONS_IN_URL, (given: string) => given + encodeURIComponent(` ${settings}`)) }
     : { ...copyOf(config), options: [config.options ?? process.env.PGOPTIONS, settings].filter(Boolean).join(' ') }

@@ -8,22 +8,22 @@ import { isNameLost } from './wire'
 
 export interface PoolerDetection {
   pooler: Pooler
-  /** Statements that are prepared under a name are not found again. */
+  /** Whether prepared statements are lost between calls. */
   losesNames: boolean
 }
 
-// Longer than any server takes for it: a network that swallows packets must not keep a store from starting.
+// Longer than any server needs: on a network that drops packets the detection must not block the start.
 const ANSWER_MS = 10_000
-// In session mode a full pooler lets the second connection wait for the first.
+// In session mode a full pooler makes the second connection wait until the first is closed.
 const SERVED_MS = 3_000
 
 const pid = { text: 'select pg_catalog.pg_backend_pid() as pid', query_timeout: ANSWER_MS }
 const namedPid = { ...pid, name: 'nvs_pooler' }
 
 /**
- * Finds out what stands before the database by comparing which server process serves which connection. A server gives
- * a connection the id of its process; a pooler gives a number of its own. Then a second connection, beside the pool,
- * shows what the pooler keeps. A busy pooler may hide what it loses: then the first statement that fails for it tells.
+ * Detects a pooler by comparing the server processes of connections. A server announces the id of its process to a
+ * client; a pooler announces a number of its own. A second connection, outside of the pool, then shows what the pooler
+ * keeps. Under load a pooler may seem to keep what it loses; then the first statement that fails because of it is noticed.
  */
 export async function detectPooler(pool: Pool): Promise<PoolerDetection> {
   const one = await borrow(pool)
@@ -45,7 +45,7 @@ export async function detectPooler(pool: Pool): Promise<PoolerDetection> {
 
 async function withOther<T>(pool: Pool, work: (other: Client) => Promise<T>): Promise<T> {
   const other = new pg.Client(pool.options)
-  // A connection that breaks says so twice; its query rejects as well.
+  // A broken connection is also reported by its query, which rejects; the event needs a listener only.
   other.on('error', () => {})
   try {
     return await work(other)
@@ -61,13 +61,13 @@ async function compare(one: PoolClient, first: number, other: Client): Promise<P
   if (isServed === undefined) return { pooler: 'session', losesNames: false }
   if (!await keepsNames(one, other)) return { pooler: 'transaction', losesNames: true }
   await other.query('begin')
-  // While this transaction has a server process, that one serves no other connection.
+  // While this transaction runs, its server process serves no other connection.
   const isLent = await serverProcess(other) === first || await serverProcess(one) !== first
   await other.query('rollback')
   return { pooler: isLent ? 'transaction' : 'session', losesNames: false }
 }
 
-/** In transaction mode two connections share a server's, and one finds the other's name, or not its own. */
+/** In transaction mode two clients share server connections, so that one finds the other's prepared statement, or not its own. */
 async function keepsNames(one: PoolClient, other: Client): Promise<boolean> {
   try {
     await one.query(namedPid)
@@ -85,5 +85,5 @@ async function serverProcess(client: ClientBase): Promise<number> {
   return row!.pid
 }
 
-// `pg` keeps it for cancel requests and does not type it; the native client has none.
+// `pg` stores it for cancel requests, but does not declare it; the native client has none.
 const announcedProcess = (client: PoolClient): unknown => (client as PoolClient & { processID?: number | null }).processID

@@ -8,18 +8,19 @@ import { textual, nameOn, renames } from './wire'
 import type { Result, Row } from '../types'
 import type { Wire } from './wire'
 
-// Of a statement that PostgreSQL ends because of others, as a stricter isolation of the database may have it.
+// For a statement that PostgreSQL aborts because of concurrent ones, as happens with a stricter default isolation level.
 const MAX_ATTEMPTS = 10
 
-/** `pg` takes a time-out of its own for each query, which its types don't know. */
+/** A query of `pg` with options that its types do not declare. */
 export interface Query extends QueryConfig {
+  /** In milliseconds. */
   query_timeout?: number
-  /** `extended` takes one statement only, also without values. */
+  /** `extended` accepts a single statement only, also without values. */
   queryMode?: string
   rowMode?: string
 }
 
-/** Sends a statement. Alone on a connection, one that failed may be followed by what `again` gives instead. */
+/** Sends a statement. Outside of transactions, `again` may return a query to send in place of a failed one. */
 export type Send = <R extends Row>(query: Query, again?: Again) => Promise<Result<R>>
 
 type Again = (failure: StoreError, sent: Query) => Query | undefined
@@ -46,11 +47,11 @@ export function querying(send: Send, wire: Wire, queryTimeout: number): Statemen
   }
 }
 
-/** Each statement on any connection; nothing of one that failed was carried out. */
+/** Sends each statement on any connection of the pool. */
 export function onPool(pool: Pool): Send {
   return <R extends Row>(query: Query, again?: Again) => new Promise<Result<R>>((resolve, reject) => {
     const attempt = (sent: Query) => withConnection(pool, client => ask<R>(client, sent, (failure, result) => {
-      // A statement that was refused says nothing against its connection.
+      // The connection stays in the pool unless the error makes it useless.
       client.release(failure && isUseless(failure))
       if (!failure) return resolve(result!)
       const next = again?.(failure, sent)
@@ -61,7 +62,7 @@ export function onPool(pool: Pool): Send {
   })
 }
 
-/** All statements on one connection, where a failure ends the transaction; `failed` is told of each. */
+/** Sends all statements on one connection, where a failure aborts the transaction. `failed` is called for each failure. */
 export function onClient(client: PoolClient, failed: (failure: StoreError) => void): Send {
   return <R extends Row>(query: Query, again?: Again) => new Promise<Result<R>>((resolve, reject) => {
     ask<R>(client, query, (failure, result) => {
@@ -73,11 +74,11 @@ export function onClient(client: PoolClient, failed: (failure: StoreError) => vo
   })
 }
 
-/** Callbacks instead of promises, as each of those costs every call. */
+/** With callbacks, since promises would add a cost to every call. */
 function ask<R extends Row>(client: PoolClient, query: Query, done: (failure: StoreError | undefined, result?: Result<R>) => void): void {
   let answered = false
   client.query<R>(query, (error: Error | null, results?: QueryResult<R> | QueryResult<R>[]) => {
-    // `pg` calls twice for values that it can't send.
+    // `pg` calls back twice for values that it can't send.
     if (answered) return
     answered = true
     if (error) done(lossOf(client) ? toLossError(error) : toStoreError(error))
@@ -85,7 +86,7 @@ function ask<R extends Row>(client: PoolClient, query: Query, done: (failure: St
   })
 }
 
-/** Of several statements in one text, that of the first one. */
+/** The result of a query; of several statements in one text, the result of the first. */
 function resultOf<R extends Row>(results: QueryResult<R> | QueryResult<R>[]): Result<R> {
   const { rows, rowCount, command } = Array.isArray(results) ? results[0]! : results
   return { rows, count: rowCount ?? 0, command }

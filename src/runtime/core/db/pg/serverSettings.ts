@@ -2,18 +2,18 @@ import type { StoreError } from '../../shared/errors'
 import { invalidOption } from '../../shared/errors'
 import type { Queryable } from '../types'
 
-/** A setting that changes what the store answers or keeps; everything else may be set as one likes. */
+/** A setting that affects what the store returns or stores. All other settings may have any value. */
 interface Needed {
   name: string
   value: string
   fits(value: string): boolean
-  /** Statements that fail for it are sent again: it costs time, and nothing else. */
+  /** Other values are tolerated: statements that fail because of them are retried, which only costs time. */
   bearable?: boolean
 }
 
 const NEEDED: Needed[] = [
   { name: 'array_nulls', value: 'on', fits: value => value === 'on' },
-  // Numbers become JSON on the server: half of their digits would be stored.
+  // The server converts numbers to JSON: with a lower value, digits would be lost.
   { name: 'extra_float_digits', value: '1', fits: value => Number(value) >= 1 },
   // Triggers count entries and refuse appends to archived streams.
   { name: 'session_replication_role', value: 'origin', fits: value => value !== 'replica' },
@@ -24,8 +24,8 @@ const NEEDED: Needed[] = [
 const ENCODINGS = ['server_encoding', 'client_encoding']
 
 /**
- * The settings of a connection that the store can't work with.
- * @throws {StoreError} INVALID_OPTION for a database whose texts are not in UTF-8, which no setting can change
+ * The settings of a connection that have unsuitable values.
+ * @throws {StoreError} INVALID_OPTION when server or client do not use UTF-8, which no start-up option can fix
  */
 export async function unfitSettings(on: Queryable, option: string): Promise<Needed[]> {
   const { rows } = await on.query<{ name: string, value: string }>({
@@ -39,7 +39,7 @@ export async function unfitSettings(on: Queryable, option: string): Promise<Need
   return NEEDED.filter(({ name, fits }) => found.has(name) && !fits(found.get(name)!))
 }
 
-/** As a connection asks for them when it starts. */
+/** The needed values as start-up options of a connection. */
 export const asStartOptions = (settings: Needed[]): string =>
   settings.map(({ name, value }) => `-c ${name}=${value.replaceAll(' ', '\\ ')}`).join(' ')
 
@@ -53,6 +53,6 @@ export function requireFit(option: string, unfit: Needed[]): void {
 
 function wrongEncoding(option: string, name: string, value: string | undefined): StoreError {
   return invalidOption(option, name === 'server_encoding'
-    ? `leads to a database in ${value}, which can't hold every text: make one with \`create database … encoding 'UTF8' template template0\``
+    ? `leads to a database in ${value}, which can't store every string: make one with \`create database … encoding 'UTF8' template template0\``
     : `has client_encoding ${value}, and everything is sent in UTF8: leave it out`)
 }

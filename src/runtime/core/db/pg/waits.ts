@@ -5,7 +5,7 @@ import { toConnectError } from '../errors'
 const POOL_WAITED = 'timeout exceeded when trying to connect'
 const CONNECT_WAITED = 'Connection terminated due to connection timeout'
 
-/** Turns the reason why a pool gave no connection into the StoreError that says what was waited for, and for how long. */
+/** The StoreError for a failure to get a connection from a pool; for time-outs it states what was waited for, and how long. */
 export function connectFailure(error: unknown, pool: Pool, since: number): StoreError {
   const message = messageOf(error)
   if (message !== POOL_WAITED && message !== CONNECT_WAITED) return toConnectError(error)
@@ -17,7 +17,7 @@ export function connectFailure(error: unknown, pool: Pool, since: number): Store
     })
   }
   const { waitingCount, options: { max } } = pool
-  return new StoreError('TIMEOUT', `${waited} one of ${max} connections: all of them are in use, and ${waitingCount} others wait (raise \`poolSize\`, shorten transactions, and use tx inside of them)`, {
+  return new StoreError('TIMEOUT', `${waited} one of ${max} connections: all of them are in use, and ${waitingCount} others wait (raise \`poolSize\`, shorten transactions, and use tx inside them)`, {
     cause: error, retryable: true, details: { waitedMs, connections: max, waiting: waitingCount },
   })
 }

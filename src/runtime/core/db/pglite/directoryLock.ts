@@ -9,24 +9,24 @@ import { lockedBy, lockLost } from './lockErrors'
 import { replaceLockFile } from './lockFile'
 
 /**
- * Two writers on one embedded directory lose data silently. Whoever wants to write makes a claim in this folder of the
- * directory, then looks for others: of two at the same time at least one sees the other, and the later one withdraws.
- * A claim is a socket that listens: the system closes it when its process or thread ends, however it ends, and keeps
- * it while the process is too busy to answer. Where there are no sockets, and for other machines, it is a file whose
- * time moves, and the owner looks whether it is still there before each write.
+ * Two writers on one embedded directory lose data silently. A process that opens the directory first creates a claim in
+ * this folder and then looks for other claims: of two concurrent processes at least one sees the other, and the later one
+ * withdraws. A claim is a listening socket: the operating system closes it when its process or thread ends for any
+ * reason, and keeps it open while the process is too busy to answer. Where sockets are not supported, and for other
+ * machines, it is a file whose modification time is updated, and the owner checks before each write that it still exists.
  */
 export const LOCK_FOLDER = 'nvent_store.lock'
 
-// Of two claims made at the same time, the later one is gone as soon as it has seen the other.
+// How long to wait for a later claim to withdraw, in milliseconds: its process does so as soon as it sees the earlier one.
 const RIVAL_MS = 2_000
 
 export interface LockOptions {
-  /** How long to wait for the owner to let go, in milliseconds. */
+  /** How long to wait for the owner to release the lock, in milliseconds. */
   patience?: number
   signal?: AbortSignal | undefined
-  /** Told who holds the lock that is waited for. */
+  /** Called with an error that names the owner, while waiting for it. */
   onWait?: Wait['onWait']
-  /** Serves those who connect to the owner. */
+  /** Serves connections of other processes to the owner. */
   onConnection?(socket: Socket): void
 }
 
@@ -38,8 +38,8 @@ export interface DirectoryLock {
 }
 
 /**
- * Takes the lock of a directory that exists.
- * @throws {StoreError} DATABASE_LOCKED, which says who holds it; CLOSED when `signal` ends the waiting
+ * Takes the lock of an existing directory.
+ * @throws {StoreError} DATABASE_LOCKED, which names the owner; CLOSED when `signal` ends the waiting
  */
 export async function lockDirectory(directory: string, options: LockOptions = {}): Promise<DirectoryLock> {
   const wait: Wait = { directory, deadline: performance.now() + (options.patience ?? 0), signal: options.signal, onWait: options.onWait }
@@ -59,7 +59,7 @@ export async function lockDirectory(directory: string, options: LockOptions = {}
   }
 }
 
-/** Who holds the lock of a directory, if somebody does. */
+/** The holder of the lock of a directory; undefined when it is free. */
 export async function findHolder(directory: string, signal?: AbortSignal): Promise<Holder | undefined> {
   const [first, ...others] = await holdersOf(await readClaims(join(directory, LOCK_FOLDER)), signal)
   others.forEach(other => other.end())
@@ -83,7 +83,7 @@ async function claimFolder(wait: Wait, onConnection: (socket: Socket) => void): 
   }
 }
 
-/** Undefined when the owner before took the folder away meanwhile. */
+/** Runs `work` in the folder, which is created if necessary; undefined when the previous owner has removed it meanwhile. */
 async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T | undefined> {
   await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error
@@ -94,7 +94,7 @@ async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T | 
   })
 }
 
-/** Those behind the claims, the earliest first. What is abandoned goes: names never come again, so nobody else's can be hit. */
+/** The holders of claims, earliest first. Abandoned claims are removed; names are unique, so no other claim can be affected. */
 async function holdersOf(claims: Claim[], signal?: AbortSignal): Promise<Holder[]> {
   const holders = await Promise.all(claims.map(async (claim) => {
     const holder = await holderOf(claim, signal)
@@ -104,7 +104,7 @@ async function holdersOf(claims: Claim[], signal?: AbortSignal): Promise<Holder[
   return holders.filter(holder => holder !== undefined)
 }
 
-/** The claim that ours has to give way to: an earlier one, or a later one that stays, whose owner found nobody. */
+/** The claim with precedence over ours: an earlier one, or a later one that stays because its owner did not see ours. */
 async function findRival(folder: string, own: OwnClaim, { signal }: Wait): Promise<Holder | undefined> {
   for (const deadline = performance.now() + RIVAL_MS; ;) {
     const others = (await readClaims(folder)).filter(({ path }) => path !== own.path)
@@ -148,7 +148,7 @@ async function release(directory: string, claim: OwnClaim): Promise<void> {
   const folder = join(directory, LOCK_FOLDER)
   await claim.withdraw()
   await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
-    // Somebody else makes a claim in it, or has taken it away.
+    // Another process has created a claim in it, or has removed it.
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST' && error.code !== 'ENOENT') throw error
   })
 }

@@ -10,10 +10,10 @@ import { answerReaders } from './pgliteReader'
 
 type Driver = typeof import('@electric-sql/pglite')
 
-/** An embedded database that is open: one for all stores of a thread that name its directory. */
+/** An open embedded database, shared by all stores of a thread on the same directory. */
 export interface Embedded {
   database: PGlite
-  /** Sets again what its connection was given at the start. */
+  /** SQL that restores the initial settings of its connection. */
   settings(): string
   close(): Promise<void>
 }
@@ -38,7 +38,7 @@ interface Opened {
   relaxed: boolean
 }
 
-// On the global object: two copies of this module in one bundle have one database, too.
+// On the global object, so that several copies of this module in one bundle share it.
 const KEY = Symbol.for('nvent-store-postgres.embedded')
 const shared = (globalThis as typeof globalThis & { [KEY]?: Map<string, Shared> })[KEY] ??= new Map()
 
@@ -50,7 +50,7 @@ export async function openMemory(driver: Driver, durability: Durability): Promis
 }
 
 /**
- * Opens the database of a directory, or joins the one that is open in this thread.
+ * Opens the database in a directory, or joins it when it is already open in this thread.
  * @throws {StoreError} DATABASE_LOCKED when another thread or process has it open for longer than `patience`
  */
 export async function openDirectory(driver: Driver, directory: string, options: EmbeddedOptions): Promise<Embedded> {
@@ -67,12 +67,12 @@ async function join(identity: string, open: () => Promise<Opened>, durability: D
   for (;;) {
     const found = shared.get(identity)
     if (found?.closing) {
-      // How it ended is told to the one that closed it.
+      // An error while closing is reported to the store that closed it.
       await found.closing.catch(() => undefined)
     }
     else if (found) {
       found.users++
-      // What the first one failed for (its time was up, it was closed) need not be true for this one.
+      // The reason for which the first store failed (its time-out, its closing) may not apply to this one, so it tries itself.
       const opened = await found.opening.catch(() => undefined)
       if (opened) return handleOf(identity, found, await restored(opened, durability))
     }
@@ -90,7 +90,7 @@ async function open({ PGlite }: Driver, directory: string, { durability, patienc
   const lock = await lockDirectory(directory, {
     patience, signal, onWait, onConnection: socket => answerReaders(socket, async () => ready ?? Promise.reject(notReady(directory))),
   })
-  /** All that is sent to the database, by whatever call, goes through here. */
+  /** Checks the lock before every message: all calls of PGlite send through this method. */
   class LockedPGlite extends PGlite {
     override execProtocolRawSync(message: Uint8Array): Uint8Array {
       lock.check()
@@ -100,7 +100,7 @@ async function open({ PGlite }: Driver, directory: string, { durability, patienc
   try {
     const place = await beginNew(directory)
     if (place !== undefined) {
-      // Apart from the lock: PostgreSQL makes a database in an empty directory only.
+      // In a subdirectory without the lock folder: PostgreSQL creates a database in an empty directory only.
       await (await started(LockedPGlite, place)).close()
       await endNew(directory)
     }
@@ -118,10 +118,10 @@ async function open({ PGlite }: Driver, directory: string, { durability, patienc
 }
 
 function notReady(directory: string): StoreError {
-  return new StoreError('DATABASE_LOCKED', `the embedded database in ${directory} is being opened: ask again`, { details: { directory }, retryable: true })
+  return new StoreError('DATABASE_LOCKED', `the embedded database in ${directory} is being opened: retry`, { details: { directory }, retryable: true })
 }
 
-/** A database that can't start says why on its way; then it fails with nothing to say, or stands still. */
+/** Starts a database. When it can't start, it logs the reason to stderr, and then fails without a message or hangs. */
 async function started(PGlite: Driver['PGlite'], dataDir: string): Promise<PGlite> {
   const said: string[] = []
   let stop: () => void
@@ -130,7 +130,7 @@ async function started(PGlite: Driver['PGlite'], dataDir: string): Promise<PGlit
   })
   const onStderr = (line: string) => {
     if (said.length > 0 || /\b(?:FATAL|PANIC):/.test(line)) said.push(line)
-    // Details come with the next lines.
+    // The following lines contain details.
     if (said.length > 0) setImmediate(stop)
     return false
   }
@@ -141,7 +141,7 @@ async function started(PGlite: Driver['PGlite'], dataDir: string): Promise<PGlit
   return database
 }
 
-/** The one connection waits for its commits as soon as one of its stores wants that. */
+/** Makes commits durable on the shared connection as soon as one of its stores requires that. */
 async function restored(opened: Opened, durability: Durability): Promise<Opened> {
   if (opened.relaxed && durability === 'full') {
     refuseInside(opened.database)
@@ -164,7 +164,7 @@ function handleOf(identity: string, of: Shared, opened: Opened): Embedded {
 
 async function shutDown(database: PGlite, lock: DirectoryLock): Promise<void> {
   try {
-    // Closing writes, too.
+    // Closing writes, so it is only allowed while the lock is held.
     if (lock.isHeld()) await database.close()
   }
   finally {
@@ -177,6 +177,6 @@ export function refuseInside(database: PGlite): void {
   if (!isInside(database)) return
   throw new StoreError(
     'INVALID_CALL',
-    'a call on the store inside transaction() would wait for ever on the embedded database: use tx.stream, tx.index, tx.kv and tx.query instead',
+    'a call on the store inside transaction() would wait forever on the embedded database: use tx.stream, tx.index, tx.kv and tx.query instead',
   )
 }

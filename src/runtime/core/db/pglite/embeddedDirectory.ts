@@ -4,19 +4,19 @@ import { StoreError, messageOf } from '../../shared/errors'
 import { sqlStateOf, toStoreError } from '../errors'
 import { LOCK_FOLDER } from './directoryLock'
 
-// Where a new database is written: what was begun and not finished holds nothing anybody was told of.
+// A new database is created in this subdirectory. If that is interrupted, it contains no data of calls that resolved.
 const BEGUN = 'nvent_store.begun'
-// In every directory of a database.
+// PostgreSQL creates this file in every database directory.
 const VERSION = 'PG_VERSION'
 const NO_DATA = new Set([LOCK_FOLDER, 'lost+found'])
-// What is wrong with the place itself, so that trying again would not help.
+// Errors about the directory itself, for which a retry does not help.
 const MISPLACED = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'EEXIST', 'ENOENT', 'ENAMETOOLONG', 'ELOOP', 'EINVAL'])
 
 const DAMAGED = 'It is damaged, or a copy that was made while it was open: restore it, or remove the directory to begin with an empty one'
 const NOT_OURS = 'Give the directory, and all that is in it, to the user of this process'
 const TOO_MANY = 'Raise the limit of open files, or close some'
 
-/** The file system of PGlite throws numbers, those of WASI. */
+/** The file system of PGlite throws WASI error numbers. */
 const systemErrors: Partial<Record<number, [reason: string, advice: string]>> = {
   2: ['a file of it may not be read or written (EACCES)', NOT_OURS],
   29: ['the disk could not be read or written (EIO)', 'Check the disk, and restore the directory'],
@@ -28,7 +28,7 @@ const systemErrors: Partial<Record<number, [reason: string, advice: string]>> = 
   69: ['its file system can only be read (EROFS)', 'Name a directory that this user may write to'],
 }
 
-/** Makes the directory when it is missing: for the user of the process alone. */
+/** Creates the directory if it is missing, accessible only to the user of the process. */
 export async function makeDirectory(directory: string): Promise<void> {
   await mkdir(dirname(directory), { recursive: true })
   await mkdir(directory, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
@@ -37,18 +37,18 @@ export async function makeDirectory(directory: string): Promise<void> {
   })
 }
 
-/** The same for every name of a directory: through links, relative, in whatever case. */
+/** Identifies a directory independently of its path: through links, relative, in any case. */
 export async function identityOf(directory: string): Promise<string> {
   const { dev, ino } = await stat(directory, { bigint: true })
   return `${dev}:${ino}`
 }
 
-/** Whether there is a database in a directory, which need not exist. */
+/** Whether a directory contains a database. The directory need not exist. */
 export const holdsDatabase = (directory: string): Promise<boolean> => stat(join(directory, VERSION)).then(() => true, () => false)
 
 /**
- * Prepares a directory that is locked.
- * @returns where to make a new database, for `endNew` to move it to its place; undefined when there is one already
+ * Prepares a locked directory.
+ * @returns the path at which to create a new database, which `endNew` then moves; undefined when there is one already
  */
 export async function beginNew(directory: string): Promise<string | undefined> {
   const names = (await readdir(directory)).filter(name => !NO_DATA.has(name) && !name.startsWith('.'))
@@ -60,7 +60,7 @@ export async function beginNew(directory: string): Promise<string | undefined> {
   return place
 }
 
-/** Moves a database that was made, and closed, to its place. */
+/** Moves a newly created and closed database into its directory. */
 export async function endNew(directory: string): Promise<void> {
   const place = join(directory, BEGUN)
   for (const name of await readdir(place)) await rename(join(place, name), join(directory, name))
@@ -68,8 +68,8 @@ export async function endNew(directory: string): Promise<void> {
 }
 
 /**
- * Leaves a directory, with all that is in it, to its user alone. Earlier versions left it open to the others of the
- * machine, and PGlite makes some of its files for all.
+ * Restricts a directory and its contents to its user. Earlier versions left it readable for other users of the machine,
+ * and PGlite creates some of its files that way.
  */
 export async function closeToOthers(directory: string): Promise<void> {
   await setMode(directory, 0o700)
@@ -81,7 +81,7 @@ export async function closeToOthers(directory: string): Promise<void> {
 async function setMode(path: string, mode: number): Promise<void> {
   if (process.platform === 'win32') return
   await chmod(path, mode).catch((error: NodeJS.ErrnoException) => {
-    // Somebody else's directory (a volume, a network share) has its own rules, and its owner keeps them.
+    // A directory of another owner (a volume, a network share) keeps its own permissions.
     if (error.code !== 'EPERM' && error.code !== 'ENOTSUP' && error.code !== 'ENOENT') throw error
   })
 }
@@ -92,7 +92,7 @@ function misplaced(directory: string, problem: string, cause?: unknown): StoreEr
   })
 }
 
-/** Why a directory can't be opened, and what to do. */
+/** The StoreError for a directory that can't be opened. */
 export function explainOpening(directory: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error
   const message = messageOf(error)
@@ -108,7 +108,7 @@ export function explainOpening(directory: string, error: unknown): StoreError {
       { details: { directory, found, supported }, cause: error },
     )
   }
-  // Node names what it asked of the system; all else is PGlite's.
+  // Errors of Node have a `syscall`; others come from PGlite.
   if (syscall === undefined && sqlStateOf(error) === undefined) {
     const [reason, advice] = systemErrors[Number((error as { errno?: unknown }).errno)] ?? [message, DAMAGED]
     return new StoreError('DATABASE', `the embedded database in ${directory} can't be opened: ${reason}. ${advice}`, { details: { directory }, cause: error })

@@ -16,13 +16,13 @@ const SILENT_MS = 5_000
 const LOOK_MS = 100
 const ANSWER_MS = 1_000
 
-/** The kernel that sees a socket: other machines on a network file system find its file, and nobody behind it. */
+/** Identifies the kernel that owns a socket: on a network file system, other machines see the file but can't connect to it. */
 const thisMachine = () => machine ??= createHash('sha256').update(kernel()).digest('hex').slice(0, 8)
 let machine: string | undefined
 
 function kernel(): string {
   try {
-    // Containers of one machine share it.
+    // Containers on one machine share it.
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')
   }
   catch {
@@ -30,38 +30,38 @@ function kernel(): string {
   }
 }
 
-/** A claim is a file; its name says whose it is, never comes again, and sorts by the time at which it was made. */
+/** A claim is a file. Its name identifies its owner, is unique, and sorts by the time of creation. */
 export interface Claim {
   path: string
   stamp: string
   machine: string
   pid: number
   threadId: number
-  /** The file is a socket, or stands for a pipe: the system itself says whether its process is there. */
+  /** Whether the file is a socket, or represents a pipe: connecting to it shows whether its process still runs. */
   answers: boolean
 }
 
-/** Who made a claim, and is still there. */
+/** The running process or thread that owns a claim. */
 export interface Holder {
   claim: Claim
   owner(): Promise<Owner>
-  /** Whether it has gone within so many milliseconds. */
+  /** Whether it releases the claim or ends within `withinMs` milliseconds. */
   gone(withinMs: number, signal?: AbortSignal | undefined): Promise<boolean>
-  /** Speaks with it, where it can be asked. */
+  /** Exchanges lines with it, where it is reachable. */
   talk?: Talk
   end(): void
 }
 
-/** Line by line; what it returns sends a line, and returns false when the other end has gone. */
+/** Receives lines. The returned function sends a line, and returns false when the other end has closed the connection. */
 export type Talk = (onLine: (line: string) => void, onEnd: () => void) => (line: string) => boolean
 
-/** How long to wait for another to let go of a directory. */
+/** How long to wait for the owner of a directory. */
 export interface Wait {
   directory: string
   /** On the clock of `performance.now()`. */
   deadline: number
   signal?: AbortSignal | undefined
-  /** Told who it is. */
+  /** Called with an error that names the owner. */
   onWait?: ((reason: StoreError) => void) | undefined
 }
 
@@ -85,7 +85,7 @@ export async function readClaims(folder: string): Promise<Claim[]> {
   })
 }
 
-/** Makes a claim, which lasts until it is withdrawn, its thread or process ends, or somebody removes its file. */
+/** Creates a claim. It lasts until it is withdrawn, its thread or process ends, or its file is removed. */
 export async function makeClaim(folder: string, onConnection: (socket: Socket) => void): Promise<OwnClaim> {
   const stamp = `${Date.now().toString(36).padStart(9, '0')}${randomBytes(2).toString('hex')}`
   const open = new Set<Socket>()
@@ -96,7 +96,7 @@ export async function makeClaim(folder: string, onConnection: (socket: Socket) =
     socket.write(`${JSON.stringify(self)}\n`)
     onConnection(socket)
   })
-  // A connection that could not be accepted: its other end sees the heartbeat instead.
+  // The server could not accept a connection: the other process relies on the heartbeat instead.
   server.on('error', () => undefined)
   const path = await publish(folder, stamp, server).catch((error) => {
     server.close()
@@ -115,7 +115,7 @@ export async function makeClaim(folder: string, onConnection: (socket: Socket) =
 }
 
 async function publish(folder: string, stamp: string, server: Server): Promise<string> {
-  // Under another name until somebody answers at it: a claim that nobody answers at is taken for abandoned.
+  // Renamed only when the socket accepts connections: a claim that refuses them counts as abandoned.
   const draft = join(folder, `.${stamp}`)
   const place = await listenAt(server, draft, stamp)
   if (place !== 'path') await writeFile(draft, '', { mode: 0o600 })
@@ -125,18 +125,18 @@ async function publish(folder: string, stamp: string, server: Server): Promise<s
   return path
 }
 
-/** Says by the time of a file that its owner lives, to those who have no better way to know. */
+/** Updates the modification time of a file, so that processes that can't connect see that its owner is running. */
 export function startBeat(path: string): () => void {
   const beat = setInterval(() => {
     const now = new Date()
-    // The file was removed: whoever owned it finds that out by itself.
+    // The file was removed; the owner detects that by itself.
     utimes(path, now, now).catch(() => clearInterval(beat))
   }, BEAT_MS)
   beat.unref()
   return () => clearInterval(beat)
 }
 
-/** Whether the file's time moves. Clocks are not compared: they differ between machines, and jump. */
+/** Whether the file's modification time changes. It is not compared with a clock: clocks differ between machines, and jump. */
 export async function beats(path: string, signal?: AbortSignal | undefined): Promise<boolean> {
   const before = await timeOf(path)
   for (let waited = 0; waited < SILENT_MS && before !== undefined; waited += LOOK_MS) {
@@ -154,10 +154,10 @@ export async function timeOf(path: string): Promise<number | undefined> {
   })
 }
 
-/** Who stands behind a claim; undefined when it is abandoned. */
+/** The holder of a claim; undefined when the claim is abandoned. */
 export async function holderOf(claim: Claim, signal?: AbortSignal | undefined): Promise<Holder | undefined> {
   const { pid, threadId } = claim
-  const unheard: Holder = {
+  const unreachable: Holder = {
     claim,
     owner: async () => ({ pid, threadId }),
     async gone(withinMs, signal) {
@@ -168,32 +168,32 @@ export async function holderOf(claim: Claim, signal?: AbortSignal | undefined): 
   }
   if (claim.answers && claim.machine === thisMachine()) {
     const socket = await dial(claim.path, claim.stamp)
-    if (typeof socket !== 'string') return heard(claim, socket)
+    if (typeof socket !== 'string') return reachable(claim, socket)
     if (socket === 'ECONNREFUSED' || socket === 'ENOENT') return undefined
-    // Its queue of connections is full: it is busy.
-    if (socket === 'EAGAIN') return unheard
+    // Its queue of connections is full: the process is running, but busy.
+    if (socket === 'EAGAIN') return unreachable
   }
-  return await beats(claim.path, signal) ? unheard : undefined
+  return await beats(claim.path, signal) ? unreachable : undefined
 }
 
-function heard(claim: Claim, socket: Socket): Holder {
+function reachable(claim: Claim, socket: Socket): Holder {
   const closed = new Promise<true>(resolve => socket.once('close', () => resolve(true)))
   const lines = linesOf(socket)
-  // The first line says who it is, and may come together with the next.
-  let hear: (line: string) => void = () => {}
+  // The first line identifies the owner, and may arrive together with the next one.
+  let receive: (line: string) => void = () => {}
   const answered = new Promise<string>(resolve => lines.once('line', (line) => {
-    lines.on('line', next => hear(next))
+    lines.on('line', next => receive(next))
     resolve(line)
   }))
   return {
     claim,
     async owner() {
-      // A process that is busy answers late; that the connection was taken says that it is there.
+      // A busy process answers late. The accepted connection is proof enough that it is running.
       const line = await Promise.race([answered, closed, sleep(ANSWER_MS, undefined, { ref: false })])
       return typeof line === 'string' ? JSON.parse(line) as Owner : { pid: claim.pid, threadId: claim.threadId }
     },
     talk(onLine, onEnd) {
-      hear = onLine
+      receive = onLine
       void closed.then(onEnd)
       return line => socket.writable && (socket.write(line), true)
     },

@@ -18,7 +18,7 @@ export function lockedBy(directory: string, { pid, threadId, host, since }: Owne
 export function lockLost(directory: string): StoreError {
   return new StoreError(
     'DATABASE_LOCKED',
-    `the lock of the embedded database in ${directory} was removed, or taken over by another machine that saw no sign of life: nothing is written any more; make a new store`,
+    `the lock of the embedded database in ${directory} was removed, or taken over by another machine that received no heartbeat: nothing is written any more; create a new store`,
     { details: { directory } },
   )
 }

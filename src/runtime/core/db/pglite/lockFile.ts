@@ -7,7 +7,7 @@ import type { Wait } from './lockClaim'
 import { lockedBy } from './lockErrors'
 import type { Owner } from './lockErrors'
 
-/** What earlier versions write into `{directory}.lock`, and look for there; `claims` says that it is not one of them. */
+/** Content of `{directory}.lock`, the lock file of earlier versions; `claims` marks a file written by this version. */
 interface LockFile extends Owner {
   claims?: true
 }
@@ -16,9 +16,9 @@ const RETRY_MS = 100
 const FRESH_MS = 5_000
 
 /**
- * Earlier versions know nothing of claims. Waits for one that has the directory open, and keeps those out that come.
- * Called by the one that holds the claim.
- * @returns removes the file, if it is still ours
+ * Earlier versions do not know claims. Waits until such a process has closed the directory, and locks out others. Called
+ * by the process that holds the claim.
+ * @returns a function that removes the file when it is still ours
  */
 export async function replaceLockFile({ directory, deadline, signal }: Wait): Promise<(isOurs: boolean) => Promise<void>> {
   const path = `${directory}.lock`
@@ -31,7 +31,7 @@ export async function replaceLockFile({ directory, deadline, signal }: Wait): Pr
         if (isOurs) await rm(path, { force: true })
       }
     }
-    // Where nothing can be written, no earlier version could lock anything.
+    // Where the file can't be written, no earlier version could have locked the directory.
     if (outcome === 'impossible') return async () => {}
     const owner = await livingOwner(path, signal)
     if (!owner) await rm(path, { force: true })
@@ -46,13 +46,13 @@ async function create(path: string): Promise<'created' | 'exists' | 'impossible'
     error.code === 'EEXIST' && await stat(path).then(found => found.isFile(), () => true) ? 'exists' : 'impossible')
 }
 
-/** Earlier versions set the file's time twice a second for as long as they have the directory open. */
+/** The running process of an earlier version that has the directory open. It updates the file's time twice a second. */
 async function livingOwner(path: string, signal?: AbortSignal | undefined): Promise<Owner | undefined> {
   const owner = await read(path)
   if (owner?.claims) return undefined
   const isHere = owner?.host === hostname()
   if (owner && isHere && !isAlive(owner.pid)) return undefined
-  // On one machine there is one clock.
+  // On the same machine both processes use the same clock.
   if (isHere && Date.now() - (await timeOf(path) ?? 0) > FRESH_MS) return undefined
   return await beats(path, signal) ? owner ?? await read(path) : undefined
 }

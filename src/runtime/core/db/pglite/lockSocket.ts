@@ -7,13 +7,13 @@ import { basename, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Interface } from 'node:readline'
 
-// The least that a system takes is 104 bytes, with a NUL at the end.
+// The shortest limit of an operating system is 104 bytes including a NUL.
 const MAX_PATH_BYTES = 100
 
-/** Windows has pipes instead, which lie in no directory. */
+/** Windows has named pipes instead, which are not files in a directory. */
 const isWindows = process.platform === 'win32'
 
-/** A connection to the process behind a claim, or the code of the error. */
+/** A connection to the process that owns a claim, or the code of the error. */
 export function dial(path: string, stamp: string): Promise<Socket | string> {
   return shortly(addressOf(path, stamp), short => new Promise<Socket | string>((resolve) => {
     const socket = connect(short)
@@ -25,14 +25,14 @@ export function dial(path: string, stamp: string): Promise<Socket | string> {
   })).catch((error: NodeJS.ErrnoException) => String(error.code))
 }
 
-/** What comes over a connection, line by line. A connection that breaks is ended; unheard, its error would end the process. */
+/** The lines received on a connection. An error closes the connection; without a listener it would end the process. */
 export const linesOf = (socket: Socket): Interface => createInterface({ input: socket }).on('error', () => socket.destroy())
 
-/** Listens at a path, at a pipe, or, where the file system takes no sockets, nowhere. */
+/** Listens on a path or on a pipe; `nowhere` when the file system does not support sockets. */
 export async function listenAt(server: Server, path: string, stamp: string): Promise<'path' | 'pipe' | 'nowhere'> {
   try {
     await shortly(addressOf(path, stamp), async (short) => {
-      // Of this process alone, also among the workers of a cluster.
+      // Not shared among the workers of a cluster.
       server.listen({ path: short, exclusive: true }).unref()
       await once(server, 'listening')
     })
@@ -46,7 +46,7 @@ export async function listenAt(server: Server, path: string, stamp: string): Pro
 
 const addressOf = (path: string, stamp: string) => isWindows ? `\\\\.\\pipe\\nvent-store-${stamp}` : path
 
-/** The path of a socket is shorter than that of a file may be: a long one is reached by a link that lives for a moment. */
+/** Socket paths have a lower length limit than file paths: a longer path is accessed through a temporary link. */
 async function shortly<T>(path: string, use: (path: string) => Promise<T>): Promise<T> {
   if (isWindows || Buffer.byteLength(path) <= MAX_PATH_BYTES) return use(path)
   const place = await mkdtemp(join(tmpdir(), 'nvs-'))

@@ -12,7 +12,7 @@ import { openReader } from './pgliteReader'
 import { openScope } from '../transactionScope'
 
 /**
- * Opens the embedded database that a URL names.
+ * Opens the embedded database of a URL.
  * @throws {StoreError} MISSING_DRIVER when the optional package is not installed, DATABASE_LOCKED when another thread
  * or process has the directory open
  */
@@ -44,7 +44,7 @@ async function loadPglite(): Promise<typeof import('@electric-sql/pglite')> {
 
 function session(embedded: Embedded, label: string): Db {
   const { database, close } = embedded
-  // One connection: a call on the store itself, made while its own caller holds the transaction, never ends.
+  // There is one connection: a call on the store made inside a transaction would never end.
   const guarded = <A extends unknown[], T>(run: (...args: A) => Promise<T>) => async (...args: A): Promise<T> => {
     refuseInside(database)
     return run(...args)
@@ -62,7 +62,7 @@ function session(embedded: Embedded, label: string): Db {
     script: guarded(querying.script),
     pooler: async () => 'none',
     atomic: guarded(async (work, given) => {
-      // By whichever store of the database.
+      // The place is the database, so that calls through any store on it are recognized.
       const place = openPlace(database)
       return inTransaction(embedded, session => place.run(() => work(session)), given?.isolation).finally(place.close)
     }) as Session['atomic'],
@@ -77,11 +77,11 @@ function session(embedded: Embedded, label: string): Db {
   }
 }
 
-// The user of a server without others, which `reset` does not know.
+// The only user of the embedded server. `reset session authorization` does not work there.
 const OWN_USER = 'set session authorization postgres'
 
 async function inTransaction<T>({ database, settings }: Embedded, work: (session: Session) => Promise<T>, isolation?: IsolationLevel): Promise<T> {
-  // PGlite's own errors (a failing commit) come back unchanged, the caller's as they were thrown.
+  // Errors of the caller are rethrown unchanged; errors of PGlite (such as a failed commit) are converted.
   let thrown: { error: unknown } | undefined
   let isChanged = () => false
   try {
@@ -95,7 +95,7 @@ async function inTransaction<T>({ database, settings }: Embedded, work: (session
         const result = await work(scope.session)
         await scope.finish()
         callers.check()
-        // What was set, opened or made for the session would be there for all who come later: there is no other connection.
+        // Session state would affect all later calls, since there is no other connection.
         if (isChanged()) await statements.script(`${RESET_SETTINGS}; ${OWN_USER}; ${settings()}; ${CLOSE_ALL}`)
         return result
       }
@@ -107,7 +107,7 @@ async function inTransaction<T>({ database, settings }: Embedded, work: (session
     })
   }
   catch (error) {
-    // They are not rolled back.
+    // Prepared statements are not rolled back.
     if (isChanged()) await database.exec('deallocate all')
     throw thrown ? thrown.error : toStoreError(error)
   }

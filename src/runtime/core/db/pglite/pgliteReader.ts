@@ -23,11 +23,11 @@ interface Question extends Statement {
 
 type Answer = { id: number, result: unknown } | { id: number, error: { code: StoreErrorCode, message: string, details: Record<string, unknown>, retryable: boolean } }
 
-// A line each. JSON would lose dates.
+// One message per line. JSON would not preserve dates.
 const toLine = (value: Question | Answer) => `${serialize(value).toString('base64')}\n`
 const fromLine = (line: string): unknown => deserialize(Buffer.from(line, 'base64'))
 
-/** Answers what other processes of the same user ask the owner of a database: each question in a transaction that only reads. */
+/** Answers queries that other processes of the same user send to the owner of a database, each in a read-only transaction. */
 export function answerReaders(socket: Socket, database: () => Promise<PGlite>): void {
   linesOf(socket).on('line', (line) => {
     const question = questionOf(line)
@@ -42,7 +42,7 @@ function questionOf(line: string): Question | undefined {
     return KINDS.includes(kind) ? { id, kind, text, values } : undefined
   }
   catch {
-    // Not from this package.
+    // The line was not sent by this package.
     return undefined
   }
 }
@@ -62,15 +62,16 @@ async function answer({ id, kind, text, values }: Question, database: () => Prom
   }
 }
 
-/** @throws {StoreError} CONNECTION when there is no database, and none is to be made */
+/** @throws {StoreError} CONNECTION when the directory contains no database */
 export async function requireDatabase(directory: string): Promise<void> {
   if (await holdsDatabase(directory)) return
-  throw new StoreError('CONNECTION', `there is no embedded database in ${directory}: it is made when an app starts with it, or by \`npx nvent-store migrate\``, { details: { directory } })
+  throw new StoreError('CONNECTION', `there is no embedded database in ${directory}: it is created when an app starts with it, or by \`npx nvent-store migrate\``, { details: { directory } })
 }
 
 /**
- * A database that is open elsewhere, to look at: through the process that has it open. Undefined when none has.
- * @throws {StoreError} CONNECTION when there is no database: looking makes none; DATABASE_LOCKED when its owner can't be asked
+ * Opens a database for reading through the process that has it open; undefined when no process has.
+ * @throws {StoreError} CONNECTION when there is no database (none is created), DATABASE_LOCKED when its owner can't be
+ * reached
  */
 export async function openReader(directory: string): Promise<Db | undefined> {
   await requireDatabase(directory)
@@ -103,7 +104,7 @@ function readerOf(directory: string, talk: Talk, end: () => void): Db {
     queryLists: statement => ask('queryLists', statement),
     raw: (text, values) => ask('raw', { text, values }),
     script: async text => void await ask('raw', { text, values: [] }),
-    // The app has one connection, which no other process may hold: each statement reads what is there when it comes.
+    // The owner has one connection, which other processes must not hold: each statement runs in a transaction of its own.
     atomic: work => work({ ...session, inTransaction: true }),
   }
   return {
@@ -112,7 +113,7 @@ function readerOf(directory: string, talk: Talk, end: () => void): Db {
     flags: { connections: 'one', shared: false },
     label: directory,
     pooler: async () => 'none',
-    // Nothing wakes it: what is new is found by looking.
+    // There are no notifications: readers poll.
     listen: async () => async () => {},
     inspect: async () => {},
     releaseIdle: async () => {},
@@ -121,10 +122,10 @@ function readerOf(directory: string, talk: Talk, end: () => void): Db {
 }
 
 function errorOf({ code, message, details, retryable }: Extract<Answer, { error: unknown }>['error']): StoreError {
-  // Where it came from is known by its SQLSTATE.
+  // The cause carries the SQLSTATE, which other code reads from it.
   return new StoreError(code, message, { details, retryable, cause: Object.assign(new Error(message), { code: details.sqlState }) })
 }
 
 function ended(directory: string): StoreError {
-  return new StoreError('CLOSED', `the process that had the embedded database in ${directory} open has ended: ask again`)
+  return new StoreError('CLOSED', `the process that had the embedded database in ${directory} open has ended: retry`)
 }

@@ -7,10 +7,10 @@ import type { Result, Row } from '../types'
 const asText = (value: string) => value
 const textual: QueryOptions = { parsers: { 20: asText, 114: asText, 3802: asText } }
 const lists: QueryOptions = { ...textual, rowMode: 'array' }
-// What `pg` gives a caller's own SQL: bigint as text.
+// For SQL of the caller, bigint is parsed as a string, as `pg` does.
 const likePg: QueryOptions = { parsers: { 20: asText } }
 
-/** What is sent to a database, or on one of its transactions. */
+/** Sends statements to a database, or in one of its transactions. */
 export function statementsOn(target: PGlite | Transaction): Statements {
   return {
     async query<R extends Row>({ text, values }: Statement): Promise<Result<R>> {
@@ -37,7 +37,7 @@ async function send<T>(run: () => Promise<T>): Promise<T> {
     return await run()
   }
   catch (error) {
-    // PGlite hangs the values of the statement on its errors; whoever logs one must not log user data.
+    // PGlite attaches the parameter values to its errors. They are removed, so that user data is not logged.
     if (error instanceof Error && 'params' in error) delete error.params
     throw toStoreError(error)
   }
