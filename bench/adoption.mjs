@@ -10,7 +10,7 @@ const flags = readFlags({
 })
 
 const START = 1_750_000_000_000
-// In ten rows: seven events of runs, one of a trigger, one run and one key.
+// Of ten rows, seven are events of runs, one is an event of a trigger, one a run and one a key.
 const FILL = [
   [0.7, `insert into nvent_flow_events (run_id, flow_name, ts, type, step_name, step_id, attempt, data)
     select 'run-' || n / 20, 'flow-' || n % 20, ${START} + n, 'step.completed', 'step', 'id-' || n, 1, '{"order": 42, "text": "some text of some length"}'`],

@@ -1,4 +1,4 @@
-// What an append costs the server, part by part: the same events into databases that differ in one thing.
+// The cost of an append on the server, part by part: the same events are appended to databases that differ in one thing.
 import pg from 'pg'
 import { bundleStores, numbers, readFlags } from './lib/flags.mjs'
 import { randomSource, runAll, startSlice } from './lib/load.mjs'
@@ -24,7 +24,7 @@ const dropped = (...names) => `drop index ${names.map(name => `idx_${TABLE}_${na
 const NO_PRIMARY_KEY = `alter table ${TABLE} drop constraint ${TABLE}_pkey`
 const NO_INDEX = `${dropped('version', 'run', 'flow_type', 'event_id', 'correlation')}; ${NO_PRIMARY_KEY}`
 
-/** Beside the append of each checkout that was asked for. */
+/** Variants that are measured in addition to the append of each given checkout. */
 const PARTS = [
   { name: 'without the index of versions', sql: dropped('version') },
   { name: 'without the index of runs', sql: dropped('run') },
@@ -35,7 +35,7 @@ const PARTS = [
   { name: 'rows alone, without any index', sql: NO_INDEX, byHand: true },
 ]
 
-/** Rows with an id and nothing else that an append takes care of; as many statements at a time as the store sends. */
+/** Plain inserts of rows with an id, without the other work of an append; as many concurrent statements as the store sends. */
 function byHand(pool, keys, perStatement) {
   const columns = { run_id: 'text', type: 'text', flow_name: 'text', step_name: 'text', step_id: 'text', attempt: 'bigint', ts: 'bigint', version: 'bigint' }
   const names = Object.keys(columns)
@@ -71,14 +71,14 @@ async function open(server, { source, sql, byHand: own }, at, callers) {
   if (sql) await query(url, sql)
   const random = randomSource(42)
   let calls = 0
-  // The store sends as many calls a statement as leave two of them under way.
+  // The store batches calls so that two statements are in progress.
   const perStatement = Math.max(Math.floor(callers / 2), 1)
   const pool = new pg.Pool({ connectionString: url, max: Math.min(callers, 2) })
   const insert = byHand(pool, flags.keys, perStatement)
   const run = own
     ? events => runAll(Math.ceil(events / perStatement), Math.min(callers, 2), insert)
     : events => runAll(events, callers, () => operations.append.call(store, random(flags.keys), calls++))
-  // Heads and plans are there before anything is counted.
+  // Warm-up: creates the heads and the plans before anything is counted.
   await run(2 * flags.keys)
   await settle(url)
   return { run, close: () => Promise.all([store.close(), pool.end()]) }

@@ -1,4 +1,4 @@
-// (b) The same calls on little and on much: what grows, and what does not.
+// (b) The same calls on small and large amounts of data: whose time grows, and whose does not.
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { fillEntries, fillEvents } from './lib/growth-data.mjs'
 import { operations } from './lib/growth-operations.mjs'
@@ -11,9 +11,9 @@ import { createDatabase, startPostgres, stopAll } from './lib/servers.mjs'
 import { openStore } from './lib/store.mjs'
 
 const flags = readFlags({
-  events: { full: '10000,1000000,10000000', quick: '10000,100000', help: 'how many events; the first is what others are compared to' },
+  events: { full: '10000,1000000,10000000', quick: '10000,100000', help: 'how many events; the others are compared with the first' },
   entries: { full: '10000,1000000', quick: '10000,50000', help: 'how many entries of each index, and keys' },
-  only: { full: '', help: 'operations whose name has this in it' },
+  only: { full: '', help: 'only operations whose name contains this' },
   callers: { full: '1,64', quick: '1', help: 'how many concurrent callers' },
   server: { full: '15', help: 'which version of PostgreSQL' },
   rounds: { full: 9, quick: 3, help: 'rounds a case' },
@@ -22,7 +22,7 @@ const flags = readFlags({
 
 const wanted = operations.filter(({ label }) => list(flags.only || label).some(part => label.includes(part)))
 
-/** A database of its own for every size. */
+/** Creates a separate database for every size. */
 async function openSizes(server, source) {
   const [events, entries] = [numbers(flags.events), numbers(flags.entries)]
   const sizes = []
@@ -49,7 +49,7 @@ async function runOperation(operation, sizes, callers) {
     const random = randomSource(42)
     const call = () => operation.call(store, given, random, calls++)
     const result = await call()
-    if (operation.check && !operation.check(result)) throw new Error(`${operation.label} gave ${JSON.stringify(result)?.slice(0, 500)}`)
+    if (operation.check && !operation.check(result)) throw new Error(`${operation.label} returned an unexpected result: ${JSON.stringify(result)?.slice(0, 500)}`)
     await runCallers(call, callers, flags.slice)
     taking.push(call)
   }

@@ -1,4 +1,4 @@
-// (c) Flat columns beside one table with a single big jsonb column and deep merge.
+// (c) Flat columns compared with one table with a single big jsonb column and deep merge.
 import { createHash } from 'node:crypto'
 import { bundleStores, numbers, readFlags } from './lib/flags.mjs'
 import { openJsonbTable } from './lib/jsonb-table.mjs'
@@ -24,11 +24,11 @@ const POOL_SIZE = 10
 const START = 1_750_000_000_000
 const keyOf = kilobytes => `nvent:flow:runs:flow-${kilobytes}`
 
-// Ids that differ, as in life: text that repeats is compressed away before it is stored.
+// Realistic, distinct ids: PostgreSQL compresses repeated text before it stores it.
 const step = i => ({ at: START + i, attempt: 1, by: `worker-${i % 7}`, request: createHash('sha1').update(String(i)).digest('hex') })
 const STEP_BYTES = JSON.stringify(step(0)).length + 12
 
-/** Half of it in emitted events, a quarter in steps that wait, a quarter in fields without a column. */
+/** Metadata: half of it in emitted events, a quarter in waiting steps, a quarter in fields without a column. */
 function metadataOf(kilobytes, seed) {
   const steps = Math.max(4, Math.round(kilobytes * 1024 / STEP_BYTES))
   const some = (share, name) => Object.fromEntries(Array.from({ length: Math.round(steps * share) }, (_, at) => [`${name}${at}`, step(at + seed * steps)]))

@@ -1,4 +1,4 @@
-// (f) From a commit to the callback of a subscription: woken in the own process, woken by another one, and polling.
+// (f) The time from a commit to the callback of a subscription: in the same process, notified by another process, polling.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bundleStores, numbers, readFlags } from './lib/flags.mjs'
 import { randomSource } from './lib/load.mjs'
@@ -13,7 +13,7 @@ const flags = readFlags({
   server: { full: '15', help: 'which version of PostgreSQL' },
 })
 
-// Stores with pools of their own know of each other only through the database, as processes do.
+// Stores with separate pools communicate only through the database, like separate processes.
 const CASES = {
   'same process': { reader: false, notify: true },
   'NOTIFY': { reader: true, notify: true },

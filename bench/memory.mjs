@@ -1,4 +1,4 @@
-// (d) The memory of a process that works the store for minutes.
+// (d) The memory of a process that runs a load on the store for minutes.
 import { bundleStores, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
 import { renderMemory } from './lib/memory-report.mjs'
@@ -19,7 +19,7 @@ async function measure() {
   const server = await startPostgres(flags.server)
   const samples = []
   const process = startProcess(new URL('./lib/memory-worker.mjs', import.meta.url), {
-    execArgv: ['--expose-gc'], onTold: sample => samples.push(sample),
+    execArgv: ['--expose-gc'], onReport: sample => samples.push(sample),
   })
   const { callers, keys, warm, minutes } = flags
   await process.ask('open', { url: await createDatabase(server, 'ours'), source, keys })

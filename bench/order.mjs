@@ -1,4 +1,4 @@
-// (e) The gap-safe global order beside a reader that asks for ids behind the last one it saw.
+// (e) The gap-safe global order compared with a reader that simply reads ids greater than the last one it has seen.
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { bundleStores, readFlags } from './lib/flags.mjs'
@@ -11,16 +11,16 @@ import { openStore } from './lib/store.mjs'
 const flags = readFlags({
   writers: { full: 16, help: 'how many transactions at a time' },
   seconds: { full: 8, quick: 3, help: 'how long each reader follows' },
-  rounds: { full: 5, quick: 2, help: 'turns of each reader' },
+  rounds: { full: 5, quick: 2, help: 'rounds of each reader' },
   events: { full: 200000, quick: 20000, help: 'events that are read back' },
   server: { full: '15', help: 'which version of PostgreSQL' },
 })
 
 const PAGE = 500
-// A reader that asks again at once would take the writers' processor time.
+// A reader without pauses would use the CPU time of the writers.
 const LOOK_MS = 2
 
-/** The strategies: events behind a position, oldest first. */
+/** The strategies: each reads events after a position, oldest first. */
 function readersOf(store, pool) {
   return {
     'id > checkpoint': async function* (after) {
@@ -83,7 +83,7 @@ async function follow(name, { store, readers, url }) {
   return { committed: committed.size, read: [...committed.keys()].filter(id => seen.has(id)).length, lags }
 }
 
-/** Reads everything back. @returns {Promise<number>} events a second */
+/** Reads all events. @returns {Promise<number>} events a second */
 async function readBack(read) {
   const start = performance.now()
   let events = 0

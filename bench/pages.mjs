@@ -1,4 +1,4 @@
-// How a page of a small table is read: by which plan, and how fast, before and after its rows were updated many times.
+// Reading a page of a small table: the plan and the time, before and after many updates of its rows.
 import { bundleStores, numbers, readFlags } from './lib/flags.mjs'
 import { randomSource, runAll } from './lib/load.mjs'
 import { describeMachine } from './lib/machine.mjs'
@@ -14,7 +14,7 @@ const WRITERS = 512
 
 const flags = readFlags({
   entries: { full: 500, help: 'entries of the flow' },
-  writes: { full: '0,100000,300000', quick: '0,20000', help: 'writes to them before a state is looked at, all in all' },
+  writes: { full: '0,100000,300000', quick: '0,20000', help: 'total number of writes to them before each measurement' },
   costs: { full: '4,1.1', help: 'values of random_page_cost' },
   server: { full: '15', help: 'which version of PostgreSQL' },
   rounds: { full: 9, quick: 3, help: 'rounds a state' },
@@ -23,7 +23,7 @@ const flags = readFlags({
 
 const read = store => operations['index-read'].call(store, 0)
 
-/** New connections, which plan anew, with a cost of their own: how long a page takes, and how it is found. */
+/** Reads pages on new connections, without cached plans, with a given random_page_cost: returns time and plan. */
 async function look(source, url, cost) {
   await query(url, `alter database pages set random_page_cost = ${cost}`)
   const store = await openStore(source, url, { poolSize: 1 })

@@ -1,4 +1,4 @@
-// What pipelining would give: single reads on ten connections, on two that are pipelined, and as the store sends them.
+// The gain of pipelining: single reads on ten connections, on two with pipelining, and as the store sends them.
 import pg from 'pg'
 import { bundleStores, numbers, readFlags } from './lib/flags.mjs'
 import { table, times, whole } from './lib/report.mjs'
@@ -17,7 +17,7 @@ const flags = readFlags({
 })
 const WARM_UP_ROUNDS = 3
 const EVENTS = 50
-/** By hand nothing is decoded: what the store makes of the rows is its own. */
+/** Does not decode the rows: that is work of the store. */
 const CASES = [
   {
     label: 'kv.get',
@@ -36,7 +36,7 @@ const CASES = [
   },
 ]
 
-/** Clients that take turns, each with as many statements under way as come. */
+/** Distributes calls round-robin over the clients; each may have any number of statements in progress. */
 async function openClients(url, count, pipeline) {
   const clients = Array.from({ length: count }, () => new pg.Client({ connectionString: url, pipeline }))
   await Promise.all(clients.map(client => client.connect()))

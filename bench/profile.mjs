@@ -1,4 +1,4 @@
-// Where the time of a call goes: in our process and in the server, beside what there is at the goal.
+// Where the time of a call is spent, in this process and in the server, compared with the time budget of the goal.
 import { availableParallelism } from 'node:os'
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
@@ -16,12 +16,12 @@ const flags = readFlags({
   keys: { full: 500, help: 'how many keys' },
   server: { full: '15', help: 'which version of PostgreSQL' },
   rounds: { full: 5, quick: 1, help: 'rounds a case' },
-  slice: { full: 400, quick: 200, help: 'milliseconds everybody runs in a round' },
-  warm: { full: 600, quick: 300, help: 'milliseconds everybody warms up before a case' },
+  slice: { full: 400, quick: 200, help: 'milliseconds each contestant runs in a round' },
+  warm: { full: 600, quick: 300, help: 'milliseconds each contestant warms up before a case' },
   seconds: { full: 1.5, quick: 0.5, help: 'how long a profile is taken' },
 })
 
-/** Who is looked at; what the relaxed one has more is the time a commit waits for the disk. */
+/** The contestants. The difference between `ours` and `relaxed` is the time that a commit waits for the disk. */
 async function openContestants(server, redis) {
   const [source] = await bundleStores(flags)
   const wanted = [

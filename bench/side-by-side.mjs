@@ -1,4 +1,4 @@
-// (a) Ours beside both peers and beside the same statements sent by hand, in interleaved rounds.
+// (a) The store compared with both peers and with the same statements sent without it, in interleaved rounds.
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
 import { startContestant } from './lib/processes.mjs'
@@ -13,13 +13,13 @@ const flags = readFlags({
   callers: { full: '1,64,512', quick: '1,64', help: 'how many concurrent callers' },
   keys: { full: '500,100000', quick: '500', help: 'how many keys' },
   servers: { full: '15,18', quick: '15', help: 'which versions of PostgreSQL' },
-  contestants: { full: 'ours,raw,peer,redis', help: 'who takes part' },
+  contestants: { full: 'ours,raw,peer,redis', help: 'which contestants' },
   rounds: { full: 9, quick: 3, help: 'rounds a case' },
   slice: { full: 400, quick: 150, help: 'milliseconds a contestant runs in a round' },
-  warm: { full: 1000, quick: 300, help: 'milliseconds everybody warms up before a case' },
+  warm: { full: 1000, quick: 300, help: 'milliseconds each contestant warms up before a case' },
 })
 
-/** A process and a database for everybody, in the order they are asked for: who is filled last has its data in memory. */
+/** A process and a database per contestant, in the given order: the last one filled has its data in memory. */
 async function openContestants(server, major, stores) {
   const kinds = {
     ours: stores.map((source, at) => ({ id: `ours${at ? at + 1 : ''}`, source, label: stores.length > 1 ? `ours (${source.label})` : 'ours' })),

@@ -11,7 +11,7 @@ const WARM_CALLS = 10_000
 const MOST_WARM_UPS = 4
 
 /**
- * Somebody who is measured, in a process of its own.
+ * A measured candidate, which runs in its own process.
  * @typedef {{ kind: 'ours' | 'raw' | 'peer' | 'redis', url: string, source?: import('./store.mjs').StoreSource }} Description
  * @typedef {{ operation: string, keys: number, callers: number }} Case
  */
@@ -20,7 +20,7 @@ const MOST_WARM_UPS = 4
 export async function openContestant(description) {
   const { kind, url, source } = description
   const api = source
-    // What a store does by itself is not of the calls: a transaction of its own must not come onto the tape.
+    // Without background work: its transactions must not be recorded together with those of the calls.
     ? await openStore(source, url, { poolSize: POOL_SIZE, ...kind === 'raw' && { sweepInterval: 0 } })
     : await openPeer(kind === 'redis' ? 'redis' : 'postgres', url)
   const contestant = kind === 'raw' ? await rawStatements(api, url) : publicApi(api)
@@ -28,7 +28,7 @@ export async function openContestant(description) {
 
   return {
     ...contestant,
-    /** Makes what an operation needs, once, and looks whether a call does what it has to do. */
+    /** Creates the data that an operation needs, once, and checks the result of one call. */
     async prepare({ operation, keys }) {
       const { needs } = operations[operation]
       const already = filled.get(needs?.name) ?? 0
@@ -47,7 +47,7 @@ export async function openContestant(description) {
   }
 }
 
-/** All calls through the public API. */
+/** Makes all calls through the public API. */
 function publicApi(api) {
   return {
     warm: (given, ms) => warmUp(callOf(api, given), given.callers, ms),
@@ -55,7 +55,7 @@ function publicApi(api) {
   }
 }
 
-/** The ceiling: statements our store sends for a case, sent again by hand. */
+/** The ceiling: the statements that the store sends for a case, sent again without the store. */
 async function rawStatements(store, url) {
   const player = await createPlayer(url)
   return {
@@ -72,7 +72,7 @@ async function rawStatements(store, url) {
   }
 }
 
-/** For a time, and then until the engine has compiled what a call runs through: one caller makes few calls meanwhile. */
+/** Warms up for a time, then until enough calls were made for the engine to compile their code: one caller makes few. */
 async function warmUp(call, callers, ms) {
   const end = performance.now() + MOST_WARM_UPS * ms
   let [done, slice] = [0]
@@ -88,7 +88,7 @@ let calls = 0
 
 function callOf(api, { operation, keys, callers }) {
   const { call } = operations[operation]
-  // One sequence a case: every slice goes on where the one before ended.
+  // One sequence per case: each slice continues where the previous one ended.
   const name = `${operation} ${keys} ${callers}`
   if (!sources.has(name)) sources.set(name, randomSource(42))
   const random = sources.get(name)
@@ -98,8 +98,8 @@ function callOf(api, { operation, keys, callers }) {
 async function verify(api, operation, keys) {
   const { call, check } = operations[operation]
   const result = await call(api, keys - 1, keys - 1)
-  if (check && !check(result)) throw new Error(`${operation} gave ${JSON.stringify(result)}`)
+  if (check && !check(result)) throw new Error(`${operation} returned an unexpected result: ${JSON.stringify(result)}`)
 }
 
-/** Not in order of key: entries of one flow come to lie among those of others, as they do in life. */
+/** In random order: rows of one flow are stored between those of other flows, as in production. */
 const scattered = (i, keys) => (i * 7919) % keys

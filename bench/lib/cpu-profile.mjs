@@ -1,11 +1,11 @@
-// Where the time of a process goes while it works: functions by the time spent in themselves, and whose they are.
+// A CPU profile of a process: the self time of functions, and to which part of the program they belong.
 import { Session } from 'node:inspector/promises'
 
 const SAMPLE_US = 200
-// Nothing to do, and the profiler itself, which first has a look at all compiled code.
+// Idle time, and the profiler itself, which first scans all compiled code.
 const NOT_AT_WORK = new Set(['(idle)', 'dispatch'])
 
-/** Whose code a function is, by its name and the file it is in; the first that fits. */
+/** The part of the program that a function belongs to, by its name and file; the first match counts. */
 const OWNERS = [
   ['collecting garbage', ({ functionName }) => functionName === '(garbage collector)'],
   ['writing to sockets', ({ functionName, url }) => url === '' && functionName.startsWith('write')],
@@ -17,7 +17,7 @@ const OWNERS = [
 ]
 export const OWNER_NAMES = ['store or adapter', 'JSON', 'pg', 'writing to sockets', 'Node', 'collecting garbage', 'callers']
 
-/** Gives `JSON` names of its own: what is built into the engine counts as the time of whoever calls it. */
+/** Wraps the functions of `JSON`: the time of built-in functions is otherwise attributed to their callers. */
 export function nameJson() {
   const { parse, stringify } = JSON
   JSON.parse = function parseJson(...args) {
@@ -32,7 +32,7 @@ export function nameJson() {
  * Profiles this process.
  * @param {() => Promise<unknown>} work
  * @returns {Promise<{ owners: Record<string, number>, functions: [name: string, share: number][] }>} shares of the
- *   time the process was at work
+ *   time the process was busy
  */
 export async function profiled(work) {
   const session = new Session()

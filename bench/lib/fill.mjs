@@ -3,10 +3,10 @@ import { literal, multiply } from './multiply.mjs'
 import { query } from './servers.mjs'
 import { EVENTS_PER_SUBJECT, eventOf, readSubject } from './workloads.mjs'
 
-// So many subjects write at the same time: the events of one lie among those of the others, as they do in life.
+// The number of subjects that write concurrently: events of one are stored between those of others, as in production.
 const CONCURRENT_SUBJECTS = 500
 
-/** One row (subject, nth event of it) an event, in the order they were written. */
+/** SQL that gives one row per event (subject, number of the event in it), in the order of writing. */
 const series = (from, to) => `
   select block + place as subject, nth, row_number() over (order by block, nth, place) as position
   from generate_series(${from}, ${to - 1}, ${CONCURRENT_SUBJECTS}) as block,
@@ -18,7 +18,7 @@ const template = from => `log-template${from}`
 const runId = `${literal('log-')} || made.subject`
 
 /**
- * Gives each of the subjects from `from` to `to` its 50 events: one through the public API, copied by SQL.
+ * Writes 50 events for each of the subjects from `from` to `to`: one through the public API, the others as SQL copies.
  * @type {Record<string, (target: { url: string, api: any }, from: number, to: number) => Promise<void>>}
  */
 export const fillEvents = {

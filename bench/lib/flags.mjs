@@ -10,7 +10,7 @@ const COMMON = {
 }
 
 /**
- * Reads the command line. Each of a script's own flags has its usual value, and one for `--quick`.
+ * Parses the command line. Each flag of a script has a default, and another one for `--quick`.
  * @param {Record<string, { full: string | number, quick?: string | number, help: string }>} own
  */
 export function readFlags(own) {
@@ -25,7 +25,7 @@ export function readFlags(own) {
     ...flags,
     from: values.from,
     quick: values.quick,
-    // Quick figures are for looking at, not for the documentation.
+    // The figures of a quick run are too inaccurate for the documentation.
     write: values.write ?? !values.quick,
     stores: values.store ?? process.env.BENCH_STORE?.split(',') ?? [undefined],
   }
@@ -34,7 +34,7 @@ export function readFlags(own) {
 export const list = value => String(value).split(',').map(item => item.trim()).filter(Boolean)
 export const numbers = value => list(value).map(item => number('list', item))
 
-/** Bundles every store that was asked for, `this checkout` when none was. */
+/** Bundles the stores given with `--store`, by default the one of this checkout. */
 export const bundleStores = flags => Promise.all(flags.stores.map(path => bundleStore(path)))
 
 function number(name, value) {
@@ -49,7 +49,7 @@ function printHelp(own) {
     ['--store path', 'checkout of the store, with options after a ?: /path?batching=false; may be repeated (this one)'],
     ['--quick', 'a short run to see that everything works; prints and writes no documentation'],
     ['--write, --no-write', 'write docs/performance.md and docs/images, or don\'t'],
-    ['--from file', 'make the report of an earlier run\'s results, which are kept in .cache/'],
+    ['--from file', 'make the report from the results of an earlier run, which are kept in .cache/'],
   ]
   for (const [flag, help] of lines) console.log(`  ${flag.padEnd(22)} ${help}`)
   process.exit(0)

@@ -1,6 +1,6 @@
-// What issue and design ask for, by operation: multiples of the peer on PostgreSQL and of the peer on Redis.
+// The performance goals by operation, as multiples of the peer on PostgreSQL and of the peer on Redis.
 
-/** At 64 callers. */
+/** Goals with 64 callers. */
 const BUSY = {
   'append': { peer: 6, redis: 1 },
   'read': { peer: 2 },
@@ -14,15 +14,15 @@ const BUSY = {
   'kv-get': { peer: 12, redis: 1.3 },
 }
 
-/** At one caller: nothing is slower than the peer, one round trip beats two. */
+/** Goals with one caller: no operation is slower than the peer, and one round trip is faster than two. */
 const ALONE = { peer: 1 }
 const ONE_ROUND_TRIP = { peer: 1.5 }
 const ROUND_TRIPS = new Set(['update-flat', 'update-nested', 'increment'])
 
-/** Of the same statements sent by hand, once calls are made into batches. */
+/** Minimum share of the rate of the same statements sent without the store, where calls are batched. */
 const CEILING = 0.8
 
-/** @returns {{ peer?: number, redis?: number, ceiling?: number }} what is asked for; nothing for what is not */
+/** @returns {{ peer?: number, redis?: number, ceiling?: number }} only the goals that exist */
 export function goalsOf(operation, callers) {
   if (callers === 1) return ROUND_TRIPS.has(operation) ? ONE_ROUND_TRIP : ALONE
   return { ...(callers === 64 ? BUSY[operation] : {}), ceiling: CEILING }

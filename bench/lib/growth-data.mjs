@@ -4,7 +4,7 @@ import { query } from './servers.mjs'
 // Half of all events belong to one subject, the others to subjects of 50 events each.
 export const BIG = 'orders:big'
 const PER_SUBJECT = 50
-// So many subjects write at the same time.
+// The number of subjects that write concurrently.
 const CONCURRENT = 500
 export const TYPES = { usual: 'order.updated', rare: 'order.refunded', old: 'order.audited' }
 /** Every 100th event of the big subject is of the rare type; only its first events are of the old one. */
@@ -38,7 +38,7 @@ export const metadata = {
 export const value = n => ({ user: `user-${n}`, roles: ['admin', 'editor'], cart: { items: 3, total: 12.5 }, seen: START })
 
 /**
- * Writes what the store would have written for so many events: even positions belong to the big subject.
+ * Writes the rows that the store would have written for a number of events: even positions belong to the big subject.
  * @returns {Promise<{ first: number }>} the first event's id
  */
 export async function fillEvents({ url, store }, events) {
@@ -70,7 +70,7 @@ export async function fillEvents({ url, store }, events) {
   return { first }
 }
 
-/** So many entries under one key of a table with columns and one of the generic table, and so many values. */
+/** Writes entries under one key of a table with columns and under one of the generic table, and as many values. */
 export async function fillEntries({ url, store }, entries) {
   const series = `select n from generate_series(0, ${entries - 1}) as n`
   await store.index.add(orderKey.generic, 'template', START, metadata.generic(0))
@@ -78,7 +78,7 @@ export async function fillEntries({ url, store }, entries) {
   await store.kv.set('template', value(0))
   const seq = 'nextval(\'nvent_entries_seq\')'
   const score = `${START} + made.n`
-  // The rare ones are spread over all, however many there are.
+  // The rare entries are spread evenly, whatever the total number.
   const isRare = `made.n % ${entries / RARE_ENTRIES} = 0`
   await withoutIndexes(url, 'nvent_index', () => multiply(url, 'nvent_index', 'id = \'template\'', series, {
     id: '\'entry-\' || made.n', score, seq,

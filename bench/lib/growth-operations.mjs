@@ -2,12 +2,12 @@ import {
   BIG, RARE_CITY, TYPES, entryId, event, idAt, kvKey, metadata, orderKey, scoreOf, smallSubject, subjectsOf, timeAt, value,
 } from './growth-data.mjs'
 
-// Calls whose time must not depend on how much there is. `size` is { events, entries, first } of a database, `random`
-// gives a number below another one, `i` counts calls. Calls a store does not have (yet) are left out.
+// Calls whose time must not depend on the amount of data. `size` is { events, entries, first } of a database, `random`
+// gives an integer below its argument, `i` counts calls. Calls that a store does not support are left out.
 
 const PAGE = 50
 const MANY = 50
-// Callers that ask for the same page share it: these ask for different ones.
+// Concurrent reads of the same page share one statement, so these read different pages.
 const FIRST = 100
 const middle = size => Math.floor(size.events / 4)
 const pageOf = events => events.length === PAGE

@@ -5,7 +5,7 @@ import { COLORS, dotPlot } from './svg.mjs'
 
 const MARKS = [{ color: COLORS.other, mark: 'ring' }, { color: COLORS.ours, mark: 'dot' }]
 
-/** How much longer a call takes at a size than at the first one. */
+/** The duration of a call at a size, as a multiple of that at the first size. */
 const growthOf = (given, size) => given.rates[size] && ratio(given.rates[0], given.rates[size])
 const timeOf = (given, size) => given.callers * 1000 / median(given.rates[size])
 

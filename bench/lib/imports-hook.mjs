@@ -1,4 +1,4 @@
-// Module hook: both peers import what Nuxt would give them from `#imports`; outside of Nuxt the stub stands in.
+// A module hook that resolves `#imports`, from which both peers import functions of Nuxt, to the stub.
 const STUB = new URL('./imports-stub.mjs', import.meta.url).href
 
 export function resolve(specifier, context, next) {

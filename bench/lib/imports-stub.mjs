@@ -1,4 +1,4 @@
-// What the peers import from `#imports`: just enough to run their plugins and to get hold of their adapters.
+// The functions that the peers import from `#imports`: just enough to run their plugins and to get their adapters.
 let config = {}
 const adapters = new Map()
 
@@ -10,5 +10,5 @@ export const adapterOf = name => adapters.get(name)
 export const useRuntimeConfig = () => config
 export const registerStoreAdapter = (name, adapter) => adapters.set(name, adapter)
 export const defineNitroPlugin = plugin => plugin
-// nvent checks patches here. Without it the peers have a little less to do than in real life.
+// nvent validates patches here. Without it the peers do a little less work than in production.
 export const createStoreValidator = () => ({ validateUpdatePayload() {} })

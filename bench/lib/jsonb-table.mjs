@@ -1,6 +1,6 @@
 import pg from 'pg'
 
-// The design the flat tables are said to beat: one table, everything in one jsonb column, a recursive deep merge in
+// The design that flat tables are compared with: one table, everything in one jsonb column, a recursive deep merge in
 // PL/pgSQL for every change. Its best form is measured: one round trip, prepared statements, no other index.
 const SCHEMA = `
 create function deep_merge(target jsonb, source jsonb) returns jsonb as $$
@@ -40,7 +40,7 @@ const statements = {
     where key = $1 and id = $2`,
 }
 
-/** What the comparison needs of an index, on that table. */
+/** The part of the index API that the comparison needs, on that table. */
 export async function openJsonbTable(url, poolSize) {
   const pool = new pg.Pool({ connectionString: url, max: poolSize })
   await pool.query(SCHEMA)

@@ -1,4 +1,4 @@
-/** Random numbers that are the same for everybody (mulberry32). */
+/** A seeded random number generator (mulberry32), so that all contestants get the same numbers. */
 export function randomSource(seed) {
   let state = seed
   return (below) => {
@@ -10,9 +10,9 @@ export function randomSource(seed) {
 }
 
 /**
- * Runs `callers` loops that each wait for their own call before the next one, for a time.
+ * Runs `callers` concurrent loops for a time; each awaits its call before it makes the next one.
  * @param {(caller: number) => Promise<any>} call
- * @returns {Promise<Slice>} what they got done
+ * @returns {Promise<Slice>} their counts and times
  */
 export async function runCallers(call, callers, ms) {
   const end = startSlice()
@@ -29,7 +29,7 @@ export async function runCallers(call, callers, ms) {
 }
 
 /**
- * What a slice gave: `refused` counts the results that are false, `cpu` is this process's processor time in µs.
+ * The result of a slice: `refused` counts the results that are false, `cpu` is the CPU time of this process in µs.
  * @typedef {{ calls: number, refused: number, ms: number, cpu: number }} Slice
  */
 

@@ -8,7 +8,7 @@ import { PEERS } from './peers.mjs'
 import { ROOT } from './paths.mjs'
 import { POSTGRES_SETTINGS, REDIS_SETTINGS } from './servers.mjs'
 
-/** What a figure depends on, as lines of Markdown. */
+/** The machine and the versions that the figures depend on, as lines of Markdown. */
 export function describeMachine({ servers = [], stores = [], peers = false }) {
   const own = createRequire(import.meta.url)
   const settings = given => Object.entries(given).map(([name, value]) => `${name}=${value === '' ? '\'\'' : value}`).join(' ')
@@ -28,10 +28,10 @@ export function describeMachine({ servers = [], stores = [], peers = false }) {
   ]
 }
 
-// Servers and a process that measures fill two cores; anything else at work shows in every figure.
+// A server and the measuring process use two cores, so any other load distorts all figures.
 const BUSY = 0.15
 
-/** Looks for a while how busy the machine is. @returns {Promise<string | undefined>} a warning when it is */
+/** Samples the load of the machine. @returns {Promise<string | undefined>} a warning when it is */
 export async function busyNote() {
   const times = () => cpus().reduce(({ idle, all }, { times }) => ({
     idle: idle + times.idle, all: all + times.idle + times.user + times.nice + times.sys + times.irq,
@@ -65,7 +65,7 @@ function commitOf(checkout) {
   }
 }
 
-/** The peers export nothing but their modules, so their package.json is read as a file. */
+/** Read as a file, as the peers don't export their package.json. */
 function versionOf(name) {
   return JSON.parse(readFileSync(join(ROOT, 'bench/node_modules', name, 'package.json'), 'utf8')).version
 }

@@ -29,7 +29,7 @@ export function renderMemory({ machine, method, samples, heap }) {
   return { markdown, images: { 'bench-memory.svg': image } }
 }
 
-/** By least squares. */
+/** A linear fit by least squares. */
 function slope(points) {
   const mean = of => points.reduce((sum, point) => sum + point[of], 0) / points.length
   const [x, y] = [mean(0), mean(1)]

@@ -1,4 +1,4 @@
-// The process whose memory is looked at: nothing but the store and its load runs in it.
+// The process whose memory is measured: it runs only the store and its load.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fillEvents } from './fill.mjs'
 import { randomSource, runAll } from './load.mjs'
@@ -16,7 +16,7 @@ function sample(start) {
   return { ms: performance.now() - start, rss, heapUsed, external, calls }
 }
 
-/** What stays when everything that can go has gone. */
+/** The memory that remains after garbage collection. */
 async function collected() {
   await sleep(200)
   globalThis.gc()
@@ -41,20 +41,20 @@ const actions = {
       await runAll(name === 'increment' ? 1 : keys, 256, n => needs.fill(store, n, n))
     }
     await fillEvents.ours({ url, api: store }, 0, keys)
-    // Its table is made now: afterwards the load is the same all the time.
+    // Creates the table of the subject type now, so that the load is constant afterwards.
     await store.stream.append('orders:shared', eventOf(0))
     await store.stream.subscribe('orders:shared', () => {})
   },
-  /** Warms up, then runs the load and tells about the memory every second. */
+  /** Warms up, then runs the load and reports the memory every second. */
   async run({ callers, keys, warmMs, ms }) {
     await load(callers, keys, warmMs)
     const before = await collected()
     const start = performance.now()
     calls = 0
-    const timer = setInterval(() => process.send({ told: sample(start) }), SAMPLE_MS)
+    const timer = setInterval(() => process.send({ report: sample(start) }), SAMPLE_MS)
     await load(callers, keys, ms)
     clearInterval(timer)
-    process.send({ told: sample(start) })
+    process.send({ report: sample(start) })
     return { before, after: await collected() }
   },
   close: () => store?.close(),

@@ -1,12 +1,12 @@
 import { eventOf, operations } from './workloads.mjs'
 
-/** Of a hundred calls, how many are which: every operation, and what a long-lived process must not keep. */
+/** How many of a hundred calls are of each kind: all operations, and calls that could leak memory. */
 const MIX = {
   'append': 20, 'read': 5, 'add': 10, 'get': 15, 'update-flat': 10, 'update-nested': 5, 'increment': 5, 'index-read': 5, 'kv-set': 8, 'kv-get': 12,
 }
 const START = 1_750_000_000_000
 
-/** Calls that are new every time: subjects, keys, names of fields in filters and patches, transactions. */
+/** Calls with new values each time: subjects, keys, names of fields in filters and patches, transactions. */
 const fresh = [
   (store, i) => store.stream.append(`orders:${i}`, eventOf(i)),
   (store, i) => store.kv.set(`fresh:${i}`, { i }, 60),
@@ -20,7 +20,7 @@ const fresh = [
 
 const deck = Object.entries(MIX).flatMap(([name, share]) => Array.from({ length: share }, () => operations[name].call))
 
-/** One call of the mix; `random` gives a number below another one. */
+/** Makes one call of the mix; `random` gives an integer below its argument. */
 export function mixedCall(store, keys, random, i) {
   const card = random(deck.length + fresh.length)
   return card < deck.length ? deck[card](store, random(keys), i) : fresh[card - deck.length](store, i)

@@ -1,8 +1,8 @@
 import { query } from './servers.mjs'
 
 /**
- * Copies a row the store has written itself many times, with other values in some columns: fast, and right
- * whatever columns the table has.
+ * Makes many copies of a row that the store has written, with other values in some columns: fast, and independent of
+ * the columns that the table has.
  * @param {string} url
  * @param {string} table
  * @param {string} template SQL condition that finds the row
@@ -29,7 +29,7 @@ export async function withoutIndexes(url, table, fill) {
   await query(url, `set maintenance_work_mem = '1GB'; reindex table "${table}"`)
 }
 
-/** What a server does by itself some time after a big import. */
+/** Does what autovacuum does some time after a big import. */
 export async function settle(url) {
   await query(url, 'vacuum analyze')
   await query(url, 'checkpoint')

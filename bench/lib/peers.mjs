@@ -8,8 +8,8 @@ export const PEERS = {
 export const POOL_SIZE = 10
 
 /**
- * Starts a peer the way nvent does: its plugin runs, makes the adapter with the module's defaults, migrates, and
- * registers it.
+ * Starts a peer as nvent does: its plugin creates the adapter with the defaults of the module, migrates, and registers
+ * the adapter.
  * @param {'postgres' | 'redis'} name
  * @param {string} url of a database of its own
  */
@@ -25,7 +25,7 @@ export async function openPeer(name, url) {
   return adapterOf(name)
 }
 
-/** The adapter file lies beside the module; the packages export the module only. */
+/** By path, relative to the module, as the packages export the module only. */
 async function plugin(name) {
   register('./imports-hook.mjs', import.meta.url)
   const file = new URL('./runtime/adapter.js', import.meta.resolve(PEERS[name]))

@@ -6,18 +6,18 @@ const children = new Set()
 process.on('exit', () => children.forEach(child => child.kill('SIGKILL')))
 
 /**
- * Starts a module in a process of its own and sends it messages: `ask('run', …)` resolves with what `run` gives.
+ * Starts a module in its own process and sends it messages: `ask('run', …)` resolves with the result of `run`.
  * @param {URL} module
- * @param {{ execArgv?: string[], onTold?: (told: any) => void }} options `onTold` hears what the process says unasked
+ * @param {{ execArgv?: string[], onReport?: (report: any) => void }} options `onReport` gets messages that are not replies
  */
-export function startProcess(module, { execArgv = [], onTold = () => {} } = {}) {
-  // The peers log to the console; errors are heard.
+export function startProcess(module, { execArgv = [], onReport = () => {} } = {}) {
+  // The peers log to the console: stdout is ignored, errors are shown.
   const child = fork(fileURLToPath(module), { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv })
   children.add(child)
   const asked = new Map()
   let last = 0
-  child.on('message', ({ id, result, error, told }) => {
-    if (told) return onTold(told)
+  child.on('message', ({ id, result, error, report }) => {
+    if (report) return onReport(report)
     const { resolve, reject } = asked.get(id)
     asked.delete(id)
     if (error) reject(new Error(error))
@@ -43,7 +43,7 @@ export function startProcess(module, { execArgv = [], onTold = () => {} } = {}) 
   }
 }
 
-/** A contestant (contestants.mjs) in a process of its own. */
+/** Starts a contestant (contestants.mjs) in its own process. */
 export async function startContestant(description) {
   const process = startProcess(new URL('./worker.mjs', import.meta.url))
   await process.ask('open', description)

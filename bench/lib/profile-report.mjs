@@ -26,7 +26,7 @@ export function renderProfile({ machine, method, cases }) {
   return { markdown, images: {} }
 }
 
-/** The fastest of what is asked for, in calls a second. */
+/** The highest goal, in calls a second. */
 function goalOf({ operation, callers, results: { peer, redis } }) {
   const goals = goalsOf(operation, callers)
   const rates = [goals.peer && goals.peer * rateOf(peer), goals.redis && redis && goals.redis * rateOf(redis)].filter(Boolean)

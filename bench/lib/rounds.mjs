@@ -1,17 +1,17 @@
 /**
- * Lets everybody run a short slice a round, in an order that rotates: what the machine does meanwhile hits all.
+ * Runs a short slice of every contestant per round, in rotating order, so that other load on the machine affects all.
  * @template T
  * @param {T[]} contestants
  * @param {number} rounds
  * @param {(contestant: T) => Promise<import('./load.mjs').Slice>} run
  * @returns {Promise<{ rates: number[], refused: number, cpu: number, server?: number }[]>} calls a second, round by
- *   round; share of refused calls; processor time of the client, and of the server where it was looked at, in µs a call
+ *   round; share of refused calls; CPU time of the client, and of the server where it was measured, in µs a call
  */
 export async function runRounds(contestants, rounds, run) {
   const results = contestants.map(() => ({ rates: [], calls: 0, refused: 0, cpu: 0, server: 0 }))
   for (let round = 0; round < rounds; round++) {
-    for (let turn = 0; turn < contestants.length; turn++) {
-      const at = (round + turn) % contestants.length
+    for (let offset = 0; offset < contestants.length; offset++) {
+      const at = (round + offset) % contestants.length
       const { calls, ms, refused, cpu, server } = await run(contestants[at])
       results[at].rates.push(calls / ms * 1000)
       results[at].calls += calls
@@ -31,5 +31,5 @@ export function median(numbers) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/** Median of what `rates` are, round by round, as a multiple of `others`. */
+/** The median over the rounds of `rates` as a multiple of `others`. */
 export const ratio = (rates, others) => median(rates.map((rate, round) => rate / others[round]))

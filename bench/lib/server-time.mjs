@@ -1,11 +1,11 @@
-// What a server costs the machine, by what Linux counts for its processes.
+// The CPU time of a server, from the counters of Linux for its processes.
 import { readFile, readdir } from 'node:fs/promises'
 
-// Linux counts in hundredths of a second, whatever its timer does.
+// Linux counts in hundredths of a second, independent of its timer frequency.
 const TICK_US = 10_000
 
 /**
- * Processor time a server and all its processes have taken so far.
+ * The CPU time that a server and all its processes have used so far.
  * @param {number} pid of the process that started the others
  * @returns {Promise<number>} in µs; NaN where there is no /proc
  */
@@ -13,11 +13,11 @@ export async function serverTime(pid) {
   const processes = (await Promise.all((await numbersIn('/proc')).map(times))).filter(Boolean)
   const server = processes.find(each => each.pid === pid)
   if (!server) return Number.NaN
-  // A process that has ended counts as its parent's.
+  // The time of an ended process is added to its parent.
   return [server, ...processes.filter(({ parent }) => parent === pid)].reduce((sum, { own, ended }) => sum + own + ended, 0) * TICK_US
 }
 
-/** A slice, with the processor time the server took meanwhile. */
+/** Runs a slice and adds the CPU time that the server used meanwhile. */
 export async function withServerTime({ pid }, run) {
   const before = await serverTime(pid)
   const slice = await run()

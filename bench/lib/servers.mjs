@@ -15,7 +15,7 @@ const run = promisify(execFile)
 const PASSWORD = 'nvent-bench'
 const STOP_MS = 2000
 
-/** Durable, and the same for everybody who is measured. All else is each version's own default. */
+/** Durable settings, the same for all contestants. All others are the defaults of the version. */
 export const POSTGRES_SETTINGS = {
   fsync: 'on',
   synchronous_commit: 'on',
@@ -23,7 +23,7 @@ export const POSTGRES_SETTINGS = {
   max_wal_size: '4GB',
   max_connections: '200',
 }
-/** For counts and times that must not depend on when a checkpoint or autovacuum comes. */
+/** Settings for counts and times that must not depend on when a checkpoint or autovacuum starts. */
 export const STEADY = { checkpoint_timeout: '1h' }
 export const QUIET = { ...STEADY, autovacuum: 'off' }
 
@@ -37,7 +37,7 @@ export const REDIS_SETTINGS = { appendonly: 'yes', appendfsync: 'everysec', save
 const running = new Set()
 const directories = new Set()
 
-// Whatever ends this process must not leave servers behind.
+// However this process ends, no server is left running.
 process.on('exit', () => {
   running.forEach(child => child.kill('SIGKILL'))
   directories.forEach(directory => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }))
@@ -95,7 +95,7 @@ export async function createDatabase(server, name) {
   return server.url.replace(/postgres$/, name)
 }
 
-/** Runs one text on a connection of its own. @returns {Promise<Record<string, string>[]>} */
+/** Runs SQL on a separate connection. @returns {Promise<Record<string, string>[]>} */
 export async function query(url, text, values) {
   const client = new pg.Client({ connectionString: url })
   client.on('error', () => {})
@@ -128,7 +128,7 @@ function launch(program, parameters, { directory, owner }) {
     if (!stopping && running.has(child)) {
       stopping = true
       const ended = once(child, 'exit')
-      // PostgreSQL waits for its clients to go, then is told not to.
+      // SIGTERM lets PostgreSQL wait for its clients to disconnect, SIGINT makes it disconnect them.
       child.kill('SIGTERM')
       const timer = setTimeout(() => child.kill('SIGINT'), STOP_MS)
       await ended
@@ -159,7 +159,7 @@ async function ping(port) {
     await once(socket, 'connect')
     socket.write('PING\r\n')
     const [answer] = await once(socket, 'data')
-    if (!String(answer).startsWith('+PONG')) throw new Error(`Redis answers ${answer}`)
+    if (!String(answer).startsWith('+PONG')) throw new Error(`Redis replied ${answer} to PING`)
   }
   finally {
     socket.destroy()

@@ -11,7 +11,7 @@ const MARKS = {
   redis: { color: COLORS.redis, mark: 'diamond' },
 }
 
-/** Who stands beside the store on one server. */
+/** The contestants on one server. */
 function fieldOf(contestants, server) {
   const here = kind => contestants.find(each => each.kind === kind && each.server === server)
   const [ours, ...others] = contestants.filter(each => each.kind === 'ours' && each.server === server)
@@ -20,7 +20,7 @@ function fieldOf(contestants, server) {
 
 const serversOf = contestants => [...new Set(contestants.filter(({ kind }) => kind !== 'redis').map(({ server }) => server))]
 
-/** Judges every figure that has a goal. @returns {{ value: number, goal?: number, met?: boolean }} */
+/** Compares a figure with its goal, if it has one. @returns {{ value: number, goal?: number, met?: boolean }} */
 function judge(given, mine, others, goal) {
   if (!mine || !others) return undefined
   const value = ratio(given.results[mine.id].rates, given.results[others.id].rates)
@@ -60,7 +60,7 @@ function caseTable(cases, field) {
   }))
 }
 
-/** The work of the client, which shares the machine with the server. */
+/** The CPU time of the client, which shares the machine with the server. */
 function cpuTable(cases, field) {
   const columns = [field.ours, ...field.others, field.peer, field.redis, field.raw].filter(Boolean)
   return table(['processor time of the client, µs a call', ...columns.map(({ label }) => label)], cases.map(given => [
@@ -69,7 +69,7 @@ function cpuTable(cases, field) {
   ]))
 }
 
-/** How many goals are met, and which are not. */
+/** The number of goals that are met, and the list of those that are not. */
 function summaryOf(results, server) {
   const field = fieldOf(results.contestants, server)
   const judged = results.cases.filter(given => given.server === server).flatMap(given => Object.entries(judgementsOf(given, field))
@@ -82,7 +82,7 @@ function summaryOf(results, server) {
   return [`**${server}: ${judged.length - missed.length} of ${judged.length} goals are met.**${lines.length ? ' Not met:' : ''}`, ...lines].join('\n')
 }
 
-/** Calls that answered false: races that an update lost. */
+/** Calls that returned false: updates that lost a race. */
 function refusedOf(results) {
   const lines = results.cases.flatMap(given => Object.entries(given.results)
     .filter(([, { refused }]) => refused > 0.001)

@@ -4,13 +4,13 @@ import { basename, join, resolve } from 'node:path'
 import { CACHE, ROOT } from './paths.mjs'
 
 /**
- * A checkout of the store, and options it is created with: `/path/to/checkout?batching=false`.
+ * A checkout of the store with the options to create it with: `/path/to/checkout?batching=false`.
  * @typedef {{ label: string, checkout: string, bundle: string, options: Record<string, unknown> }} StoreSource
  */
 
 /**
- * Bundles the core of a checkout, so that it runs without a build. `pg` stays outside: every version of ours and
- * the raw statements use the one this package has installed.
+ * Bundles the core of a checkout, so that it runs without a build. `pg` is not bundled: all checkouts and the raw
+ * statements use the version that is installed here.
  * @param {string} given path of a checkout, with options after a `?`
  * @returns {Promise<StoreSource>} where the bundle lies
  */

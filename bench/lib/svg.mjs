@@ -1,4 +1,4 @@
-// Plots without a library: a dot plot for what many operations do, a line plot for what happens over time.
+// Plots without a library: a dot plot to compare operations, a line plot for changes over time.
 
 const FONT = 'system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif'
 const INK = '#24292f'
@@ -21,7 +21,7 @@ const MARKS = {
 }
 
 /**
- * One row an operation, one mark a contestant, on a logarithmic axis; panels stand side by side.
+ * A dot plot: one row per operation, one mark per contestant, a logarithmic axis; panels are side by side.
  * @param {{ title: string, rows: string[], series: { name: string, color: string, mark: keyof MARKS }[], unit: string,
  *   panels: { title: string, values: (number | undefined)[][] }[], line?: { at: number, label: string } }} plot
  *   `values` of a panel are by series, then by row
@@ -60,7 +60,7 @@ export function dotPlot({ title, rows, series, panels, unit, line }) {
 }
 
 /**
- * Lines over time.
+ * A line plot over time.
  * @param {{ title: string, unit: string, xUnit: string, lines: { name: string, color: string, points: [number, number][] }[] }} plot
  */
 export function linePlot({ title, unit, xUnit, lines }) {

@@ -1,4 +1,4 @@
-// The same number of calls on the same table under several settings, each in a fresh database.
+// The same number of calls on the same table with several settings, each in a new database.
 import { randomSource, runAll, startSlice } from './load.mjs'
 import { settle } from './multiply.mjs'
 import { runRounds } from './rounds.mjs'
@@ -24,7 +24,7 @@ export async function compare({ server, source, callers, calls, rounds }, worklo
     if (workload.fill) await runAll(entries, callers, n => workload.fill(store, n))
     opened.push({ name, url, store, random: randomSource(42), wal: 0, made: 0 })
   }
-  // Each page is written whole to the WAL once after it, as it is after every checkpoint.
+  // After a checkpoint, each page is written to the WAL as a whole once, as in production.
   for (const { url } of opened) await settle(url)
   const before = await Promise.all(opened.map(({ url }) => tableCounts(url, table)))
   const results = await runRounds(opened, rounds, async (variant) => {
@@ -33,7 +33,7 @@ export async function compare({ server, source, callers, calls, rounds }, worklo
     const end = startSlice()
     await runAll(calls, callers, () => workload.call(store, random(entries), entries + variant.made++))
     const slice = end(calls)
-    // What is vacuumed is part of the price of what was written.
+    // Vacuum is part of the cost of the writes.
     await query(url, `vacuum "nvent_${table}"`)
     variant.wal += await walBytes(url) - wal
     return slice

@@ -1,27 +1,27 @@
-// What a load did to tables, by the server's own counts: they say the same on a busy machine.
+// The effects of a load on tables, from the server's own counters, which do not depend on other load of the machine.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { query } from './servers.mjs'
 
 const one = async (url, text, values) => (await query(url, text, values))[0]
 
-/** Bytes of WAL the server has written so far; what is measured has the server for itself. */
+/** Bytes of WAL that the server has written so far; only the measured load runs on it. */
 export async function walBytes(url) {
   return Number((await one(url, 'select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), \'0/0\') as bytes')).bytes)
 }
 
-/** Pages of tables and indexes that the database's statements have looked at so far, in memory or not. */
+/** Pages of tables and indexes that the statements in this database have read so far, from memory or disk. */
 export async function pagesSeen(url) {
   return Number((await one(url, `
     select sum(heap_blks_hit + heap_blks_read + coalesce(idx_blks_hit + idx_blks_read, 0)) as pages from pg_statio_user_tables`)).pages)
 }
 
-/** Waits for the sessions of a database to be gone: only then all they did is counted. */
+/** Waits until all sessions of a database have ended: only then are their counters complete. */
 export async function untilAlone(url) {
   const others = 'select count(*)::int as n from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and backend_type = \'client backend\''
   while ((await one(url, others)).n > 0) await sleep(10)
 }
 
-/** Counts and sizes of a table (and of its partitions, of which each is one). */
+/** Counters and sizes of a table, or of each of its partitions. */
 export async function tableCounts(url, table) {
   const row = await one(url, `
     select n_tup_upd as updated, n_tup_hot_upd as hot, n_dead_tup as dead, n_live_tup as live,
@@ -31,7 +31,7 @@ export async function tableCounts(url, table) {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value)]))
 }
 
-/** Fill factors as the migrations set them, by table. */
+/** The fill factors that the migrations set, by table. */
 export async function fillFactors(url) {
   const rows = await query(url, `
     select substr(relname, 7) as table, option_value::int as value from pg_class, pg_options_to_table(reloptions)

@@ -1,4 +1,4 @@
-// A mixed load while autovacuum works with several settings, and what reads cost afterwards.
+// A mixed load with several autovacuum settings, and the cost of reads afterwards.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomSource, runAll, startSlice } from './load.mjs'
 import { runRounds } from './rounds.mjs'
@@ -14,10 +14,10 @@ const TABLES = [...UPDATED, ...APPENDED]
 const FLOWS = 200
 const SAMPLE_MS = 500
 
-/** Storage parameters of the tables that are updated, and of the one that only grows. */
+/** Storage parameters of the updated tables, and of the append-only one. */
 export const settings = [
   { name: 'defaults' },
-  // What it is worth at all.
+  // Shows the effect of autovacuum as such.
   { name: 'no autovacuum', updated: { autovacuum_enabled: false } },
   { name: 'scale factor 0.05', updated: { autovacuum_vacuum_scale_factor: 0.05 } },
   { name: 'scale factor 0.01, threshold 200', updated: { autovacuum_vacuum_scale_factor: 0.01, autovacuum_vacuum_threshold: 200 } },
@@ -28,7 +28,7 @@ export const settings = [
   { name: 'insert scale factor 0.01 of events', appended: { autovacuum_vacuum_insert_scale_factor: 0.01 } },
 ]
 
-/** Of twenty calls, how many are which. Entries that are new each time leave rows in entry_counts. */
+/** How many of twenty calls are of each kind. New entries add rows to entry_counts. */
 const mix = (entries) => {
   const { call: append } = workloads.append
   const fresh = (store, n, i) => store.index.add(`orders-${n % FLOWS}`, `order-${i}`, i, { status: 'placed' })
@@ -38,7 +38,7 @@ const mix = (entries) => {
   return (store, random, i) => deck[random(deck.length)](store, random(entries), i)
 }
 
-/** Pages take long: a fifth of the calls is enough to count. */
+/** Page reads are slow: a fifth of the calls is enough for a count. */
 export const reads = {
   'kv.get': { share: 1, call: (store, n) => operations['kv-get'].call(store, n) },
   'index.get': { share: 1, call: (store, n) => operations.get.call(store, n) },
@@ -75,7 +75,7 @@ async function load({ server, source, callers, sweepMs }, { name, updated, appen
   ended = true
   await sampling
   const written = await walBytes(url) - wal
-  // From here on everything stays as the load has left it.
+  // From here on, the tables stay as the load has left them.
   await setAll(url, TABLES, { autovacuum_enabled: false })
   await store.close()
   await untilAlone(url)
@@ -93,7 +93,7 @@ async function load({ server, source, callers, sweepMs }, { name, updated, appen
 }
 
 /**
- * Loads one database after the other, then reads all of them in rounds.
+ * Runs the load on one database after the other, then reads from all of them in rounds.
  * @param {{ server: any, source: any, callers: number, rounds: number, readCalls: number, sweepMs: number }} given
  */
 export async function compareVacuum(given, entries, calls) {
@@ -122,7 +122,7 @@ export async function compareVacuum(given, entries, calls) {
   return { entries, calls, loaded: loaded.map(({ name, tables, wal }) => ({ name, tables, wal })), read }
 }
 
-/** A store of its own for each kind of read: what sessions have looked at is counted when they end. */
+/** Uses a separate store for each kind of read, as the counters of sessions are complete only after these have ended. */
 async function countPages({ source, callers, readCalls }, url, entries, resultOf) {
   for (const [name, { share, call }] of Object.entries(reads)) {
     await untilAlone(url)

@@ -1,5 +1,4 @@
-// What the tables see, one operation at a time: the calls of the other measurements, and a few that differ in the
-// columns they change.
+// Workloads of one operation each: the calls of the other measurements, and a few that change other columns.
 import { operations } from './workloads.mjs'
 
 const START = 1_750_000_000_000
@@ -19,18 +18,19 @@ const customer = (store, n, i = n) => store.index.add(genericKey, `item-${n}`, S
   status: 'active', name: `Customer ${n}`, address: { city: `City ${n % 50}`, street: 'High Street' }, orders: { total: i },
 })
 
-/** How the key of a run is made: workloads.mjs puts 500 runs in a flow. */
+/** The key and id of a run: workloads.mjs puts 500 runs in a flow. */
 const runOf = n => [`nvent:flow:runs:flow-${Math.floor(n / 500)}`, `run-${n}`]
 
-// What subjects and runs do in life: so many at a time are written now and then, a few times each, then never again.
+// The lifecycle of subjects and runs: ACTIVE of them at a time are written a few times each, then never again.
 const ACTIVE = 1000
 const [EVENTS, CHANGES] = [10, 8]
-const lives = new WeakMap()
+const callCounts = new WeakMap()
 
-/** Who lives in a place now, and the how manyeth call of its life this is. At first all are somewhere in the middle. */
-function lifeOf(store, place, calls) {
-  if (!lives.has(store)) lives.set(store, [])
-  const counts = lives.get(store)
+/** The number of the subject or run that is active in a slot now, and the index of this call in its lifecycle. */
+function stepOf(store, place, calls) {
+  if (!callCounts.has(store)) callCounts.set(store, [])
+  const counts = callCounts.get(store)
+  // At first, each slot is at another point of the lifecycle.
   const count = counts[place] ?? place % calls
   counts[place] = count + 1
   return [Math.floor(count / calls) * ACTIVE + place, count % calls]
@@ -40,9 +40,9 @@ function startRun(store, n, i) {
   return store.index.add(...runOf(n), START + i, { status: 'running', startedAt: START + i, stepCount: CHANGES - 2, completedSteps: 0 })
 }
 
-/** A run is added, gets ahead step by step, and ends. */
-function liveRun(store, place, i) {
-  const [n, change] = lifeOf(store, place, CHANGES)
+/** Advances a run: it is added, updated after each step, and completed. */
+function advanceRun(store, place, i) {
+  const [n, change] = stepOf(store, place, CHANGES)
   if (change === 0) return startRun(store, n, i)
   if (change === CHANGES - 1) return store.index.update(...runOf(n), { status: 'completed', completedAt: START + i })
   return store.index.update(...runOf(n), { completedSteps: change, lastActivityAt: START + i, emittedEvents: { [`step${change}`]: { at: START + i } } })
@@ -58,7 +58,7 @@ export const workloads = {
   'append': { table: 'heads', label: 'append', entries: [FEW, MANY], fill: (store, n) => operations.append.call(store, n, n), call: operations.append.call },
   'append-life': {
     table: 'heads', label: `append, ${EVENTS} to each new subject`, entries: [ACTIVE],
-    call: (store, n, i) => operations.append.call(store, lifeOf(store, n, EVENTS)[0], i),
+    call: (store, n, i) => operations.append.call(store, stepOf(store, n, EVENTS)[0], i),
   },
   'run-status': { table: 'flow_runs', label: 'update: status, steps, time', entries: [FEW, MANY], fill: runs, call: operations['update-flat'].call },
   'run-progress': {
@@ -72,7 +72,7 @@ export const workloads = {
   },
   'run-add': { table: 'flow_runs', label: 'add again', entries: [FEW, MANY], fill: runs, call: operations.add.call },
   'run-life': {
-    table: 'flow_runs', label: `a life: add, ${CHANGES - 2} steps, status`, entries: [ACTIVE], fill: (store, n) => startRun(store, n, n), call: liveRun,
+    table: 'flow_runs', label: `a life: add, ${CHANGES - 2} steps, status`, entries: [ACTIVE], fill: (store, n) => startRun(store, n, n), call: advanceRun,
   },
   'flow-hot': { table: 'flows', label: 'increment, one hot entry', entries: [1], fill: flow, call: (store, n) => store.index.increment(flowKey, `flow-${n}`, 'stats.total') },
   'flow-run': {
@@ -104,7 +104,7 @@ export const workloads = {
   'generic-add': { table: 'index', label: 'add again', entries: [FEW, MANY], fill: customer, call: customer },
 }
 
-/** Which indexes are taken away for which calls; the promised ones are those nvent's documentation lists. */
+/** Which indexes are dropped for which calls; the promised ones are those that nvent's documentation lists. */
 export const indexCosts = [
   { workload: 'run-status', drops: [['flow_runs_status'], ['flow_runs_active'], ['flow_runs_status', 'flow_runs_active'], ['flow_runs_score']] },
   { workload: 'run-add', drops: [['flow_runs_status', 'flow_runs_active'], ['flow_runs_score'], ['flow_runs_status', 'flow_runs_active', 'flow_runs_score']] },
@@ -119,5 +119,5 @@ export const indexCosts = [
     drops: [['flow_events_run'], ['flow_events_flow_type'], ['flow_events_version'], ['flow_events_event_id', 'flow_events_correlation']],
   },
 ]
-/** Without them, reads in order of score and by version would sort; the others are promised. */
+/** Indexes without which reads in order of score and by version would sort; the others are promised. */
 export const OWN_INDEXES = ['score', 'version', 'event_id', 'correlation']

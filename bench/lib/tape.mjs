@@ -3,16 +3,16 @@ import { startSlice } from './load.mjs'
 import { KEY_PATTERN } from './workloads.mjs'
 
 /**
- * What a store has sent: its statements with their values, which keys each of them touches, how many calls they
- * stand for, and how many of them were under way at once.
+ * A recording of a store: its statements with their values and the keys that each of them touches, the number of calls
+ * they were sent for, and the average number of concurrent statements.
  * @typedef {{ statements: { config: object, keys: string[] }[], calls: number, parallel: number, pipeline: boolean }} Tape
  */
 
 const MAX_STATEMENTS = 20_000
 
 /**
- * Records the statements a store sends while `work` runs. They are caught where every one of them has to pass,
- * in the client of `pg`, so that it does not matter how the store uses its connections.
+ * Records the statements that a store sends while `work` runs. They are intercepted in the client of `pg`, so that the
+ * recording does not depend on how the store uses its connections.
  * @param {() => Promise<{ calls: number }>} work
  * @returns {Promise<Tape>} what was sent meanwhile
  */
@@ -62,13 +62,13 @@ function textual(config, [values]) {
 
 const keysOf = ({ values = [] }) => [...new Set(JSON.stringify(values).match(KEY_PATTERN) ?? [])]
 
-/** Among how many statements a player looks for one that does not touch what is under way. */
+/** The number of statements among which a player looks for one without keys of statements in progress. */
 const LOOK_AHEAD = 64
 
 /**
- * Sends a tape again and again, by hand, as many statements at a time as the store did and each on a client of its
- * own. Statements that touch the same keys never go out together: the store keeps them apart, too, and waiting
- * for each other's locks they would be a ceiling that is too low.
+ * Sends the statements of a tape repeatedly, with the concurrency of the store and one client per concurrent statement.
+ * Statements that touch the same keys are never sent concurrently: the store does not either, and they would wait for
+ * each other's locks, so that the ceiling would be too low.
  */
 export async function createPlayer(url) {
   const clients = []
@@ -96,7 +96,7 @@ export async function createPlayer(url) {
         statement.keys.forEach(key => busy.add(key))
         return statement
       }
-      // All there is touches what is under way: whoever ends next makes room.
+      // All touch keys of statements in progress: wait for the next one to end.
       await new Promise(resolve => waiting.push(resolve))
     }
   }
@@ -109,7 +109,7 @@ export async function createPlayer(url) {
 
   return {
     load,
-    /** Plays for a time; `calls` are those the statements stand for. */
+    /** Plays the tape for a time; `calls` of the result counts the calls that the statements were recorded for. */
     async play(ms) {
       const end = startSlice()
       const deadline = performance.now() + ms

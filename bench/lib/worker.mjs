@@ -1,4 +1,4 @@
-// The process of one contestant: does what the messages of its parent say, one after the other.
+// The process of one contestant: executes the messages of its parent, one after the other.
 import { openContestant } from './contestants.mjs'
 import { nameJson, profiled } from './cpu-profile.mjs'
 

@@ -1,11 +1,11 @@
-// The operations that are measured: the same calls with the same values for everybody, through the public API that
-// ours and both peers share ({ stream, index, kv }).
+// The measured operations: the same calls with the same values for all contestants, through the public API that the
+// store and both peers share ({ stream, index, kv }).
 
-/** Entries of one flow; so many entries a call to index.read chooses its 50 from. */
+/** Entries of one flow, from which a call of index.read selects 50. */
 const RUNS_PER_FLOW = 500
 export const EVENTS_PER_SUBJECT = 50
 
-/** Words that name what a call touches; `tape.mjs` finds them again in recorded statements. */
+/** The words in values that identify what a call touches; `tape.mjs` looks for them in recorded statements. */
 export const KEY_PATTERN = /\b(?:sub|log|run|item)-\d+/g
 
 export const readSubject = run => `nvent:flow:run:${run}`
@@ -43,7 +43,7 @@ const valueOf = i => ({ user: `user-${i}`, roles: ['admin', 'editor'], cart: { i
 
 const addEntry = (api, n, i) => api.index.add(runKey(n), runId(n), START + i, metadataOf(i))
 
-/** What has to be there before: `fill(api, n, i)` makes one of `keys` things. */
+/** The data that operations need: `fill(api, n, i)` creates number `n` of `keys`. */
 const entries = { name: 'entries', fill: (api, n) => addEntry(api, n, n) }
 const values = { name: 'values', fill: (api, n) => api.kv.set(kvKey(n), valueOf(n)) }
 const hot = { name: 'hot', fill: (api, n) => api.index.add('nvent:flows', `hot-${n}`, 0, { displayName: 'hot', stats: { total: 0 } }) }
@@ -53,7 +53,7 @@ const events = { name: 'events' }
 /**
  * @typedef {{ label: string, needs?: { name: string, fill?: Function }, single?: boolean, check?: (result: any) => boolean,
  *   call: (api: any, n: number, i: number) => Promise<any> }} Operation `n` is the key, `i` counts calls; `single`
- *   operations have one key; `check` tells whether a result is what it has to be
+ *   operations have one key; `check` returns whether a result is correct
  */
 
 /** @type {Record<string, Operation>} */

@@ -12,6 +12,7 @@ export interface WrittenConfig {
 const DEPTH = 8
 
 /**
+ * @param files paths of the config files; missing ones are ignored
  * @param configs the results of the files
  * @param keys the keys of `configs` that are examined
  */
