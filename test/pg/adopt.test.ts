@@ -278,7 +278,7 @@ describe.each(servers)('a database of the published adapter on $name', ({ server
       ['an older version of its schema', 'delete from nvent_schema_version where version = 2', /version 1, and only 2 .*0\.5\.15 once/],
       ['a version of its schema nobody knows', `insert into nvent_schema_version values (3, now(), 'x')`, /version 3, and this build knows 2/],
       ['a table that is missing', 'drop table nvent_kv', /nvent_kv lacks key/],
-      ['a column of somebody else', 'alter table nvent_flows add column mine int', /nvent_flows has columns of somebody else \(mine\)/],
+      ['a column of somebody else', 'alter table nvent_flows add column mine int', /nvent_flows has columns that @nvent-addon\/adapter-store-postgres did not create \(mine\)/],
       ['a view of somebody else', 'create view mine as select count(*) from nvent_kv', /view mine depends on table nvent_kv/],
       ['a foreign key of somebody else', 'create table mine (flow text references nvent_flows)', /foreign key mine_flow_fkey of mine depends on table nvent_flows/],
       ['another owner', `do $$ begin if to_regrole('adopt_owner') is null then create role adopt_owner; end if; end $$; alter table nvent_kv owner to adopt_owner`, /nvent_kv belongs to the role adopt_owner/],

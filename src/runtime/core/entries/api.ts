@@ -22,7 +22,7 @@ import type { Route } from '../tables/route'
 import type { IndexSpec } from '../tables/types'
 
 const DEFAULT_RETRIES = 3
-// Patches are small, and to measure one costs as much as to send it.
+// An estimate: patches are small, and measuring one costs as much as sending it.
 const PATCH_BYTES = 256
 const FIRST_RETRY_MS = 50
 const MAX_RETRY_MS = 2_000
@@ -36,14 +36,14 @@ export function createIndexApi(scope: IndexScope): IndexApi {
   const operations = indexOperations(context)
   const routeOf = (key: string) => scope.indexRoute(checkName('key', key))
   const entryOf = (key: string, id: string): EntryInput => ({ route: routeOf(key), id: checkName('id', id) })
-  // Names hold no \0, so the parts of a key can't run into each other.
+  // Names can't contain \0, so the key is unambiguous.
   const keyOf = ({ route: { subject }, id }: EntryInput) => `${subject}\0${id}`
   const callOf = <I extends EntryInput>(kind: string, input: I, bytes: number): Call<I> => {
     const key = keyOf(input)
     return { kind, key, input, bytes: key.length + bytes }
   }
 
-  /** An update that can be sent again, whatever becomes of the objects it was given. */
+  /** Prepares an update that can be sent repeatedly, independent of later changes to the given objects. */
   function updateOf(key: string, id: string, given: unknown, options?: IndexUpdateOptions): () => Promise<boolean> {
     const { route } = entryOf(key, id)
     const patch = splitPatch(route.spec, readMetadata('patch', given))
@@ -86,7 +86,7 @@ export function createIndexApi(scope: IndexScope): IndexApi {
       const conditions = readFilter(route.spec, checkRecord('options.filter', filter))
       const input = { route, offset, limit }
       if (conditions.length > 0) return readMatching(input, conditions)
-      // The rows of the offset are read, too.
+      // The skipped rows are read as well, so they count.
       if (offset + limit > MAX_SHARED_PAGE) return scope.use((session, tables) => operations.read.one(session, tables, input))
       return scope.sendRead(operations.read, { kind: route.spec.table, key: `${key}\0${offset} ${limit}`, input, bytes: key.length })
     }),
@@ -133,7 +133,7 @@ export function createIndexApi(scope: IndexScope): IndexApi {
     increment: rejecting((key, id, field, by = 1) => {
       const { route } = entryOf(key, id)
       const path = pathOf(checkText('field', field))
-      if (path[0] === 'version') throw invalidValue('field', '`version` is the store\'s own: every update counts it up')
+      if (path[0] === 'version') throw invalidValue('field', '`version` is maintained by the store: every update increments it')
       const input = { route, id, field, path, by: checkNumber('by', by), times: 1 }
       return scope.send(operations.increment, callOf(`${route.spec.table} ${field}`, input, field.length))
     }),

@@ -9,20 +9,21 @@ import type { Field } from '../tables/fields'
 import { castOf, columnsOf, fieldsOf, pathOf, startsWith } from '../tables/fields'
 import type { IndexSpec } from '../tables/types'
 
-/** One field of a filter, taken apart: a column that is compared, and a jsonb column that contains. */
+/** One field of a filter: a comparison with a column, a condition on a jsonb column, or both. */
 export interface Condition {
-  /** Conditions of one shape have the same SQL; names of fields are values, never text. */
+  /** Conditions of one shape have the same SQL; names of fields are parameters, never part of the statement text. */
   shape: string
   column: Field | 'version' | undefined
-  /** One value: equality, so that an index keeps the order of what it finds. */
+  /** Compares with a single value by equality, so that an index scan preserves its order. */
   single: boolean
   container: Container | undefined
   values: unknown[]
 }
 
 /**
- * How a jsonb column is compared. One value: containment, which a GIN index serves. Several: the value at the path,
- * taken out of the row once; but that would walk into arrays by number, so paths with numbers are contained, too.
+ * How a jsonb column is compared. A single value uses containment, which a GIN index serves. Several values are compared
+ * with the value at the path, which is extracted once per row. A numeric segment in such a path would also match an array
+ * index, so those paths use containment as well.
  */
 interface Container {
   column: NamedColumn
@@ -30,7 +31,7 @@ interface Container {
 }
 
 /**
- * Reads a filter: equality by dotted path, arrays are "one of".
+ * Parses a filter: equality by dotted path; an array means "one of".
  * @throws {StoreError} INVALID_VALUE that names the field
  */
 export function readFilter(spec: IndexSpec, filter: Record<string, unknown>): Condition[] {
@@ -43,7 +44,7 @@ export function readFilter(spec: IndexSpec, filter: Record<string, unknown>): Co
 export function conditionSql(spec: IndexSpec, condition: Condition, first: number): string {
   const parts: string[] = []
   let parameter = first
-  // An entry without metadata shows no version.
+  // An entry without metadata has no version.
   if (condition.column === 'version') parts.push(`version::double precision = any($${parameter++}::double precision[]) and ${columnsOf(spec).rest.sql} is not null`)
   else if (condition.column) {
     const value = `$${parameter++}::${castOf(condition.column.type)}`
@@ -64,7 +65,7 @@ function valuesOf(name: string, given: unknown): Json[] {
   return (tagOf(given) === 'Array' ? checkArray(`filter.${name}`, given) : [given]).map((value: unknown) => {
     const isScalar = value === null || typeof value === 'string' || typeof value === 'boolean'
       || (typeof value === 'number' && Number.isFinite(value))
-    if (!isScalar) throw invalidValue(`filter.${name}`, 'must be a text, a finite number, a boolean, null, or an array of them')
+    if (!isScalar) throw invalidValue(`filter.${name}`, 'must be a string, a finite number, a boolean, null, or an array of them')
     const textual = typeof value === 'string' ? textProblem(value) : undefined
     if (textual) throw invalidValue(`filter.${name}`, textual)
     return value as Json
@@ -80,7 +81,7 @@ function conditionOf(spec: IndexSpec, name: string, values: Json[]): Condition {
   const field = fieldsOf(spec).find(each => startsWith(path, each.path) && (codecOf(each).merges || each.path.length === path.length))
   const { rest: restColumn } = columnsOf(spec)
   if (!field) return contained(restColumn, path, values)
-  // Below a column of objects, values live in that column; a scalar at its own path lives in the rest.
+  // Below the path of an object column, values are in that column; a scalar at the path itself is in the rest.
   if (codecOf(field).merges) {
     return path.length > field.path.length
       ? contained({ name: field.column, sql: field.sql }, path.slice(field.path.length), values)
@@ -107,7 +108,7 @@ function contained(column: NamedColumn, path: string[], values: Json[]): Conditi
   return condition('equals any', [path, values.map(value => JSON.stringify(value))])
 }
 
-/** `a.b`, 1 → `{"a":{"b":1}}`: containment walks objects only, and compares scalars by value. */
+/** `a.b`, 1 → `{"a":{"b":1}}`: containment descends into objects only, and compares scalars by value. */
 function nest(path: string[], value: Json): string {
   return JSON.stringify(path.reduceRight<Json>((inner, segment) => {
     const outer: JsonObject = {}

@@ -3,8 +3,8 @@ import { isObject, member, put } from '../shared/json'
 import type { Change, Patch } from '../tables/metadata'
 
 /**
- * Whether two merge patches, one after the other, are the same as one: not when the second one puts an object
- * where the first one put (or deleted) something else, for a merge would go on with what was there before.
+ * Whether two merge patches in sequence are equivalent to a single one. They are not when the second sets an object where
+ * the first sets or deletes another kind of value: a single patch would merge the object with the originally stored value.
  */
 export function canCompose(first: JsonObject, second: JsonObject): boolean {
   return Object.keys(second).every((name) => {
@@ -23,7 +23,7 @@ export function compose(first: JsonObject, second: JsonObject): JsonObject {
   return composed
 }
 
-/** The same for patches of one group that are split already. */
+/** The same for split patches of one group. */
 export function canComposePatches(first: Patch, second: Patch): boolean {
   return canCompose(first.rest, second.rest) && first.changes.every((change, at) => {
     const next = second.changes[at]!
@@ -31,7 +31,7 @@ export function canComposePatches(first: Patch, second: Patch): boolean {
   })
 }
 
-/** Both are of one group, and so is what they come to. */
+/** Combines two patches of one group into one of the same group. */
 export function composePatches(first: Patch, second: Patch): Patch {
   return {
     changes: first.changes.map((change, at) => composeChange(change, second.changes[at]!)),

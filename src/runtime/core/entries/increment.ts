@@ -15,14 +15,14 @@ import { inputsLocked } from '../sql/locking'
 import type { InputColumn, InputRows } from '../sql/rows'
 import { sameAsInput } from '../sql/rows'
 
-/** Where a path leads: a number column, or a path inside a jsonb column. */
+/** The target of a path: a number column, or a path inside a jsonb column. */
 interface Target {
   number: Field | undefined
   column: NamedColumn
   path: string[]
-  /** The path of a column of objects: where the rest has a value, it is in the way. */
+  /** The path of the object column. A value at this path in the rest is not an object and prevents the increment. */
   container: string[] | undefined
-  /** Columns that hold something else at the path, above or below it: they have to be null. */
+  /** Columns at, above or below the path that would hold another kind of value: they have to be null. */
   blockers: Field[]
 }
 
@@ -46,18 +46,18 @@ const targetShape = ({ number, column, path, blockers }: Target): string =>
   `${number?.name ?? column.name} ${path.length} ${blockers.map(field => field.column).join(',')}`
 
 export interface IncrementInput extends EntryInput {
-  /** As the caller wrote it. */
+  /** As given by the caller. */
   field: string
   path: string[]
   by: number
-  /** How many calls this is; each of them counts in the version. */
+  /** Number of combined calls. Each of them increments the version. */
   times: number
 }
 
 /**
- * Adds to numbers in one statement, in double precision as JavaScript does. An entry where the path holds
- * something else, or leads through something that is no object, matches nothing and stays as it is. Inputs that
- * share a statement have one path.
+ * Increments numbers in one statement, in double precision as JavaScript does. An entry whose value at the path is not a
+ * number, or whose path leads through a value that is not an object, does not match and stays unchanged. Inputs that share
+ * a statement have the same path.
  */
 export function incrementEntries(context: StatementContext, inputs: IncrementInput[]): Statement {
   const [{ route: { spec }, path }] = inputs as [IncrementInput]
@@ -77,7 +77,7 @@ export function incrementEntries(context: StatementContext, inputs: IncrementInp
   })
 }
 
-/** Whether an entry holds what can be incremented, as `incrementEntries` has it; no row where there is no entry. */
+/** Whether `incrementEntries` would match an entry; no row when there is no such entry. */
 export function readCountable(context: StatementContext, input: IncrementInput): Statement {
   const { route: { spec } } = input
   const target = targetOf(spec, input.path)
@@ -92,7 +92,7 @@ from ${context.names.table(spec.table)} t where ${sameAsInput(keys, rows, 't.')}
   })
 }
 
-/** The path inside the column, and that of the column where it is one of objects. */
+/** The path inside the column and, for an object column, the path of the column. */
 function pathColumns(spec: IndexSpec, { container }: Target): InputColumn<IncrementInput>[] {
   return [
     { ...columnNamed('path'), cast: 'text[]', shared: true, of: input => targetOf(spec, input.path).path },
@@ -100,14 +100,14 @@ function pathColumns(spec: IndexSpec, { container }: Target): InputColumn<Increm
   ]
 }
 
-/** What an entry has to be like to be incremented. */
+/** The conditions an entry has to meet to be incremented. */
 function countable(spec: IndexSpec, target: Target, rows: InputRows<IncrementInput>): string[] {
   const [column, path] = [`t.${target.column.sql}`, rows.ref('path')]
   return [
     `coalesce(pg_catalog.jsonb_typeof(${column} #> ${path}), 'number') = 'number'`,
     ...target.blockers.map(field => `t.${field.sql} is null`),
     ...throughObjects(column, path, target.path.length),
-    // It is no object, or it would be in the column.
+    // A value at this path of the rest is not an object: objects are stored in the column.
     ...target.container ? [`t.${columnsOf(spec).rest.sql} #> ${rows.ref('container')} is null`] : [],
   ]
 }
@@ -122,7 +122,7 @@ function incrementSql(
   const next = target.number
     ? `(coalesce(${stored}, t.${target.number.sql}::double precision, 0) + ${by})`
     : `(coalesce(${stored}, 0) + ${by})`
-  // The objects the path leads through are made where they are missing.
+  // Missing objects on the path are created.
   const holder = target.path.length > 1
     ? `case when ${column} @> ${around} then ${column} else ${context.names.table('merge_patch')}(coalesce(${column}, '{}'), ${around}) end`
     : `coalesce(${column}, ${around})`
@@ -131,7 +131,7 @@ function incrementSql(
   const assignments = target.number
     ? [
         `${target.number.sql} = case when ${fits} then (${next})::bigint end`,
-        // Untouched, a large rest is not written again.
+        // An unchanged expression, so that PostgreSQL does not rewrite a large rest.
         `${target.column.sql} = case when not ${fits} then ${written}
     when ${column} #> ${path} is null then ${holder} else (${holder}) #- ${path} end`,
       ]
@@ -149,8 +149,8 @@ returning ${rows.ord} as ord, ${result} as value`
 }
 
 /**
- * One condition for each object on the way: a subquery over them has no estimate for any path, so the server would
- * plan it anew in every call.
+ * One condition for each object on the path. For a subquery over them the planner has no estimate, so the server would
+ * plan the statement again in every call.
  */
 function throughObjects(column: string, path: string, length: number): string[] {
   return Array.from({ length: length - 1 }, (_, at) =>

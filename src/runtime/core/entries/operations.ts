@@ -15,14 +15,14 @@ import { readEntries } from './page'
 import type { IndexEntry } from './types'
 import { answers, byInput } from '../batch/answers'
 
-// An entry that changes in between that often is not changed by chance.
+// An entry that changes so often between two statements does not do so by chance.
 const MAX_ATTEMPTS = 50
 
 interface ValueRow extends Row {
   value: number
 }
 
-/** What the index can do alone and in batches. */
+/** The operations of the index that can be sent alone or combined. */
 export function indexOperations(context: StatementContext) {
   const add: Operation<AddInput, void> = {
     async one(session, _, input) {
@@ -35,7 +35,7 @@ export function indexOperations(context: StatementContext) {
     fold: (_, last) => last,
   }
 
-  // Each caller gets an entry of its own, as nobody must see what another one changes in it.
+  // Each call gets its own copy of the entry, so that changes by one caller do not affect another.
   const get: Operation<EntryInput, IndexEntry | null> = {
     async one(session, _, input) {
       const { rows: [row] } = await session.query(getEntries(context, [input]))
@@ -74,7 +74,7 @@ export function indexOperations(context: StatementContext) {
         if (row) return row.value
         const { rows: [entry] } = await session.query<{ countable: boolean }>(readCountable(context, input))
         if (!entry) throw entryNotFound(input.route.subject, input.id)
-        // Of an entry that came, or became a number, in between nothing can be said but what the next attempt finds.
+        // The entry was added, or its value became a number, between the two statements: the next attempt decides.
         if (!entry.countable) throw notANumber(input)
       }
       throw neverTheSame(input)
@@ -115,11 +115,11 @@ export function entryNotFound(key: string, id: string, when = ''): StoreError {
 }
 
 function notANumber({ route: { subject: key }, id, field }: IncrementInput): StoreError {
-  return invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number, so it can't be incremented; nothing was changed`, { key, id, field })
+  return invalidValue('field', `${JSON.stringify(field)} of entry ${JSON.stringify(id)} in ${JSON.stringify(key)} is not a number and can't be incremented; nothing was changed`, { key, id, field })
 }
 
 function neverTheSame({ route: { subject: key }, id }: IncrementInput): StoreError {
-  return new StoreError('DATABASE', `entry ${JSON.stringify(id)} in ${JSON.stringify(key)} was not incremented: it can be, but the database changed no row, ${MAX_ATTEMPTS} times; look for a trigger that keeps updates from its table`, {
+  return new StoreError('DATABASE', `entry ${JSON.stringify(id)} in ${JSON.stringify(key)} was not incremented: its value is a number, but ${MAX_ATTEMPTS} updates changed no row; look for a trigger that prevents updates of its table`, {
     details: { key, id },
   })
 }

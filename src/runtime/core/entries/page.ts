@@ -10,7 +10,7 @@ import { conditionSql } from './filter'
 import { indexKeys, listedColumns, selectList } from './sql'
 import { lookUp, sameAsInput } from '../sql/rows'
 
-/** A page by offset: what the contract of nvent knows. */
+/** A page by offset, as in nvent's interface. */
 export interface EntriesInput {
   route: Route<IndexSpec>
   offset: number
@@ -18,8 +18,8 @@ export interface EntriesInput {
 }
 
 /**
- * The rows that are skipped are read all the same. Pages without a filter can share a statement; `ord` says which
- * page a row belongs to, and the rows of a page come in its order.
+ * Reads pages by offset; skipped rows are read as well. Pages without a filter can share a statement: `ord` is then the
+ * number of the page. The rows of a page are in order.
  */
 export function readEntries(context: StatementContext, inputs: EntriesInput[]): Statement {
   const { spec } = inputs[0]!.route
@@ -69,21 +69,21 @@ export interface PageRange {
   limit: number
   min: number | undefined
   max: number | undefined
-  /** The last entry of the page before. */
+  /** The last entry of the previous page. */
   after: { score: number, seq: string } | undefined
   conditions: Condition[]
 }
 
 /**
- * One page in the order of score and insertion. After a cursor there are two parts, the rest of its score and the
- * scores beyond, each of them a plain scan of the index: no page costs more than the first.
+ * One page in order of score and insertion. After a cursor the page has two parts, the remaining entries with the same
+ * score and those with further scores. Each part is an index scan, so that no page costs more than the first.
  */
 export function readPage(context: StatementContext, route: Route<IndexSpec>, range: PageRange): Statement {
   const { spec } = route
   const { order, min, max, after } = range
   const values: unknown[] = [context.tenant, ...route.keys, range.limit]
   const limit = `$${values.length}::bigint`
-  // With a filter every call is planned for its values anyway.
+  // With a filter, every call is planned for its values anyway.
   const bound = range.conditions.length > 0 ? undefined : boundOf(range.limit)
   const add = (value: unknown) => `$${values.push(value)}`
   const bounds = [
@@ -113,7 +113,7 @@ order by ${onward} limit ${limit}`
   }
 }
 
-/** All entries of a key: what triggers have noted (migrations/0002), so that none of them is read. */
+/** Counts all entries of a key from the counters that triggers maintain (migrations/0002), without reading the entries. */
 export function countAllEntries(context: StatementContext, { spec, keys }: Route<IndexSpec>): Statement {
   return {
     ...context.cache.compile('count all', () => `
@@ -123,7 +123,7 @@ where tenant_id = $1::text and table_name = $2::text and key = $3::text`),
   }
 }
 
-/** Sums up what has been noted for each key, a bounded number of rows at a time; rows another instance is summing up are left to it. */
+/** Combines the counter rows of each key, a limited number at a time. Rows that another instance has locked are skipped. */
 export function compactCounts(context: StatementContext, most: number): Statement {
   const table = context.names.table('entry_counts')
   return {
@@ -143,7 +143,7 @@ select tenant_id, table_name, key, pg_catalog.sum(entries) from taken group by t
   }
 }
 
-/** Entries that match a filter. */
+/** Counts the entries that match a filter. */
 export function countEntries(context: StatementContext, route: Route<IndexSpec>, conditions: Condition[]): Statement {
   const { spec } = route
   const values: unknown[] = [context.tenant, ...route.keys]
@@ -157,12 +157,12 @@ where ${[keyCondition(spec), ...filters()].join('\n  and ')}`),
   }
 }
 
-/** Whether a value is rare decides which index serves it: filters are planned for their values. */
+/** Statements with a filter are planned for their values, since the best index depends on how rare a value is. */
 function compilerOf({ cache }: StatementContext, conditions: Condition[]) {
   return conditions.length > 0 ? cache.unprepared : cache.compile
 }
 
-/** Adds the values of the conditions to the parameters; their SQL is only made when a statement is compiled. */
+/** Adds the values of the conditions to the parameters. The returned function builds their SQL when a statement is compiled. */
 function conditionsSql(spec: IndexSpec, conditions: Condition[], values: unknown[]): () => string[] {
   const firsts = conditions.map((condition) => {
     const first = values.length + 1

@@ -20,7 +20,7 @@ export function pageRange(spec: IndexSpec, options: IndexPageOptions): PageRange
   }
 }
 
-/** The position of an entry in the order of its index: opaque to callers. */
+/** Cursor at an entry, in the order of its index. Opaque to callers. */
 export function writeCursor(score: number, seq: string): string {
   return Buffer.from(JSON.stringify([score, seq])).toString('base64url')
 }
@@ -29,6 +29,6 @@ function readCursor(cursor: unknown): { score: number, seq: string } {
   const text = Buffer.from(checkText('options.cursor', cursor, MAX_CURSOR_BYTES), 'base64url').toString()
   const match = /^\[(-?\d[\d.e+-]*),"(\d{1,19})"\]$/.exec(text)
   const score = Number(match?.[1])
-  if (!match || !Number.isFinite(score)) throw invalidValue('options.cursor', 'is not one that readPage() gave')
+  if (!match || !Number.isFinite(score)) throw invalidValue('options.cursor', 'is not a cursor returned by readPage()')
   return { score, seq: match[2]! }
 }

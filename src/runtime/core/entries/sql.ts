@@ -12,7 +12,7 @@ import { inputsLocked, lockOrder } from '../sql/locking'
 import type { InputColumn, InputRows } from '../sql/rows'
 import { fieldColumns, fieldInput, lookUp, sameAsInput, selectColumns } from '../sql/rows'
 
-/** One entry: where its key leads, and its id. */
+/** An entry: the route of its key, and its id. */
 export interface EntryInput {
   route: Route<IndexSpec>
   id: string
@@ -26,7 +26,7 @@ export interface AddInput extends EntryInput {
 
 export interface UpdateInput extends EntryInput {
   patch: Patch
-  /** How many calls this is; each of them counts in the version. */
+  /** Number of combined calls. Each of them increments the version. */
   times: number
   expectedVersion: number | undefined
 }
@@ -42,7 +42,7 @@ export function entryColumns<I extends EntryInput>(spec: IndexSpec): InputColumn
   ]
 }
 
-/** The columns an entry is decoded from. */
+/** The columns from which an entry is decoded. */
 export function listedColumns(spec: IndexSpec): NamedColumn[] {
   const { id, rest } = columnsOf(spec)
   return [id, columnNamed('score'), columnNamed('version'), ...fieldColumns(fieldsOf(spec)), rest]
@@ -51,8 +51,8 @@ export function listedColumns(spec: IndexSpec): NamedColumn[] {
 export const selectList = (spec: IndexSpec): string => selectColumns(spec, listedColumns(spec))
 
 /**
- * Adds entries or replaces them whole; one that is replaced keeps its place among equal scores. Places are given in
- * the order of the calls, rows are locked in the order of their keys: two instances never wait for each other.
+ * Adds or completely replaces entries. A replaced entry keeps its position among equal scores. Positions (`seq`) are
+ * assigned in the order of the calls; rows are locked in the order of their keys, so that two instances never deadlock.
  */
 export function addEntries(context: StatementContext, inputs: AddInput[]): Statement {
   const { spec } = inputs[0]!.route
@@ -104,8 +104,8 @@ export function deleteEntry(context: StatementContext, input: EntryInput): State
 }
 
 /**
- * Merges patches in one statement: columns are assigned or merged, the rest gets what no column takes. Inputs that
- * share a statement are of one group.
+ * Merges patches in one statement: columns are assigned or merged, all other values go into the rest. Inputs that share a
+ * statement belong to one group.
  */
 export function updateEntries(context: StatementContext, inputs: UpdateInput[]): Statement {
   const [{ route: { spec }, patch, expectedVersion }] = inputs as [UpdateInput]
@@ -155,12 +155,15 @@ const restColumns: Record<RestForm, InputColumn<UpdateInput>[]> = {
   gone: [goneColumn],
 }
 
-/** A flat patch needs no function: names go, members come. Most only let names go that are not there. */
+/**
+ * The new value of the rest. Only a deep patch needs `merge_patch`: a flat one deletes and sets members with operators.
+ * Most patches only delete members that do not exist.
+ */
 function writtenRest(form: RestForm, column: string, merge: string, rows: InputRows<UpdateInput>): string {
   if (form === 'deep') return `${merge}(coalesce(${column}, '{}'), ${rows.ref('patch')})`
   const gone = rows.ref('gone')
   if (form === 'flat') return `(coalesce(${column}, '{}') - ${gone}) || ${rows.ref('set')}`
-  // Untouched, a large rest is not written again.
+  // An unchanged expression, so that PostgreSQL does not rewrite a large rest.
   return `case when ${column} ?| ${gone} then ${column} - ${gone} else coalesce(${column}, '{}') end`
 }
 

@@ -75,7 +75,7 @@ export function createKvApi(scope: TierScope): KvApi {
 }
 
 interface ValueRow extends Row {
-  /** JSON text. */
+  /** JSON as a string. */
   value: string
 }
 
@@ -87,7 +87,7 @@ function setInput(key: unknown, value: unknown, ttlSeconds: unknown, path = ''):
   }
 }
 
-/** Each caller gets a value of its own, as nobody must see what another one changes in it. */
+/** Each call gets its own copy of the value, so that changes by one caller do not affect another. */
 function getOperation(context: StatementContext): Operation<string, Json | null> {
   return {
     async one(session, _, key) {
@@ -152,7 +152,7 @@ function incrementOperation(context: StatementContext): Operation<ValueIncrement
 }
 
 function notANumber(key: string): StoreError {
-  return invalidValue('key', `${JSON.stringify(key)} does not hold a number, so it can't be incremented; its value was left as it is`, { key })
+  return invalidValue('key', `${JSON.stringify(key)} does not hold a number and can't be incremented; its value was not changed`, { key })
 }
 
 function checkTtl(argument: string, ttlSeconds: unknown): number | null {

@@ -8,7 +8,7 @@ import { allLocked, inputsLocked, lockOrder } from '../sql/locking'
 import type { InputColumn } from '../sql/rows'
 import { lookUp, sameAsInput } from '../sql/rows'
 
-// now() stands still inside a transaction; a key that expires meanwhile must be gone there, too.
+// Not now(), which does not advance within a transaction: a key can expire during it.
 const LIVE = '(expires_at is null or expires_at > pg_catalog.statement_timestamp())'
 
 export interface SetInput {
@@ -68,7 +68,7 @@ const incrementColumns: InputColumn<ValueIncrement>[] = [
   { ...columnNamed('by'), cast: 'double precision', of: input => input.by },
 ]
 
-/** A number that is live is added to, a key that is absent or expired starts anew; anything else matches no row. */
+/** Increments numbers. A key that is absent or expired starts at 0; a key with another kind of value matches no row. */
 export function incrementValues(context: StatementContext, inputs: ValueIncrement[]): Statement {
   const dead = 'kv.expires_at <= pg_catalog.statement_timestamp()'
   return statementFor(context, 'kv increment', inputs, () => ({
@@ -87,7 +87,7 @@ returning key, (value #>> '{}'::text[])::double precision as value`,
   }))
 }
 
-/** Live keys in their order. The bounds of the glob let the primary key serve a literal start. */
+/** Keys that have not expired, in order. With the bounds of the glob, the primary key serves its literal prefix. */
 export function listKeys(context: StatementContext, given: { glob: string, after: string, limit: number }): Statement {
   const { pattern, from, to } = likeOf(given.glob)
   return {
@@ -101,7 +101,7 @@ order by key limit $6::bigint`),
   }
 }
 
-/** The live keys among those deleted are counted. The bounds let the primary key serve a literal start. */
+/** Deletes matching keys and counts those that had not expired. With the bounds, the primary key serves a literal prefix. */
 export function clearValues(context: StatementContext, glob: string): Statement {
   const { pattern, from, to } = likeOf(glob)
   const table = context.names.table('kv')
@@ -120,7 +120,7 @@ select pg_catalog.count(*) filter (where live) as count from gone`),
   }
 }
 
-/** Removes a bounded number of expired keys; rows another instance is removing are left to it. */
+/** Deletes a limited number of expired keys. Rows that another instance has locked are skipped. */
 export function sweepValues(context: StatementContext, limit: number): Statement {
   const table = context.names.table('kv')
   return {

@@ -8,36 +8,36 @@ import { unref } from '../shared/timer'
 import { LOCK_TIMEOUT_MS, listTables } from './subjectTables'
 import { storeLockKey } from '../shared/advisoryLock'
 
-// A lock that is waited for holds up everybody behind it. All waits together stay below 100 ms.
+// A waiting lock request blocks all later ones on the table. All waits together stay below 100 ms.
 const MAKERS_TIMEOUT_MS = 40
 const FIRST_RETRY_MS = 50
-// Tables made under one lock.
+// Maximum number of tables created under one lock.
 const MAX_AT_ONCE = 4
 const MAX_RETRY_MS = 60_000
-// Events that came before their table are moved into it under its locks, and the default partition is read for them:
-// with more events, or a larger partition, they stay where they are.
+// Earlier events of a subject prefix are searched in the default partition and moved into the new table while both are
+// locked. With more events, or a larger partition, no table is created and they stay where they are.
 const MAX_MOVED = 2_000
 const MAX_DEFAULT_BYTES = 32 << 20
-// How long a store that has found as many tables as it may have does not count them again.
+// How long a store that has reached the maximum number of tables waits before it counts them again.
 const FULL_MS = 60_000
 // Subject prefixes may come from user input.
 const MAX_REFUSED = 1_000
 const MAX_NAME_BYTES = 63
 
-/** What became of one subject prefix: `impossible` for it, `full` for any. */
+/** Result for one subject prefix: its table exists, can't be created, or the maximum number of tables is reached. */
 type Outcome = 'made' | 'impossible' | 'full'
 
 /**
- * Makes the table of a subject prefix when the first of its events has landed in the default partition. Statements
- * go through the parent, which is always right: tables may be dropped, detached or made by others at any time.
- * The append that came first waits for one short attempt. Where that fails, because a transaction holds the parent
- * (a dump, a long report), it is repeated in the background.
+ * Creates the table of a subject prefix when its first event has been stored in the default partition. Statements always
+ * use the parent table, so that tables may be dropped, detached or created by other processes at any time. The first
+ * append waits for one short attempt. When that fails because a transaction has locked the parent (a dump, a long
+ * report), it is retried in the background.
  */
 export function createStreamTables(db: Db, names: Names, options: { create: boolean, max: number, logger: Logger }): StreamTables {
-  // Asked for by appends, which wait for the attempt.
+  // Requested by appends that wait for the attempt.
   const asked = new Map<string, Promise<void>>()
   const retried = new Set<string>()
-  // Not tried again by this process: there is no right to make tables, no name, or too much to move.
+  // Not retried by this process: the role may not create tables, there is no free name, or there are too many events to move.
   const refused = new Set<string>()
   const wanted = new Set<string>()
   let last: Promise<void> = Promise.resolve()
@@ -47,7 +47,7 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
   let fullUntil = 0
   let stopped = false
 
-  /** One attempt at a time, with all that were asked for since the one before it. */
+  /** Runs one attempt at a time, with all tables that were requested since the previous one. */
   function make(subjectPrefix: string): Promise<void> {
     if (!next || next.subjectPrefixes.length >= MAX_AT_ONCE) {
       const subjectPrefixes: string[] = []
@@ -120,9 +120,9 @@ export function createStreamTables(db: Db, names: Names, options: { create: bool
   }
 }
 
-/** Makes the tables of subject prefixes, and moves events into them that came before. */
+/** Creates the tables of subject prefixes and moves earlier events into them. */
 async function makeTables(session: Session, names: Names, subjectPrefixes: string[], max: number): Promise<Map<string, Outcome>> {
-  // One instance at a time, before anything is locked that appends and reads need.
+  // Serializes instances before any table is locked that appends and reads need.
   await session.script(`set local lock_timeout = ${MAKERS_TIMEOUT_MS}`)
   await session.query({ text: 'select pg_catalog.pg_advisory_xact_lock($1::bigint)', values: [storeLockKey(names, 'stream tables')] })
   const there = new Set((await listTables(session, names)).map(table => table.subjectPrefix))
@@ -132,8 +132,8 @@ async function makeTables(session: Session, names: Names, subjectPrefixes: strin
 
   const [parent, rest] = [names.table('events'), names.table('events_default')]
   await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
-  // Inserts through the parent have chosen a partition by the time they wait for the lock of that partition: they
-  // have to wait at the parent, where they choose again.
+  // An insert that waits for the lock of a partition has already chosen it. The parent is locked as well, so that inserts
+  // wait there and choose their partition afterwards.
   await session.script(`lock table only ${parent}, ${rest} in access exclusive mode`)
   const { rows: [size] } = await session.query<{ bytes: string }>({
     text: 'select pg_catalog.pg_relation_size($1::regclass) as bytes', values: [rest],
@@ -145,7 +145,7 @@ async function makeTables(session: Session, names: Names, subjectPrefixes: strin
   return outcomes
 }
 
-/** False when there is no name for it, or too much to move. */
+/** Creates one table. False when there is no free name for it, or there are too many events to move. */
 async function makeTable(session: Session, names: Names, subjectPrefix: string): Promise<boolean> {
   const [parent, rest] = [names.table('events'), names.table('events_default')]
   const name = await freeName(session, names, subjectPrefix)
@@ -167,7 +167,7 @@ async function makeTable(session: Session, names: Names, subjectPrefix: string):
   return true
 }
 
-/** `{prefix}_stream_{type}`, or with the whole subject prefix when another one has that type. */
+/** `{prefix}_stream_{type}`, or with the whole subject prefix when that name is taken; undefined when both are, or are too long. */
 async function freeName(session: Queryable, names: Names, subjectPrefix: string): Promise<string | undefined> {
   const type = subjectPrefix.split(':').at(-1)!
   for (const suffix of [type, subjectPrefix.split(':').join('_')]) {

@@ -5,7 +5,7 @@ import type { Names } from '../shared/identifier'
 import { quoteIdentifier } from '../shared/identifier'
 import { allLocked, lockOrder } from '../sql/locking'
 
-/** A lock of a table that is waited for holds up everybody behind it. */
+/** A waiting lock request blocks all later ones on the table, so lock time-outs are short and attempts are repeated. */
 export const LOCK_TIMEOUT_MS = 25
 const DROP_ATTEMPTS = 120
 const DROP_PAUSE_MS = 250
@@ -23,15 +23,15 @@ export async function listTables(db: Queryable, names: Names): Promise<StreamTab
     values: [names.schema, `${names.prefix}_events`],
   })
   return rows.flatMap(({ name, bound }) => {
-    // Subject prefixes that have tables are plain words and colons, so the literal needs no unquoting.
+    // Subject prefixes with tables consist of plain names and colons, so the literal needs no unescaping.
     const subjectPrefix = /^FOR VALUES IN \('(.*)'\)$/.exec(bound)?.[1]
     return subjectPrefix === undefined ? [] : [{ subjectPrefix, tableName: name }]
   })
 }
 
 /**
- * Drops the table of a subject prefix with all its events; false when there is none. Waits for transactions that hold
- * the table in short attempts, as everybody else would wait behind it.
+ * Drops the table of a subject prefix with all its events; false when there is none. Waits for transactions that have
+ * locked the table in short attempts, since a long wait would block all other users of the table.
  * @throws {StoreError} TIMEOUT when they hold it for longer than half a minute
  */
 export async function dropTable(db: Db, names: Names, subjectPrefix: string): Promise<boolean> {
@@ -41,15 +41,15 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
   const name = `${quoteIdentifier(names.schema)}.${quoteIdentifier(table.tableName)}`
   const heads = names.table('heads')
   const inTable = `exists (select from ${name} event where event.tenant_id = t.tenant_id and event.subject = t.subject)`
-  // The versions of a subject that has events in the archive go on: two of its events would have one version else.
+  // A subject with archived events keeps its head, so that versions continue: otherwise two of its events would share one.
   const isArchived = `exists (select from ${names.table('events_archive')} event where event.tenant_id = t.tenant_id and event.subject = t.subject)`
   const lockSubjects = `select ${allLocked(`${heads} t`, inTable, lockOrder(['t.tenant_id', 't.subject']))}`
   const forgetSubjects = `delete from ${heads} t where ${inTable} and not ${isArchived} and (${lockSubjects})`
   for (let attempt = 1; ; attempt++) {
     try {
       await db.atomic(async (session) => {
-        // Heads first, as appends take them first; then those that came before the table was locked. From here on no
-        // wait is a long one: an append to a subject whose head is locked waits, too.
+        // Heads are locked first, in the same order as in appends, and once more for subjects added before the table was
+        // locked. All waits are short from here on, since appends to subjects with locked heads wait, too.
         await session.script(`set local lock_timeout = ${LOCK_TIMEOUT_MS}`)
         await session.script(lockSubjects)
         await session.script(`lock table only ${names.table('events')}, ${name} in access exclusive mode`)
@@ -59,7 +59,7 @@ export async function dropTable(db: Db, names: Names, subjectPrefix: string): Pr
       return true
     }
     catch (error) {
-      // Another call has dropped it meanwhile.
+      // A concurrent call has dropped it.
       if (isMissing(error) && !await find()) return false
       if (!isLockTimeout(error) || attempt === DROP_ATTEMPTS) throw error
       await sleep(DROP_PAUSE_MS)

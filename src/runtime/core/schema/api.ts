@@ -17,8 +17,8 @@ export { migrations } from './migrations.gen'
 const checked = (prefix: string, schema: string) => namesOf(identifier('schema', schema), tablePrefix(prefix))
 
 /**
- * Brings the schema up to date; safe to run from several places at once. Tables of the published adapter are
- * adopted with all their rows; their subjects begin with the prefix.
+ * Brings the schema up to date; safe to run from several processes at once. Tables of the published adapter are adopted
+ * with all their rows; the subjects of their streams then begin with the prefix.
  * @returns the version of the schema, and how many migrations this call applied
  * @throws {StoreError} INVALID_OPTION, MIGRATION_FAILED, SCHEMA_TOO_NEW, CONNECTION
  */
@@ -46,14 +46,14 @@ export async function getCurrentVersion(pool: Pool, prefix = DEFAULT_NAMES.prefi
 }
 
 /**
- * Takes migrations back until the schema is at `version`. **0 drops every table of the prefix with all data.**
+ * Rolls migrations back until the schema is at `version`. **0 drops every table of the prefix with all data.**
  * @throws {StoreError} MIGRATION_FAILED
  */
 export async function rollbackTo(pool: Pool, prefix: string, version: number, schema = DEFAULT_NAMES.schema): Promise<void> {
   await rollback(fromPool(pool), checked(prefix, schema), version)
 }
 
-/** The tables that generic streams have of their own. */
+/** The partitions of generic streams, one for each subject prefix that has its own table. */
 export async function listStreamTables(pool: Pool, prefix = DEFAULT_NAMES.prefix, schema = DEFAULT_NAMES.schema): Promise<StreamTable[]> {
   return listTables(fromPool(pool), checked(prefix, schema))
 }

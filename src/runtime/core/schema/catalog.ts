@@ -1,7 +1,7 @@
 import type { Queryable } from '../db/types'
 import type { SchemaNames } from './types'
 
-/** What the database has of a store, as PostgreSQL's catalog says it, in the words that are the same in every version. */
+/** A store's database objects, read from PostgreSQL's catalog in a form that is the same in every server version. */
 export interface Catalog {
   tables: CatalogTable[]
   indexes: CatalogIndex[]
@@ -11,7 +11,7 @@ export interface Catalog {
 
 export interface CatalogTable {
   name: string
-  /** The name of the partitioned table it is a part of. */
+  /** The name of the partitioned table of which this is a partition. */
   partitionOf: string | null
   columns: CatalogColumn[]
 }
@@ -20,7 +20,7 @@ export interface CatalogColumn {
   name: string
   type: string
   required: boolean
-  /** Filled in when an insert leaves it out: by a default, or generated. */
+  /** Whether the column has a default or is generated, so that inserts may omit it. */
   filled: boolean
 }
 
@@ -42,7 +42,7 @@ export interface CatalogFunction {
   body: string
 }
 
-/** Reads all relations and functions whose names start with the prefix. Indexes of partitions belong to their parent's. */
+/** Reads all relations and functions whose names start with the prefix. Indexes of partitions are omitted: they belong to the parent's. */
 export async function readCatalog(db: Queryable, { schema, prefix }: SchemaNames): Promise<Catalog> {
   const values = [schema, `${prefix}_`]
   const { rows: columns } = await db.query<CatalogColumn & { table: string, partition_of: string | null } & Record<string, unknown>>({ text: COLUMNS, values })
@@ -69,7 +69,7 @@ left join pg_catalog.pg_class parent on parent.oid = i.inhparent
 where n.nspname = $1::text and c.relkind in ('r', 'p') and (pg_catalog.starts_with(c.relname::text, $2::text) or parent.relname = $2::text || 'events')
 order by c.relname::text collate "C", a.attnum`
 
-// The definition begins with the names of the index and of its table, which are compared by themselves.
+// The definition begins with the names of the index and its table. They are cut off, since they are compared separately.
 const INDEXES = `
 select i.relname::text as name, t.relname::text as table, x.indisprimary as primary, x.indisunique as unique,
   x.indisvalid and x.indisready as valid,

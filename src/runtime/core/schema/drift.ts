@@ -7,8 +7,9 @@ import { plainName, renderMigration } from './render'
 import { quoteIdentifier } from '../shared/identifier'
 
 /**
- * Compares the database with what the migrations of this build make: tables, columns, keys, indexes, sequences and
- * functions. Only looks. Says what is missing of a schema that is behind, too: ask `plan` first.
+ * Compares the database with the schema that the migrations of this build create: tables, columns, keys, indexes,
+ * sequences and functions. Read-only. For a schema that is behind, it also reports what pending migrations would create:
+ * call `plan` first.
  */
 export async function drift(db: Queryable, names: SchemaNames): Promise<DriftFinding[]> {
   const expected = fillIn(snapshot, names)
@@ -26,7 +27,7 @@ export async function drift(db: Queryable, names: SchemaNames): Promise<DriftFin
 const RESTORE = 'restore it from a backup, or from the SQL that `npx nvent-store sql` prints'
 const COMPARE = 'compare it with the SQL that `npx nvent-store sql` prints, and change it back'
 
-/** The snapshot was taken with the placeholders themselves as names. */
+/** Fills the names in. The snapshot was taken with the placeholders as names. */
 function fillIn(catalog: Catalog, names: SchemaNames): Catalog {
   const plain = (name: string) => plainName(name, names.prefix)
   return {
@@ -50,7 +51,7 @@ function tableFindings(expected: CatalogTable, actual: CatalogTable | undefined)
   ]
 }
 
-/** A column of somebody's own is fine as long as inserts need not know it. */
+/** A column that the user has added is fine as long as inserts may omit it. */
 const isInTheWay = (column: CatalogColumn, { columns }: CatalogTable): boolean =>
   column.required && !column.filled && !columns.some(({ name }) => name === column.name)
 
@@ -65,7 +66,7 @@ function describe({ type, required, filled }: CatalogColumn): string {
   return `${type}${required ? ' not null' : ''}${filled ? ' with a default' : ''}`
 }
 
-/** The tables of generic streams are made at run time, like the default partition. */
+/** Findings on the tables of generic streams, which are created at run time with the structure of the default partition. */
 function partitionFindings(expected: Catalog, actual: Catalog, { prefix }: SchemaNames): DriftFinding[] {
   const key = expected.indexes.find(({ table, primary }) => primary && table === `${prefix}_events_default`)!
   return actual.tables
@@ -74,7 +75,7 @@ function partitionFindings(expected: Catalog, actual: Catalog, { prefix }: Schem
 }
 
 function indexFindings(expected: CatalogIndex, indexes: CatalogIndex[], tables: CatalogTable[]): DriftFinding[] {
-  // A table that is missing has been said to be.
+  // A missing table has already been reported.
   if (!tables.some(({ name }) => name === expected.table)) return []
   if (expected.primary) return keyFindings(expected, indexes)
   const actual = indexes.find(({ name, table }) => name === expected.name && table === expected.table)
@@ -84,7 +85,7 @@ function indexFindings(expected: CatalogIndex, indexes: CatalogIndex[], tables: 
   return want === is ? [] : [different('index', expected.name, want, is, 'warn')]
 }
 
-// Keys are found by their table: PostgreSQL named them, and a renamed one works as well.
+// Primary keys are matched by table: PostgreSQL chose their names, and a renamed key works as well.
 function keyFindings(expected: CatalogIndex, indexes: CatalogIndex[]): DriftFinding[] {
   const actual = indexes.find(({ table, primary }) => primary && table === expected.table)
   if (!actual) return [missing('key', expected.table, `find what holds the same key twice, then: alter table … add primary key ${expected.definition.slice('btree '.length)}`)]

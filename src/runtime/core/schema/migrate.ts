@@ -15,18 +15,18 @@ import { appliedMigrations, checkedState, ensureVersionTable, migrationFailed, r
 export type { SchemaNames, SchemaState } from './types'
 
 export interface MigrateOptions {
-  /** Told how far a migration without a transaction is: before each statement, and after each batch. */
+  /** Called with the progress of a migration without a transaction: before each statement, and after each batch. */
   onProgress?: OnProgress
   /** First segment of the subjects of streams in tables of the published adapter. Default: the prefix. */
   subjectPrefix?: string
-  /** Another schema where tables of the published adapter may be; they move into the store's own while it is empty. */
+  /** Another schema that may contain tables of the published adapter. They are moved into the store's schema while that has no tables. */
   adoptFrom?: string
 }
 
 /**
- * Brings the schema up to date: one transaction for each migration that does not say otherwise, under one lock, so
- * that of many processes that start at once exactly one migrates and the others wait for it. A schema that is newer
- * than this build is left as it is, unless one of the migrations it does not know is marked as breaking. Tables of
+ * Brings the schema up to date: each migration runs in one transaction unless it states otherwise, under one lock, so
+ * that of many processes that start at once exactly one migrates and the others wait. A schema that is newer than this
+ * build is left unchanged; it is refused when a migration that this build does not know is marked as breaking. Tables of
  * the published adapter are adopted first.
  * @throws {StoreError} MIGRATION_FAILED, SCHEMA_TOO_NEW, TIMEOUT
  */
@@ -49,7 +49,7 @@ export async function migrate(
 }
 
 /**
- * Makes sure the schema is one this build works with, without changing anything.
+ * Checks that this build can work with the schema, without changing anything.
  * @throws {StoreError} SCHEMA_BEHIND, SCHEMA_TOO_NEW, MIGRATION_FAILED
  */
 export async function requireCurrent(db: Queryable, names: SchemaNames, migrations: Migration[] = released): Promise<SchemaState> {
@@ -66,12 +66,12 @@ export async function requireCurrent(db: Queryable, names: SchemaNames, migratio
 
 /**
  * Runs the down migrations, newest first, until the schema is at `target`; 0 removes every table of the prefix.
- * @throws {StoreError} MIGRATION_FAILED when one of them has no way back or is not complete, SCHEMA_TOO_NEW when this
- * build does not know one of them
+ * @throws {StoreError} MIGRATION_FAILED when one of them has no down migration or is not complete, SCHEMA_TOO_NEW when
+ * this build does not know one of them, INVALID_VALUE when `target` is not an integer of at least 0
  */
 export async function rollback(db: Db, names: SchemaNames, target: number, migrations: Migration[] = released): Promise<void> {
   if (!Number.isSafeInteger(target) || target < 0) {
-    throw new StoreError('INVALID_VALUE', `version must be a whole number of at least 0, not ${String(target)}`, { details: { argument: 'version' } })
+    throw new StoreError('INVALID_VALUE', `version must be an integer of at least 0, not ${String(target)}`, { details: { argument: 'version' } })
   }
   for (let more = true; more;) more = await locked(db, names, session => takeBack(session, names, target, migrations))
 }
@@ -81,7 +81,10 @@ export async function currentVersion(db: Queryable, names: SchemaNames): Promise
   return stateOf(await appliedMigrations(db, names)).version
 }
 
-/** The schema whose tables of the published adapter were adopted, with the first migration; undefined when there are none. */
+/**
+ * Adopts tables of the published adapter together with the first migration.
+ * @returns the schema they were in; undefined when there are none
+ */
 async function adoptForeign(
   db: Db, names: SchemaNames, migrations: Migration[], subjectPrefix: string, adoptFrom?: string,
 ): Promise<string | undefined> {
@@ -107,15 +110,15 @@ async function apply(session: Session, names: SchemaNames, state: AppliedState, 
   await record(session, names, migration, null)
 }
 
-/** Takes the newest migration back; false when there is nothing more to do. */
+/** Rolls the newest migration back. False when nothing is left to do. */
 async function takeBack(session: Session, names: SchemaNames, target: number, migrations: Migration[]): Promise<boolean> {
   const { version, unfinished } = await checkedState(session, names, migrations)
   const newest = unfinished?.version ?? version
   if (newest <= target) return false
   const migration = migrations[newest - 1]
-  if (!migration) throw tooNew(names, newest, migrations, `migration ${newest} can only be taken back by a build that has it`)
+  if (!migration) throw tooNew(names, newest, migrations, `migration ${newest} can only be rolled back by a build that has it`)
   if (unfinished) {
-    throw new StoreError('MIGRATION_FAILED', `migration ${newest} (${migration.name}) is not complete, so it can't be taken back: run \`npx nvent-store migrate\` first`, {
+    throw new StoreError('MIGRATION_FAILED', `migration ${newest} (${migration.name}) is not complete, so it can't be rolled back: run \`npx nvent-store migrate\` first`, {
       details: { ...placeOf(names), version: newest },
     })
   }

@@ -32,8 +32,8 @@ export async function plan(db: Queryable, names: SchemaNames, migrations: Migrat
 }
 
 /**
- * The SQL of the migrations that come after `version`, for reviews and for other migration tools: with the version
- * table and its rows, so that the store finds a schema it knows. `done` statements of the first one are left out.
+ * The SQL of the migrations after `version`, for reviews and other migration tools. It includes the version table and its
+ * rows, so that the store recognizes the schema. The first `done` statements of the first migration are omitted.
  */
 export function migrationSql(names: SchemaNames, version = 0, done = 0, migrations: Migration[] = released): string {
   const parts = migrations.slice(version).map((migration, at) => section(migration, names, at === 0 ? done : 0))
@@ -45,7 +45,7 @@ export function migrationSql(names: SchemaNames, version = 0, done = 0, migratio
 const SEARCH_PATH = '-- Where others may create functions on the search path, begin with: set search_path = pg_catalog, pg_temp'
 
 function start(names: SchemaNames): string {
-  // Everybody has it, and not everybody may create schemas.
+  // The schema public exists by default, and not every role may create schemas.
   const schema = names.schema === 'public' ? '' : `create schema if not exists ${quoteIdentifier(names.schema)};\n`
   return `${schema}${versionTableSql(names)};`
 }

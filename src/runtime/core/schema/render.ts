@@ -9,9 +9,9 @@ const PLACEHOLDER = /\{(schema|prefix)\}/g
 const MARK = /\0([ql]*):(schema|prefix)\0/g
 const BODY = /\$nvent\$/g
 
-/** Fills `{schema}` and `{prefix}` into a migration, quoted for the place they stand in. */
+/** Fills `{schema}` and `{prefix}` into a migration, escaped for their context: quoted identifier, string literal or both. */
 export function renderMigration(sql: string, names: { schema: string, prefix: string }): string {
-  // Places are marked first and filled in one go: names may look like placeholders, quotes or bodies themselves.
+  // Placeholders are marked first and then replaced in one pass: names may themselves look like placeholders or quotes.
   const mark = (text: string, place: string) => text.replace(PLACEHOLDER, (_, key: string) => `\0${place}:${key}\0`)
   const markNames = (text: string, place: string) =>
     mark(text.replace(QUOTED_NAME, name => mark(name, `q${place}`)), place)
@@ -33,17 +33,17 @@ export function renderMigration(sql: string, names: { schema: string, prefix: st
   })
 }
 
-/** Fills the prefix into a name of the catalog, which stands there without quotes. */
+/** Fills the prefix into an unquoted name of the catalog. */
 export const plainName = (name: string, prefix: string): string => name.replaceAll('{prefix}', () => prefix)
 
-/** A dollar quote that no name can end. */
+/** A dollar quote that occurs in neither name. */
 function bodyQuote({ schema, prefix }: { schema: string, prefix: string }): string {
   let quote = '$nvent$'
   for (let n = 1; schema.includes(quote) || prefix.includes(quote); n++) quote = `$nvent${n}$`
   return quote
 }
 
-/** Names used by the runner itself. */
+/** The quoted name of the version table. */
 export function versionTable(names: { schema: string, prefix: string }): string {
   return namesOf(names.schema, names.prefix).table('schema_version')
 }

@@ -9,16 +9,16 @@ import type { SchemaNames } from './types'
 const INSUFFICIENT_PRIVILEGE = '42501'
 const LISTED = 3
 
-/** What a role lacks to use a store. */
+/** The rights that a role lacks to use a store. */
 export interface MissingRights {
   role: string
-  /** A phrase for each kind of right; empty when it has all. */
+  /** A phrase for each missing kind of right; empty when none is missing. */
   missing: string[]
-  /** Grants them, when their owner or an administrator runs it. */
+  /** SQL that grants them, to be run by the owner or an administrator. */
   grants: string[]
-  /** Whether it may not make tables where the store has some already: it works, and can't migrate. */
+  /** The role may not create tables, but the store already has tables: calls work, migrations do not. */
   mayNotCreate: boolean
-  /** Owner of the tables, where that is another role: only as that one can they be changed. */
+  /** Owner of the tables when the role does not have its rights; null otherwise. Only the owner can change tables. */
   owner: string | null
 }
 
@@ -26,7 +26,7 @@ interface PlaceRights extends Record<string, unknown> {
   role: string
   database: string
   connect: boolean
-  /** Whether it may create schemas. */
+  /** Whether the role may create schemas. */
   make: boolean
   exists: boolean
   usage: boolean | null
@@ -46,7 +46,7 @@ interface Lacking extends Record<string, unknown> {
 }
 
 /**
- * Compares the rights of the current role with those that the store needs. `create`: whether it makes tables.
+ * Compares the rights of the current role with those that the store needs. `create`: whether it has to create tables.
  */
 export async function missingRights(db: Queryable, names: SchemaNames, create: boolean): Promise<MissingRights> {
   const found = await placeRights(db, names)
@@ -91,8 +91,8 @@ async function placeRights(db: Queryable, { schema, prefix }: SchemaNames): Prom
 }
 
 /**
- * Partitions are read and written through their parent, whose rights count. An identity column asks for no right on
- * its sequence.
+ * The rights missing on existing objects. Partitions are accessed through their parent, whose rights apply. The sequence
+ * of an identity column needs no right of its own.
  */
 async function lackingOn(db: Queryable, { schema, prefix }: SchemaNames): Promise<Lacking[]> {
   const named = (names: string[]) => names.map(name => plainName(name, prefix))
@@ -128,7 +128,7 @@ async function lackingOn(db: Queryable, { schema, prefix }: SchemaNames): Promis
       schema,
       named(catalog.tables.filter(({ partitionOf }) => partitionOf === null).map(({ name }) => name)),
       named(catalog.sequences),
-      // The others are called by triggers, which ask for no right.
+      // Trigger functions need no right to be executed by triggers.
       named(catalog.functions.filter(({ result }) => result !== 'trigger').map(({ name }) => name)),
       prefix,
     ],
@@ -141,17 +141,16 @@ function listed(names: string[]): string {
   return more > 1 ? `${names.slice(0, LISTED).join(', ')} and ${more} more` : names.join(', ')
 }
 
-/** Whether the role lacks a right; how a migration failed is told by its details. */
+/** Whether the role lacks a right; also true for the error of a migration that failed because of it. */
 export const isRefused = (error: unknown): boolean => failedWith(error, INSUFFICIENT_PRIVILEGE)
 
 /**
- * For a call that failed: which of the store's rights the role lacks, when that may be why. Anything else is thrown as
- * it came.
- * @throws {StoreError} the same, with what to grant
+ * Explains the error of a failed call by the rights that the role lacks, if any. All other errors are rethrown unchanged.
+ * @throws {StoreError} the same error with the missing rights and the grants in message and details
  */
 export async function explainRefused(db: Queryable, names: SchemaNames, error: unknown, create = false): Promise<never> {
   if (!isStoreError(error) || !isRefused(error)) throw error
-  // An answer that can't be had explains nothing: the caller's own error stands.
+  // When this check fails as well, the original error is thrown.
   const found = await missingRights(db, names, create).catch(() => undefined)
   if (!found || found.missing.length === 0) throw error
   const { role, missing, grants } = found

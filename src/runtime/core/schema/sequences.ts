@@ -7,9 +7,9 @@ import { plainName } from './render'
 import { locked } from './migrationLock'
 import type { SchemaNames } from './types'
 
-// Events that were archived keep the ids they were given.
+// Archived events keep their ids, which come from the sequence of the events.
 const ARCHIVE = { table: 'events_archive', like: 'events' }
-// Tables without an index for it are looked at in part: after a cut-over nearly every row is ahead.
+// Tables without an index on the column are checked by a sample: after a cut-over nearly every row is ahead of the sequence.
 const SAMPLE = 1_000
 
 interface Column {
@@ -20,19 +20,19 @@ interface Column {
   readable: boolean
 }
 
-/** A sequence that gives out numbers which rows have already. */
+/** A sequence that would return numbers that rows already have. */
 export interface SequenceBehind {
   sequence: string
   last: string
   table: string
   highest: string
-  /** Mends it; does no harm when it is run again. */
+  /** SQL that repairs the sequence; may be run repeatedly. */
   statement: string
 }
 
 /**
- * The sequences behind their rows, as logical replication and restores of rows alone leave them. `whole` looks at
- * every row of tables that have no index for it.
+ * Finds sequences that are behind the rows of their tables, as after logical replication, or a restore of rows alone.
+ * With `whole`, tables without an index on the column are read completely.
  */
 export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaNames, whole = false): Promise<SequenceBehind[]> {
   const tableOf = (name: string) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
@@ -50,7 +50,7 @@ export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaN
   const highestAt = columns.map((column, at) => ({ ...column, highest: row!.highest[at] ?? '0' }))
   let behind = highestAt.filter(({ last, highest }) => BigInt(highest) > BigInt(last))
   if (behind.length > 0) {
-    // Others may have written since the sequences were looked at: now they are at least as far as those rows.
+    // Rows may have been inserted after the sequences were read. Read again, sequences are at least as far as those rows.
     const now = new Map((await columnsOf(db, schema, prefix)).map(({ sequence, last }) => [sequence, last]))
     behind = behind.map(each => ({ ...each, last: now.get(each.sequence) ?? each.last })).filter(({ last, highest }) => BigInt(highest) > BigInt(last))
   }
@@ -64,9 +64,9 @@ export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaN
 }
 
 /**
- * Makes sure that no number is given out twice. Where the schema may be changed, the sequences are set behind the
- * rows, under the lock of migrations.
- * @throws {StoreError} SCHEMA_BEHIND with the statement that mends it
+ * Ensures that sequences do not return numbers twice. When the schema may be changed, it advances the sequences past the
+ * rows, under the migration lock.
+ * @throws {StoreError} SCHEMA_BEHIND with the statement that repairs the sequence
  */
 export async function requireSequences(db: Db, names: SchemaNames, mayMend: boolean): Promise<void> {
   const [first] = await sequencesBehind(db, names)
@@ -76,7 +76,7 @@ export async function requireSequences(db: Db, names: SchemaNames, mayMend: bool
       for (const { statement } of await sequencesBehind(session, names)) await session.query({ text: statement, values: [] })
     })
   }
-  throw new StoreError('SCHEMA_BEHIND', `${describeBehind(first)}, so it would give out numbers that are taken (as after a cut-over by logical replication, or a restore of rows alone); as the owner run: ${first.statement}`, {
+  throw new StoreError('SCHEMA_BEHIND', `${describeBehind(first)}, so it would return numbers that rows already have (as after a cut-over by logical replication, or a restore of rows alone); as the owner run: ${first.statement}`, {
     details: { ...placeOf(names), sequence: first.sequence },
   })
 }
@@ -84,12 +84,12 @@ export async function requireSequences(db: Db, names: SchemaNames, mayMend: bool
 export const describeBehind = ({ sequence, last, table, highest }: SequenceBehind): string =>
   `the sequence ${sequence} is at ${last}, behind ${highest} in ${table}`
 
-/** Whether the role may not look at some of the sequences, or at rows that have their numbers. */
+/** Whether the role may not read some of the sequences, or the tables that use them. */
 export async function hidesSequences(db: Queryable, { schema, prefix }: SchemaNames): Promise<boolean> {
   return (await allColumns(db, schema, prefix)).some(({ readable }) => !readable)
 }
 
-/** Those that the role may look at. One that only reads tables gives out no numbers. */
+/** The columns and sequences that the role may read. A role without these rights takes no numbers from them. */
 async function columnsOf(db: Queryable, schema: string, prefix: string): Promise<Column[]> {
   return (await allColumns(db, schema, prefix)).filter(({ readable }) => readable)
 }

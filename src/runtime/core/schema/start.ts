@@ -6,14 +6,14 @@ import { explainRefused } from './rights'
 import { requireSequences } from './sequences'
 import type { SchemaNames, SchemaState } from './migrate'
 
-/** What a start does with the schema. */
+/** Options of the store that concern the schema at its start. */
 export interface SchemaOptions extends DbOptions {
   autoMigrate: boolean
   subjectPrefix: string
   adoptFrom: string | undefined
 }
 
-/** Brings the schema up to date, over connections of its own where there are some for it. */
+/** Migrates or checks the schema, on a separate `migrationConnection` if one is configured. */
 export async function schemaOf(db: Db, names: SchemaNames, options: SchemaOptions): Promise<SchemaState> {
   const { autoMigrate, subjectPrefix, adoptFrom } = options
   const begin = async (on: Db) => {
@@ -26,7 +26,7 @@ export async function schemaOf(db: Db, names: SchemaNames, options: SchemaOption
   return elsewhere ? onDatabase(elsewhere, explained) : explained(db)
 }
 
-/** What a store is connected to. */
+/** Describes the database and schema of a store. */
 export async function describeStore(
   db: Db, names: SchemaNames, schema: SchemaState,
 ): Promise<StoreInfo> {

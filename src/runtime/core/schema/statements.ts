@@ -7,7 +7,7 @@ import type { Migration, SchemaNames } from './types'
 export type StatementKind
   /** In a transaction of its own. */
   = | 'plain'
-    /** Again and again, each time in a transaction of its own, until it changes no row. */
+    /** Repeatedly, each time in a transaction of its own, until it changes no row. */
     | 'batched'
     /** Outside of any transaction, as `create index concurrently` has to be. */
     | 'outside'
@@ -15,11 +15,11 @@ export type StatementKind
 export interface MigrationStatement {
   text: string
   kind: StatementKind
-  /** The index it makes, when that is what it does: what a failed attempt leaves has to be dropped. */
+  /** The index that the statement creates, if any: an invalid index left by a failed attempt has to be dropped. */
   index?: string
 }
 
-// What a semicolon does not end a statement in: comments, texts, quoted names, bodies.
+// Tokens in which a semicolon does not end a statement: comments, strings, quoted names, dollar-quoted bodies.
 const TOKEN = /--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$\w*\$)[\s\S]*?\1|;/g
 const MARK = /^--\s*batched\s*$/
 const OUTSIDE = /^(?:vacuum|reindex)\b|\bconcurrently\b/i
@@ -27,8 +27,8 @@ const CONCURRENT_INDEX = /^create\s+(?:unique\s+)?index\s+concurrently\s/i
 const INDEX_NAME = /^create\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?("(?:[^"]|"")+")\s/i
 
 /**
- * Takes the `up` part of a migration apart, names filled in.
- * @throws {StoreError} MIGRATION_FAILED when a statement could not be run again after it was cut off
+ * Splits the `up` part of a migration into statements and fills the names in.
+ * @throws {StoreError} MIGRATION_FAILED when a statement could not be run again after an interruption
  */
 export function statementsOf(migration: Migration, names: SchemaNames): MigrationStatement[] {
   return split(migration.up).map(({ sql, batched }) => {
@@ -66,7 +66,7 @@ function split(sql: string): { sql: string, batched: boolean }[] {
 }
 
 function unrepeatable({ version, name }: Migration, text: string, advice: string): StoreError {
-  return new StoreError('MIGRATION_FAILED', `migration ${version} (${name}) could not go on after a crash at \`${text.slice(0, 60)}\`: ${advice}`, {
+  return new StoreError('MIGRATION_FAILED', `migration ${version} (${name}) could not be continued after a crash at \`${text.slice(0, 60)}\`: ${advice}`, {
     details: { version },
   })
 }

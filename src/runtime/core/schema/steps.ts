@@ -10,10 +10,10 @@ import { checkedState, ensureVersionTable, migrationFailed, record } from './ver
 export type OnProgress = (progress: MigrationProgress) => void
 
 /**
- * Applies the migration after `version`, which wants no transaction, statement by statement. Each one that can is
- * committed together with the note that it is done; the others find out for themselves what is left of them.
- * @returns whether it was applied here; false when another process did it first
- * @throws {StoreError} MIGRATION_FAILED; the next run goes on at the statement that failed
+ * Applies the migration after `version`, which runs without a transaction, statement by statement. Where possible, a
+ * statement is committed together with the record that it is done; the others can be run repeatedly.
+ * @returns true when this process applied it, false when another one did
+ * @throws {StoreError} MIGRATION_FAILED; the next run continues at the statement that failed
  */
 export async function applyStatements(
   db: Db, names: SchemaNames, migrations: Migration[], version: number, onProgress: OnProgress,
@@ -27,7 +27,7 @@ export async function applyStatements(
     })
     return true
   }
-  // Nobody else can have the database open.
+  // No other process can have the database open, so no lock is needed.
   if (!db.flags.shared) return run(async () => {})
   if (db.flags.connections === 'one') {
     throw new StoreError(
@@ -46,7 +46,7 @@ interface Run {
   db: Db
   names: SchemaNames
   migration: Migration
-  /** Fails when the transaction that holds the lock is gone: another process may be at work by then. */
+  /** Rejects when the transaction that holds the lock has ended: another process may have taken the lock. */
   stillLocked(): Promise<unknown>
   onProgress: OnProgress
 }
@@ -105,7 +105,7 @@ const runners: Record<MigrationStatement['kind'], Runner> = {
   },
 }
 
-/** Drops what a build that was cut off has left; false when the index is there and complete. */
+/** Drops the invalid index of an interrupted build. False when the index exists and is complete. */
 async function clearIndex(db: Db, { schema }: SchemaNames, index: string): Promise<boolean> {
   const { rows: [found] } = await db.query<{ indisvalid: boolean }>({
     text: `select i.indisvalid from pg_catalog.pg_index i

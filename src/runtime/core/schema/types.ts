@@ -1,4 +1,4 @@
-/** Where the tables of a store are, and how their names begin. */
+/** The schema of a store's tables and the prefix of their names. */
 export interface SchemaNames {
   schema: string
   prefix: string
@@ -13,13 +13,13 @@ export interface Migration {
   up: string
   down?: string
   /**
-   * False: the statements of `up` run one by one, each committed on its own, and a run that was cut off goes on
-   * where it was. `down` is always one transaction.
+   * False: the statements of `up` run one by one, each committed on its own, and an interrupted run continues where it
+   * stopped. `down` always runs in one transaction.
    * @default true
    */
   transaction?: boolean
   /**
-   * Builds that do not know this migration can't work with the schema once it runs, and are refused.
+   * Whether builds that do not know this migration can't work with the migrated schema and are refused.
    * @default false
    */
   breaking?: boolean
@@ -33,31 +33,32 @@ export interface SchemaNames {
 export interface SchemaState {
   /** Version of the schema in the database; 0 when there is none. */
   version: number
-  /** Migrations this run applied. */
+  /** Number of migrations that this run applied. */
   applied: number
   /** The schema whose tables of the published adapter this run adopted. */
   adoptedFrom?: string
 }
 
-/** How far a migration without a transaction has come. */
+/** Progress of a migration without a transaction. */
 export interface MigrationProgress {
   version: number
   name: string
-  /** The statement that is under way, from 1 on. */
+  /** Number of the running statement, starting at 1. */
   statement: number
+  /** Number of statements of the migration. */
   statements: number
-  /** Rows that its batches have changed so far. */
+  /** Number of rows that batches of this statement have changed so far. */
   rows: number
 }
 
 export interface PendingMigration {
   version: number
   name: string
-  /** Whether it runs in one transaction, or statement by statement. */
+  /** True when it runs in one transaction, false when statement by statement. */
   transaction: boolean
   /** Whether builds that do not know it are refused afterwards. */
   breaking: boolean
-  /** Statements that an earlier run has done; 0 for one that was not begun. */
+  /** Number of statements that an earlier, interrupted run has completed. */
   done: number
 }
 
@@ -67,29 +68,29 @@ export interface MigrationPlan {
   /** Version this build works with. */
   latest: number
   pending: PendingMigration[]
-  /** What becomes of the tables of the published adapter, when they are the ones that are there. */
+  /** What happens to existing tables of the published adapter; absent when there are none. */
   adoption?: AdoptionPlan
 }
 
-/** What `migrate` would do with a database of the published adapter. Plain data, for a dry run. */
+/** What `migrate` would do with the tables of the published adapter. Plain data, for a dry run. */
 export interface AdoptionPlan {
-  /** The package that made the tables. */
+  /** The package that created the tables. */
   from: string
   /** Version of its schema. */
   version: number
-  /** The tables that are copied, each with all its rows; `bytes` with indexes, needed once more while it lasts. */
+  /** The tables that are copied with all rows. `bytes` includes indexes; the copy needs the same space again until it ends. */
   tables: { table: string, rows: number, bytes: number }[]
-  /** Runs with counters among their emitted events: these go back to their columns. */
+  /** Number of runs with counters among their emitted events, which are moved back to their columns. */
   misplacedCounters: number
-  /** Its function `jsonb_deep_merge`: replaced by ours, left alone because others use it, or not in the schema. */
+  /** The adapter's function `jsonb_deep_merge`: replaced, left alone because it is used elsewhere, or not in the schema. */
   helper: 'replaced' | 'left alone' | 'absent'
-  /** What others have put on its tables and goes with them: indexes, triggers, policies. */
+  /** Indexes, triggers and policies that were added to its tables and are dropped with them. */
   lost: string[]
-  /** Why `migrate` refuses, each with what to do; empty when it does not. */
+  /** The reasons for which `migrate` refuses, each with what to do; empty when it does not. */
   problems: string[]
 }
 
-/** Something in the database that is not what the migrations made. */
+/** A difference between the database and the schema that the migrations create. */
 export interface DriftFinding {
   object: 'table' | 'column' | 'key' | 'index' | 'sequence' | 'function'
   /** `nvent_kv`, `nvent_kv.value`, `idx_nvent_kv_expires` … */
@@ -97,13 +98,13 @@ export interface DriftFinding {
   problem: 'missing' | 'different' | 'invalid' | 'unexpected'
   expected?: string
   actual?: string
-  /** `fail`: calls fail, or are wrong; `warn`: they are slow, or something is not as it is known. */
+  /** `fail`: calls fail or return wrong results; `warn`: calls are slow, or a definition is unexpected. */
   level: 'warn' | 'fail'
   message: string
   advice: string
 }
 
-/** What a store is connected to. Holds no secret, so it may be logged. */
+/** The database and schema of a store. Contains no secrets, so it may be logged. */
 export interface StoreInfo {
   driver: 'postgres' | 'pglite'
   /** `host:port/database`, or the directory of an embedded database, or `memory`. */
@@ -112,20 +113,20 @@ export interface StoreInfo {
   prefix: string
   /** Version of the schema in the database. */
   schemaVersion: number
-  /** Migrations this start applied. */
+  /** Number of migrations that this start applied. */
   applied: number
   /** The schema whose tables of the published adapter this start adopted. */
   adoptedFrom?: string
-  /** Server version, as the server says it. */
+  /** PostgreSQL version, as reported by the server. */
   serverVersion: string
 }
 
-/** How the tables of one schema version of the published adapter become ours. Both are SQL as in a migration. */
+/** How the tables of one schema version of the published adapter are adopted. Both members are SQL, as in a migration. */
 export interface Adoption {
-  /** Version of its schema, not of ours. */
+  /** Version of the adapter's schema, not of the store's. */
   version: number
-  /** Moves its tables out of the way of the first migration. */
+  /** Renames its tables, so that the first migration can create the store's. */
   setAside: string
-  /** Copies every row behind the first migration, and drops the tables set aside. */
+  /** Copies every row after the first migration, and drops the renamed tables. */
   copy: string
 }

@@ -12,22 +12,22 @@ export interface AppliedMigration extends Record<string, unknown> {
   description: string | null
   checksum: string
   breaking: boolean
-  /** Statements that are done, of a migration that is under way; null once it is complete. */
+  /** Number of completed statements of an unfinished migration; null once it is complete. */
   step: number | null
 }
 
 export interface AppliedState {
-  /** The newest migration that is complete; 0 when there is none. */
+  /** Version of the newest complete migration; 0 when there is none. */
   version: number
-  /** The one after it, when it was begun and has not come to its end. */
+  /** The next migration, when it was started and is not complete. */
   unfinished?: AppliedMigration
 }
 
-/** Columns that came after the table itself, so that what was there before them can be told apart and completed. */
+/** Columns that were added after the first release of the version table, for adding them to an older one. */
 const LATER_COLUMNS = ['breaking boolean not null default false', 'step integer']
 
 /**
- * The state of the schema, once it is certain that this build and the database mean the same by it.
+ * The state of the schema, after checking that the applied migrations are the ones of this build.
  * @throws {StoreError} MIGRATION_FAILED when an applied migration is not the one of this build, SCHEMA_TOO_NEW when
  * one that this build does not know is marked as breaking
  */
@@ -37,7 +37,7 @@ export async function checkedState(db: Queryable, names: SchemaNames, migrations
   if (edited) {
     throw new StoreError(
       'MIGRATION_FAILED',
-      `migration ${edited.version} (${migrations[edited.version - 1]!.name}) was edited after it was applied: its checksum in ${versionTable(names)} is another. Released migrations never change; add a new one`,
+      `migration ${edited.version} (${migrations[edited.version - 1]!.name}) was edited after it was applied: its checksum in ${versionTable(names)} differs. Released migrations never change; add a new one`,
       { details: { ...placeOf(names), version: edited.version } },
     )
   }
@@ -55,7 +55,7 @@ export function tooNew(names: SchemaNames, version: number, migrations: Migratio
   )
 }
 
-/** A migration that was begun and not ended. When its connection was lost, another attempt can end it. */
+/** The error of a failed migration. It is retryable when the connection was lost. */
 export function migrationFailed(
   names: SchemaNames, { version, name }: Migration, what: string, cause: unknown, details: Record<string, unknown> = {},
 ): StoreError {
@@ -64,7 +64,7 @@ export function migrationFailed(
   })
 }
 
-/** What was applied, in order; a table that does not say `breaking` and `step` yet is read as if it did. */
+/** The applied migrations, in order. A version table without the columns `breaking` and `step` can be read as well. */
 export async function appliedMigrations(db: Queryable, names: SchemaNames): Promise<AppliedMigration[]> {
   const owner = await schemaOwner(db, names)
   if (owner === undefined) return []
@@ -89,7 +89,7 @@ export function stateOf(rows: AppliedMigration[]): AppliedState {
   return { version: last.version - 1, unfinished: last }
 }
 
-/** SQL that makes the version table, or completes one that was made before it had all of its columns. */
+/** SQL that creates the version table. */
 export function versionTableSql(names: SchemaNames): string {
   return `create table if not exists ${versionTable(names)} (
   version integer primary key, applied_at timestamptz default pg_catalog.now(), description text, checksum text not null,
@@ -97,12 +97,12 @@ export function versionTableSql(names: SchemaNames): string {
 )`
 }
 
-/** Makes the schema and the version table where they are missing. */
+/** Creates the schema and the version table if missing, and adds later columns to an older version table. */
 export async function ensureVersionTable(session: Session, names: SchemaNames, state: AppliedState): Promise<void> {
   if (state.version > 0 || state.unfinished) {
     return session.script(`alter table ${versionTable(names)} ${LATER_COLUMNS.map(column => `add column if not exists ${column}`).join(', ')}`)
   }
-  // `create schema if not exists` asks for rights on the database even when the schema is there.
+  // Checked first, because `create schema if not exists` requires rights on the database even when the schema exists.
   const { rows: [schema] } = await session.query({
     text: 'select 1 from pg_catalog.pg_namespace where nspname = $1::text', values: [names.schema],
   })
@@ -110,7 +110,7 @@ export async function ensureVersionTable(session: Session, names: SchemaNames, s
   await session.script(versionTableSql(names))
 }
 
-/** Notes that a migration is complete, or at which of its statements it is. */
+/** Records that a migration is complete, or how many of its statements are. */
 export async function record(session: Queryable, names: SchemaNames, migration: Migration, step: number | null): Promise<void> {
   await session.query({
     text: `insert into ${versionTable(names)} (version, description, checksum, breaking, step)

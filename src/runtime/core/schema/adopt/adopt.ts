@@ -12,9 +12,9 @@ const LOCK_TIMEOUT = '10s'
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * Makes our schema of the published adapter's: locks its tables, lets `migrateFirst` make ours, copies every row
- * and drops its tables. Runs in the caller's transaction, so whatever ends it half-way leaves the adapter's
- * database as it was. `subjectPrefix` is the first segment of the subjects of its streams. False when there is
+ * Converts the published adapter's schema to the store's: locks its tables, creates the store's with `migrateFirst`,
+ * copies every row and drops the adapter's tables. Runs in the caller's transaction, so that an interruption leaves the
+ * adapter's tables unchanged. `subjectPrefix` is the first segment of the subjects of its streams. False when there is
  * nothing to adopt.
  * @throws {StoreError} MIGRATION_FAILED with what to do; TIMEOUT when its tables are in use for more than ten seconds
  */
@@ -25,7 +25,7 @@ export async function adopt(
   if (version === undefined) return false
   await requireNoProblems(session, names, version)
   await lockTables(session, names)
-  // Nobody can change anything any more: what is true now stays true.
+  // Checked again now that the tables are locked and can't change any more.
   await requireNoProblems(session, names, version)
   const adoption = adoptions.find(each => each.version === version)!
   try {
@@ -39,7 +39,7 @@ export async function adopt(
     await session.script(renderMigration(adoption.copy, names))
   }
   catch (error) {
-    // A connection that was lost: another attempt starts anew.
+    // The connection was lost or a lock was not available: the whole adoption can be retried.
     if (isStoreError(error) && error.retryable) throw error
     throw failure(names, `could not be adopted and were left as they were: ${messageOf(error)}`, [], error)
   }
@@ -51,7 +51,7 @@ export async function requireNoProblems(session: Session, names: SchemaNames, ve
   if (problems.length > 0) throw failure(names, `can't be adopted, and were left untouched: ${problems.join('; ')}`, problems)
 }
 
-/** Those who write wait here, and find tables they can't write to when it is over. */
+/** Locks the adapter's tables. Its writers wait for the lock, and fail when the adoption has ended. */
 export async function lockTables(session: Session, names: SchemaNames): Promise<void> {
   const tables = Object.keys(foreignTables).map(table => foreignTable(names, table))
   try {

@@ -5,8 +5,8 @@ import { FOREIGN, FOREIGN_HELPER, contentTables, foreignIndexes, foreignTables, 
 import { adoptions } from './adoption.gen'
 
 /**
- * What `migrate` would do with the tables of the published adapter, found out without changing or locking
- * anything; undefined when there are none. Counts every row, so it takes a while on large tables.
+ * What `migrate` would do with the tables of the published adapter; undefined when there are none. Changes and locks
+ * nothing. Counts every row, which takes a while on large tables.
  * @throws {StoreError} CONNECTION, TIMEOUT
  * @example
  * const plan = await planAdoption(fromPool(pool), { schema: 'public', prefix: 'nvent' })
@@ -28,7 +28,7 @@ export async function planAdoption(db: Queryable, names: SchemaNames): Promise<A
   return plan
 }
 
-/** Why these tables can't be adopted as they are, each with what to do. */
+/** The reasons for which the tables can't be adopted as they are, each with what to do. */
 export async function adoptionProblems(db: Queryable, names: SchemaNames, version: number): Promise<string[]> {
   if (!adoptions.some(adoption => adoption.version === version)) return [unknownVersion(version)]
   const { rows: columns } = await db.query<{ table: string, column: string, owner: string, mine: boolean }>({
@@ -46,8 +46,8 @@ export async function adoptionProblems(db: Queryable, names: SchemaNames, versio
     const found = columns.filter(column => column.table === name)
     const missing = known.filter(column => !found.some(each => each.column === column))
     const more = found.map(({ column }) => column).filter(column => !known.includes(column))
-    if (missing.length > 0) problems.push(`table ${name} lacks ${missing.join(', ')}: it is not the table ${FOREIGN} makes; restore it`)
-    if (more.length > 0) problems.push(`table ${name} has columns of somebody else (${more.join(', ')}): move them to a table of your own`)
+    if (missing.length > 0) problems.push(`table ${name} lacks ${missing.join(', ')}: it is not the table that ${FOREIGN} creates; restore it`)
+    if (more.length > 0) problems.push(`table ${name} has columns that ${FOREIGN} did not create (${more.join(', ')}): move them to a table of your own`)
     const owner = found.find(({ mine }) => !mine)?.owner
     if (owner !== undefined) problems.push(`table ${name} belongs to the role ${owner}: run migrate as that role`)
   }
@@ -61,7 +61,7 @@ function unknownVersion(version: number): string {
     : `its schema is at version ${version}, and this build knows ${known}: update nvent-store-postgres, or choose another prefix or schema`
 }
 
-/** Views and foreign keys of others hold on to the tables. */
+/** Views and foreign keys that depend on the tables prevent dropping them. */
 async function dependents(db: Queryable, names: SchemaNames): Promise<string[]> {
   const { rows } = await db.query<{ table: string, dependent: string | null }>({
     text: `select distinct c.relname as table, coalesce(
@@ -77,7 +77,7 @@ async function dependents(db: Queryable, names: SchemaNames): Promise<string[]> 
     values: [names.schema, tableNames(names)],
   })
   return rows.filter(({ dependent }) => dependent !== null)
-    .map(({ table, dependent }) => `${dependent} depends on table ${table}: drop it, and make it again afterwards`)
+    .map(({ table, dependent }) => `${dependent} depends on table ${table}: drop it, and create it again afterwards`)
 }
 
 async function sizeOf(db: Queryable, names: SchemaNames, table: string): Promise<{ rows: number, bytes: number }> {
@@ -89,7 +89,7 @@ async function sizeOf(db: Queryable, names: SchemaNames, table: string): Promise
 }
 
 async function misplacedCounters(db: Queryable, names: SchemaNames): Promise<number> {
-  // Numbers beyond an integer column are times of events that have such a name.
+  // Numbers outside the range of an integer column are not counters, but times of events that have such a name.
   const { rows: [found] } = await db.query<{ count: string }>({
     text: `select pg_catalog.count(*) as count from ${foreignTable(names, 'flow_runs')}
       where pg_catalog.jsonb_typeof(emitted_events) = 'object' and exists (
@@ -100,7 +100,7 @@ async function misplacedCounters(db: Queryable, names: SchemaNames): Promise<num
   return Number(found!.count)
 }
 
-/** Ours may take its place when it is the adapter's own and nobody else is known to need it. */
+/** The helper function is replaced only when it is the adapter's own and nothing else is known to use it. */
 export async function helperOf(db: Queryable, names: SchemaNames): Promise<AdoptionPlan['helper']> {
   const { rows: [helper] } = await db.query<{ replaceable: boolean }>({
     text: `select pg_catalog.md5(p.prosrc) = $2::text and pg_catalog.pg_get_userbyid(p.proowner) = current_user
@@ -119,7 +119,7 @@ export async function helperOf(db: Queryable, names: SchemaNames): Promise<Adopt
   return helper.replaceable ? 'replaced' : 'left alone'
 }
 
-/** Indexes, triggers and policies the adapter did not make. */
+/** Indexes, triggers and policies that the adapter did not create. */
 async function othersOn(db: Queryable, names: SchemaNames): Promise<string[]> {
   const { rows } = await db.query<Row & { found: string }>({
     text: `with tables as (
@@ -144,6 +144,6 @@ export const helperFunction = ({ schema }: SchemaNames): string => `${quoteIdent
 export const foreignTable = ({ schema, prefix }: SchemaNames, table: string): string => namesOf(schema, prefix).table(table)
 const tableNames = ({ prefix }: SchemaNames) => Object.keys(foreignTables).map(table => `${prefix}_${table}`)
 
-/** The name of a relation, with its schema where that is another one than the store's: the search path has no say. */
+/** SQL for the name of a relation, with its schema unless that is the store's. Independent of the search path. */
 const relativeName = (oid: string) => `(select case when rs.nspname = $1::text then '' else pg_catalog.quote_ident(rs.nspname::text) || '.' end
   || pg_catalog.quote_ident(r.relname::text) from pg_catalog.pg_class r join pg_catalog.pg_namespace rs on rs.oid = r.relnamespace where r.oid = ${oid})`

@@ -5,7 +5,7 @@ import { versionTable } from '../render'
 /** The published adapter whose databases can be adopted. */
 export const FOREIGN = '@nvent-addon/adapter-store-postgres'
 
-/** Its tables that hold an app's rows, with their columns: whatever else is there was put there by somebody else. */
+/** Its tables with data of an app, and their columns. Any other column was not created by the adapter. */
 export const contentTables: Record<string, string[]> = {
   flow_events: ['id', 'run_id', 'flow_name', 'ts', 'type', 'step_name', 'step_id', 'attempt', 'data', 'created_at'],
   trigger_events: ['id', 'trigger_name', 'ts', 'type', 'data', 'created_at'],
@@ -35,7 +35,7 @@ export const foreignTables: Record<string, string[]> = {
   ...contentTables,
 }
 
-/** Its indexes beside the primary keys, as `idx_{prefix}_…`. Those our schema lacks are not needed by it. */
+/** Its indexes besides the primary keys, as `idx_{prefix}_…`. The store does not need those that its own schema lacks. */
 export const foreignIndexes = [
   'flow_events_run', 'flow_events_flow_type', 'flow_runs_status', 'flow_runs_active', 'flow_runs_completed',
   'flow_runs_activity', 'flows_last_run', 'flows_running', 'trigger_events_trigger', 'trigger_events_type',
@@ -45,7 +45,7 @@ export const foreignIndexes = [
 /** MD5 of the body of its `jsonb_deep_merge`. */
 export const FOREIGN_HELPER = '6a20882958facfaf2e8a9edfb2880134'
 
-/** Whose version table there is under these names: ours has a checksum for every migration. */
+/** Whether the version table under these names belongs to the store or to the adapter: only the store's has checksums. */
 export async function schemaOwner(db: Queryable, names: SchemaNames): Promise<'ours' | 'foreign' | undefined> {
   const { rows: columns } = await db.query<{ attname: string }>({
     text: `select a.attname from pg_catalog.pg_attribute a

@@ -5,7 +5,7 @@ import { lockTables, requireNoProblems } from './adopt'
 import { foreignTables, foreignVersion, schemaOwner } from './foreign'
 import { foreignTable } from './adoptionPlan'
 
-/** The schema whose tables of the published adapter become ours: ours itself, else `adoptFrom` while ours has no tables. */
+/** The schema whose adapter tables are to be adopted: the store's own or, while that has no tables, `adoptFrom`. */
 export async function schemaToAdopt(db: Queryable, names: SchemaNames, adoptFrom = names.schema): Promise<string | undefined> {
   const owner = await schemaOwner(db, names)
   if (owner !== undefined) return owner === 'foreign' ? names.schema : undefined
@@ -13,8 +13,8 @@ export async function schemaToAdopt(db: Queryable, names: SchemaNames, adoptFrom
 }
 
 /**
- * Moves the tables of the published adapter from another schema into ours, in the caller's transaction. Does nothing
- * when another process was faster.
+ * Moves the tables of the published adapter from another schema into the store's, in the caller's transaction. Does
+ * nothing when another process has already moved them.
  * @throws {StoreError} MIGRATION_FAILED, TIMEOUT, as `adopt` does
  */
 export async function moveTables(session: Session, names: SchemaNames, from: string): Promise<void> {
