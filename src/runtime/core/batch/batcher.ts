@@ -63,15 +63,15 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
   function flush(): void {
     scheduled = false
     while (shared.length + alone.length > 0) {
-      const most = shared.length > 0 ? startable() : 0
-      const isAlone = alone.length > 0 && (most === 0 || alone[0]!.since < shared[0]!.since)
-      if ((!isAlone && most === 0) || !hasRoom()) {
+      const startableNow = shared.length > 0 ? startable() : 0
+      const isAlone = alone.length > 0 && (startableNow === 0 || alone[0]!.since < shared[0]!.since)
+      if ((!isAlone && startableNow === 0) || !hasRoom()) {
         timer ??= setTimer(lookAgain, stallMs)
         return
       }
       if (isAlone) startAlone(alone.shift()!)
       // Distributes the keys evenly over the statements that may start now.
-      else startShared(take(Math.max(Math.ceil(shared.length / most), minKeys)))
+      else startShared(take(Math.max(Math.ceil(shared.length / startableNow), minKeys)))
     }
   }
 
@@ -118,10 +118,10 @@ export function createBatcher(use: Use, gate: Gate, batching: Batching = ROWS, r
     call.operation === first.operation && call.kind === first.kind && bytes + call.bytes <= maxBytes
 
   /** Adds the following calls on the same key, as long as a single input can represent all of them. */
-  function fold(group: Batched<PendingShared>, head: PendingShared, most: number, bytes: number): number {
+  function fold(group: Batched<PendingShared>, head: PendingShared, limit: number, bytes: number): number {
     if (!head.followed) return bytes
     const lane = lanes.on(head.key)
-    for (let at = 1; at < lane.length && at < most; at++) {
+    for (let at = 1; at < lane.length && at < limit; at++) {
       const next = lane[at]!
       if (!isShared(next) || !fits(next, head, bytes)) break
       const folded = foldedOf(group, next)

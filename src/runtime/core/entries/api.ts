@@ -81,8 +81,8 @@ export function createIndexApi(scope: IndexScope): IndexApi {
 
     read: rejecting((key, options) => {
       const route = routeOf(key)
-      const { offset: skipped = 0, limit: most = DEFAULT_PAGE, filter } = checkOptions('options', options, INDEX_READ_OPTIONS)
-      const [offset, limit] = [checkCount('options.offset', skipped), checkCount('options.limit', most)]
+      const { offset: skipped = 0, limit: wanted = DEFAULT_PAGE, filter } = checkOptions('options', options, INDEX_READ_OPTIONS)
+      const [offset, limit] = [checkCount('options.offset', skipped), checkCount('options.limit', wanted)]
       const conditions = readFilter(route.spec, checkRecord('options.filter', filter))
       const input = { route, offset, limit }
       if (conditions.length > 0) return readMatching(input, conditions)

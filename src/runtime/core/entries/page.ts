@@ -124,7 +124,7 @@ where tenant_id = $1::text and table_name = $2::text and key = $3::text`),
 }
 
 /** Combines the counter rows of each key, a limited number at a time. Rows that another instance has locked are skipped. */
-export function compactCounts(context: StatementContext, most: number): Statement {
+export function compactCounts(context: StatementContext, limit: number): Statement {
   const table = context.names.table('entry_counts')
   return {
     ...context.cache.compile('compact counts', () => `
@@ -139,7 +139,7 @@ taken as (
 )
 insert into ${table} (tenant_id, table_name, key, entries)
 select tenant_id, table_name, key, pg_catalog.sum(entries) from taken group by tenant_id, table_name, key`),
-    values: [most],
+    values: [limit],
   }
 }
 

@@ -34,10 +34,10 @@ const PARAMETERS: Record<string, number> = {
  * ignored, so that `keys.map(store.kv.get)` works.
  */
 export function refuseOptions(operation: string): (args: unknown[]) => Promise<never> | undefined {
-  const most = PARAMETERS[operation] ?? Infinity
+  const parameters = PARAMETERS[operation] ?? Infinity
   return (args) => {
-    if (args.length <= most) return undefined
-    const isGiven = args.slice(most).some(each => typeof each === 'object' && each !== null && isPlainObject(each))
+    if (args.length <= parameters) return undefined
+    const isGiven = args.slice(parameters).some(each => typeof each === 'object' && each !== null && isPlainObject(each))
     return isGiven ? Promise.reject(invalidValue('options', `can't be given: ${operation}() takes none`)) : undefined
   }
 }
