@@ -71,7 +71,7 @@ async function runCase(contestants, given) {
   return { ...given, results: Object.fromEntries(byId) }
 }
 
-/** One server after the other: the data of both would not fit the memory, and everybody would wait for the disk. */
+/** One server after the other: the data of both would not fit in memory, and all contestants would wait for the disk. */
 async function measureOn(major, stores, redis) {
   const server = await startPostgres(major)
   const own = await openContestants(server, major, stores)

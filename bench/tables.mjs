@@ -1,4 +1,4 @@
-// Settings of tables: fill factors, autovacuum, and what each index costs the updates.
+// Settings of tables: fill factors, autovacuum, and the cost of each index on updates.
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
 import { report } from './lib/report.mjs'
@@ -22,7 +22,7 @@ const flags = readFlags({
   server: { full: '15', help: 'which version of PostgreSQL' },
 })
 
-// Where autovacuum is what is varied, it looks every second instead of every minute.
+// In the part that varies autovacuum, it runs every second instead of every minute.
 const BRISK = { ...STEADY, autovacuum_naptime: '1s' }
 const SWEEP_MS = 1000
 

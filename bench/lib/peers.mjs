@@ -11,7 +11,7 @@ export const POOL_SIZE = 10
  * Starts a peer as nvent does: its plugin creates the adapter with the defaults of the module, migrates, and registers
  * the adapter.
  * @param {'postgres' | 'redis'} name
- * @param {string} url of a database of its own
+ * @param {string} url of a separate database
  */
 export async function openPeer(name, url) {
   const { hostname, port } = new URL(url)

@@ -28,7 +28,7 @@ async function numbersIn(directory) {
   return (await readdir(directory).catch(() => [])).filter(name => /^\d+$/.test(name)).map(Number)
 }
 
-/** The fields of proc(5) behind the name, which is in parentheses and may hold anything. */
+/** The fields of proc(5) after the process name, which is in parentheses and may contain any character. */
 async function times(pid) {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
   if (!text) return undefined

@@ -53,7 +53,7 @@ export async function stopAll() {
 
 /**
  * @param {'15' | '18'} major
- * @param {Record<string, string>} own settings that one script alone needs; it has to say so in its report
+ * @param {Record<string, string>} own settings that only one script needs; its report must mention them
  * @returns {Promise<Server>} with the administrator's URL of the database `postgres`
  */
 export async function startPostgres(major, own = {}) {

@@ -12,7 +12,7 @@ import { CACHE, ROOT } from './paths.mjs'
  * Bundles the core of a checkout, so that it runs without a build. `pg` is not bundled: all checkouts and the raw
  * statements use the version that is installed here.
  * @param {string} given path of a checkout, with options after a `?`
- * @returns {Promise<StoreSource>} where the bundle lies
+ * @returns {Promise<StoreSource>} with the path of the bundle
  */
 export async function bundleStore(given = ROOT) {
   const [path, search = ''] = given.split('?')

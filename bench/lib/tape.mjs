@@ -14,7 +14,7 @@ const MAX_STATEMENTS = 20_000
  * Records the statements that a store sends while `work` runs. They are intercepted in the client of `pg`, so that the
  * recording does not depend on how the store uses its connections.
  * @param {() => Promise<{ calls: number }>} work
- * @returns {Promise<Tape>} what was sent meanwhile
+ * @returns {Promise<Tape>} the recorded statements
  */
 export async function record(work) {
   const original = pg.Client.prototype.query

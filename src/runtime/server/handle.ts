@@ -48,7 +48,7 @@ export function takeOver(owner: object, fingerprint: string, logger: Logger): vo
 export async function leave(owner: object): Promise<void> {
   const slot = slotOf()
   if (slot.owner !== owner) return
-  // The closed store stays, so that late calls are refused with CLOSED; the next app makes a new one.
+  // The handle keeps the closed store, so that late calls are refused with CLOSED; the next app creates a new one.
   slot.fingerprint = undefined
   await slot.handle?.store.close()
 }

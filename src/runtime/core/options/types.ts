@@ -31,7 +31,7 @@ export interface StoreOptions {
    */
   prefix?: string
   /**
-   * First segment of the subjects and keys that have tables of their own: `{subjectPrefix}:flow:run:…`.
+   * First segment of the subjects and keys that are stored in dedicated tables: `{subjectPrefix}:flow:run:…`.
    * @default prefix
    */
   subjectPrefix?: string

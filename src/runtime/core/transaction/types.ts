@@ -12,13 +12,13 @@ export interface QueryClient {
   query(text: string, values?: any[]): Promise<{ rows: any[], rowCount?: number | null }>
 }
 
-/** The transaction of Kysely: what `db.transaction().execute(…)` and `db.startTransaction()` give. */
+/** A transaction of Kysely, from `db.transaction().execute(…)` or `db.startTransaction()`. */
 export interface KyselyTransaction {
   readonly isTransaction: true
   withoutPlugins(): unknown
 }
 
-/** The transaction of Drizzle (`drizzle-orm/node-postgres`): what `db.transaction(…)` gives. */
+/** A transaction of Drizzle (`drizzle-orm/node-postgres`), from `db.transaction(…)`. */
 export interface DrizzleTransaction {
   readonly _: { readonly session: object }
   execute(query: string): unknown

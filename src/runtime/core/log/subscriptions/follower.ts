@@ -19,7 +19,7 @@ const delivering = new AsyncLocalStorage<{ release(): void }>()
 /** When called inside a callback: ends all waiting for it. */
 export const releaseCallback = (): void => delivering.getStore()?.release()
 
-// Errors that every retry would repeat. Others may pass: the database comes back, a right is granted again.
+// Errors that every retry would repeat. Others may be transient: the database recovers, a right is granted again.
 const PERMANENT = new Set<StoreErrorCode>(['INVALID_VALUE', 'INVALID_OPTION', 'INVALID_CALL', 'CLOSED'])
 export const isPermanent = (error: unknown): error is StoreError => isStoreError(error) && PERMANENT.has(error.code)
 
