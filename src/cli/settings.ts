@@ -82,7 +82,7 @@ function databaseOf({ url }: TargetArgs, app: AppConfig | undefined, log: Consol
   const chosen = namedConnection({ env: process.env, override: app?.config.connection, sources: app?.config.sources, nvent })
   if (!chosen) {
     const looked = app ? `, and ${app.file} has none` : ''
-    throw new StoreError('INVALID_OPTION', `no database is configured: pass --url, or set ${[OVERRIDE, ...FALLBACKS].join(', ')}${looked}. For the embedded database of development, pass --url pglite://.data/nvent-store`)
+    throw new StoreError('INVALID_OPTION', `no database is configured: give --url, or set ${[OVERRIDE, ...FALLBACKS].join(', ')}${looked}. For the embedded database of development, pass --url pglite://.data/nvent-store`)
   }
   chosen.warnings.forEach(warning => log.warn(warning))
   return { connection: chosen.connection, source: chosen.source }

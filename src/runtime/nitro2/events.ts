@@ -84,7 +84,7 @@ async function messageFor(record: EventRecord, map: (record: EventRecord) => unk
     return `id: ${record.id}\ndata: ${data}\n\n`
   }
   catch (error) {
-    logger.error(`event ${record.id} can't be sent and is left out: ${messageOf(error)}`)
+    logger.error(`event ${record.id} is left out of the events that are sent: ${messageOf(error)}`)
     return `id: ${record.id}\n\n`
   }
 }
