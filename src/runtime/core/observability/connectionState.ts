@@ -14,7 +14,7 @@ interface ConnectionMonitor {
 }
 
 /** Emits `connection:lost` once, then polls the database until it answers and emits `connection:restored`. */
-export function watchConnection(options: { emit: Emit, metrics: Metrics, ask: () => Promise<unknown> }): ConnectionMonitor {
+export function monitorConnection(options: { emit: Emit, metrics: Metrics, ask: () => Promise<unknown> }): ConnectionMonitor {
   const { emit, metrics: { counts: { connection } } } = options
   const backoff = createBackoff({ first: FIRST_LOOK_MS, max: MAX_LOOK_MS })
   let lostAt: number | undefined

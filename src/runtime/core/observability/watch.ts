@@ -5,7 +5,7 @@ import type { Logger } from '../shared/types'
 import type { PoolMetrics } from '../db/types'
 import type { RetentionReport } from '../jobs/retention/types'
 import type { StoreEvents } from './types'
-import { watchConnection } from './connectionState'
+import { monitorConnection } from './connectionState'
 import { createEmitter } from './storeEvents'
 import type { Emitter } from './storeEvents'
 import { codeOf, countRun, createMetrics } from './metrics'
@@ -38,7 +38,7 @@ export interface Watch {
 export function createWatch({ logger, slowCallMs }: { logger: Logger, slowCallMs: number }, options: WatchOptions): Watch {
   const metrics = createMetrics({ pool: options.pool, subscriptions: () => 0 })
   const { emit, on } = createEmitter(logger)
-  const connection = watchConnection({ emit, metrics, ask: options.ask })
+  const connection = monitorConnection({ emit, metrics, ask: options.ask })
   const observer = createObserver({ metrics, emit, logger, slowCallMs, onConnectionError: connection.lost })
   const { sweep, retention } = metrics.counts
 
