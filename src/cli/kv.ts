@@ -31,7 +31,7 @@ const list = storeCommand({
   description: 'List keys with their values',
   onlyLooks: true,
   args: {
-    glob: { type: 'positional', required: false, default: '*', description: 'Which keys: * any run, ? one character' },
+    glob: { type: 'positional', required: false, default: '*', description: 'Which keys: * matches any characters, ? one' },
     limit: { type: 'string', default: '100', description: 'Maximum number of keys', valueHint: 'n' },
     after: { type: 'string', description: 'Continue after this key', valueHint: 'key' },
   },

@@ -17,7 +17,7 @@ export const retentionCommand = storeCommand({
   name: 'retention',
   description: 'Remove the events that exceed the retention rules: those of the app\'s config, or one given here',
   args: {
-    'subject': { type: 'string', description: 'Subjects of the rule: * any run, ? one character', valueHint: 'glob' },
+    'subject': { type: 'string', description: 'Subjects of the rule: * matches any characters, ? one', valueHint: 'glob' },
     'max-age': { type: 'string', description: 'Remove events older than this: 30d, 12h …', valueHint: 'age' },
     'max-count': { type: 'string', description: 'Keep this many of the newest events of every subject', valueHint: 'n' },
     'archive': { type: 'boolean', description: 'Move them to the archive instead of deleting them' },

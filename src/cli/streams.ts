@@ -10,7 +10,7 @@ export const streamsCommand = storeCommand({
   description: 'List subjects, or the tables of generic streams',
   onlyLooks: true,
   args: {
-    glob: { type: 'positional', required: false, default: '*', description: 'Which subjects: * any run, ? one character' },
+    glob: { type: 'positional', required: false, default: '*', description: 'Which subjects: * matches any characters, ? one' },
     tables: { type: 'boolean', description: 'List tables instead' },
     limit: { type: 'string', default: '100', description: 'Maximum number of subjects', valueHint: 'n' },
     after: { type: 'string', description: 'Continue after this subject', valueHint: 'subject' },

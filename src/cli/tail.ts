@@ -14,7 +14,7 @@ export const tailCommand = storeCommand({
   description: 'Print the events of a subject, or of all subjects that a glob matches, and follow new ones until Ctrl-C',
   onlyLooks: true,
   args: {
-    subject: { type: 'positional', required: true, description: 'The subject, or a glob: * any run, ? one character' },
+    subject: { type: 'positional', required: true, description: 'The subject, or a glob: * matches any characters, ? one' },
     from: { type: 'string', default: 'start', description: 'start, now, an event id (exclusive), or an ISO time (inclusive)', valueHint: 'position' },
     limit: { type: 'string', description: 'End after this many events', valueHint: 'n' },
     follow: { type: 'boolean', default: true, description: 'Wait for new events', negativeDescription: 'End after the existing events' },

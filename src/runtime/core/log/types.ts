@@ -11,7 +11,7 @@ export interface GlobalEvent {
 export interface ReadAllOptions {
   /** Exclusive event id: only events after this position. Default: all events. */
   after?: string
-  /** Subjects, or globs of them (`*` any run, `?` one character). Default: all. */
+  /** Subjects, or globs of them (`*` matches any characters, `?` one). Default: all. */
   subjects?: string[]
   types?: string[]
   /** Only events whose `meta.correlationId` is this one. */
@@ -65,8 +65,8 @@ export interface StreamSubscription {
 /** Operations on the log as a whole: the events of all subjects in their global order. */
 export interface LogOperations {
   /**
-   * Calls `onEvent` for each event of a subject, or of all subjects that a glob matches (`*` any run, `?` one
-   * character): in order, one at a time, each event after `from` once. The next call waits until a returned promise
+   * Calls `onEvent` for each event of a subject, or of all subjects that a glob matches (`*` matches any characters,
+   * `?` one): in order, one at a time, each event after `from` once. The next call waits until a returned promise
    * has resolved.
    * @throws {StoreError} INVALID_VALUE, CONNECTION, CLOSED; errors after the start go to `onError`
    */

@@ -1,6 +1,6 @@
 import type { NamedColumn } from '../shared/identifier'
 
-/** Row limits that are part of statement texts. Fixed steps, so that a few statements serve all pages. */
+/** Row limits that are part of the text of statements. Fixed steps, so that a few statements serve all pages. */
 const BOUNDS = [64, 256, 1_024, 4_096, 16_384, 65_536]
 
 /** The smallest bound that covers `rows` rows; undefined when there is none. */

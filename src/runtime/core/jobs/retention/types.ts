@@ -2,7 +2,7 @@ import type { Members } from '../../shared/types'
 
 /** Removes events that exceed `maxAge` or `maxCount`; at least one of them is required. */
 export interface RetentionRule {
-  /** A subject or glob: `*` matches any run of characters, `?` one. `orders:*` matches the streams of type `orders`. */
+  /** A subject or glob: `*` matches any characters, `?` one. `orders:*` matches the streams of type `orders`. */
   subject: string
   /** Remove events that are older: milliseconds, or a string like `'30d'` (`s`, `m`, `h`, `d`, `w`). */
   maxAge?: number | string
