@@ -101,7 +101,7 @@ async function outcomes(on: Tiers, kind: Kind, of: string[][], prefix: string, a
 const modes: [name: string, backend: Backend, batching: boolean][] = backends.flatMap(backend =>
   [true, false].map((batching): [string, Backend, boolean] => [`${backend.name} ${batching ? 'with' : 'without'} batching`, backend, batching]))
 
-describe.each(modes)('calls that nobody waits for, on %s', (_, backend, batching) => {
+describe.each(modes)('calls that are not awaited, on %s', (_, backend, batching) => {
   let opened: Promise<Store> | undefined
   const open = () => opened ??= backend.open({ batching, poolSize: 10 }).then(({ store }) => store)
 

@@ -37,7 +37,7 @@ export async function worksWithNvent(): Promise<void> {
     await until(app.logs, logs => logs.includes('adopted the tables of @nvent-addon/adapter-store-postgres in schema nvent_store'))
   })
 
-  it('connects and migrates nothing when nvent works on another adapter, until somebody uses the store', async () => {
+  it('connects and migrates nothing when nvent works on another adapter, until the store is used', async () => {
     const database = await freshDatabase('pg18')
     const app = await start({ DATABASE_URL: database.url, NUXT_NVENT_STORE_ADAPTER: 'file' })
     expect(await app.post('/api/registered')).toEqual({ registered: ['postgres'] })

@@ -268,7 +268,7 @@ describe('the playground', async () => {
       await see('POST /api/orders/1001/status')
     })
 
-    it('shows an event that somebody else appends', async () => {
+    it('shows an event that another visitor appends', async () => {
       await open('/streams?subject=orders:1001')
       await page.getByText('live', { exact: true }).waitFor()
       await visitor(app)('POST', '/api/orders/1001/notes', { text: 'Rang twice' })

@@ -70,7 +70,7 @@ describe.each(servers)('the adoption of a database on $name', ({ server }) => {
     expect(await database.sql(COUNT)).toEqual([{ count: 150_120 }])
   })
 
-  it('is begun anew by a store that starts', async () => {
+  it('is begun again by a store that starts', async () => {
     await database.sql(MORE)
     await peer.close()
     const store = openStore({ connection: database.url })

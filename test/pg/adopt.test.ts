@@ -207,7 +207,7 @@ describe.each(servers)('a database of the published adapter on $name', ({ server
     const body = async () => (await database.sql<{ ours: boolean }>(`select prosrc like '%merge_patch%' as ours from pg_proc where proname = 'jsonb_deep_merge'`)).map(({ ours }) => ours)
     const planned = async () => (await adoptionPlan(database.pool))?.helper
 
-    it('is replaced when nobody else uses it', async () => {
+    it('is replaced when nothing else uses it', async () => {
       expect(await planned()).toBe('replaced')
       await (await adopt()).ready()
       expect(await body()).toEqual([true])

@@ -125,7 +125,7 @@ describe.each(servers)('the command line on $name', ({ server }) => {
     expect((await on('sql', '--pending', '--json')).json<{ sql: string }>().sql).toContain('create table "public"."nvent_kv"')
   })
 
-  it('takes back only what somebody said yes to', async () => {
+  it('reverts only what was confirmed', async () => {
     await on('migrate')
     expect(await on('rollback', '--to', '0')).toMatchObject({ code: 2, stderr: expect.stringContaining('add --yes') as string })
     expect(await namesIn(database.sql, 'public')).toContain('nvent_kv')

@@ -31,7 +31,7 @@ describe.each(servers)('migrations on $name', ({ server }) => {
   const inSchema = () => namesIn(database.sql, names.schema)
 
   describe('that are run', () => {
-    it('are begun anew by a store that starts when their connection is lost in the middle', async () => {
+    it('are begun again by a store that starts when their connection is lost in the middle', async () => {
       // Sequences count what is rolled back, too.
       await database.sql(`create sequence public.kills;
         create function public.kill() returns event_trigger language plpgsql as $$
@@ -81,7 +81,7 @@ describe.each(servers)('migrations on $name', ({ server }) => {
       expect(await everything(database.sql)).toEqual(before)
     })
 
-    it('fail whole when a table of somebody else is in the way', async () => {
+    it('fail whole when a table that they did not create is in the way', async () => {
       await database.sql('create table nvent_kv (mine text)')
       await database.sql('insert into nvent_kv values (\'kept\')')
       const before = await everything(database.sql)

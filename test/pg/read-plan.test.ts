@@ -76,7 +76,7 @@ describe.each(servers)('plans of reads on $name', ({ server }) => {
     expect(Math.max(...limits)).toBeLessThanOrEqual(64)
   })
 
-  it('does not plan a page of a large subject anew for each call', async () => {
+  it('does not plan a page of a large subject again for each call', async () => {
     const pool = openPool(database.url, 1)
     const store = openStore({ pool })
     const calls = {

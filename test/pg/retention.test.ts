@@ -65,7 +65,7 @@ describe.each(servers)('retention on $name', ({ server }) => {
     expect(await database.sql('select n from steps where n > 0')).toEqual([{ n: 1_000 }, { n: 1_000 }, { n: 1_000 }])
   })
 
-  it('does not make appends wait, nor wait for rows that somebody holds', async () => {
+  it('does not make appends wait, nor wait for rows that another transaction holds', async () => {
     const { database, store } = await filled({}, 10)
     const client = await database.pool.connect()
     try {

@@ -66,7 +66,7 @@ describe.each(servers)('a fresh schema on $name', ({ server }) => {
     expect(generic.get('nvent_stream_orders')).toEqual(['tenant_id', 'id'])
   })
 
-  it('has the tenant first in every unique index, as a text that is there and empty by default', () => {
+  it('has the tenant first in every unique index, as a string that is not null and empty by default', () => {
     const unique = ours.indexes.filter(({ unique, table }) => unique && table !== SCHEMA_VERSION)
     expect(unique.length).toBeGreaterThanOrEqual(11)
     expect(unique.filter(({ columns }) => columns[0] !== 'tenant_id')).toEqual([])

@@ -85,7 +85,7 @@ describe.each(servers)('a stream table under running stores on $name', ({ server
     await expectOthersWhole()
   })
 
-  it('may be detached and left there: no event is written where nobody reads', async () => {
+  it('may be detached and left there: no event is written where no read finds it', async () => {
     await database.sql('alter table nvent_events detach partition nvent_stream_orders')
     await append(store, 'orders:1', 4)
     await append(other, 'orders:1', 5)

@@ -62,7 +62,7 @@ describe.each(servers)('a new subject type beside a transaction that reads all e
     expect(await tables()).toEqual(['first'])
   })
 
-  it('is dropped when the reader has ended, and holds nobody up before that', async () => {
+  it('is dropped when the reader has ended, and blocks no other call before that', async () => {
     const store = open()
     await store.stream.append('gone:1', { type: 'x' })
     const end = await read()
@@ -95,7 +95,7 @@ describe.each(servers)('a new subject type beside a transaction that reads all e
     expect(await store.stream.current('held:1')).toBeNull()
   })
 
-  it('is dropped once, whoever drops it at the same time', async () => {
+  it('is dropped once when several processes drop it at the same time', async () => {
     const store = open()
     for (let round = 0; round < 5; round++) {
       await store.stream.append('once:1', { type: 'x' })

@@ -192,7 +192,7 @@ describe.each(servers)('stream tables on $name', ({ server }) => {
     expect((await rowsOf('orders:1')).map(({ version }) => Number(version))).toEqual([1])
   })
 
-  it('are dropped by their prefix, and their subjects start anew', async () => {
+  it('are dropped by their prefix, and their subjects start again', async () => {
     const store = open()
     await append(store, 'nq:flow:1', 1, 2)
     await append(store, 'app:flow:1', 3)

@@ -134,7 +134,7 @@ describe.each(servers)('subscriptions on $name', ({ server }) => {
     await eventually(() => expect(one).toEqual([1, 2, 3, 4]))
   })
 
-  it('poll where notifications are switched off, and nobody listens or notifies', async () => {
+  it('poll where notifications are switched off, and no process listens or notifies', async () => {
     const reader = openReader({ notify: false, pollInterval: 20 })
     const seen: EventRecord[] = []
     await reader.stream.subscribe('polled:1', event => seen.push(event))

@@ -61,7 +61,7 @@ describe.each(servers)('the sweep on $name', ({ server }) => {
     expect(store.admin.metrics().sweep).toMatchObject({ runs: 0, lastRunAt: null })
   })
 
-  it('connects no store that nobody has used', async () => {
+  it('connects no store that has not been used', async () => {
     const { database, open } = await expired({ sweepInterval: 10 })
     const store = open({ sweepInterval: 10, retentionInterval: 10, retention: [{ subject: '*', maxCount: 1, action: 'drop' }] })
     await sleep(300)

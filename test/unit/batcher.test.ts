@@ -116,7 +116,7 @@ describe('batching', () => {
     expect(sent.map(valuesOf)).toEqual([[1, 3]])
   })
 
-  it('goes around statements that hang: a call on another key is sent after a while', async () => {
+  it('bypasses statements that hang: a call on another key is sent after a while', async () => {
     const { sent, call } = bench()
     for (const key of ['a', 'b', 'c']) {
       void call(key)
@@ -140,7 +140,7 @@ describe('batching', () => {
     expect((await results).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
   })
 
-  it('sends nothing again after a lost connection, for nobody knows what was kept', async () => {
+  it('sends nothing again after a lost connection, as it is not known what was kept', async () => {
     const { sent, call } = bench()
     const results = Promise.allSettled(['a', 'b'].map(key => call(key)))
     await turn()

@@ -55,7 +55,7 @@ describe('which source names the database', () => {
     expect([chosen, warnings]).toEqual([expected, []])
   })
 
-  it('is none when nobody but nvent names one', () => {
+  it('is none when only nvent names one', () => {
     expect(() => chooseConnection({ env: {}, nvent: { connections: { postgres: 'postgresql://localhost:5432/nvent' } } })).toThrow(/no database is configured/)
     expect(() => chooseConnection({ env: {}, nvent: { connections: { postgres: { connectionString: 'postgresql://localhost:5432/nvent' } } } })).toThrow(/no database is configured/)
   })

@@ -85,7 +85,7 @@ describe('a time in a URL', () => {
   })
 })
 
-describe('a text of the environment', () => {
+describe('a string of the environment', () => {
   it.each(['NUXT', 'NITRO'])('stays text in a member of a connection (%s)', (framework) => {
     const made = toRuntimeConfig({}, { dev: false, rootDir: '/app', env: {}, warn() {} })
     // As Nitro hands it over.

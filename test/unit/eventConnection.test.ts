@@ -64,7 +64,7 @@ describe('the connection to an event stream', () => {
     expect(last().url).toBe('/live?lastEventId=6&a=1')
   })
 
-  it('waits longer each time, up to a bound, and starts anew once the server speaks', () => {
+  it('waits longer each time, up to a bound, and starts again once the server responds', () => {
     const { connection, opened, last } = setUp()
     const pauseAfterError = () => {
       const before = Date.now()
@@ -107,7 +107,7 @@ describe('the connection to an event stream', () => {
     expect(opened).toHaveLength(1)
   })
 
-  it('starts anew at another address, and has none at null', () => {
+  it('starts again at another address, and has none at null', () => {
     const { connection, opened, statuses, last } = setUp()
     connection.follow('/a')
     last().say('ready', { lastEventId: '7', data: '7' })

@@ -100,7 +100,7 @@ describe('an answer of server-sent events', () => {
     late.on('error', () => late.destroy()).destroy()
   })
 
-  it('hears the signal that stops the server, and adds no listener where nobody handles it', async () => {
+  it('hears the signal that stops the server, and adds no listener where it is not handled', async () => {
     const others = process.listenerCount('SIGTERM')
     const handler = () => {}
     if (others === 0) {

@@ -145,7 +145,7 @@ describe('two processes on one embedded directory', () => {
   })
 })
 
-describe('a lock that nobody holds any more', () => {
+describe('a lock that is no longer held', () => {
   it('is taken over from a process that is dead', async () => {
     const { directory, lock } = freshDirectory()
     writeLock(lock, { pid: await deadPid(), threadId: 0, host: hostname() })
@@ -203,7 +203,7 @@ describe('a lock file of an earlier version', () => {
     ['the first process of a container', owner => ({ ...owner, pid: 1 }), 60_000],
     ['our own process id', owner => ({ ...owner, pid: process.pid }), 60_000],
     ['our own process id and a time to come', owner => ({ ...owner, pid: process.pid, threadId: 7 }), -3_600_000],
-  ])('that nobody keeps fresh is taken over: %s', async (_kind, change, age) => {
+  ])('that is not kept fresh is taken over: %s', async (_kind, change, age) => {
     const { directory, lock } = freshDirectory()
     writeLock(lock, change({ pid: alive, threadId: 0, host: hostname() }), age)
     const store = open(directory, 60_000)

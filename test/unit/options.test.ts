@@ -45,7 +45,7 @@ describe('from module options to store options', () => {
     expect(settings({}, { nvent: { store: { schema: 'flows' } } }).options).toMatchObject({ schema: 'public', adoptFrom: 'flows' })
   })
 
-  it('takes from nvent what somebody wrote, and not what it invents', () => {
+  it('takes from nvent what was configured, and not its own defaults', () => {
     const nvent = { store: { postgres: { host: 'typed.test' } }, connections: { postgres: 'postgresql://localhost:5432/nvent' } }
     expect(toRuntimeConfig({}, build({ nvent })).sources).toEqual([{ name: 'nvent.store.postgres', connection: { host: 'typed.test' } }])
     expect(toRuntimeConfig({}, build({ nvent: { ...nvent, store: { adapter: 'redis', postgres: { host: 'typed.test' } } } })).sources).toEqual([])

@@ -6,7 +6,7 @@ const names = { schema: 'app', prefix: 'it\'s' }
 const of = (up: string) => statementsOf({ version: 7, name: 'seven', checksum: '', transaction: false, up }, names)
 
 describe('the statements of a migration without a transaction', () => {
-  it('end at semicolons that stand outside of texts, names, bodies and comments', () => {
+  it('end at semicolons that stand outside of strings, names, bodies and comments', () => {
     const sql = `-- no-transaction; really
       insert into "a;b" values ('x;y''; z'); /* none; here */
       do $nvent$ begin perform 1; end $nvent$;

@@ -18,7 +18,7 @@ const refusal = (option: string, text: RegExp) => expect.objectContaining({
   code: 'INVALID_OPTION', message: expect.stringMatching(text) as string, details: expect.objectContaining({ option }) as unknown,
 }) as Error
 
-describe('an option nobody knows', () => {
+describe('an unknown option', () => {
   it.each([['poolsize', 'poolSize'], ['pool_size', 'poolSize'], ['shema', 'schema'], ['connectTimout', 'connectTimeout'], ['retentions', 'retention']])('is refused: %s, and the nearest named', (name, meant) => {
     const text = new RegExp(`${name}.*unknown.*\`${meant}\``)
     expect(() => createStore(wrong({ connection: MEMORY, [name]: 1 }))).toThrow(refusal(name, text))

@@ -123,7 +123,7 @@ export function knownMembersSuite(use: Use): void {
     expect(Object.keys(calls).filter(name => !all.includes(name))).toStrictEqual([])
   })
 
-  it('what is wrong is appended by nobody: a mistyped `expectedVersion` is no append without a check', async () => {
+  it('what is wrong is not appended: a mistyped `expectedVersion` is no append without a check', async () => {
     const { store } = use()
     const subject = `known:${unique()}`
     const error = await failureOf(() => store.stream.append(subject, event, wrong({ expectVersion: 5 })))

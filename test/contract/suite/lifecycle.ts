@@ -196,7 +196,7 @@ export function lifecycleSuite(use: Use): void {
     })
   })
 
-  describe('the surfaces', () => {
+  describe('the APIs', () => {
     it('have no indexAdd, which would send nvent on another path', async () => {
       const { store } = use()
       for (const target of [store, store.index, store.stream, store.kv]) expect('indexAdd' in target).toBe(false)

@@ -111,7 +111,7 @@ export function namesSuite(use: Use): void {
       })
     })
 
-    it('an event type is a text of at most 512 bytes', async () => {
+    it('an event type is a string of at most 512 bytes', async () => {
       const { stream } = use().store
       const subject = unique('types')
       const type = '€'.repeat(170) + 'xx'

@@ -130,7 +130,7 @@ export function streamReadSuite(use: Use): void {
       expect((await read({ before: at, order: 'desc', limit: 2 })).map(event => event.data)).toStrictEqual([3, 2])
     })
 
-    it('compares ids of other subjects and ids nobody has as positions', async () => {
+    it('compares ids of other subjects and unused ids as positions', async () => {
       expect((await read({ after: foreign })).map(event => event.data)).toStrictEqual([5, 6, 7, 8, 9])
       expect((await read({ before: foreign })).map(event => event.data)).toStrictEqual([0, 1, 2, 3, 4])
       for (const low of ['0', '00', wrong(0)]) {

@@ -124,7 +124,7 @@ export function streamTablesSuite(use: Use): void {
       expect(await context.store.stream.read('nq:flow:1')).toStrictEqual([event])
     })
 
-    it('drop table removes one subject type, and appending makes the table anew', async () => {
+    it('drop table removes one subject type, and appending makes the table again', async () => {
       const context = await filled()
       await context.sql(`drop table ${context.table('stream_flow')}`)
       expect(await dataOf(context, 'nq:flow:1')).toStrictEqual([])

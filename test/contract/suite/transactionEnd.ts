@@ -65,7 +65,7 @@ export function transactionEndSuite(use: Use): void {
       expect(await stateOf(name)).toStrictEqual(before)
     })
 
-    it.each(LONG)('waits for all of %s that nobody has awaited', async (_, call) => {
+    it.each(LONG)('waits for all of %s that was not awaited', async (_, call) => {
       const { store } = use()
       const [name, awaited] = [await filled(), await filled()]
       await store.transaction(tx => call(tx, awaited))
@@ -107,7 +107,7 @@ export function transactionEndSuite(use: Use): void {
       expect([await store.kv.get(name), await store.stream.read(name)]).toStrictEqual([1, []])
     })
 
-    it('keeps nothing when a call that nobody has awaited fails', async () => {
+    it('keeps nothing when a call that was not awaited fails', async () => {
       const { store } = use()
       const name = unique()
       await expectCode(() => store.transaction(async (tx) => {
