@@ -33,7 +33,7 @@ export interface History {
   check(mark: HighWaterMark, position: bigint): Promise<Parting | undefined>
 }
 
-/** @param server `history` of the high-water mark that the reader starts with */
+/** `server` is the `history` of the high-water mark that the reader starts with. */
 export function createHistory(reader: GlobalReader, server?: string): History {
   // Oldest first.
   let signs: Sign[] = []

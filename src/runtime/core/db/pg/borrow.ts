@@ -6,7 +6,7 @@ import { connectFailure } from './waits'
 const losses = new WeakMap<ClientBase, Error | undefined>()
 
 /**
- * Listens for errors of a connection for its whole life. Between two borrowers it has no other listener, and an `error`
+ * Listens for errors of a connection until it is closed. Between two borrowers it has no other listener, and an `error`
  * event without a listener ends the process. The next statement reports the error, and the pool replaces the connection.
  */
 export function watchConnection(client: ClientBase): void {
