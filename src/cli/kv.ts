@@ -1,7 +1,9 @@
 import { defineCommand } from 'citty'
-import type { KvApi, KvList } from '../runtime/core/kv/types'
+import { readOnlyStore } from '../runtime/core/admin/readOnly'
+import type { ReadOnlyStore } from '../runtime/core/admin/readOnly'
+import type { KvList } from '../runtime/core/kv/types'
 import { writeTextCursor } from '../runtime/core/sql/cursor'
-import { storeCommand, withStore } from './command'
+import { storeCommand, withDatabase } from './command'
 import { EXIT, integerFlag } from './usage'
 import { visible } from './output'
 
@@ -14,14 +16,15 @@ const get = storeCommand({
   args: {
     key: { type: 'positional', required: true, description: 'The key' },
   },
-  run: ({ args, output, settings }) => withStore(settings, async ({ kv }) => {
-    const found = await findKey(kv, args.key)
-    if (!found) {
+  run: ({ args, output, settings }) => withDatabase(settings, async (db) => {
+    const store = readOnlyStore(db, settings.names)
+    const [text] = await store.values([args.key])
+    if (text === undefined) {
       output.log.error(`there is no key ${JSON.stringify(args.key)}`)
       return EXIT.error
     }
-    const value: unknown = await kv.get(args.key)
-    output.result({ key: found.key, value, expiresAt: found.expiresAt }, [JSON.stringify(value, null, 2)])
+    const value: unknown = JSON.parse(text)
+    output.result({ key: args.key, expiresAt: await expiryOf(store, args.key), value }, [JSON.stringify(value, null, 2)])
     return EXIT.done
   }),
 })
@@ -37,27 +40,32 @@ const list = storeCommand({
   },
   run: ({ args, output, settings }) => {
     const limit = integerFlag('--limit', args.limit, 1)
-    return withStore(settings, async ({ kv }) => {
-      const { keys } = await kv.list({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
-      const values = await kv.getMany<unknown>(keys.map(({ key }) => key))
-      const found = keys.map((each, at) => ({ key: each.key, value: values[at], expiresAt: isoTime(each) }))
-      output.result(found, found.map(({ key, value, expiresAt }) =>
-        `${visible(key)}\t${JSON.stringify(value)}${expiresAt === null ? '' : `\tuntil ${expiresAt}`}`))
+    return withDatabase(settings, async (db) => {
+      const store = readOnlyStore(db, settings.names)
+      const { keys } = await store.keys({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
+      const values = await store.values(keys.map(({ key }) => key))
+      // A key that expired since it was listed is left out.
+      const found = keys.flatMap((each, at) => values[at] === undefined ? [] : [{ key: each.key, expiresAt: isoTime(each), text: values[at] }])
+      output.result(
+        found.map(({ text, ...key }) => ({ ...key, value: JSON.parse(text) as unknown })),
+        found.map(({ key, text, expiresAt }) => `${visible(key)}\t${text}${expiresAt === null ? '' : `\tuntil ${expiresAt}`}`),
+      )
     })
   },
 })
 
 type Listed = KvList['keys'][number]
 
-/** Distinguishes a stored null from a missing key. A key used as a glob matches itself, but may match others before it. */
-async function findKey(kv: KvApi, key: string): Promise<{ key: string, expiresAt: string | null } | undefined> {
-  for (let cursor: string | null = null; ;) {
-    const page: KvList = await kv.list({ glob: key, cursor, limit: PAGE })
+/** When a key expires. As a glob it matches itself, but may match others: the search begins right before it. */
+async function expiryOf({ keys }: ReadOnlyStore, key: string): Promise<string | null> {
+  const before = [...key].slice(0, -1).join('')
+  for (let cursor: string | null = writeTextCursor(before); cursor !== null;) {
+    const page: KvList = await keys({ glob: key, cursor, limit: PAGE })
     const found = page.keys.find(each => each.key === key)
-    if (found) return { key, expiresAt: isoTime(found) }
-    if (page.cursor === null) return undefined
+    if (found) return isoTime(found)
     cursor = page.cursor
   }
+  return null
 }
 
 const isoTime = ({ expiresAt }: Listed): string | null => expiresAt === undefined ? null : new Date(expiresAt).toISOString()

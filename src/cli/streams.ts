@@ -1,6 +1,7 @@
+import { readOnlyStore } from '../runtime/core/admin/readOnly'
 import { streamTableSizes } from '../runtime/core/admin/streamTableSizes'
 import { listTables } from '../runtime/core/partitions/subjectTables'
-import { storeCommand, withDatabase, withStore } from './command'
+import { storeCommand, withDatabase } from './command'
 import { writeTextCursor } from '../runtime/core/sql/cursor'
 import { columns, visible } from './output'
 import { integerFlag } from './usage'
@@ -24,8 +25,8 @@ export const streamsCommand = storeCommand({
         tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, `${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
       ])))
     })
-    return withStore(settings, async ({ stream }) => {
-      const { streams } = await stream.list({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
+    return withDatabase(settings, async (db) => {
+      const { streams } = await readOnlyStore(db, settings.names).streams({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
       const subjects = streams.map(({ subject, version, lastTs }) => ({ subject, version, lastTs }))
       output.result(subjects, columns(subjects.map(({ subject, version, lastTs }) => [visible(subject), `version ${version}`, new Date(lastTs).toISOString()])))
     })

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { migrations } from '../../src/runtime/core/schema/api'
 import { emptyDirectory, runCli } from '../setup/commandLine'
-import { freshDatabase, openStore } from '../setup/database'
+import { freshDatabase, openStore, serverUrl } from '../setup/database'
 import type { Database } from '../setup/database'
 import { everything, namesIn } from './catalog'
 import { servers } from './servers'
@@ -155,6 +155,25 @@ describe.each(servers)('the command line on $name', ({ server }) => {
     expect(JSON.parse((await on('kv', 'get', 'a:1')).stdout)).toEqual({ deep: [1] })
     expect(await on('kv', 'get', 'a:2')).toMatchObject({ code: 0, stdout: 'null\n' })
     expect(await on('kv', 'get', 'a:gone')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('no key "a:gone"') as string })
+  })
+
+  it('shows keys and streams of a schema that is behind, to a role that may read nothing else, with every digit', async () => {
+    await filled()
+    const role = `cli_reader_${database.name}`
+    await database.sql(`insert into nvent_kv (key, value) values ('n:1', '12345678901234567890'), ('n:2', '0.10'), ('n:*', '{"a":1}')`)
+    await database.sql('delete from nvent_schema_version where version = (select max(version) from nvent_schema_version)')
+    await database.sql(`create role ${role} login password '${SECRET}'`)
+    onTestFinished(async () => {
+      await database.sql(`drop owned by ${role}`)
+      await database.sql(`drop role ${role}`)
+    })
+    await database.sql(`grant usage on schema public to ${role}`)
+    await database.sql(`grant select on nvent_kv, nvent_heads to ${role}`)
+    const as = (...args: string[]) => runCli([...args, '--url', serverUrl(server, { database: database.name, user: role, password: SECRET })], { cwd })
+    expect(await as('kv', 'list', 'n:*')).toMatchObject({ code: 0, stdout: 'n:*\t{"a": 1}\nn:1\t12345678901234567890\nn:2\t0.10\n' })
+    expect((await as('kv', 'get', 'n:*', '--json')).json()).toEqual({ key: 'n:*', expiresAt: null, value: { a: 1 } })
+    expect((await as('streams', 'orders:*', '--json')).json()).toMatchObject([{ subject: 'orders:1', version: 1 }, { subject: 'orders:2', version: 1 }])
+    expect((await on('streams')).code).toBe(0)
   })
 
   it('shows index entries, page by page', async () => {

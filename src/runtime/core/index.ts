@@ -17,7 +17,7 @@ export type {
   FilterValue, IndexApi, IndexEntry, IndexFilter, IndexPage, IndexPageOptions, IndexReadOptions, IndexUpdateOptions, Metadata,
 } from './entries/types'
 export type { KvApi, KvEntry, KvList, KvListOptions } from './kv/types'
-export type { GlobalEvent, HighWaterMark, HighWaterMark as Mark, LogOperations, ReadAllOptions, StreamSubscription, SubscribeOptions } from './log/types'
+export type { GlobalEvent, HighWaterMark, Mark, LogOperations, ReadAllOptions, StreamSubscription, SubscribeOptions } from './log/types'
 export { eventCodec } from './typed/codec'
 export type {
   EventCodec, EventSchema, EventSchemas, EventTypeOf, StandardIssue, StandardResult, StandardSchema, TypedEvent, TypedEventInput,

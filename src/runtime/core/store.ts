@@ -143,7 +143,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     ...apis,
     stream: withTypedViews(apis.stream),
     admin: createAdmin({
-      connector, database, names, metrics: watch.metrics, on: watch.on, requireOutside: transactions.requireOutside,
+      connector, database: { ...database, onConnectionLost: watch.connectionLost }, names, metrics: watch.metrics, on: watch.on, requireOutside: transactions.requireOutside,
       retention: { run: options => connector.call(() => retention.run(options)) },
     }),
     ready: async () => (await connector.start()).value.info,
@@ -162,8 +162,8 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
 }
 
 function connectorOf(database: ResolvedStoreOptions & DbOptions, names: Names): Connector<Prepared> {
-  return createConnector(database, async (db, signal) => {
-    const schema = await schemaOf(db, names, { ...database, signal })
+  return createConnector(database, async (db, { signal, onConnectionLost }) => {
+    const schema = await schemaOf(db, names, { ...database, signal, onConnectionLost })
     const tables = createStreamTables(db, names, {
       create: database.autoMigrate, max: database.maxStreamTables, logger: database.logger,
     })

@@ -19,6 +19,9 @@ export interface Started<T> {
   value: T
 }
 
+/** For connections that a start opens while it prepares. */
+export type Prepare = Required<Pick<DbOptions, 'signal' | 'onConnectionLost'>>
+
 /** Manages the store's database: opens it once, retries when that fails, and closes it after the last call. */
 export interface Connector<T> {
   /**
@@ -49,7 +52,7 @@ export interface Connector<T> {
  * When the database can't be reached, the connector retries with backoff for `connectTimeout` milliseconds. Then the
  * waiting calls reject, and retries continue in the background, so that the store recovers by itself.
  */
-export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal: AbortSignal) => Promise<T>): Connector<T> {
+export function createConnector<T>(options: DbOptions, prepare: (db: Db, on: Prepare) => Promise<T>): Connector<T> {
   let started: Started<T> | undefined
   let starting: Promise<Started<T>> | undefined
   let opening: Promise<Started<T>> | undefined
@@ -60,17 +63,18 @@ export function createConnector<T>(options: DbOptions, prepare: (db: Db, signal:
   let inFlight = 0
   let onIdle = () => {}
   let lost: (error: StoreError) => void = () => {}
+  const onConnectionLost = (error: StoreError) => lost(error)
   const abort = new AbortController()
   const aborted = new Promise<void>((resolve) => {
     abort.signal.addEventListener('abort', () => resolve(), { once: true })
   })
 
   async function attempt(): Promise<Started<T>> {
-    const db = await openDb({ ...options, signal: abort.signal, onConnectionLost: error => lost(error) })
+    const db = await openDb({ ...options, signal: abort.signal, onConnectionLost })
     try {
       await requireSafePath(db)
       await db.inspect()
-      return { db, value: await prepare(db, abort.signal) }
+      return { db, value: await prepare(db, { signal: abort.signal, onConnectionLost }) }
     }
     catch (error) {
       await db.close()

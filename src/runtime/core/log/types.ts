@@ -41,6 +41,11 @@ export interface HighWaterMark {
   history: string
 }
 
+/** The same with the names it had before; nothing of the store gives or takes it. */
+export interface Mark extends Omit<HighWaterMark, 'safePosition'> {
+  settled: bigint
+}
+
 export interface SubscribeOptions {
   /**
    * Where to begin: with events appended from now on, with the first event, or after a position (an event id).
