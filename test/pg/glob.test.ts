@@ -60,6 +60,6 @@ describe('globs', () => {
     await expect(store.stream.subscribe(glob, () => {})).rejects.toMatchObject(refused)
     await expect(store.stream.readAll({ subjects: [glob] })[Symbol.asyncIterator]().next()).rejects.toMatchObject(refused)
     expect(() => openStore({ connection: database.url, retention: [{ subject: glob, maxCount: 1, action: 'drop' }] }))
-      .toThrow(/retention\.0\.subject.*at most 1024/)
+      .toThrow(/retention\.0\.subject.*maximum of 1024/)
   })
 })
