@@ -1,4 +1,4 @@
-import { checkArray, checkCount, checkMembers, checkName, checkNumber, checkOptions, checkText, rejecting } from '../shared/checks'
+import { checkArray, checkMembers, checkName, checkNumber, checkOptions, checkText, rejecting } from '../shared/checks'
 import type { Operation } from '../batch/operation'
 import { foldSums, runningValues } from '../batch/sum'
 import type { Row } from '../db/types'
@@ -7,7 +7,7 @@ import { invalidValue } from '../shared/errors'
 import type { Json } from '../shared/json'
 import { encodeJson } from '../shared/json'
 import { globMatcher, literalStart } from '../shared/glob'
-import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
+import { nextCursor, readListing } from '../sql/listing'
 import type { StatementContext } from '../sql/template'
 import type { ValueIncrement, SetInput } from './sql'
 import { clearValues, deleteValues, getValues, incrementValues, listKeys, setValues } from './sql'
@@ -47,15 +47,10 @@ export function createKvApi(scope: TierScope): KvApi {
     },
 
     async list(options) {
-      const { glob = '*', cursor, limit = DEFAULT_PAGE } = checkOptions('options', options, KV_LIST_OPTIONS)
-      const statement = listKeys(context, {
-        glob: checkText('options.glob', glob),
-        after: cursor === undefined || cursor === null ? '' : readTextCursor(cursor),
-        limit: checkCount('options.limit', limit),
-      })
-      const { rows } = await scope.use(session => session.query(statement))
+      const listing = readListing(checkOptions('options', options, KV_LIST_OPTIONS))
+      const { rows } = await scope.use(session => session.query(listKeys(context, listing)))
       const keys = rows.map(({ key, expires_at: expiresAt }) => ({ key: key as string, ...expiresAt === null ? {} : { expiresAt: Number(expiresAt) } }))
-      return { keys, cursor: keys.length === limit && limit > 0 ? writeTextCursor(keys.at(-1)!.key) : null }
+      return { keys, cursor: nextCursor(keys.map(({ key }) => key), listing) }
     },
 
     delete: rejecting(key => scope.send(remove, { kind: 'delete', key: checkName('key', key), input: key, bytes: key.length })),

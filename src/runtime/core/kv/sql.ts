@@ -4,6 +4,8 @@ import type { StatementContext } from '../sql/template'
 import { millisecondsSql } from '../sql/clock'
 import { statementFor } from '../sql/template'
 import { likeOf } from '../sql/like'
+import { listNames } from '../sql/listing'
+import type { Listing } from '../sql/listing'
 import { allLocked, inputsLocked, lockOrder } from '../sql/locking'
 import type { InputColumn } from '../sql/rows'
 import { lookUp, sameAsInput } from '../sql/rows'
@@ -87,19 +89,9 @@ returning key, (value #>> '{}'::text[])::double precision as value`,
   }))
 }
 
-/** Keys that have not expired, in order. With the bounds of the glob, the primary key serves its literal prefix. */
-export function listKeys(context: StatementContext, given: { glob: string, after: string, limit: number }): Statement {
-  const { pattern, from, to } = likeOf(given.glob)
-  return {
-    ...context.cache.compile('kv list', () => `
-select key, ${millisecondsSql('expires_at')} as expires_at
-from ${context.names.table('kv')}
-where tenant_id = $1::text and key > $2::text and key >= $3::text and ($4::text is null or key < $4::text)
-  and key like $5::text escape '\\' and ${LIVE}
-order by key limit $6::bigint`),
-    values: [context.tenant, given.after, from, to, pattern, given.limit],
-  }
-}
+/** Keys that have not expired, in order. */
+export const listKeys = (context: StatementContext, listing: Listing): Statement =>
+  listNames(context, { table: 'kv', name: 'key', columns: `${millisecondsSql('expires_at')} as expires_at`, condition: LIVE }, listing)
 
 /** Deletes matching keys and counts those that had not expired. With the bounds, the primary key serves a literal prefix. */
 export function clearValues(context: StatementContext, glob: string): Statement {

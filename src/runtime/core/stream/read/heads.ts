@@ -5,7 +5,8 @@ import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
 import { millisecondsSql } from '../../sql/clock'
 import { keyCondition } from '../../sql/template'
-import { likeOf } from '../../sql/like'
+import { listNames } from '../../sql/listing'
+import type { Listing } from '../../sql/listing'
 import { inputRows, sameAsInput } from '../../sql/rows'
 import type { AppendInput } from '../append/input'
 import { streamKeys } from '../append/appendShape'
@@ -44,16 +45,6 @@ from ${context.names.table('heads')} where tenant_id = $1::text and subject = $$
   }
 }
 
-/** Heads in order of subject. With the bounds of the glob, the primary key serves its literal prefix. */
-export function listHeads(context: StatementContext, given: { glob: string, after: string, limit: number }): Statement {
-  const { pattern, from, to } = likeOf(given.glob)
-  return {
-    ...context.cache.compile('list heads', () => `
-select subject, ${HEAD}
-from ${context.names.table('heads')}
-where tenant_id = $1::text and subject > $2::text and subject >= $3::text and ($4::text is null or subject < $4::text)
-  and subject like $5::text escape '\\' and version > 0
-order by subject limit $6::bigint`),
-    values: [context.tenant, given.after, from, to, pattern, given.limit],
-  }
-}
+/** Heads of streams that have events or had some, in order of subject. */
+export const listHeads = (context: StatementContext, listing: Listing): Statement =>
+  listNames(context, { table: 'heads', name: 'subject', columns: HEAD, condition: 'version > 0' }, listing)

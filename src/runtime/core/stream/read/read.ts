@@ -1,4 +1,4 @@
-import { checkBoolean, checkCount, checkName, checkOptions, checkText, rejecting } from '../../shared/checks'
+import { checkBoolean, checkCount, checkName, checkOptions, rejecting } from '../../shared/checks'
 import type { Call, Operation } from '../../batch/operation'
 import type { Row } from '../../db/types'
 import { invalidValue } from '../../shared/errors'
@@ -14,7 +14,7 @@ import { ITERATE_OPTIONS, STREAM_LIST_OPTIONS, STREAM_READ_OPTIONS } from '../ty
 import type { EventRecord } from '../../shared/event'
 import type { StreamHead, StreamOperations } from '../types'
 import { MAX_SHARED_PAGE, byInput } from '../../batch/answers'
-import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../../sql/cursor'
+import { nextCursor, readListing } from '../../sql/listing'
 import { readRange } from './range'
 import type { StreamScope } from '../streamScope'
 
@@ -65,15 +65,10 @@ export function createStreamHistory(scope: StreamScope): Pick<StreamOperations, 
     },
 
     async list(options) {
-      const { glob = '*', cursor, limit = DEFAULT_PAGE } = checkOptions('options', options, STREAM_LIST_OPTIONS)
-      const statement = listHeads(context, {
-        glob: checkText('options.glob', glob),
-        after: cursor === undefined || cursor === null ? '' : readTextCursor(cursor),
-        limit: checkCount('options.limit', limit),
-      })
-      const { rows } = await scope.use(session => session.query(statement))
+      const listing = readListing(checkOptions('options', options, STREAM_LIST_OPTIONS))
+      const { rows } = await scope.use(session => session.query(listHeads(context, listing)))
       const streams = rows.map(row => ({ subject: row.subject as string, ...headOf(row) }))
-      return { streams, cursor: streams.length === limit && limit > 0 ? writeTextCursor(streams.at(-1)!.subject) : null }
+      return { streams, cursor: nextCursor(streams.map(({ subject }) => subject), listing) }
     },
   }
 }
