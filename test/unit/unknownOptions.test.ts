@@ -125,6 +125,13 @@ describe('an option of a wrong type', () => {
     if (value !== null) expect(() => createStore(wrong(given))).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error)
   })
 
+  it('is null where null does not mean that nothing was given', () => {
+    for (const option of ['durability', 'poolSize', 'adoptFrom', 'migrationConnection']) {
+      expect(() => createStore(wrong({ connection: MEMORY, [option]: null })), option).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }) as Error)
+    }
+    for (const option of ['prefix', 'batching', 'pollInterval']) expect(() => createStore(wrong({ connection: MEMORY, [option]: null })), option).not.toThrow()
+  })
+
   it.each<[what: string, rules: unknown, option: string, text: RegExp]>([
     ['no array', { subject: 'a' }, 'retention', /array of rules/],
     ['no object', [RULE, 'orders:*'], 'retention.1', /must be an object.*not "orders:\*"/],

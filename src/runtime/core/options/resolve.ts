@@ -41,7 +41,9 @@ export function resolveOptions(options: StoreOptions): ResolvedStoreOptions {
   for (const name of OPTION_NAMES) {
     const option = optionOf(name)
     const otherwise = defaultOf(option, resolved)
-    resolved[name] = option.check(name, otherwise === undefined ? options[name] : options[name] ?? otherwise, resolved)
+    const given: unknown = options[name]
+    const isGiven = given === null ? otherwise === undefined || option.refusesNull : given !== undefined
+    resolved[name] = option.check(name, isGiven ? given : otherwise, resolved)
   }
   return resolved as ResolvedStoreOptions
 }

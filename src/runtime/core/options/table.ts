@@ -1,4 +1,5 @@
 import { connection, requireOneDatabase } from '../db/connection/connectionChecks'
+import { DEFAULT_POOL_SIZE } from '../db/pg/poolConfig'
 import { readRules } from '../jobs/retention/rules'
 import { DEFAULT_NAMES } from '../shared/identifier'
 import { flag, identifier, integer, milliseconds, nonEmpty, tablePrefix } from '../shared/optionChecks'
@@ -23,6 +24,8 @@ export interface Option<Value> {
   kind?: 'name' | 'connection'
   /** An empty string in runtime config where it is not given: the default is applied when the app starts. */
   empty?: true
+  /** `null` is an invalid value. Without it, `null` counts as not given, as undefined does. */
+  refusesNull?: true
   /** The default as in the `@default` tag, where it is not a constant. */
   shown?: string
   /** One line for the README. */
@@ -80,7 +83,7 @@ export const OPTIONS = {
     summary: 'create and update tables at start; when off, the store never runs DDL, and a schema that is behind is an error',
   },
   poolSize: {
-    default: undefined, shown: '10', from: 'config', empty: true,
+    default: undefined, shown: String(DEFAULT_POOL_SIZE), from: 'config', empty: true,
     check: optional((name, value) => integer(name, value, 1)),
     summary: 'maximum number of connections',
   },
@@ -95,7 +98,7 @@ export const OPTIONS = {
     summary: 'concurrent calls share statements; results, errors and order are the same',
   },
   durability: {
-    default: 'full', from: 'config',
+    default: 'full', from: 'config', refusesNull: true,
     check: durability,
     summary: '`\'relaxed\'`: calls don\'t wait until their commit is on disk; a crash of the server may lose the most recent ones',
   },

@@ -7,7 +7,7 @@ import { toStoreError } from '../errors'
 import { listenOn } from './listen'
 import { inTransaction } from './pgTransaction'
 import { NO_PORT, isPort } from '../connection/connectionMembers'
-import { copyOf, relaxed, startingWith } from './poolConfig'
+import { DEFAULT_POOL_SIZE, copyOf, relaxed, startingWith } from './poolConfig'
 import { detectPooler } from './pooler'
 import type { PoolerDetection } from './pooler'
 import { onPool, querying } from './send'
@@ -16,7 +16,6 @@ import type { Db, DbOptions } from '../types'
 import { stopPreparing } from './wire'
 import type { Wire } from './wire'
 
-const DEFAULT_POOL_SIZE = 10
 // pg has no time-out by default: on a network that drops packets every call would hang.
 const DEFAULT_CONNECTION_TIMEOUT_MS = 30_000
 // After this delay probes are sent every second; the connection ends after ten without an answer.

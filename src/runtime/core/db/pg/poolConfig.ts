@@ -1,5 +1,8 @@
 import type { ClientConfig, PoolConfig } from 'pg'
 
+/** Maximum number of connections, where neither an option nor the configuration gives one. */
+export const DEFAULT_POOL_SIZE = 10
+
 /** A copy with non-enumerable members: `pg` hides the password that way, and spreading would lose it. */
 export function copyOf<Config extends ClientConfig>(config: Config): Config {
   return Object.fromEntries(Object.getOwnPropertyNames(config).map(name => [name, config[name as keyof Config]])) as unknown as Config
