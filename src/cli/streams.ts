@@ -18,14 +18,14 @@ export const streamsCommand = storeCommand({
   },
   run: ({ args, output, settings }) => {
     const limit = integerFlag('--limit', args.limit, 1)
-    if (args.tables) return withDatabase(settings, async (db) => {
-      const prefixes = new Map((await listTables(db, settings.names)).map(({ tableName, subjectPrefix }) => [tableName, subjectPrefix]))
-      const tables = (await streamTableSizes(db, settings.names)).map(table => ({ ...table, subjectPrefix: prefixes.get(table.tableName) ?? null }))
-      output.result(tables, columns(tables.map(({ tableName, subjectPrefix, rows, bytes }) => [
-        tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, `${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
-      ])))
-    })
     return withDatabase(settings, async (db) => {
+      if (args.tables) {
+        const prefixes = new Map((await listTables(db, settings.names)).map(({ tableName, subjectPrefix }) => [tableName, subjectPrefix]))
+        const tables = (await streamTableSizes(db, settings.names)).map(table => ({ ...table, subjectPrefix: prefixes.get(table.tableName) ?? null }))
+        return output.result(tables, columns(tables.map(({ tableName, subjectPrefix, rows, bytes }) => [
+          tableName, subjectPrefix === null ? '(all others)' : `${subjectPrefix}:*`, `${rows} events`, `${Math.ceil(bytes / 1024)} kB`,
+        ])))
+      }
       const { streams } = await readOnlyStore(db, settings.names).streams({ glob: args.glob, limit, cursor: writeTextCursor(args.after ?? '') })
       const subjects = streams.map(({ subject, version, lastTs }) => ({ subject, version, lastTs }))
       output.result(subjects, columns(subjects.map(({ subject, version, lastTs }) => [visible(subject), `version ${version}`, new Date(lastTs).toISOString()])))

@@ -21,7 +21,7 @@ import { createSubscriptions } from './log/subscriptions/subscribe'
 import type { ReadAllOptions } from './log/types'
 import { countedBatcher } from './observability/countedBatcher'
 import { createWatch } from './observability/watch'
-import type { Watch } from './observability/watch'
+import type { StoreMetrics } from './observability/types'
 import type { ResolvedStoreOptions } from './options/resolve'
 import { resolveOptions } from './options/resolve'
 import type { StoreOptions } from './options/types'
@@ -102,7 +102,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   connector.onConnectionLost(watch.connectionLost)
 
   // Tiers
-  const scopeOf = scopes(connector, { context, use }, run, resolved.batching ? watch : undefined)
+  const scopeOf = scopes(connector, { context, use }, run, resolved.batching ? watch.metrics.counts.batching : undefined)
   const stream = createStreamOperations({ ...routes, ...scopeOf(), appended: onAppend })
   const index = createIndexApi({ ...routes, ...scopeOf() })
   const kv = createKvApi(scopeOf())
@@ -180,8 +180,11 @@ function callsOn(connector: Connector<Prepared>, names: Names) {
   return { explain, run, use }
 }
 
-/** Makes the scope of an API. Each API has its own queue, as no order is kept between calls of different APIs. */
-function scopes(connector: Connector<Prepared>, base: Pick<TierScope, 'context' | 'use'>, run: TierScope['use'], batching: Watch | undefined): () => TierScope {
+/**
+ * Makes the scope of an API. Each API has its own queue, as no order is kept between calls of different APIs. With
+ * `counts`, calls share statements and are counted there.
+ */
+function scopes(connector: Connector<Prepared>, base: Pick<TierScope, 'context' | 'use'>, run: TierScope['use'], counts: StoreMetrics['batching'] | undefined): () => TierScope {
   const room = () => connector.current()?.db.room?.()
   // A call is checked when it is made, in the caller's async context: a queued call may be sent in that of another call.
   const gate: Gate = {
@@ -191,13 +194,13 @@ function scopes(connector: Connector<Prepared>, base: Pick<TierScope, 'context' 
     },
     leave: connector.leave,
   }
-  if (!batching) {
+  if (!counts) {
     return () => {
       const { inOrder } = createBatcher(run, gate, ROWS, room)
       return { ...base, inOrder, send: sendInOrder(inOrder), sendRead: sendAlone(base.use) }
     }
   }
-  const queue = (kind: Batching): Queue => countedBatcher(run, gate, batching.metrics.counts.batching, kind, room)
+  const queue = (kind: Batching): Queue => countedBatcher(run, gate, counts, kind, room)
   return () => ({ ...base, ...queue(ROWS), sendRead: queue(PAGES).send })
 }
 

@@ -1,5 +1,5 @@
 import { answers } from '../batch/answers'
-import { sendAlone } from '../batch/tierScope'
+import { directScope } from '../batch/tierScope'
 import type { Db, StreamTables } from '../db/types'
 import { createKvApi } from '../kv/api'
 import { getValues } from '../kv/sql'
@@ -23,9 +23,7 @@ export interface ReadOnlyStore {
 /** The store's own calls on a database that was not prepared for a store. */
 export function readOnlyStore(db: Db, names: Names): ReadOnlyStore {
   const context = { names, cache: createStatementCache(false), tenant: '' }
-  const use = <R>(work: (session: Db, tables: StreamTables) => Promise<R>) => work(db, NO_TABLES)
-  const send = sendAlone(use)
-  const scope = { context, use, send, sendRead: send, inOrder: <R>(_: unknown, work: (session: Db, tables: StreamTables) => Promise<R>) => use(work) }
+  const scope = directScope(context, work => work(db, NO_TABLES))
   const streams = createStreamOperations({
     ...scope, progress: createProgress(), streamTables: [], streamRoute: createRouter(streamSpecs, names.prefix),
   })

@@ -18,6 +18,12 @@ export interface TierScope {
 export const sendAlone = (use: Use): SendCall => (operation, { input }) =>
   use((session, tables) => operation.one(session, tables, input))
 
+/** A scope whose calls run as they come, each in statements of its own: for one connection, which keeps their order. */
+export function directScope(context: StatementContext, use: Use): TierScope {
+  const send = sendAlone(use)
+  return { context, use, send, sendRead: send, inOrder: (_, work) => use(work) }
+}
+
 /** Sends each call in a statement of its own, in the order of its key. */
 export const sendInOrder = (inOrder: InOrder): SendCall => (operation, { key, input }) =>
   inOrder([key], (session, tables) => operation.one(session, tables, input))

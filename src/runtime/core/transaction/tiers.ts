@@ -2,7 +2,7 @@ import { checkArray, checkText } from '../shared/checks'
 import type { Queue, Use } from '../batch/operation'
 import type { Row } from '../db/types'
 import { invalidValue } from '../shared/errors'
-import { sendAlone } from '../batch/tierScope'
+import { directScope } from '../batch/tierScope'
 import { createIndexApi } from '../entries/api'
 import type { IndexScope } from '../entries/api'
 import { createKvApi } from '../kv/api'
@@ -26,8 +26,7 @@ export type TransactionRoutes = Omit<StreamScope & IndexScope, 'use' | keyof Que
 /** The APIs of one transaction: every call is sent on its own, after the calls before it have ended. */
 export function transactionTiers(routes: TransactionRoutes, within: Use): TransactionTiers {
   const use: Use = work => within((session, tables) => session.atomic(call => work(call, tables)))
-  const send = sendAlone(use)
-  const scope: StreamScope & IndexScope = { ...routes, use, send, sendRead: send, inOrder: (_, work) => use(work) }
+  const scope: StreamScope & IndexScope = { ...routes, ...directScope(routes.context, use) }
   return {
     stream: createStreamOperations(scope),
     index: createIndexApi(scope),
