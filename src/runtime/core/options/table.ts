@@ -3,6 +3,7 @@ import { DEFAULT_POOL_SIZE } from '../db/pg/poolConfig'
 import { readRules } from '../jobs/retention/rules'
 import { DEFAULT_NAMES } from '../shared/identifier'
 import { flag, identifier, integer, milliseconds, nonEmpty, tablePrefix } from '../shared/optionChecks'
+import type { Logger } from '../shared/types'
 import { durability, methods, optional } from './storeOptionChecks'
 import type { StoreOptions } from './types'
 
@@ -155,7 +156,7 @@ export const OPTIONS = {
   },
   logger: {
     default: console, shown: 'console', from: 'code',
-    check: (name, value: StoreOptions['logger']) => methods(name, value!, ['info', 'warn', 'error']),
+    check: (name, value: Logger | undefined) => methods(name, value!, ['info', 'warn', 'error']),
     summary: 'where to log',
   },
 } satisfies { [Name in keyof StoreOptions]-?: Option<Exclude<StoreOptions[Name], undefined>> }
