@@ -1,5 +1,7 @@
-import { awkwardNames } from '../setup/backends'
+import { awkwardAndHostile, awkwardNames } from '../setup/backends'
 import { contractSuite, durableContractSuite, statementTiers, tiers } from './suite'
 
-contractSuite(awkwardNames.name, awkwardNames, { ...statementTiers, lifecycle: tiers.lifecycle, routing: tiers.routing })
+contractSuite(awkwardAndHostile.name, awkwardAndHostile, statementTiers)
+// Migrations and start-up under names, without the thousands of functions that each copy of the other database carries.
+contractSuite(awkwardNames.name, awkwardNames, { lifecycle: tiers.lifecycle, routing: tiers.routing })
 durableContractSuite(`${awkwardNames.name}, opened again`, awkwardNames)

@@ -1,4 +1,4 @@
-import { pglite, postgres18 } from '../setup/backends'
+import { pgliteInMemory, postgres18 } from '../setup/backends'
 import { oddInputContractSuite } from './suite'
 
-for (const backend of [pglite, postgres18]) oddInputContractSuite(`odd input on ${backend.name}`, backend)
+for (const backend of [pgliteInMemory, postgres18]) oddInputContractSuite(`odd input on ${backend.name}`, backend)

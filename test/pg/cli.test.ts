@@ -5,12 +5,12 @@ import { emptyDirectory, runCli } from '../setup/commandLine'
 import { freshDatabase, openStore, serverUrl } from '../setup/database'
 import type { Database } from '../setup/database'
 import { everything, namesIn } from './catalog'
-import { servers } from './servers'
+import { oneServer } from './servers'
 
 const LATEST = migrations.length
 const SECRET = 's3cr3t'
 
-describe.each(servers)('the command line on $name', ({ server }) => {
+describe.each(oneServer)('the command line on a server', ({ server }) => {
   let database: Database
   let cwd: string
   const on = (...args: string[]) => runCli([...args, '--url', database.url], { cwd })

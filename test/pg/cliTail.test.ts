@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { runCli, startCli } from '../setup/commandLine'
 import { freshDatabase, openStore } from '../setup/database'
 import type { Store } from '../../src/runtime/core/types'
-import { servers } from './servers'
+import { oneServer } from './servers'
 
-describe.each(servers)('tail on $name', ({ server }) => {
+describe.each(oneServer)('tail', ({ server }) => {
   let url: string
   let store: Store
   let ids: string[]

@@ -2,9 +2,9 @@ import type pg from 'pg'
 import { describe, expect, it } from 'vitest'
 import type { StoreOptions } from '../../src/runtime/core/options/types'
 import { freshDatabase, onFileEnd, openStore } from '../setup/database'
-import { openPool, servers } from './servers'
+import { oneServer, openPool } from './servers'
 
-describe.each(servers)('listening on $name', ({ server }) => {
+describe.each(oneServer)('listening', ({ server }) => {
   const passwords: [what: string, of: (password: string) => pg.ClientConfig['password']][] = [
     ['a string', password => password],
     ['a function', password => () => password],

@@ -16,7 +16,7 @@ import { openPool, servers } from './servers'
 const FEW = { flows: 3, runs: 6, events: 30, triggers: 2, fires: 4, jobs: 4, keys: 6 }
 const NAMES = { schema: 'public', prefix: 'nvent' }
 
-// What the store does all day is in test/contract/search-path.test.ts.
+// What the store does all day is in test/contract/awkward-names.test.ts.
 describe.each(servers)('with functions and operators in the way on $name', ({ server }) => {
   const hostileDatabase = async () => freshDatabase(server, { template: await hostileTemplate(server) })
 

@@ -8,6 +8,9 @@ export const servers: { name: string, server: ServerName }[] = [
   { name: 'PostgreSQL 15', server: 'pg15' as const },
 ].filter(({ server }) => hasServer(server))
 
+/** One of them, for what no version changes. */
+export const oneServer = servers.slice(0, 1)
+
 /** A caller's own pool, as a careful caller makes it. */
 export function openPool(to: string | pg.PoolConfig, max?: number): pg.Pool {
   const pool = new pg.Pool(typeof to === 'string' ? { connectionString: to, max } : to)

@@ -71,7 +71,7 @@ export const unbatched = onServer('PostgreSQL 18 without batching', 'pg18', { st
 export const postgres15 = onServer('PostgreSQL 15', 'pg15')
 
 /** Names that need quotes everywhere, and a database with settings of its own. */
-export const awkwardNames = onServer('PostgreSQL 18 with awkward names', 'pg18', {
+const awkward = {
   name: 'My "data" base 100%s é',
   settings: {
     timezone: 'Asia/Kathmandu',
@@ -81,11 +81,12 @@ export const awkwardNames = onServer('PostgreSQL 18 with awkward names', 'pg18',
     bytea_output: 'escape',
   },
   store: { schema: 'My "Schema"', prefix: 'nq-Test', subjectPrefix: 'my.app*' },
-})
+}
+export const awkwardNames = onServer('PostgreSQL 18 with awkward names', 'pg18', awkward)
 
-/** A search path on which functions and operators of somebody else fit better than the server's own. */
-export const hostile: Backend = onServer('PostgreSQL 18 with a hostile search path', 'pg18', {
-  template: hostileTemplate, through: onHostilePath,
+/** The same on a search path where functions and operators of somebody else fit better than the server's own. */
+export const awkwardAndHostile = onServer('PostgreSQL 18 with awkward names and a hostile search path', 'pg18', {
+  ...awkward, template: hostileTemplate, through: onHostilePath,
 })
 
 export const backends: Backend[] = [pglite, postgres18, postgres15, awkwardNames]
