@@ -8,6 +8,7 @@ export function useAction(refresh: () => Promise<unknown>) {
   const problem = ref<Problem | null>(null)
   const running = ref(false)
   const hydrated = useHydrated()
+  const refreshOthers = useRefresh()
   const busy = computed(() => running.value || !hydrated.value)
 
   async function run(action: () => Promise<unknown>): Promise<boolean> {
@@ -20,7 +21,7 @@ export function useAction(refresh: () => Promise<unknown>) {
     catch (error) {
       problem.value = problemOf(error)
     }
-    await Promise.all([refresh(), refreshNuxtData('calls')])
+    await Promise.all([refresh(), refreshOthers('calls')])
     running.value = false
     return problem.value === null
   }

@@ -324,6 +324,8 @@ describe('the playground', async () => {
         const running = path === '/' ? desk : await start({ ...environment, PORT: new URL(desk.url).port })
         await tab.goto(desk.url + path)
         await hydrated(tab)
+        // A busy browser is never idle.
+        await tab.evaluate('window.requestIdleCallback = () => 0')
         await tab.evaluate('window.notReloaded = true')
         const before = await headings(tab)
         const button = tab.getByRole('button', { name: click, exact: true })
