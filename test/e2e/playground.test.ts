@@ -313,6 +313,8 @@ describe('the playground', async () => {
       const environment = await databases.PostgreSQL()
       const desk = await start(environment)
       const tab = await newPage()
+      // A busy browser is never idle.
+      await tab.addInitScript('window.requestIdleCallback = () => 0')
       const away = tab.getByText('The server is away')
       const pages = {
         '/': { shown: 'Orders', click: 'Add Desk lamp to the cart', done: 'Place order' },
@@ -324,8 +326,6 @@ describe('the playground', async () => {
         const running = path === '/' ? desk : await start({ ...environment, PORT: new URL(desk.url).port })
         await tab.goto(desk.url + path)
         await hydrated(tab)
-        // A busy browser is never idle.
-        await tab.evaluate('window.requestIdleCallback = () => 0')
         await tab.evaluate('window.notReloaded = true')
         const before = await headings(tab)
         const button = tab.getByRole('button', { name: click, exact: true })
