@@ -20,58 +20,70 @@ function valueAt(metadata: Row | undefined, path: string): unknown {
 
 export function indexIncrementSuite(use: Use): void {
   describeIndexKinds(use, 'index.increment', ({ key }) => {
-    it.each(paths)('adds to a number at %s, and a missing path starts at 0', async (path) => {
+    // Entries of their own, side by side: what each call does alone is tried without batching.
+    const atEach = (of: string[], work: (path: string) => Promise<void>) => Promise.all(of.map(work))
+
+    it('adds to a number at any path, and a missing path starts at 0', async () => {
       const { store: { index }, store } = use()
       const k = await key()
-      await index.add(k, 'new', 1, { keep: 1 })
-      await index.add(k, 'old', 1, { keep: 1, ...atPath(path, 40) })
-      await index.add(k, 'bare', 1)
-      for (const id of ['new', 'bare']) {
-        expect(await index.increment(k, id, path)).toBe(1)
-        expect(await index.increment(k, id, path, 2)).toBe(3)
-        expect(await index.increment(k, id, path, -4)).toBe(-1)
-        expect(valueAt(await metadataOf(store, k, id), path)).toBe(-1)
-        expect((await index.get(k, id))!.metadata!.version).toBe(3)
-      }
-      expect(await index.increment(k, 'old', path, 2)).toBe(42)
-      expectSame(await metadataOf(store, k, 'old'), { keep: 1, ...atPath(path, 42) })
-    })
-
-    it.each(paths)('calculates at %s as JavaScript does, with fractions and past 2^53', async (path) => {
-      const { store: { index }, store } = use()
-      const k = await key()
-      await index.add(k, 'a', 1, {})
-      let expected = 0
-      for (const by of [0.1, 0.2, 2 ** 31, 0.7, -0.5, 2 ** 53, 1, 1e300, -1e300, 0, 5, 1e-300]) {
-        expected += by
-        expect(await index.increment(k, 'a', path, by)).toBe(expected)
-        expect(valueAt(await metadataOf(store, k, 'a'), path)).toBe(expected)
-      }
-    })
-
-    it.each(paths)('refuses what is not a number at %s, and leaves the entry as it was', async (path) => {
-      const { index } = use().store
-      const k = await key()
-      for (const value of ['5', '', null, true, {}, { a: 1 }, [], [1], '2026-01-01T00:00:00.000Z']) {
-        await index.add(k, 'a', 1, atPath(path, value))
-        const before = await index.get(k, 'a')
-        await expectRefused(() => index.increment(k, 'a', path), 'field')
-        expectSame(await index.get(k, 'a'), before)
-      }
-    })
-
-    it.each(paths.filter(path => path.includes('.')))('refuses a parent of %s that is no object, and leaves the entry as it was', async (path) => {
-      const { index } = use().store
-      const k = await key()
-      const parents = path.split('.').slice(0, -1).map((_, at, names) => names.slice(0, at + 1).join('.'))
-      for (const parent of parents) {
-        for (const value of [5, 'text', null, true, [], [[1]]]) {
-          await index.add(k, 'a', 1, atPath(parent, value))
-          const before = await index.get(k, 'a')
-          await expectRefused(() => index.increment(k, 'a', path), 'field')
-          expectSame(await index.get(k, 'a'), before)
+      await atEach(paths, async (path) => {
+        const [fresh, old, bare] = [`${path} new`, `${path} old`, `${path} bare`]
+        await index.add(k, fresh, 1, { keep: 1 })
+        await index.add(k, old, 1, { keep: 1, ...atPath(path, 40) })
+        await index.add(k, bare, 1)
+        for (const id of [fresh, bare]) {
+          expect(await index.increment(k, id, path), id).toBe(1)
+          expect(await index.increment(k, id, path, 2), id).toBe(3)
+          expect(await index.increment(k, id, path, -4), id).toBe(-1)
+          expect(valueAt(await metadataOf(store, k, id), path), id).toBe(-1)
+          expect((await index.get(k, id))!.metadata!.version, id).toBe(3)
         }
-      }
+        expect(await index.increment(k, old, path, 2), old).toBe(42)
+        expectSame(await metadataOf(store, k, old), { keep: 1, ...atPath(path, 42) })
+      })
+    })
+
+    it('calculates at any path as JavaScript does, with fractions and past 2^53', async () => {
+      const { store: { index }, store } = use()
+      const k = await key()
+      await atEach(paths, async (path) => {
+        await index.add(k, path, 1, {})
+        let expected = 0
+        for (const by of [0.1, 0.2, 2 ** 31, 0.7, -0.5, 2 ** 53, 1, 1e300, -1e300, 0, 5, 1e-300]) {
+          expected += by
+          expect(await index.increment(k, path, path, by), path).toBe(expected)
+          expect(valueAt(await metadataOf(store, k, path), path), path).toBe(expected)
+        }
+      })
+    })
+
+    it('refuses what is not a number at any path, and leaves the entry as it was', async () => {
+      const { index } = use().store
+      const k = await key()
+      await atEach(paths, async (path) => {
+        for (const value of ['5', '', null, true, {}, { a: 1 }, [], [1], '2026-01-01T00:00:00.000Z']) {
+          await index.add(k, path, 1, atPath(path, value))
+          const before = await index.get(k, path)
+          await expectRefused(() => index.increment(k, path, path), 'field')
+          expectSame(await index.get(k, path), before)
+        }
+      })
+    })
+
+    it('refuses a parent that is no object at any path, and leaves the entry as it was', async () => {
+      const { index } = use().store
+      const k = await key()
+      await atEach(paths.filter(path => path.includes('.')), async (path) => {
+        const parents = path.split('.').slice(0, -1).map((_, at, names) => names.slice(0, at + 1).join('.'))
+        for (const parent of parents) {
+          for (const value of [5, 'text', null, true, [], [[1]]]) {
+            await index.add(k, path, 1, atPath(parent, value))
+            const before = await index.get(k, path)
+            await expectRefused(() => index.increment(k, path, path), 'field')
+            expectSame(await index.get(k, path), before)
+          }
+        }
+      })
     })
 
     it('keeps what is beside the path', async () => {
