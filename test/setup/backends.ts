@@ -27,12 +27,13 @@ export const pgliteInMemory: Backend = {
 
 // What decides which schema a store makes.
 const NAMES = ['schema', 'prefix', 'autoMigrate', 'adoptFrom'] as const
+const namesSchema = (options?: StoreOptions) => NAMES.some(name => options?.[name] !== undefined)
 
 export const pglite: Backend = {
   name: 'PGlite in a directory',
   available: () => true,
   async open(options) {
-    const connection = NAMES.some(name => options?.[name] !== undefined) ? await freshEmbedded() : await migratedEmbedded()
+    const connection = namesSchema(options) ? await freshEmbedded() : await migratedEmbedded()
     const on = (options?: StoreOptions): Opened => {
       const store = openStore({ connection, ...options })
       return { store, sql: throughStore(store), reopen: more => store.close().then(() => on(more)) }
@@ -50,11 +51,25 @@ interface ServerBackendOptions extends Omit<DatabaseOptions, 'template'> {
 }
 
 export function onServer(name: string, server: ServerName, { store: own, through = url => url, template, ...database }: ServerBackendOptions = {}): Backend {
+  const create = (template?: string) => freshDatabase(server, { ...database, ...template !== undefined && { template } })
+  const empty = async () => create(await template?.(server))
+
+  let migrated: Promise<string> | undefined
+  /** Made once a test file: to migrate takes longer than to copy. */
+  async function migratedTemplate(): Promise<string> {
+    const { name, url, pool } = await empty()
+    const store = openStore({ connection: url, ...own })
+    await store.ready()
+    await store.close()
+    await pool.end()
+    return name
+  }
+
   return {
     name,
     available: () => hasServer(server),
     async open(options) {
-      const { url, sql, pool } = await freshDatabase(server, { ...database, ...template && { template: await template(server) } })
+      const { url, sql, pool } = namesSchema(options) ? await empty() : await create(await (migrated ??= migratedTemplate()))
       const on = (options?: StoreOptions): Opened => {
         const store = openStore({ connection: through(url), ...own, ...options })
         return {
