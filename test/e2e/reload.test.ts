@@ -38,10 +38,13 @@ interface Reached {
   reached?: number[]
 }
 
-/** While the server reloads, answers are pages of the development server, or never come: then it asks again. */
-const reach = (app: App, version: number) => until<Reached>(
-  () => app.post<Reached>('/api/reach', { version }, 5_000).catch(() => ({})), answer => answer.version === version,
-)
+/** While the server reloads, answers are pages of the development server, or never come: then it asks again, more patiently. */
+function reach(app: App, version: number): Promise<Reached> {
+  let patience = 0
+  return until<Reached>(
+    () => app.post<Reached>('/api/reach', { version }, patience += 500).catch(() => ({})), answer => answer.version === version,
+  )
+}
 
 const upTo = (last: number) => Array.from({ length: last + 1 }, (_, at) => at)
 
