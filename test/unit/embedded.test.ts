@@ -66,6 +66,17 @@ describe('two stores of one process on one directory', () => {
     expect(await open(directory).kv.get('a')).toBe(3)
   })
 
+  it('have one database: a symbolic link that is opened first, to a new directory', async () => {
+    const directory = newDirectory()
+    mkdirSync(directory)
+    symlinkSync(directory, `${directory}-link`)
+    const linked = open(`${directory}-link`)
+    await linked.kv.set('a', 1)
+    expect(await open(directory).kv.get('a')).toBe(1)
+    await linked.close()
+    expect(await open(`${directory}-link`).kv.get('a')).toBe(1)
+  })
+
   it('start together on a new directory, and on one that is being closed', async () => {
     const directory = newDirectory()
     const [one, other] = [open(directory), open(directory)]

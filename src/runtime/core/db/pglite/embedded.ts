@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import type { PGlite } from '@electric-sql/pglite'
 import { StoreError } from '../../shared/errors'
 import { isInside } from '../../shared/inside'
@@ -56,7 +57,9 @@ export async function openMemory(driver: Driver, durability: Durability): Promis
 export async function openDirectory(driver: Driver, directory: string, options: EmbeddedOptions): Promise<Embedded> {
   try {
     await makeDirectory(directory)
-    return await join(await identityOf(directory), () => open(driver, directory, options), options.durability)
+    // PGlite opens no directory whose name is a symbolic link.
+    const place = await realpath(directory)
+    return await join(await identityOf(place), () => open(driver, place, options), options.durability)
   }
   catch (error) {
     throw explainOpening(directory, error)
