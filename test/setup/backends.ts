@@ -1,16 +1,15 @@
 import type { StoreOptions } from '../../src/runtime/core/options/types'
 import type { Store } from '../../src/runtime/core/types'
-import type { Opened } from '../contract/suite'
+import type { Opened, Openers } from '../contract/suite'
 import { freshDatabase, hasServer, openStore } from './database'
 import { freshEmbedded, migratedEmbedded } from './embedded'
 import { hostileTemplate, onHostilePath } from './hostile'
-import type { DatabaseOptions, Row, ServerName } from './database'
+import type { Database, DatabaseOptions, Row, ServerName } from './database'
 
-export interface Backend {
+export interface Backend extends Openers {
   name: string
   /** False where its server is missing; then its tests are skipped. */
   available(): boolean
-  open(options?: StoreOptions): Promise<Opened>
 }
 
 const throughStore = (store: Store): Opened['sql'] => async <R extends Row>(text: string, values: unknown[] = []) =>
@@ -65,19 +64,20 @@ export function onServer(name: string, server: ServerName, { store: own, through
     return name
   }
 
+  function storeOn(on: Database, options?: StoreOptions): Opened {
+    const { url, sql, pool } = on
+    const store = openStore({ connection: through(url), ...own, ...options })
+    return {
+      store, sql, pool, subjectPrefix: own?.subjectPrefix, batching: own?.batching,
+      reopen: more => store.close().then(() => storeOn(on, more)),
+    }
+  }
+
   return {
     name,
     available: () => hasServer(server),
-    async open(options) {
-      const { url, sql, pool } = namesSchema(options) ? await empty() : await create(await (migrated ??= migratedTemplate()))
-      const on = (options?: StoreOptions): Opened => {
-        const store = openStore({ connection: through(url), ...own, ...options })
-        return {
-          store, sql, pool, subjectPrefix: own?.subjectPrefix, batching: own?.batching, reopen: more => store.close().then(() => on(more)),
-        }
-      }
-      return on(options)
-    },
+    open: async options => storeOn(await empty(), options),
+    openMore: async options => storeOn(namesSchema(options) ? await empty() : await create(await (migrated ??= migratedTemplate())), options),
   }
 }
 

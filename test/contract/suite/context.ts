@@ -147,6 +147,9 @@ export const indexKinds: { kind: string, table: string, idColumn: string, keyOf:
   { kind: 'scheduler jobs', table: 'scheduler_jobs', idColumn: 'job_id', keyOf: P => `${P}:scheduler:jobs` },
 ]
 
+/** Tries values at once, on entries of their own. What each call does alone is tried without batching. */
+export const sideBySide = <T>(values: readonly T[], tried: (value: T) => Promise<void>) => Promise.all(values.map(tried))
+
 /** Every kind of table a stream can live in. */
 export const streamKinds: { kind: string, table: string, subjectOf: (P: string) => string }[] = [
   { kind: 'flow events', table: 'flow_events', subjectOf: P => `${P}:flow:run:${unique('run')}` },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeIndexKinds, expectRefused, expectSame, failureOf, metadataOf, unique, wrong } from './context'
+import { describeIndexKinds, expectRefused, expectSame, failureOf, metadataOf, sideBySide, unique, wrong } from './context'
 import type { Row, Use } from './context'
 
 // Paths with a column in one of the tables, paths inside a column of objects, paths of nobody.
@@ -20,13 +20,10 @@ function valueAt(metadata: Row | undefined, path: string): unknown {
 
 export function indexIncrementSuite(use: Use): void {
   describeIndexKinds(use, 'index.increment', ({ key }) => {
-    // Entries of their own, side by side: what each call does alone is tried without batching.
-    const atEach = (of: string[], work: (path: string) => Promise<void>) => Promise.all(of.map(work))
-
     it('adds to a number at any path, and a missing path starts at 0', async () => {
       const { store: { index }, store } = use()
       const k = await key()
-      await atEach(paths, async (path) => {
+      await sideBySide(paths, async (path) => {
         const [fresh, old, bare] = [`${path} new`, `${path} old`, `${path} bare`]
         await index.add(k, fresh, 1, { keep: 1 })
         await index.add(k, old, 1, { keep: 1, ...atPath(path, 40) })
@@ -46,7 +43,7 @@ export function indexIncrementSuite(use: Use): void {
     it('calculates at any path as JavaScript does, with fractions and past 2^53', async () => {
       const { store: { index }, store } = use()
       const k = await key()
-      await atEach(paths, async (path) => {
+      await sideBySide(paths, async (path) => {
         await index.add(k, path, 1, {})
         let expected = 0
         for (const by of [0.1, 0.2, 2 ** 31, 0.7, -0.5, 2 ** 53, 1, 1e300, -1e300, 0, 5, 1e-300]) {
@@ -60,7 +57,7 @@ export function indexIncrementSuite(use: Use): void {
     it('refuses what is not a number at any path, and leaves the entry as it was', async () => {
       const { index } = use().store
       const k = await key()
-      await atEach(paths, async (path) => {
+      await sideBySide(paths, async (path) => {
         for (const value of ['5', '', null, true, {}, { a: 1 }, [], [1], '2026-01-01T00:00:00.000Z']) {
           await index.add(k, path, 1, atPath(path, value))
           const before = await index.get(k, path)
@@ -73,7 +70,7 @@ export function indexIncrementSuite(use: Use): void {
     it('refuses a parent that is no object at any path, and leaves the entry as it was', async () => {
       const { index } = use().store
       const k = await key()
-      await atEach(paths.filter(path => path.includes('.')), async (path) => {
+      await sideBySide(paths.filter(path => path.includes('.')), async (path) => {
         const parents = path.split('.').slice(0, -1).map((_, at, names) => names.slice(0, at + 1).join('.'))
         for (const parent of parents) {
           for (const value of [5, 'text', null, true, [], [[1]]]) {

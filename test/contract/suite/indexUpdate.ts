@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeIndexKinds, expectRefused, failureOf, metadataOf, unique, wrong } from './context'
+import { describeIndexKinds, expectRefused, failureOf, metadataOf, sideBySide, unique, wrong } from './context'
 import type { Row, Use } from './context'
 
 /** RFC 7396, appendix A (the rows about objects), one level down so that every row has an object at the top. */
@@ -30,13 +30,10 @@ const values: unknown[] = [
 
 export function indexUpdateSuite(use: Use): void {
   describeIndexKinds(use, 'index.update', ({ key }) => {
-    // Entries of their own, side by side: what each call does alone is tried without batching.
-    const belowEach = (work: (name: string) => Promise<void>) => Promise.all(names.map(work))
-
     it('merges as RFC 7396 says, below any name', async () => {
       const { store } = use()
       const k = await key()
-      await belowEach(async (name) => {
+      await sideBySide(names, async (name) => {
         for (const [original, patch, result] of rfc7396) {
           await store.index.add(k, name, 1, { [name]: original, same: { a: 1 } })
           expect(await store.index.update(k, name, { [name]: patch }), name).toBe(true)
@@ -48,7 +45,7 @@ export function indexUpdateSuite(use: Use): void {
     it('any value of any name can follow any other, and null takes it away', async () => {
       const { store } = use()
       const k = await key()
-      await belowEach(async (name) => {
+      await sideBySide(names, async (name) => {
         await store.index.add(k, name, 1, { same: 1 })
         let current: unknown
         for (const value of [...values, ...[...values].reverse()]) {

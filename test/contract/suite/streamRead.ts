@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { versionOf } from '../../../src/runtime/core/index'
 import type { EventRecord, StreamReadOptions } from '../../../src/runtime/core/index'
-import { expectRefused, idsOf, streamKinds, unique, wrong } from './context'
+import { expectRefused, idsOf, sideBySide, streamKinds, unique, wrong } from './context'
 import type { Use } from './context'
 
 const types = ['a', 'b', 'c', 'a', 'a', 'b', 'c', 'a', 'b', 'a']
@@ -18,6 +18,12 @@ function select(events: EventRecord[], { types, after, before, fromVersion, toVe
     && (to === undefined || event.ts <= to))
   const ordered = order === 'desc' ? kept.reverse() : kept
   return limit === undefined ? ordered : ordered.slice(0, limit)
+}
+
+/** Every choice of members, from none to all. */
+function combinationsOf(given: StreamReadOptions): StreamReadOptions[] {
+  const members = Object.entries(given)
+  return Array.from({ length: 2 ** members.length }, (_, mask) => Object.fromEntries(members.filter((_, bit) => mask & 1 << bit)))
 }
 
 // Callers at once, where many are tried.
@@ -54,13 +60,10 @@ export function streamReadSuite(use: Use): void {
       const given: Required<Omit<StreamReadOptions, 'archived'>> = {
         types: ['a', 'c'], after: events[1]!.id, before: events[8]!.id, fromVersion: 4, toVersion: 8, from: 1001, to: 1003, limit: 3, order: 'desc',
       }
-      const names = Object.keys(given) as (keyof typeof given)[]
-      const masks = Array.from({ length: 2 ** names.length }, (_, mask) => mask)
-      for (let at = 0; at < masks.length; at += TOGETHER) {
-        await Promise.all(masks.slice(at, at + TOGETHER).map(async (mask) => {
-          const options = Object.fromEntries(names.filter((_, bit) => mask & 1 << bit).map(name => [name, given[name]])) as StreamReadOptions
-          expect(await read(options), JSON.stringify(options)).toStrictEqual(select([...events], options))
-        }))
+      const all = combinationsOf(given)
+      for (let at = 0; at < all.length; at += TOGETHER) {
+        await sideBySide(all.slice(at, at + TOGETHER), async options =>
+          expect(await read(options), JSON.stringify(options)).toStrictEqual(select([...events], options)))
       }
     })
 
@@ -70,9 +73,7 @@ export function streamReadSuite(use: Use): void {
       for (const other of others) for (const data of [1, 2, 3]) await stream.append(other, { type: 'a', data })
       const all = [{ subject, events }, ...await Promise.all(others.map(async other => ({ subject: other, events: await stream.read(other) })))]
       const given = { after: events[1]!.id, before: events[8]!.id, fromVersion: 2, toVersion: 8, from: 1001, limit: 3, order: 'desc' } as const
-      const names = Object.keys(given) as (keyof typeof given)[]
-      const asked = Array.from({ length: 2 ** names.length }, (_, mask) =>
-        Object.fromEntries(names.filter((_, bit) => mask & 1 << bit).map(name => [name, given[name]])) as StreamReadOptions)
+      const asked = combinationsOf(given)
         .flatMap(options => [...all, ...all].map(one => ({ ...one, options })))
       const found = await Promise.all(asked.map(one => stream.read(one.subject, one.options)))
       found.forEach((page, at) => expect(page, JSON.stringify(asked[at]!.options)).toStrictEqual(select([...asked[at]!.events], asked[at]!.options)))
