@@ -1,5 +1,5 @@
 import type { Connector, Started } from '../db/connect'
-import type { Db, StreamTables } from '../db/types'
+import type { Db, Session, StreamTables } from '../db/types'
 import { checkFunction } from '../shared/checks'
 import { StoreError } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
@@ -27,7 +27,12 @@ interface TransactionsOptions<Place extends { restart(): void }> {
   onAppend(subject: string): void
 }
 
+/** `session`: the same transaction, for statements of the store itself. */
+type Work<T> = (tx: TransactionApi, session: Session) => Promise<T>
+
 export interface Transactions {
+  /** A transaction of the store's own, in which code of the caller's runs. */
+  within<T>(operation: string, work: Work<T>): Promise<T>
   transaction<T>(work: (tx: TransactionApi) => Promise<T>, options?: TransactionOptions): Promise<T>
   with(client: TransactionClient): TransactionApi
   /**
@@ -48,14 +53,14 @@ export function createTransactions<Place extends { restart(): void }>(options: T
   // Mark the two kinds of calls that run the caller's code: `close` inside either would wait for itself.
   const [transactions, joined] = [{}, {}]
 
-  async function run<T>(work: (tx: TransactionApi) => Promise<T>, { isolation, retries }: CheckedTransactionOptions, place: Place, { db, value: { tables } }: Started<{ tables: StreamTables }>): Promise<T> {
+  async function run<T>(work: Work<T>, { isolation, retries }: CheckedTransactionOptions, place: Place, { db, value: { tables } }: Started<{ tables: StreamTables }>): Promise<T> {
     const appended = new Set<string>()
     const attempt = () => db.atomic((session) => {
       appended.clear()
       place.restart()
       const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, call => call(session, tables))
       const calls = createTransactionCalls()
-      return calls.during(() => work(calls.on(flattened(observer.apis(tiers, place)))))
+      return calls.during(() => work(calls.on(flattened(observer.apis(tiers, place))), session))
     }, { isolation })
     const result = await runInside(transactions, () => withRetries(retries, attempt)).catch((error: unknown) => options.explain(db, error))
     appended.forEach(options.onAppend)
@@ -67,11 +72,14 @@ export function createTransactions<Place extends { restart(): void }>(options: T
     if (isInside(transactions)) throw new StoreError('INVALID_CALL', `${call} inside transaction() would wait for itself: call it when the transaction has ended`)
   }
 
+  const within = <T>(operation: string, work: Work<T>, checked: CheckedTransactionOptions): Promise<T> =>
+    observer.call(operation, place => connector.call(() => connector.use(started => run(work, checked, place, started))))
+
   return {
+    within: (operation, work) => within(operation, work, checkTransactionOptions(undefined)),
     async transaction(work, given) {
       checkFunction('work', work)
-      const checked = checkTransactionOptions(given)
-      return observer.call('transaction', place => connector.call(() => connector.use(started => run(work, checked, place, started))))
+      return within('transaction', tx => work(tx), checkTransactionOptions(given))
     },
     with(client) {
       const session = joinClient(client)

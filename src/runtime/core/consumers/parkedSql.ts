@@ -1,0 +1,65 @@
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from '../sql/template'
+
+const NOW = 'pg_catalog.clock_timestamp()'
+
+/** A subject whose first unhandled event failed; the later ones wait behind it. */
+export interface Parked {
+  subject: string
+  shard: number
+  /** Id of that event. */
+  fromId: bigint
+  attempts: number
+  /** Until the next attempt; undefined for none: it is a dead letter. */
+  delayMs: number | undefined
+  /** JSON without secrets: what failed. */
+  error: string
+}
+
+const due = (parameter: string) => `coalesce(${NOW} + ${parameter}::double precision * interval '1 millisecond', 'infinity'::timestamptz)`
+
+function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
+  return { ...context.cache.unprepared(`parked ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
+}
+
+export function parkSubject(context: StatementContext, consumer: string, { subject, shard, fromId, attempts, delayMs, error }: Parked): Statement {
+  return statement(context, 'park', table => `
+insert into ${table('consumer_parked')} (tenant_id, consumer, subject, shard, from_id, attempts, due_at, error)
+values ($1::text, $2::text, $3::text, $4::int, $5::bigint, $6::int, ${due('$7')}, $8::jsonb)
+on conflict (tenant_id, consumer, subject) do update
+  set from_id = excluded.from_id, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error`,
+  [consumer, subject, shard, String(fromId), attempts, delayMs ?? null, error])
+}
+
+/** The parked subjects of shards. */
+export function readParked(context: StatementContext, consumer: string, shards: number[]): Statement {
+  return statement(context, 'read', table => `
+select subject, shard, from_id::text as "fromId", attempts, due_at <= ${NOW} as due,
+  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${NOW}) * 1000)::double precision end as "delayMs"
+from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and shard = any($3::int[])`, [consumer, shards])
+}
+
+export function unparkSubject(context: StatementContext, consumer: string, subject: string): Statement {
+  return statement(context, 'unpark', table => `
+delete from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and subject = $3::text`, [consumer, subject])
+}
+
+export interface DeadLetterInput {
+  consumer: string
+  subject: string
+  eventId: bigint
+  /** JSON. */
+  event: string
+  attempts: number
+  error: string
+  state: 'parked' | 'skipped'
+}
+
+export function addDeadLetter(context: StatementContext, { consumer, subject, eventId, event, attempts, error, state }: DeadLetterInput): Statement {
+  return statement(context, 'dead', table => `
+insert into ${table('dead_letters')} (tenant_id, consumer, subject, event_id, event, attempts, error, state)
+values ($1::text, $2::text, $3::text, $4::bigint, $5::jsonb, $6::int, $7::jsonb, $8::text)
+on conflict (tenant_id, consumer, subject, event_id) do update
+  set event = excluded.event, attempts = excluded.attempts, error = excluded.error, state = excluded.state, dead_at = ${NOW}`,
+  [consumer, subject, String(eventId), event, attempts, error, state])
+}

@@ -1,0 +1,78 @@
+import { checkArray, checkCount, checkFunction, checkMilliseconds, checkName, checkOptions, checkPosition, checkWord } from '../shared/checks'
+import { StoreError, invalidValue } from '../shared/errors'
+import { checkTypes } from '../stream/read/range'
+import { CONSUME_OPTIONS } from './types'
+import type { ConsumeOptions } from './types'
+
+const MAX_NAME_BYTES = 200
+const MAX_SHARDS = 1_024
+const BACKOFF = { first: true, max: true } as const
+
+export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subjects' | 'types' | 'handler' | 'batchHandler' | 'backoff'>> {
+  subjects: string[] | undefined
+  types: string[] | undefined
+  handler: ConsumeOptions['handler']
+  batchHandler: ConsumeOptions['batchHandler']
+  backoff: { first: number, max: number }
+}
+
+/**
+ * Checks what a consumer is given and fills in the defaults.
+ * @throws {StoreError} INVALID_VALUE that names the option
+ */
+export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
+  const options = checkOptions('options', given, CONSUME_OPTIONS)
+  const order = checkWord('options.order', options.order ?? 'subject', ['subject', 'global'])
+  const onExhausted = checkWord('options.onExhausted', options.onExhausted ?? (order === 'global' ? 'block' : 'park'), ['park', 'skip', 'block', 'stop'])
+  if (order === 'global' && onExhausted === 'park') {
+    throw invalidValue('options.onExhausted', 'can\'t be \'park\' in global order, where no event may go ahead of another one: take \'skip\', \'block\' or \'stop\'')
+  }
+  const { handler, batchHandler } = options
+  if ((handler === undefined) === (batchHandler === undefined)) throw invalidValue('options.handler', 'must be given, or batchHandler instead of it')
+  checkFunction(handler ? 'options.handler' : 'options.batchHandler', handler ?? batchHandler)
+  const backoff = checkOptions('options.backoff', options.backoff, BACKOFF)
+  return {
+    name: checkName('options.name', options.name, MAX_NAME_BYTES),
+    subjects: options.subjects === undefined ? undefined : checkArray('options.subjects', options.subjects).map((subject, at) => checkName(`options.subjects.${at}`, subject)),
+    types: checkTypes(options.types),
+    from: fromOf(options.from ?? 'start'),
+    handler,
+    batchHandler,
+    order,
+    transaction: checkWord('options.transaction', options.transaction ?? 'batch', ['each', 'batch', 'none']),
+    batchSize: atLeastOne('options.batchSize', options.batchSize ?? 100),
+    concurrency: atLeastOne('options.concurrency', options.concurrency ?? 1),
+    maxAttempts: atLeastOne('options.maxAttempts', options.maxAttempts ?? 10),
+    backoff: {
+      first: checkMilliseconds('options.backoff.first', backoff.first ?? 1_000),
+      max: checkMilliseconds('options.backoff.max', backoff.max ?? 60_000),
+    },
+    attemptTimeout: checkMilliseconds('options.attemptTimeout', options.attemptTimeout ?? 30_000),
+    onExhausted,
+    shards: shardsOf(order, options.shards),
+    leaseMs: checkMilliseconds('options.leaseMs', options.leaseMs ?? 10_000, 100),
+    pollInterval: checkMilliseconds('options.pollInterval', options.pollInterval ?? 250, 1),
+  }
+}
+
+const fromOf = (from: string): string => from === 'start' || from === 'now' ? from : checkPosition('options.from', from)
+
+function shardsOf(order: 'subject' | 'global', given: number | undefined): number {
+  const shards = atLeastOne('options.shards', given ?? (order === 'global' ? 1 : 32))
+  if (shards > MAX_SHARDS) throw invalidValue('options.shards', `must be at most ${MAX_SHARDS}, not ${shards}`)
+  if (order === 'global' && shards !== 1) throw invalidValue('options.shards', 'must be 1 in global order: one process at a time handles all events')
+  return shards
+}
+
+function atLeastOne(argument: string, value: unknown): number {
+  const count = checkCount(argument, value)
+  if (count === 0) throw invalidValue(argument, 'must be at least 1, not 0')
+  return count
+}
+
+/** A consumer keeps the number of shards that it was made with: subjects would change their shard while they are handled. */
+export function otherShards(name: string, stored: number, given: number): StoreError {
+  return new StoreError('INVALID_OPTION', `consumer ${JSON.stringify(name)} has ${stored} shards, not ${given}: give \`shards: ${stored}\`, or another name`, {
+    details: { consumer: name, shards: stored },
+  })
+}

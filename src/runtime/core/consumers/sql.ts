@@ -1,0 +1,112 @@
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from '../sql/template'
+
+/*
+ * The tables of consumers are small, and were empty when a connection prepared its first statement on them: a plan kept
+ * from then reads them whole. So all of these are planned each time.
+ */
+
+/** What the server's hash function must always give, so that a subject stays in its shard. */
+const HASH_PROBE = 'pg_catalog.hashtextextended(\'nvent\', 0::bigint)'
+const NOW = 'pg_catalog.clock_timestamp()'
+const until = (parameter: string) => `${NOW} + ${parameter}::double precision * interval '1 millisecond'`
+
+/** A shard that is held: what a checkpoint has to name, so that it fails once another process holds the shard. */
+export interface HeldShard {
+  shard: number
+  token: string
+}
+
+/** The shard of a subject, from 0 on. */
+export const shardOf = (subject: string, shards: string): string =>
+  `pg_catalog.mod(pg_catalog.hashtextextended(${subject}, 0::bigint) & 9223372036854775807, ${shards}::bigint)::int`
+
+function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
+  return { ...context.cache.unprepared(`consumer ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
+}
+
+/** Makes a consumer with its shards, unless it is there. Returns how many shards it has, and whether its hash still holds. */
+export function registerConsumer(context: StatementContext, given: { consumer: string, shards: number, position: string }): Statement {
+  return statement(context, 'register', table => `
+with made as (
+  insert into ${table('consumers')} (tenant_id, consumer, shards, hash_probe)
+  values ($1::text, $2::text, $3::int, ${HASH_PROBE})
+  on conflict do nothing
+  returning shards, hash_probe
+), filled as (
+  insert into ${table('consumer_shards')} (tenant_id, consumer, shard, position)
+  select $1::text, $2::text, shard, $4::bigint from made, pg_catalog.generate_series(0, made.shards - 1) as shard
+  on conflict do nothing
+)
+select shards, hash_probe = ${HASH_PROBE} as same_hash from made
+union all
+select shards, hash_probe = ${HASH_PROBE} from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
+limit 1`, [given.consumer, given.shards, given.position])
+}
+
+/** Says that a member is alive, forgets those that are not, and counts those that are. */
+export function beat(context: StatementContext, given: { consumer: string, member: string, leaseMs: number }): Statement {
+  return statement(context, 'beat', table => `
+with beat as (
+  insert into ${table('consumer_members')} (tenant_id, consumer, member, expires_at)
+  values ($1::text, $2::text, $3::text, ${until('$4')})
+  on conflict (tenant_id, consumer, member) do update set expires_at = excluded.expires_at
+), gone as (
+  delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at < ${NOW}
+)
+select pg_catalog.count(*)::int + 1 as members from ${table('consumer_members')}
+where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at >= ${NOW}`, [given.consumer, given.member, given.leaseMs])
+}
+
+/** Extends the leases that are still ours; a shard that is missing in the result is lost. */
+export function renewShards(context: StatementContext, given: { consumer: string, held: HeldShard[], leaseMs: number }): Statement {
+  return statement(context, 'renew', table => `
+update ${table('consumer_shards')} s set leased_until = ${until('$5')}
+from pg_catalog.unnest($3::int[], $4::bigint[]) as held (shard, token)
+where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard and s.token = held.token
+returning s.shard`, [given.consumer, given.held.map(({ shard }) => shard), given.held.map(({ token }) => token), given.leaseMs])
+}
+
+/** Takes shards that are free, or whose lease has run out, those furthest behind first. Nobody is waited for. */
+export function claimShards(context: StatementContext, given: { consumer: string, member: string, limit: number, leaseMs: number }): Statement {
+  return statement(context, 'claim', table => `
+with free as (
+  select shard from ${table('consumer_shards')}
+  where tenant_id = $1::text and consumer = $2::text and (owner is null or leased_until < ${NOW})
+  order by position, shard limit $4::int for update skip locked
+)
+update ${table('consumer_shards')} s
+set owner = $3::text, token = pg_catalog.nextval(${context.names.literal('lease_tokens_seq')}), leased_until = ${until('$5')}, updated_at = ${NOW}
+from free where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = free.shard
+returning s.shard, s.position::text as position, s.token::text as token`, [given.consumer, given.member, given.limit, given.leaseMs])
+}
+
+export interface Checkpoint extends HeldShard {
+  position: bigint
+}
+
+/** Moves positions on. Fewer rows than shards: a lease is lost, and nothing of the transaction may be kept. */
+export function moveShards(context: StatementContext, given: { consumer: string, checkpoints: Checkpoint[], release?: boolean }): Statement {
+  const { checkpoints, release = false } = given
+  return statement(context, `move ${release}`, table => `
+update ${table('consumer_shards')} s
+set position = greatest(s.position, moved.position), updated_at = ${NOW}${release ? ', owner = null, leased_until = null, token = null' : ''}
+from pg_catalog.unnest($3::int[], $4::bigint[], $5::bigint[]) as moved (shard, token, position)
+where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard and s.token = moved.token`,
+  [given.consumer, checkpoints.map(({ shard }) => shard), checkpoints.map(({ token }) => token), checkpoints.map(({ position }) => String(position))])
+}
+
+/** Takes a member off the list, so that the others share its shards at once. */
+export function removeMember(context: StatementContext, given: { consumer: string, member: string }): Statement {
+  return statement(context, 'leave', table => `
+delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member = $3::text`, [given.consumer, given.member])
+}
+
+/** Where a consumer stands: the lowest position of its shards, and how long ago one of them was written. */
+export function readConsumer(context: StatementContext, consumer: string): Statement {
+  return statement(context, 'status', table => `
+select pg_catalog.min(position)::text as position, pg_catalog.count(*) filter (where owner is not null and leased_until >= ${NOW})::int as held,
+  pg_catalog.count(*)::int as shards, (extract(epoch from ${NOW} - pg_catalog.max(updated_at)) * 1000)::double precision as stale_ms,
+  (select pg_catalog.count(*)::int from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text) as parked
+from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text`, [consumer])
+}

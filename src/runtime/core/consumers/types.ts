@@ -1,0 +1,162 @@
+import type { GlobalEvent } from '../log/types'
+import type { EventRecord } from '../shared/event'
+import type { Members } from '../shared/types'
+import type { TransactionApi } from '../transaction/types'
+
+/** What a handler is given beside its events. */
+export interface ConsumerContext {
+  /** The name of the consumer. */
+  consumer: string
+  /**
+   * The transaction of the events: what is written through it is kept exactly once, together with the checkpoint.
+   * With `transaction: 'none'` it refuses every call.
+   */
+  tx: TransactionApi
+  /** Aborts when the attempt runs out of time, the lease is lost, or the consumer stops without waiting any longer. */
+  signal: AbortSignal
+  /** From 1 on. */
+  attempt: number
+}
+
+export type ConsumedEvent = EventRecord & { subject: string }
+
+/** What becomes of one event of a batch; `undefined` means done. */
+export type ConsumeResult = undefined | 'done' | { retry: { after?: number } } | { dead: string }
+
+export interface ConsumeOptions {
+  /** At most 200 bytes. Instances with the same name share the work. */
+  name: string
+  /** Subjects, or globs of them (`*` any run, `?` one character). Default: all. */
+  subjects?: string[]
+  types?: string[]
+  /**
+   * Where a consumer that is new begins: with the first event, with what is appended from now on, or after a position.
+   * @default 'start'
+   */
+  from?: 'start' | 'now' | (string & {})
+  /** Called for each event, in the order of its subject. */
+  handler?: (event: ConsumedEvent, context: ConsumerContext) => unknown
+  /** Called for several events at once, instead of `handler`; may return a result for each. */
+  batchHandler?: (events: ConsumedEvent[], context: ConsumerContext) => unknown
+  /**
+   * `subject`: events of one subject come one after the other, those of different subjects in parallel, in any number of
+   * processes. `global`: strictly in the order of the log, in one process at a time.
+   * @default 'subject'
+   */
+  order?: 'subject' | 'global'
+  /**
+   * `batch`: one transaction for up to `batchSize` events and their checkpoint. `each`: one for each event. `none`: the
+   * handler runs outside of a transaction, at least once.
+   * @default 'batch'
+   */
+  transaction?: 'each' | 'batch' | 'none'
+  /**
+   * Most events of one transaction, or of one call of `batchHandler`.
+   * @default 100
+   */
+  batchSize?: number
+  /**
+   * Handlers at work at the same time in this process.
+   * @default 1
+   */
+  concurrency?: number
+  /**
+   * Attempts for one event.
+   * @default 10
+   */
+  maxAttempts?: number
+  /** Pauses between attempts, in milliseconds. Default: 1,000, twice as long each time, at most 60,000. */
+  backoff?: { first?: number, max?: number }
+  /**
+   * How long one attempt may take, in milliseconds; then it counts as failed. 0: without limit.
+   * @default 30000
+   */
+  attemptTimeout?: number
+  /**
+   * After the last attempt. `park`: the event becomes a dead letter, and the later ones of its subject wait behind it.
+   * `skip`: it becomes a dead letter, and the later ones go on. `block`: it is tried for ever. `stop`: the consumer stops.
+   * @default 'park', and 'block' in global order
+   */
+  onExhausted?: 'park' | 'skip' | 'block' | 'stop'
+  /**
+   * Parts that subjects are divided into, each handled by one process at a time: the most processes that can work.
+   * @default 32, and 1 in global order
+   */
+  shards?: number
+  /**
+   * How long the work of a process that is gone waits for another one, in milliseconds.
+   * @default 10000
+   */
+  leaseMs?: number
+  /**
+   * How often new events are looked for where no notification comes, in milliseconds.
+   * @default 250
+   */
+  pollInterval?: number
+}
+
+export const CONSUME_OPTIONS: Members<ConsumeOptions> = {
+  name: true, subjects: true, types: true, from: true, handler: true, batchHandler: true, order: true, transaction: true,
+  batchSize: true, concurrency: true, maxAttempts: true, backoff: true, attemptTimeout: true, onExhausted: true,
+  shards: true, leaseMs: true, pollInterval: true,
+}
+
+export interface StopOptions {
+  /**
+   * How long events under way are waited for, in milliseconds.
+   * @default 10000
+   */
+  drainMs?: number
+}
+
+export const STOP_OPTIONS: Members<StopOptions> = { drainMs: true }
+
+export interface CaughtUpOptions {
+  /** Milliseconds. Default: 30,000. */
+  timeout?: number
+}
+
+export const CAUGHT_UP_OPTIONS: Members<CaughtUpOptions> = { timeout: true }
+
+export interface ConsumerStatus {
+  name: string
+  /** Of this process. */
+  state: 'idle' | 'running' | 'paused' | 'stopped' | 'failed'
+  /** Every event up to here is handled or parked; null while the consumer has never been started. */
+  position: string | null
+  /** The newest event of the log, of any subject. */
+  head: string
+  /** Ids between the two: at most so many events are left. */
+  lag: number
+  /** Milliseconds since any process wrote a position or took a shard: a lag of 0 says nothing when nobody looks. */
+  staleMs: number | null
+  shards: { all: number, held: number, here: number }
+  /** Subjects that wait for a retry, or for an operator. */
+  parked: number
+  /** Why it failed. */
+  error?: unknown
+}
+
+export interface Consumer {
+  readonly name: string
+  /** Starts to handle events; ends when the signal aborts. */
+  start(signal?: AbortSignal): Promise<void>
+  /** Finishes the events under way and gives the shards to others. */
+  stop(options?: StopOptions): Promise<void>
+  /** Takes no more events until `resume()`; keeps its shards. */
+  pause(): void
+  resume(): void
+  /**
+   * Resolves once everything that was appended before this call is handled or parked, by whichever process.
+   * @throws {StoreError} TIMEOUT
+   */
+  whenCaughtUp(options?: CaughtUpOptions): Promise<void>
+  /** @throws {StoreError} TIMEOUT */
+  whenProcessed(position: string, options?: CaughtUpOptions): Promise<void>
+  status(): Promise<ConsumerStatus>
+}
+
+/** An event on its way through a consumer. */
+export interface ShardedEvent extends GlobalEvent {
+  shard: number
+}
