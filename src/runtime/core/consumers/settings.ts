@@ -34,7 +34,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
   return {
     name: checkName('options.name', options.name, MAX_NAME_BYTES),
     subjects: options.subjects === undefined ? undefined : checkArray('options.subjects', options.subjects).map((subject, at) => checkName(`options.subjects.${at}`, subject)),
-    types: checkTypes(options.types),
+    types: checkTypes('options.types', options.types),
     from: fromOf(options.from ?? 'start'),
     handler,
     batchHandler,

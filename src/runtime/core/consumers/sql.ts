@@ -17,10 +17,6 @@ export interface HeldShard {
   token: string
 }
 
-/** The shard of a subject, from 0 on. */
-export const shardOf = (subject: string, shards: string): string =>
-  `pg_catalog.mod(pg_catalog.hashtextextended(${subject}, 0::bigint) & 9223372036854775807, ${shards}::bigint)::int`
-
 function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
   return { ...context.cache.unprepared(`consumer ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
 }

@@ -2,6 +2,7 @@ import type { Selection, SubjectPart } from '../tables/select'
 import { partitionsOf } from '../tables/select'
 import { columnsOf, fieldsOf } from '../tables/fields'
 import { likePattern } from '../shared/glob'
+import { shardOf } from '../sql/shard'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { eventColumns } from '../stream/read/sql'
@@ -15,6 +16,14 @@ export interface GlobalRange {
   correlationId?: string | undefined
   /** Milliseconds since 1970, as a decimal string. */
   since?: string | undefined
+  /** The subjects of some of so many shards; their number comes with each row. */
+  shards?: Shards | undefined
+}
+
+export interface Shards {
+  count: number
+  /** Default: all. */
+  wanted?: number[] | undefined
 }
 
 /** Conditions on an event other than its subject, by option name. */
@@ -41,11 +50,13 @@ export function readGlobal(context: StatementContext, { spec, subject, wanted }:
     if (range[name] !== undefined) conditions.push(condition(parameter(range[name])))
   }
   if (wanted) conditions.push(`(${subjectConditions(spec, subject, wanted, parameter).join(' or ')})`)
+  const shard = range.shards && shardOf(subjectText(subject, parameter), parameter(range.shards.count))
+  if (shard && range.shards?.wanted) conditions.push(`${shard} = any(${parameter(range.shards.wanted)}::int[])`)
   const own = new Set(fieldsOf(spec).map(field => field.column))
   const keys = columnsOf(spec).keys.filter(({ name }) => !own.has(name)).map(({ sql }) => `, ${sql}`).join('')
   return {
     text: `
-select ${eventColumns(spec)}${keys}
+select ${eventColumns(spec)}${keys}${shard ? `, ${shard} as shard` : ''}
 from ${context.names.table(spec.table)}
 where ${conditions.join('\n  and ')}
 order by id
@@ -83,10 +94,13 @@ select subject, version from ${context.names.table('heads')} where tenant_id = $
 
 type Parameter = (value: unknown) => string
 
+const subjectText = (subject: SubjectPart[], parameter: Parameter): string =>
+  `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : part.column.sql).join(' || ')})`
+
 function subjectConditions(
   spec: Selection['spec'], subject: SubjectPart[], { routes, globs }: NonNullable<Selection['wanted']>, parameter: Parameter,
 ): string[] {
-  const text = () => `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : part.column.sql).join(' || ')})`
+  const text = () => subjectText(subject, parameter)
   const conditions: string[] = []
   if (routes.length > 0) {
     // Each key separately, so that the planner can use indexes and prune partitions; the whole subject decides.
