@@ -25,6 +25,7 @@ export const ROWS: Record<string, string>[] = [
     partitions: 'a table for each subject type',
   },
   { jobs: 'background work of one instance at a time: the sweep, retention' },
+  { consumers: 'handle the events of the log in the background: shards, leases, retries, parked subjects' },
   { schema: 'migrations, adoption, drift' },
   { observability: 'metrics, traces, store events' },
   {

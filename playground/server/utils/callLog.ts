@@ -26,6 +26,7 @@ export function logged(event: H3Event, store: Store): Store {
     releaseIdle: () => store.releaseIdle(),
     close: () => store.close(),
     with: client => store.with(client),
+    consume: options => store.consume(options),
     admin: store.admin,
     async transaction(work, options) {
       const { calls } = groupOf(event)

@@ -5,6 +5,7 @@ import { PAGES, ROWS } from './batch/batching'
 import type { Queue } from './batch/operation'
 import { sendAlone, sendInOrder } from './batch/tierScope'
 import type { TierScope } from './batch/tierScope'
+import { createConsumers } from './consumers/consumers'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import type { Db, DbOptions, StreamTables } from './db/types'
@@ -16,6 +17,7 @@ import { createKvApi } from './kv/api'
 import { createNotifier } from './log/notifier'
 import { readAll } from './log/readAll'
 import { createGlobalReader } from './log/reader'
+import { createWakes } from './log/wakes'
 import { releaseCallback } from './log/subscriptions/follower'
 import { createSubscriptions } from './log/subscriptions/subscribe'
 import type { ReadAllOptions } from './log/types'
@@ -115,8 +117,9 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     const notify = () => connector.use(async ({ db }) => db.flags.shared ? db.query(notifyReaders(context)) : undefined)
     register(createNotifier(notify, logger))
   }
+  const listen = resolved.notify ? createWakes(listening(connector, names, logger)) : () => async () => {}
   const subscriptions = register(createSubscriptions({
-    ...resolved, read: stream.read, reader, onHistoryChange: watch.historyChanged, listen: resolved.notify ? listening(connector, names, logger) : () => async () => {},
+    ...resolved, read: stream.read, reader, onHistoryChange: watch.historyChanged, listen,
   }))
   watch.metrics.gauges.subscriptions = subscriptions.count
   const apis = watch.apis({
@@ -131,6 +134,8 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     context, tryExclusively: createJobLock(use, names, 'retention'), specs: streamSpecs, subjectPrefix: resolved.subjectPrefix,
     rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
   }))
+  // Consumers
+  const consumers = register(createConsumers({ context, use, within: transactions.within, reader, read: stream.read, logger, listen }))
   for (const capability of capabilities) capability.start?.()
 
   let closing: Promise<void> | undefined
@@ -149,6 +154,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     ready: async () => (await connector.start()).value.info,
     transaction: transactions.transaction,
     with: transactions.with,
+    consume: consumers.consume,
     releaseIdle: connector.releaseIdle,
     async close() {
       transactions.requireClosable()

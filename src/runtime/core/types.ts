@@ -1,4 +1,5 @@
 import type { StoreAdmin } from './admin/types'
+import type { ConsumeOptions, Consumer } from './consumers/types'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
 import type { LogOperations } from './log/types'
@@ -47,6 +48,18 @@ export interface Store extends StoreApis {
    * })
    */
   with(client: TransactionClient): TransactionApi
+  /**
+   * Handles the events of the log in the background, in any number of processes: each event once, those of one subject
+   * in their order. What fails is tried again, and waits for an operator in the end (docs/consumers.md).
+   * @throws {StoreError} INVALID_VALUE at once, when an option can't be right
+   * @example
+   * const fulfilment = store.consume({
+   *   name: 'fulfilment', subjects: ['orders:*'], types: ['order.paid'],
+   *   handler: async (event, { tx }) => tx.index.update('orders', event.subject, { status: 'packing' }),
+   * })
+   * await fulfilment.start()
+   */
+  consume(options: ConsumeOptions): Consumer
   /** For operators: the schema, retention, health, metrics, events. */
   readonly admin: StoreAdmin
   /**
