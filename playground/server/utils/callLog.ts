@@ -27,6 +27,7 @@ export function logged(event: H3Event, store: Store): Store {
     close: () => store.close(),
     with: client => store.with(client),
     consume: options => store.consume(options),
+    deadLetters: store.deadLetters,
     admin: store.admin,
     async transaction(work, options) {
       const { calls } = groupOf(event)

@@ -26,6 +26,10 @@ export type {
 export type {
   DrizzleTransaction, KyselyTransaction, QueryClient, TransactionApi, TransactionClient, TransactionOptions, TransactionStreamApi,
 } from './transaction/types'
+export type {
+  CaughtUpOptions, ConsumedEvent, ConsumeOptions, ConsumeResult, Consumer, ConsumerContext, ConsumerStatus, DeadLetter, DeadLetterList,
+  DeadLetterListOptions, DeadLettersApi, PurgeOptions, StopOptions,
+} from './consumers/types'
 export type { StreamTable } from './partitions/subjectTables'
 export type { RetentionAdmin, RetentionReport, RetentionRule, RetentionRuleReport, RetentionRunOptions } from './jobs/retention/types'
 export * from './schema/api'

@@ -6,6 +6,7 @@ import type { Queue } from './batch/operation'
 import { sendAlone, sendInOrder } from './batch/tierScope'
 import type { TierScope } from './batch/tierScope'
 import { createConsumers } from './consumers/consumers'
+import { createDeadLetters } from './consumers/deadLetters'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import type { Db, DbOptions, StreamTables } from './db/types'
@@ -155,6 +156,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     transaction: transactions.transaction,
     with: transactions.with,
     consume: consumers.consume,
+    deadLetters: createDeadLetters({ context, use }),
     releaseIdle: connector.releaseIdle,
     async close() {
       transactions.requireClosable()

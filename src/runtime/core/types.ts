@@ -1,5 +1,5 @@
 import type { StoreAdmin } from './admin/types'
-import type { ConsumeOptions, Consumer } from './consumers/types'
+import type { ConsumeOptions, Consumer, DeadLettersApi } from './consumers/types'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
 import type { LogOperations } from './log/types'
@@ -60,6 +60,8 @@ export interface Store extends StoreApis {
    * await fulfilment.start()
    */
   consume(options: ConsumeOptions): Consumer
+  /** The events that consumers have given up. */
+  readonly deadLetters: DeadLettersApi
   /** For operators: the schema, retention, health, metrics, events. */
   readonly admin: StoreAdmin
   /**

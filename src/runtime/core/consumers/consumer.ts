@@ -89,11 +89,27 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
       shardsHere = 0
     }
 
+    const parkedOf = async (shards: number[]) =>
+      (await use(session => session.query(readParked(context, name, shards)))).rows.map(toParked)
+    let refreshedAt = performance.now()
+    let balancedAt = -Infinity
+
+    /** What other processes have changed: an operator may have requeued a subject. */
+    async function refresh(): Promise<void> {
+      if (performance.now() - refreshedAt < leaseMs / 3) return
+      refreshedAt = performance.now()
+      parked.replace(await parkedOf([...lease.held.keys()]))
+    }
+
     /** One page. Returns whether there is nothing left to do. */
     async function step(): Promise<boolean> {
-      await lease.balance()
+      if (lease.held.size === 0 || performance.now() - balancedAt > leaseMs / 10) {
+        balancedAt = performance.now()
+        await lease.balance()
+      }
       shardsHere = lease.held.size
       parked.keep(shard => lease.held.has(shard))
+      await refresh()
       if (state === 'paused') return true
       await retryDue()
       if (lease.held.size === 0) return true

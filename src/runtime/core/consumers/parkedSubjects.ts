@@ -5,6 +5,8 @@ import type { Parked } from './parkedSql'
 export interface ParkedSubjects {
   has(subject: string): boolean
   set(parked: Omit<Parked, 'error'>): void
+  /** Takes what the database says for all of them: an operator may have requeued some. */
+  replace(all: Omit<Parked, 'error'>[]): void
   delete(subject: string): void
   /** Those whose next attempt is due. */
   due(): Waiting[]
@@ -23,10 +25,16 @@ export interface Waiting {
 
 export function createParkedSubjects(): ParkedSubjects {
   const subjects = new Map<string, Waiting & { dueAt: number }>()
+  const set: ParkedSubjects['set'] = ({ subject, shard, fromId, attempts, delayMs }) =>
+    void subjects.set(subject, { subject, shard, fromId, attempts, dueAt: delayMs === undefined ? Infinity : performance.now() + delayMs })
+
   return {
     has: subject => subjects.has(subject),
-    set: ({ subject, shard, fromId, attempts, delayMs }) =>
-      void subjects.set(subject, { subject, shard, fromId, attempts, dueAt: delayMs === undefined ? Infinity : performance.now() + delayMs }),
+    set,
+    replace(all) {
+      subjects.clear()
+      all.forEach(set)
+    },
     delete: subject => void subjects.delete(subject),
     due: () => [...subjects.values()].filter(({ dueAt }) => dueAt <= performance.now()),
     keep(isHeld) {

@@ -2,6 +2,9 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 
 /*
+ * Statements that change several shards lock them in order, so that a heartbeat and a checkpoint never wait for each
+ * other in a circle.
+ *
  * The tables of consumers are small, and were empty when a connection prepared its first statement on them: a plan kept
  * from then reads them whole. So all of these are planned each time.
  */
@@ -57,9 +60,13 @@ where tenant_id = $1::text and consumer = $2::text and member <> $3::text and ex
 /** Extends the leases that are still ours; a shard that is missing in the result is lost. */
 export function renewShards(context: StatementContext, given: { consumer: string, held: HeldShard[], leaseMs: number }): Statement {
   return statement(context, 'renew', table => `
+with held as (
+  select s.shard from ${table('consumer_shards')} s
+  join pg_catalog.unnest($3::int[], $4::bigint[]) as given (shard, token) on s.shard = given.shard and s.token = given.token
+  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
+)
 update ${table('consumer_shards')} s set leased_until = ${until('$5')}
-from pg_catalog.unnest($3::int[], $4::bigint[]) as held (shard, token)
-where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard and s.token = held.token
+from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard
 returning s.shard`, [given.consumer, given.held.map(({ shard }) => shard), given.held.map(({ token }) => token), given.leaseMs])
 }
 
@@ -85,10 +92,14 @@ export interface Checkpoint extends HeldShard {
 export function moveShards(context: StatementContext, given: { consumer: string, checkpoints: Checkpoint[], release?: boolean }): Statement {
   const { checkpoints, release = false } = given
   return statement(context, `move ${release}`, table => `
+with moved as (
+  select s.shard, given.position from ${table('consumer_shards')} s
+  join pg_catalog.unnest($3::int[], $4::bigint[], $5::bigint[]) as given (shard, token, position) on s.shard = given.shard and s.token = given.token
+  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
+)
 update ${table('consumer_shards')} s
 set position = greatest(s.position, moved.position), updated_at = ${NOW}${release ? ', owner = null, leased_until = null, token = null' : ''}
-from pg_catalog.unnest($3::int[], $4::bigint[], $5::bigint[]) as moved (shard, token, position)
-where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard and s.token = moved.token`,
+from moved where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard`,
   [given.consumer, checkpoints.map(({ shard }) => shard), checkpoints.map(({ token }) => token), checkpoints.map(({ position }) => String(position))])
 }
 
