@@ -54,11 +54,13 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
 
   async function run(stopping: AbortSignal, killed: AbortSignal): Promise<void> {
     const parked = createParkedSubjects()
+    let refreshedAt = performance.now()
+    let balancedAt = -Infinity
     const lease = createLease({
       context, use, consumer: name, member: randomUUID(), shards: settings.shards, leaseMs,
       async onClaim(shards) {
-        const { rows } = await use(session => session.query(readParked(context, name, shards.map(({ shard }) => shard))))
-        rows.map(toParked).forEach(parked.set)
+        const known = await parkedOf(shards.map(({ shard }) => shard))
+        known.forEach(parked.set)
       },
     })
     const delivery = createDelivery({ ...parts, settings, lease, parked, signal: killed })
@@ -89,10 +91,9 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
       shardsHere = 0
     }
 
-    const parkedOf = async (shards: number[]) =>
-      (await use(session => session.query(readParked(context, name, shards)))).rows.map(toParked)
-    let refreshedAt = performance.now()
-    let balancedAt = -Infinity
+    async function parkedOf(shards: number[]) {
+      return (await use(session => session.query(readParked(context, name, shards)))).rows.map(toParked)
+    }
 
     /** What other processes have changed: an operator may have requeued a subject. */
     async function refresh(): Promise<void> {

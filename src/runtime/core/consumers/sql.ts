@@ -62,7 +62,7 @@ export function renewShards(context: StatementContext, given: { consumer: string
   return statement(context, 'renew', table => `
 with held as (
   select s.shard from ${table('consumer_shards')} s
-  join pg_catalog.unnest($3::int[], $4::bigint[]) as given (shard, token) on s.shard = given.shard and s.token = given.token
+  join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
   where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
 )
 update ${table('consumer_shards')} s set leased_until = ${until('$5')}
@@ -94,7 +94,7 @@ export function moveShards(context: StatementContext, given: { consumer: string,
   return statement(context, `move ${release}`, table => `
 with moved as (
   select s.shard, given.position from ${table('consumer_shards')} s
-  join pg_catalog.unnest($3::int[], $4::bigint[], $5::bigint[]) as given (shard, token, position) on s.shard = given.shard and s.token = given.token
+  join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[])) as given (shard, token, position) on s.shard = given.shard and s.token = given.token
   where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
 )
 update ${table('consumer_shards')} s

@@ -4,6 +4,72 @@ import type { Catalog } from './catalog'
 export const catalog: Catalog = {
   tables: [
     {
+      name: "{prefix}_consumer_members",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"consumer","type":"text","required":true,"filled":false},
+        {"name":"member","type":"text","required":true,"filled":false},
+        {"name":"expires_at","type":"timestamp with time zone","required":true,"filled":false},
+      ],
+    },
+    {
+      name: "{prefix}_consumer_parked",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"consumer","type":"text","required":true,"filled":false},
+        {"name":"subject","type":"text","required":true,"filled":false},
+        {"name":"shard","type":"integer","required":true,"filled":false},
+        {"name":"from_id","type":"bigint","required":true,"filled":false},
+        {"name":"attempts","type":"integer","required":true,"filled":false},
+        {"name":"due_at","type":"timestamp with time zone","required":true,"filled":false},
+        {"name":"error","type":"jsonb","required":true,"filled":false},
+        {"name":"parked_at","type":"timestamp with time zone","required":true,"filled":true},
+      ],
+    },
+    {
+      name: "{prefix}_consumer_shards",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"consumer","type":"text","required":true,"filled":false},
+        {"name":"shard","type":"integer","required":true,"filled":false},
+        {"name":"position","type":"bigint","required":true,"filled":false},
+        {"name":"token","type":"bigint","required":false,"filled":false},
+        {"name":"owner","type":"text","required":false,"filled":false},
+        {"name":"leased_until","type":"timestamp with time zone","required":false,"filled":false},
+        {"name":"updated_at","type":"timestamp with time zone","required":true,"filled":true},
+      ],
+    },
+    {
+      name: "{prefix}_consumers",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"consumer","type":"text","required":true,"filled":false},
+        {"name":"shards","type":"integer","required":true,"filled":false},
+        {"name":"hash_probe","type":"bigint","required":true,"filled":false},
+        {"name":"created_at","type":"timestamp with time zone","required":true,"filled":true},
+      ],
+    },
+    {
+      name: "{prefix}_dead_letters",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"id","type":"bigint","required":true,"filled":true},
+        {"name":"consumer","type":"text","required":true,"filled":false},
+        {"name":"subject","type":"text","required":true,"filled":false},
+        {"name":"event_id","type":"bigint","required":true,"filled":false},
+        {"name":"event","type":"jsonb","required":true,"filled":false},
+        {"name":"attempts","type":"integer","required":true,"filled":false},
+        {"name":"error","type":"jsonb","required":true,"filled":false},
+        {"name":"state","type":"text","required":true,"filled":false},
+        {"name":"dead_at","type":"timestamp with time zone","required":true,"filled":true},
+      ],
+    },
+    {
       name: "{prefix}_entry_counts",
       partitionOf: null,
       columns: [
@@ -274,6 +340,13 @@ export const catalog: Catalog = {
     },
   ],
   indexes: [
+    {"name":"{prefix}_consumer_members_pkey","table":"{prefix}_consumer_members","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, member)"},
+    {"name":"idx_{prefix}_consumer_parked_due","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, shard, due_at)"},
+    {"name":"{prefix}_consumer_parked_pkey","table":"{prefix}_consumer_parked","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, subject)"},
+    {"name":"{prefix}_consumer_shards_pkey","table":"{prefix}_consumer_shards","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, shard)"},
+    {"name":"{prefix}_consumers_pkey","table":"{prefix}_consumers","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer)"},
+    {"name":"idx_{prefix}_dead_letters_event","table":"{prefix}_dead_letters","primary":false,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, subject, event_id)"},
+    {"name":"{prefix}_dead_letters_pkey","table":"{prefix}_dead_letters","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, id)"},
     {"name":"{prefix}_entry_counts_pkey","table":"{prefix}_entry_counts","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, table_name, key, id)"},
     {"name":"idx_{prefix}_events_correlation","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"hash (((meta ->> 'correlationId'::text))) WHERE ((meta ->> 'correlationId'::text) IS NOT NULL)"},
     {"name":"idx_{prefix}_events_event_id","table":"{prefix}_events","primary":false,"unique":true,"valid":true,"definition":"btree (tenant_id, subject_prefix, subject, event_id) WHERE (event_id IS NOT NULL)"},
@@ -318,9 +391,11 @@ export const catalog: Catalog = {
     {"name":"{prefix}_triggers_pkey","table":"{prefix}_triggers","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, trigger_name)"},
   ],
   sequences: [
+    "{prefix}_dead_letters_id_seq",
     "{prefix}_entries_seq",
     "{prefix}_entry_counts_id_seq",
     "{prefix}_events_id_seq",
+    "{prefix}_lease_tokens_seq",
   ],
   functions: [
     {"name":"{prefix}_count_flow_runs","signature":"","result":"trigger","body":"begin\n  if tg_op = 'TRUNCATE' then\n    delete from \"{schema}\".\"{prefix}_entry_counts\" where table_name = 'flow_runs';\n  elsif tg_op = 'INSERT' then\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'flow_runs', flow_name, pg_catalog.count(*) from changed group by 1, 2, 3;\n  else\n    insert into \"{schema}\".\"{prefix}_entry_counts\" (tenant_id, table_name, key, entries)\n    select tenant_id, 'flow_runs', flow_name, -pg_catalog.count(*) from changed group by 1, 2, 3;\n  end if;\n  return null;\nend"},

@@ -540,4 +540,81 @@ where event_id is not null and exists (
     down: `drop index "{schema}"."idx_{prefix}_events_archive_event_id";
 alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   },
+  {
+    version: 8,
+    name: 'consumers',
+    checksum: '8fd913904877f09e5c8142680921acb8222e8b855dc76fa4e59f89b23b602088',
+    up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
+-- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
+create sequence "{schema}"."{prefix}_lease_tokens_seq";
+
+create table "{schema}"."{prefix}_consumers" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  shards integer not null,
+  -- What the server's hash function gave for a fixed text: subjects would be in other shards where it gives another result.
+  hash_probe bigint not null,
+  created_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, consumer)
+);
+
+create table "{schema}"."{prefix}_consumer_shards" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  shard integer not null,
+  position bigint not null,
+  token bigint,
+  owner text collate "C",
+  leased_until timestamptz,
+  -- When its position or its owner was written last: staleness.
+  updated_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, consumer, shard)
+) with (fillfactor = 30);
+
+create table "{schema}"."{prefix}_consumer_members" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  member text collate "C" not null,
+  expires_at timestamptz not null,
+  primary key (tenant_id, consumer, member)
+) with (fillfactor = 30);
+
+-- Subjects whose events wait for a retry, in order: the first of them failed.
+create table "{schema}"."{prefix}_consumer_parked" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  subject text collate "C" not null,
+  shard integer not null,
+  from_id bigint not null,
+  attempts integer not null,
+  -- Infinite while nothing is tried any more until it is requeued.
+  due_at timestamptz not null,
+  error jsonb not null,
+  parked_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, consumer, subject)
+) with (fillfactor = 70);
+create index "idx_{prefix}_consumer_parked_due" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, shard, due_at);
+
+create table "{schema}"."{prefix}_dead_letters" (
+  tenant_id text collate "C" not null default '',
+  id bigint generated always as identity,
+  consumer text collate "C" not null,
+  subject text collate "C" not null,
+  event_id bigint not null,
+  event jsonb not null,
+  attempts integer not null,
+  error jsonb not null,
+  -- With 'parked' the later events of its subject wait behind it; with 'skipped' they were handled.
+  state text collate "C" not null,
+  dead_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, id)
+);
+create unique index "idx_{prefix}_dead_letters_event" on "{schema}"."{prefix}_dead_letters" (tenant_id, consumer, subject, event_id);`,
+    down: `drop table "{schema}"."{prefix}_dead_letters";
+drop table "{schema}"."{prefix}_consumer_parked";
+drop table "{schema}"."{prefix}_consumer_members";
+drop table "{schema}"."{prefix}_consumer_shards";
+drop table "{schema}"."{prefix}_consumers";
+drop sequence "{schema}"."{prefix}_lease_tokens_seq";`,
+  },
 ]
