@@ -36,7 +36,7 @@ export async function attempt<T>(run: (signal: AbortSignal) => T | Promise<T>, {
     return await Promise.race([(async () => run(signal))(), late])
   }
   catch (error) {
-    if (error instanceof HandlerFailure || signal.aborted || isOfDatabase(error)) throw error
+    if (error instanceof HandlerFailure || signal.aborted) throw error
     throw new HandlerFailure(error)
   }
   finally {
@@ -46,7 +46,7 @@ export async function attempt<T>(run: (signal: AbortSignal) => T | Promise<T>, {
 
 const OF_DATABASE = new Set(['CONNECTION', 'CLOSED'])
 
-/** The database is away, or was closed: no fault of the event, whose attempts are not counted. */
+/** The database is away, or was closed: no fault of an event. */
 export const isOfDatabase = (error: unknown): boolean => isStoreError(error) && (OF_DATABASE.has(error.code) || error.retryable)
 
 const MAX_MESSAGE = 2_000

@@ -1,15 +1,15 @@
 import type { Capability } from '../shared/types'
 import { createConsumer } from './consumer'
-import type { ConsumerParts } from './consumer'
 import { checkConsumer } from './settings'
 import type { ConsumeOptions, Consumer } from './types'
+import type { WorkerParts } from './worker'
 
 export interface Consumers extends Capability {
   consume(options: ConsumeOptions): Consumer
 }
 
 /** The consumers of one store. */
-export function createConsumers(parts: ConsumerParts): Consumers {
+export function createConsumers(parts: WorkerParts): Consumers {
   const consumers = new Set<ReturnType<typeof createConsumer>>()
   return {
     consume(options) {

@@ -1,20 +1,10 @@
 import type { Use } from '../batch/operation'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { createShard } from './shard'
+import type { Shard } from './shard'
 import type { Checkpoint } from './sql'
-import { beat, claimShards, moveShards, removeMember, renewShards } from './sql'
-
-/** A shard that this process holds. */
-export interface Shard {
-  shard: number
-  token: string
-  /** Everything up to here is handled. */
-  position: bigint
-  /** The same, as the database knows it. */
-  saved: bigint
-  /** Handlers of this shard stop when it is lost. */
-  lost: AbortController
-}
+import { beat, claimShards, moveShards, releaseShards, removeMember, renewShards } from './sql'
 
 interface LeaseOptions {
   context: StatementContext
@@ -24,84 +14,97 @@ interface LeaseOptions {
   shards: number
   leaseMs: number
   /** Called for shards that were just taken, before anything is read for them. */
-  onClaim(shards: Shard[]): Promise<void>
+  onClaim(shards: number[]): Promise<void>
 }
 
 /** The shards of one consumer that one process holds. */
 export interface Lease {
   readonly held: ReadonlyMap<number, Shard>
-  /** Renews what is held. */
+  /** Extends what is held, and forgets what another process has taken. */
   renew(): Promise<void>
-  /** Takes or gives back shards, so that all members have about as many. Not while events of them are under way. */
+  /** Takes shards, or lets go of some, so that all processes have about as many. */
   balance(): Promise<void>
-  /** Forgets a shard that another process has taken. */
+  /** Forgets a shard whose lease or position is not what this process believes. It may be claimed again. */
   drop(shard: Shard): void
+  /** Forgets everything once the lease has run out by the clock of this process: it may have been frozen. */
+  check(): void
   /** Writes the positions that have moved since they were written last. */
-  save(): Promise<void>
+  save(shards: Shard[]): Promise<void>
   /** Gives everything back. */
   end(): Promise<void>
 }
 
 export function createLease({ context, use, consumer, member, shards, leaseMs, onClaim }: LeaseOptions): Lease {
   const held = new Map<number, Shard>()
-  // By our own clock: a process that was frozen for longer must not believe that it still holds anything.
   let heldUntil = 0
   let members = 1
 
   function drop(shard: Shard): void {
     if (held.get(shard.shard) !== shard) return
     held.delete(shard.shard)
-    shard.lost.abort()
+    shard.lost.abort(new Fenced())
   }
 
   const query = (statement: Statement) => use(session => session.query(statement))
 
-  async function give(given: Shard[]): Promise<void> {
-    if (given.length === 0) return
-    for (const shard of given) drop(shard)
-    await query(moveShards(context, { consumer, checkpoints: given.map(toCheckpoint), release: true }))
+  async function save(moved: Shard[]): Promise<void> {
+    const checkpoints = moved.filter(({ position, saved }) => position > saved).map(shard => toCheckpoint(shard, shard.position))
+    if (checkpoints.length === 0) return
+    const { rows } = await query(moveShards(context, { consumer, checkpoints }))
+    const written = new Set(rows.map(row => Number(row.shard)))
+    const positions = new Map(checkpoints.map(({ shard, to }) => [shard, to]))
+    for (const shard of moved) {
+      const to = positions.get(shard.shard)
+      if (to === undefined) continue
+      if (written.has(shard.shard)) shard.saved = to
+      else drop(shard)
+    }
   }
 
-  async function renewHeld(): Promise<void> {
+  async function give(given: Shard[]): Promise<void> {
+    if (given.length === 0) return
+    await save(given)
+    const kept = given.filter(shard => held.get(shard.shard) === shard)
+    for (const shard of kept) drop(shard)
+    await query(releaseShards(context, { consumer, held: kept }))
+  }
+
+  function check(): void {
     if (performance.now() > heldUntil) for (const shard of [...held.values()]) drop(shard)
-    if (held.size === 0) return
-    const before = [...held.values()]
-    const { rows } = await query(renewShards(context, { consumer, held: before, leaseMs }))
-    const kept = new Set(rows.map(row => Number(row.shard)))
-    for (const shard of before) if (!kept.has(shard.shard)) drop(shard)
   }
 
   return {
     held,
     drop,
+    save,
+    check,
 
     async renew() {
       const since = performance.now()
       const { rows: [row] } = await query(beat(context, { consumer, member, leaseMs }))
       members = Number(row!.members)
-      await renewHeld()
+      check()
+      const before = [...held.values()]
+      if (before.length > 0) {
+        const { rows } = await query(renewShards(context, { consumer, held: before, leaseMs }))
+        const kept = new Set(rows.map(row => Number(row.shard)))
+        for (const shard of before) if (!kept.has(shard.shard)) drop(shard)
+      }
       heldUntil = since + leaseMs
     },
 
     async balance() {
       const share = Math.ceil(shards / members)
-      await give([...held.values()].slice(share))
+      const all = [...held.values()]
+      // Those first that nothing is under way of.
+      all.sort((a, b) => a.running - b.running)
+      all.forEach((shard, at) => (shard.isLeaving = at < all.length - share))
+      await give(all.filter(({ isLeaving, running }) => isLeaving && running === 0))
       if (held.size >= share) return
-      const { rows } = await query(claimShards(context, { consumer, member, limit: share - held.size, leaseMs }))
-      const taken = rows.map(({ shard, token, position }): Shard => ({
-        shard: Number(shard), token: String(token), position: BigInt(position as string), saved: BigInt(position as string), lost: new AbortController(),
-      }))
-      if (taken.length > 0) await onClaim(taken)
-      for (const shard of taken) held.set(shard.shard, shard)
-    },
-
-    async save() {
-      const moved = [...held.values()].filter(({ position, saved }) => position > saved)
-      if (moved.length === 0) return
-      const checkpoints = moved.map(toCheckpoint)
-      const { count } = await query(moveShards(context, { consumer, checkpoints }))
-      // Which of them are lost shows at the next renewal.
-      if (count === moved.length) moved.forEach((shard, at) => (shard.saved = checkpoints[at]!.position))
+      const { rows } = await query(claimShards(context, { consumer, member, limit: share - held.size, leaseMs, held: [...held.keys()] }))
+      if (rows.length === 0) return
+      await onClaim(rows.map(({ shard }) => Number(shard)))
+      for (const { shard, token, position } of rows) held.set(Number(shard), createShard(Number(shard), String(token), BigInt(position as string)))
     },
 
     async end() {
@@ -111,4 +114,7 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
   }
 }
 
-export const toCheckpoint = ({ shard, token, position }: Shard): Checkpoint => ({ shard, token, position })
+/** Another process has taken a shard whose events were under way: nothing of them is kept. */
+export class Fenced extends Error {}
+
+export const toCheckpoint = ({ shard, token, saved }: Shard, to: bigint): Checkpoint => ({ shard, token, from: saved, to })

@@ -31,17 +31,26 @@ on conflict (tenant_id, consumer, subject) do update
   [consumer, subject, shard, String(fromId), attempts, delayMs ?? null, error])
 }
 
+/** Moves a parked subject on, from the event it stands at. No row: it stands elsewhere, and nothing of the transaction may be kept. */
+export function moveParked(context: StatementContext, consumer: string, from: bigint, { subject, fromId, attempts, delayMs, error }: Parked): Statement {
+  return statement(context, 'move', table => `
+update ${table('consumer_parked')} set from_id = $5::bigint, attempts = $6::int, due_at = ${due('$7')}, error = $8::jsonb
+where tenant_id = $1::text and consumer = $2::text and subject = $3::text and from_id = $4::bigint`,
+  [consumer, subject, String(from), String(fromId), attempts, delayMs ?? null, error])
+}
+
 /** The parked subjects of shards. */
 export function readParked(context: StatementContext, consumer: string, shards: number[]): Statement {
   return statement(context, 'read', table => `
-select subject, shard, from_id::text as "fromId", attempts, due_at <= ${NOW} as due,
+select subject, shard, from_id::text as "fromId", attempts,
   case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${NOW}) * 1000)::double precision end as "delayMs"
 from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and shard = any($3::int[])`, [consumer, shards])
 }
 
-export function unparkSubject(context: StatementContext, consumer: string, subject: string): Statement {
+/** Lets a subject go on with its shard, from the event it stands at. No row: it stands elsewhere. */
+export function unparkSubject(context: StatementContext, consumer: string, subject: string, from: bigint): Statement {
   return statement(context, 'unpark', table => `
-delete from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and subject = $3::text`, [consumer, subject])
+delete from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and subject = $3::text and from_id = $4::bigint`, [consumer, subject, String(from)])
 }
 
 export interface DeadLetterInput {

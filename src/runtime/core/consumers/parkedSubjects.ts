@@ -1,50 +1,86 @@
 import type { Row } from '../db/types'
 import type { Parked } from './parkedSql'
 
+/** A subject that waits for its next attempt. */
+export interface Waiting extends Omit<Parked, 'error' | 'delayMs'> {
+  /** By the clock of this process; Infinity for an operator. */
+  dueAt: number
+  /** Events of it up to here were passed over when they were read: the retry handles them. */
+  passedTo: bigint
+  /** An attempt is under way. */
+  isRunning: boolean
+  /** It is about to go on with its shard: none of its events may be passed over any more. */
+  isLeaving: boolean
+}
+
+export type ParkedRow = Omit<Parked, 'error'>
+
 /** The parked subjects of the shards that this process holds. */
 export interface ParkedSubjects {
-  has(subject: string): boolean
-  set(parked: Omit<Parked, 'error'>): void
-  /** Takes what the database says for all of them: an operator may have requeued some. */
-  replace(all: Omit<Parked, 'error'>[]): void
+  readonly size: number
+  get(subject: string): Waiting | undefined
+  set(parked: ParkedRow): void
+  /** Counts changes, so that what was read before one of them is not taken for the truth. */
+  readonly changes: number
+  /** Takes what the database says: an operator may have requeued some. */
+  replace(all: ParkedRow[]): void
   delete(subject: string): void
-  /** Those whose next attempt is due. */
-  due(): Waiting[]
+  /** One whose next attempt is due. */
+  due(): Waiting | undefined
   /** Forgets those of shards that are not held any more. */
   keep(isHeld: (shard: number) => boolean): void
   /** Milliseconds until the next attempt; Infinity for none. */
   nextIn(): number
 }
 
-export interface Waiting {
-  subject: string
-  shard: number
-  fromId: bigint
-  attempts: number
-}
-
 export function createParkedSubjects(): ParkedSubjects {
-  const subjects = new Map<string, Waiting & { dueAt: number }>()
-  const set: ParkedSubjects['set'] = ({ subject, shard, fromId, attempts, delayMs }) =>
-    void subjects.set(subject, { subject, shard, fromId, attempts, dueAt: delayMs === undefined ? Infinity : performance.now() + delayMs })
+  const subjects = new Map<string, Waiting>()
+  let changes = 0
+
+  function set({ delayMs, ...parked }: ParkedRow): void {
+    changes++
+    const known = subjects.get(parked.subject)
+    const dueAt = delayMs === undefined ? Infinity : performance.now() + delayMs
+    // The same object: an attempt that is under way goes on with it.
+    if (known) Object.assign(known, parked, { dueAt })
+    else subjects.set(parked.subject, { ...parked, dueAt, passedTo: parked.fromId, isRunning: false, isLeaving: false })
+  }
 
   return {
-    has: subject => subjects.has(subject),
+    get size() {
+      return subjects.size
+    },
+    get changes() {
+      return changes
+    },
+    get: subject => subjects.get(subject),
     set,
     replace(all) {
-      subjects.clear()
+      const found = new Set(all.map(({ subject }) => subject))
+      for (const subject of subjects.keys()) if (!found.has(subject)) subjects.delete(subject)
       all.forEach(set)
     },
-    delete: subject => void subjects.delete(subject),
-    due: () => [...subjects.values()].filter(({ dueAt }) => dueAt <= performance.now()),
+    delete(subject) {
+      changes++
+      subjects.delete(subject)
+    },
+    due() {
+      const now = performance.now()
+      for (const waiting of subjects.values()) if (waiting.dueAt <= now && !waiting.isRunning) return waiting
+      return undefined
+    },
     keep(isHeld) {
       for (const [subject, { shard }] of subjects) if (!isHeld(shard)) subjects.delete(subject)
     },
-    nextIn: () => Math.min(...[...subjects.values()].map(({ dueAt }) => dueAt)) - performance.now(),
+    nextIn() {
+      let next = Infinity
+      for (const { dueAt, isRunning } of subjects.values()) if (!isRunning && dueAt < next) next = dueAt
+      return next - performance.now()
+    },
   }
 }
 
-export const toParked = (row: Row): Omit<Parked, 'error'> => ({
+export const toParked = (row: Row): ParkedRow => ({
   subject: row.subject as string,
   shard: Number(row.shard),
   fromId: BigInt(row.fromId as string),

@@ -50,7 +50,8 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
     attemptTimeout: checkMilliseconds('options.attemptTimeout', options.attemptTimeout ?? 30_000),
     onExhausted,
     shards: shardsOf(order, options.shards),
-    leaseMs: checkMilliseconds('options.leaseMs', options.leaseMs ?? 10_000, 100),
+    leaseMs: checkMilliseconds('options.leaseMs', options.leaseMs ?? 30_000, 100),
+    maxParked: atLeastOne('options.maxParked', options.maxParked ?? 1_000),
     pollInterval: checkMilliseconds('options.pollInterval', options.pollInterval ?? 250, 1),
   }
 }

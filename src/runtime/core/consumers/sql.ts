@@ -70,37 +70,61 @@ from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = h
 returning s.shard`, [given.consumer, given.held.map(({ shard }) => shard), given.held.map(({ token }) => token), given.leaseMs])
 }
 
-/** Takes shards that are free, or whose lease has run out, those furthest behind first. Nobody is waited for. */
-export function claimShards(context: StatementContext, given: { consumer: string, member: string, limit: number, leaseMs: number }): Statement {
+/**
+ * Takes shards that are free, or whose lease has run out, those furthest behind first. Nobody is waited for. Our own that
+ * are not in `held` are free as well: this process has lost sight of where they stand.
+ */
+export function claimShards(context: StatementContext, given: { consumer: string, member: string, limit: number, leaseMs: number, held: number[] }): Statement {
   return statement(context, 'claim', table => `
 with free as (
   select shard from ${table('consumer_shards')}
-  where tenant_id = $1::text and consumer = $2::text and (owner is null or leased_until < ${NOW})
+  where tenant_id = $1::text and consumer = $2::text
+    and (owner is null or leased_until < ${NOW} or (owner = $3::text and not shard = any($6::int[])))
   order by position, shard limit $4::int for update skip locked
 )
 update ${table('consumer_shards')} s
 set owner = $3::text, token = pg_catalog.nextval(${context.names.literal('lease_tokens_seq')}), leased_until = ${until('$5')}, updated_at = ${NOW}
 from free where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = free.shard
-returning s.shard, s.position::text as position, s.token::text as token`, [given.consumer, given.member, given.limit, given.leaseMs])
+returning s.shard, s.position::text as position, s.token::text as token`, [given.consumer, given.member, given.limit, given.leaseMs, given.held])
 }
 
 export interface Checkpoint extends HeldShard {
-  position: bigint
+  /** Where the shard must stand: when a commit was not confirmed, this tells whether it took place. */
+  from: bigint
+  to: bigint
 }
 
-/** Moves positions on. Fewer rows than shards: a lease is lost, and nothing of the transaction may be kept. */
-export function moveShards(context: StatementContext, given: { consumer: string, checkpoints: Checkpoint[], release?: boolean }): Statement {
-  const { checkpoints, release = false } = given
-  return statement(context, `move ${release}`, table => `
+/** Moves positions on. A shard that is missing in the result is lost, or stands elsewhere: nothing of the transaction may be kept. */
+export function moveShards(context: StatementContext, { consumer, checkpoints }: { consumer: string, checkpoints: Checkpoint[] }): Statement {
+  return statement(context, 'move', table => `
 with moved as (
-  select s.shard, given.position from ${table('consumer_shards')} s
-  join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[])) as given (shard, token, position) on s.shard = given.shard and s.token = given.token
+  select s.shard, given.upto from ${table('consumer_shards')} s
+  join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]), pg_catalog.unnest($6::bigint[])) as given (shard, token, since, upto)
+    on s.shard = given.shard and s.token = given.token and s.position = given.since
   where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
 )
-update ${table('consumer_shards')} s
-set position = greatest(s.position, moved.position), updated_at = ${NOW}${release ? ', owner = null, leased_until = null, token = null' : ''}
-from moved where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard`,
-  [given.consumer, checkpoints.map(({ shard }) => shard), checkpoints.map(({ token }) => token), checkpoints.map(({ position }) => String(position))])
+update ${table('consumer_shards')} s set position = moved.upto, updated_at = ${NOW}
+from moved where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard
+returning s.shard`, [consumer, checkpoints.map(({ shard }) => shard), checkpoints.map(({ token }) => token), checkpoints.map(({ from }) => String(from)), checkpoints.map(({ to }) => String(to))])
+}
+
+/** Locks a shard that must still be held, until the transaction ends. No row: it is lost. */
+export function fenceShard(context: StatementContext, consumer: string, { shard, token }: HeldShard): Statement {
+  return statement(context, 'fence', table => `
+select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint for share`, [consumer, shard, token])
+}
+
+/** Lets others take shards at once. */
+export function releaseShards(context: StatementContext, { consumer, held }: { consumer: string, held: HeldShard[] }): Statement {
+  return statement(context, 'release', table => `
+with held as (
+  select s.shard from ${table('consumer_shards')} s
+  join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
+  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
+)
+update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${NOW}
+from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard`,
+  [consumer, held.map(({ shard }) => shard), held.map(({ token }) => token)])
 }
 
 /** Takes a member off the list, so that the others share its shards at once. */

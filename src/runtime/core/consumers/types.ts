@@ -1,4 +1,3 @@
-import type { GlobalEvent } from '../log/types'
 import type { EventRecord } from '../shared/event'
 import type { Members } from '../shared/types'
 import type { TransactionApi } from '../transaction/types'
@@ -84,10 +83,16 @@ export interface ConsumeOptions {
    */
   shards?: number
   /**
-   * How long the work of a process that is gone waits for another one, in milliseconds.
-   * @default 10000
+   * How long the shards of a process that is gone wait for another one, in milliseconds. A handler may wait no longer
+   * between two statements of its transaction.
+   * @default 30000
    */
   leaseMs?: number
+  /**
+   * Most subjects that one process parks: when more fail, the cause is not an event, and their shards wait instead.
+   * @default 1000
+   */
+  maxParked?: number
   /**
    * How often new events are looked for where no notification comes, in milliseconds.
    * @default 250
@@ -98,7 +103,7 @@ export interface ConsumeOptions {
 export const CONSUME_OPTIONS: Members<ConsumeOptions> = {
   name: true, subjects: true, types: true, from: true, handler: true, batchHandler: true, order: true, transaction: true,
   batchSize: true, concurrency: true, maxAttempts: true, backoff: true, attemptTimeout: true, onExhausted: true,
-  shards: true, leaseMs: true, pollInterval: true,
+  shards: true, leaseMs: true, maxParked: true, pollInterval: true,
 }
 
 export interface StopOptions {
@@ -154,11 +159,6 @@ export interface Consumer {
   /** @throws {StoreError} TIMEOUT */
   whenProcessed(position: string, options?: CaughtUpOptions): Promise<void>
   status(): Promise<ConsumerStatus>
-}
-
-/** An event on its way through a consumer. */
-export interface ShardedEvent extends GlobalEvent {
-  shard: number
 }
 
 /** An event that a consumer has given up. */

@@ -1,0 +1,44 @@
+import type { ParkedSubjects } from './parkedSubjects'
+import { moveOn } from './shard'
+import type { Entry, Shard, Unit } from './shard'
+
+interface ScheduleOptions {
+  parked: ParkedSubjects
+  /** Several units of one shard at the same time, of different subjects. Else one after the other, so that its checkpoint can move with each. */
+  bySubject: boolean
+}
+
+/**
+ * Chooses what is handled next: up to `most` entries, taken off as many shards as it needs, in the order of the log.
+ * Entries of parked subjects are passed over: a retry reads them again.
+ */
+export function nextUnit(shards: Iterable<Shard>, most: number, { parked, bySubject }: ScheduleOptions): Unit {
+  const unit: Unit = []
+  for (const shard of shards) {
+    if (unit.length >= most) break
+    if (shard.isLeaving || (shard.running > 0 && !bySubject)) continue
+    take(shard, unit, most)
+    moveOn(shard)
+  }
+  return unit.sort((a, b) => a.id < b.id ? -1 : 1)
+
+  function take({ entries }: Shard, unit: Unit, most: number): void {
+    const busy = new Set<string>()
+    for (const entry of entries) {
+      if (unit.length >= most) return
+      if (entry.state === 'done') continue
+      const waiting = parked.get(entry.subject)
+      if (entry.state === 'running' || waiting?.isLeaving || busy.has(entry.subject)) {
+        if (!bySubject) return
+        busy.add(entry.subject)
+      }
+      else if (waiting) passOver(entry, waiting)
+      else unit.push(entry)
+    }
+  }
+}
+
+function passOver(entry: Entry, waiting: { passedTo: bigint }): void {
+  entry.state = 'done'
+  waiting.passedTo = entry.id
+}

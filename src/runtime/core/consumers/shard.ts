@@ -1,0 +1,71 @@
+import type { GlobalEvent } from '../log/types'
+
+/** An event that was read for a shard. */
+export interface Entry {
+  readonly shard: Shard
+  readonly subject: string
+  readonly id: bigint
+  readonly event: GlobalEvent['event']
+  state: 'waiting' | 'running' | 'done'
+}
+
+/** A shard that this process holds, and what was read for it. All positions are ids of events. */
+export interface Shard {
+  readonly shard: number
+  /** Names this lease: another holder has another one. */
+  readonly token: string
+  /** Aborts when the shard is lost: handlers of its events end. */
+  readonly lost: AbortController
+  /** Everything up to here is handled or parked, as the database knows it. */
+  saved: bigint
+  /** The same, as this process knows it. */
+  position: bigint
+  /** Everything up to here was read. */
+  readTo: bigint
+  /** What was read and is not handled yet, in the order of the log. */
+  entries: Entry[]
+  /** Units of work that are under way. */
+  running: number
+  /** It is given to another process when nothing of it is under way. */
+  isLeaving: boolean
+}
+
+export const createShard = (shard: number, token: string, position: bigint): Shard => ({
+  shard, token, lost: new AbortController(), saved: position, position, readTo: position, entries: [], running: 0, isLeaving: false,
+})
+
+/** Adds events that were read up to a position. */
+export function fill(shard: Shard, events: GlobalEvent[], readTo: bigint): void {
+  for (const { subject, event } of events) shard.entries.push({ shard, subject, id: BigInt(event.id), event, state: 'waiting' })
+  shard.readTo = readTo
+  moveOn(shard)
+}
+
+/** Moves the position behind all that is done. */
+export function moveOn(shard: Shard): void {
+  const { entries } = shard
+  let done = 0
+  while (entries[done]?.state === 'done') done++
+  if (done > 0) shard.position = entries[done - 1]!.id
+  entries.splice(0, done)
+  if (entries.length === 0 && shard.readTo > shard.position) shard.position = shard.readTo
+}
+
+/** The entries that one call or one transaction handles, in the order of the log. */
+export type Unit = Entry[]
+
+export const shardsOf = (unit: Unit): Set<Shard> => new Set(unit.map(({ shard }) => shard))
+
+export function begin(unit: Unit): void {
+  for (const entry of unit) entry.state = 'running'
+  for (const shard of shardsOf(unit)) shard.running++
+}
+
+/** Whatever is not done by now waits again. */
+export function end(unit: Unit): void {
+  for (const entry of unit) if (entry.state === 'running') entry.state = 'waiting'
+  for (const shard of shardsOf(unit)) {
+    shard.running--
+    moveOn(shard)
+  }
+}
