@@ -13,8 +13,8 @@ interface LeaseOptions {
   member: string
   shards: number
   leaseMs: number
-  /** Called for shards that were just taken, before anything is read for them. */
-  onClaim(shards: number[]): Promise<void>
+  /** Prepares for shards that were just taken; what it returns is called at the moment when they are held. */
+  onClaim(shards: number[]): Promise<() => void>
 }
 
 /** The shards of one consumer that one process holds. */
@@ -103,7 +103,8 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
       if (held.size >= share) return
       const { rows } = await query(claimShards(context, { consumer, member, limit: share - held.size, leaseMs, held: [...held.keys()] }))
       if (rows.length === 0) return
-      await onClaim(rows.map(({ shard }) => Number(shard)))
+      const begin = await onClaim(rows.map(({ shard }) => Number(shard)))
+      begin()
       for (const { shard, token, position } of rows) held.set(Number(shard), createShard(Number(shard), String(token), BigInt(position as string)))
     },
 

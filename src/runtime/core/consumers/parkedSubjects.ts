@@ -22,8 +22,11 @@ export interface ParkedSubjects {
   set(parked: ParkedRow): void
   /** Counts changes, so that what was read before one of them is not taken for the truth. */
   readonly changes: number
-  /** Takes what the database says: an operator may have requeued some. */
-  replace(all: ParkedRow[]): void
+  /**
+   * Takes over when their next attempts are due: an operator may have requeued some. Returns the shards whose subjects
+   * stand elsewhere than this process believes.
+   */
+  refresh(all: ParkedRow[]): Set<number>
   delete(subject: string): void
   /** One whose next attempt is due. */
   due(): Waiting | undefined
@@ -55,10 +58,15 @@ export function createParkedSubjects(): ParkedSubjects {
     },
     get: subject => subjects.get(subject),
     set,
-    replace(all) {
-      const found = new Set(all.map(({ subject }) => subject))
-      for (const subject of subjects.keys()) if (!found.has(subject)) subjects.delete(subject)
-      all.forEach(set)
+    refresh(all) {
+      const found = new Map(all.map(row => [row.subject, row]))
+      const wrong = new Set<number>()
+      for (const { subject, shard, fromId } of subjects.values()) if (found.get(subject)?.fromId !== fromId) wrong.add(shard)
+      for (const row of all) {
+        if (subjects.has(row.subject)) set(row)
+        else wrong.add(row.shard)
+      }
+      return wrong
     },
     delete(subject) {
       changes++

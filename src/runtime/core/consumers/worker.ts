@@ -74,9 +74,13 @@ export function createWorker(options: WorkerOptions): Worker {
   let wasRetry = false
   const busy = { reading: false, keeping: false, saving: false }
 
-  async function onClaim(shards: number[]): Promise<void> {
-    const { rows } = await use(session => session.query(readParked(context, name, shards)))
-    rows.map(toParked).forEach(parked.set)
+  async function parkedOf(shards: number[]) {
+    return (await use(session => session.query(readParked(context, name, shards)))).rows.map(toParked)
+  }
+
+  async function onClaim(shards: number[]): Promise<() => void> {
+    const rows = await parkedOf(shards)
+    return () => rows.forEach(parked.set)
   }
 
   /** Runs something beside the loop, which goes on when it ends. */
@@ -100,6 +104,13 @@ export function createWorker(options: WorkerOptions): Worker {
     if (!isOfDatabase(error)) logger.warn(`consumer ${name} tries again in ${Math.round(wait)} ms: ${messageOf(error)}${error instanceof TooManyParked ? `, the last one with: ${messageOf(error.cause)}` : ''}`)
   }
 
+  /** Something went wrong, and whether it was committed may not be known: the truth is read again with the next lease. */
+  function drop(shard: number): void {
+    const held = lease.held.get(shard)
+    if (held) lease.drop(held)
+    balanceAt = 0
+  }
+
   /** Takes and gives shards, and reads what an operator may have changed. */
   async function keep(): Promise<void> {
     if (performance.now() >= balanceAt) {
@@ -108,8 +119,8 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     if (performance.now() < refreshAt || lease.held.size === 0) return
     const { changes } = parked
-    const { rows } = await use(session => session.query(readParked(context, name, [...lease.held.keys()])))
-    if (parked.changes === changes) parked.replace(rows.map(toParked))
+    const rows = await parkedOf([...lease.held.keys()])
+    if (parked.changes === changes) for (const shard of parked.refresh(rows)) drop(shard)
     refreshAt = performance.now() + Math.min(leaseMs / 3, 1_000)
   }
 
@@ -169,11 +180,7 @@ export function createWorker(options: WorkerOptions): Worker {
       else await leave(shard, waiting)
     }
     catch (error) {
-      // Somebody else has changed it: what is true is read again.
-      if (error instanceof Fenced) {
-        refreshAt = 0
-        waiting.dueAt = performance.now() + AGAIN_MS
-      }
+      drop(waiting.shard)
       throw error
     }
     finally {
@@ -197,8 +204,7 @@ export function createWorker(options: WorkerOptions): Worker {
       backoff.reset()
     }
     catch (error) {
-      // The truth is in the database: it is read again with the next lease.
-      if (error instanceof Fenced) shardsOf(unit).forEach(lease.drop)
+      for (const { shard } of shardsOf(unit)) drop(shard)
       throw error
     }
     finally {

@@ -1,0 +1,123 @@
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { Store } from '../../../src/runtime/core/index'
+import { compiled } from '../../setup/compiled'
+import { freshDatabase, openStore } from '../../setup/database'
+import { eventually } from '../../setup/eventually'
+import { servers } from '../servers'
+import type { ConsumerPlan } from './consumerWorker'
+
+// Fifty rounds: CONSUMER_ROUNDS=50 npx vitest run --project pg test/pg/faults/consumers.test.ts
+const ROUNDS = Number(process.env.CONSUMER_ROUNDS ?? 6)
+const WORKERS = 3
+const LEASE_MS = 800
+const SUBJECTS = Array.from({ length: 30 }, (_, at) => `orders:${at}`)
+
+interface Worker {
+  child: ChildProcess
+  logs: string[]
+}
+
+async function start(plan: ConsumerPlan): Promise<Worker> {
+  const child = fork(compiled('test/pg/faults/consumerWorker.ts'), [JSON.stringify(plan)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const logs: string[] = []
+  await new Promise<void>((resolve, reject) => {
+    child.once('exit', code => reject(new Error(`a worker has ended with ${code} before it was ready`)))
+    child.on('message', (message: { ready?: true, log?: string }) => message.ready ? resolve() : logs.push(message.log!))
+  })
+  return { child, logs }
+}
+
+/** Appends numbered events, a few subjects at a time, until it is stopped. */
+function appending(store: Store) {
+  const next = new Map(SUBJECTS.map(subject => [subject, 0]))
+  let running = true
+  const done = (async () => {
+    while (running) {
+      await Promise.all(SUBJECTS.filter(() => Math.random() < 0.3).map(async (subject) => {
+        const n = next.get(subject)!
+        next.set(subject, n + 1)
+        const append = () => store.stream.append(subject, { type: 'numbered', data: { n } }, { eventId: `${subject} ${n}` })
+        // Its connection may be among those that are terminated.
+        await append().catch(append).catch(append)
+      }))
+      await sleep(5)
+    }
+  })()
+  return {
+    next,
+    async stop() {
+      running = false
+      await done
+    },
+  }
+}
+
+const CASES: [name: string, options: ConsumerPlan['options']][] = [
+  ['in batches', { name: 'totals', transaction: 'batch', batchSize: 20, concurrency: 2 }],
+  ['one by one', { name: 'totals', transaction: 'each', concurrency: 3 }],
+  ['in global order', { name: 'totals', order: 'global', onExhausted: 'block' }],
+  ['without a transaction', { name: 'totals', transaction: 'none', concurrency: 8 }],
+]
+
+describe.each(servers)('consumers on $name whose processes are killed, frozen and cut off', ({ server }) => {
+  it.each(CASES)('handle every event, in order, %s', { timeout: 60_000 + ROUNDS * 20_000 }, async (_, given) => {
+    const { url, sql } = await freshDatabase(server)
+    const store = openStore({ connection: url })
+    await store.ready()
+    await sql('create table effects (at bigint generated always as identity, subject text, n int, worker text)')
+    const plan = (at: number): ConsumerPlan => ({
+      url, worker: String(at), failures: 10,
+      options: { ...given, leaseMs: LEASE_MS, pollInterval: 50, backoff: { first: 20, max: 200 }, maxAttempts: 100 },
+    })
+    let started = 0
+    const workers = await Promise.all(Array.from({ length: WORKERS }, () => start(plan(started++))))
+    const events = appending(store)
+    for (let round = 0; round < ROUNDS; round++) {
+      await sleep(100 + Math.random() * 500)
+      const at = round % WORKERS
+      const { child } = workers[at]!
+      const kind = round % 3
+      if (kind === 0) {
+        child.kill('SIGKILL')
+        await once(child, 'exit')
+        workers[at] = await start(plan(started++))
+      }
+      else if (kind === 1) {
+        child.kill('SIGSTOP')
+        await sleep(LEASE_MS * 1.5)
+        child.kill('SIGCONT')
+      }
+      else {
+        await sql('select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by random() limit 3')
+      }
+    }
+    await events.stop()
+    const consumer = store.consume({ ...plan(-1).options, handler: () => {} })
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
+    await Promise.all(workers.map(async ({ child }) => {
+      child.send('stop')
+      await once(child, 'exit')
+    }))
+
+    const rows = await sql<{ subject: string, n: number }>('select subject, n from effects order by at')
+    const found = new Map(SUBJECTS.map(subject => [subject, [] as number[]]))
+    for (const { subject, n } of rows) found.get(subject)!.push(n)
+    let all = 0
+    let doubled = 0
+    for (const [subject, count] of events.next) {
+      all += count
+      const firsts = [...new Set(found.get(subject))]
+      doubled += found.get(subject)!.length - firsts.length
+      expect(firsts, `${subject}: every event, in order`).toEqual(Array.from({ length: count }, (_, n) => n))
+    }
+    console.info(`${given.transaction ?? 'batch'} ${given.order ?? 'subject'}: ${all} events, ${ROUNDS} rounds, ${doubled} doubled`)
+    // What a handler does outside of a transaction may happen again where its process was killed, frozen or cut off.
+    if (given.transaction === 'none') expect(doubled).toBeLessThanOrEqual(ROUNDS * 3 * given.concurrency! * 20)
+    else expect(doubled).toBe(0)
+  })
+})
