@@ -6,7 +6,6 @@ import type { Queue } from './batch/operation'
 import { sendAlone, sendInOrder } from './batch/tierScope'
 import type { TierScope } from './batch/tierScope'
 import { createConsumers } from './consumers/consumers'
-import { createDeadLetters } from './consumers/deadLetters'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import type { Db, DbOptions, StreamTables } from './db/types'
@@ -136,7 +135,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
   }))
   // Consumers
-  const consumers = register(createConsumers({ context, use, within: transactions.within, reader, read: stream.read, logger, listen }))
+  const consumers = register(createConsumers({ context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen }))
   for (const capability of capabilities) capability.start?.()
 
   let closing: Promise<void> | undefined
@@ -155,8 +154,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     ready: async () => (await connector.start()).value.info,
     transaction: transactions.transaction,
     with: transactions.with,
-    consume: consumers.consume,
-    deadLetters: createDeadLetters({ context, use }),
+    ...consumers.apis,
     releaseIdle: connector.releaseIdle,
     async close() {
       transactions.requireClosable()

@@ -36,7 +36,8 @@ export async function attempt<T>(run: (signal: AbortSignal) => T | Promise<T>, {
     return await Promise.race([(async () => run(signal))(), late])
   }
   catch (error) {
-    if (error instanceof HandlerFailure || signal.aborted) throw error
+    // A store that closes is no failure of the event.
+    if (error instanceof HandlerFailure || signal.aborted || (isStoreError(error) && error.code === 'CLOSED')) throw error
     throw new HandlerFailure(error)
   }
   finally {

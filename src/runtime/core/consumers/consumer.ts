@@ -14,8 +14,13 @@ const DRAIN_MS = 10_000
 const CAUGHT_UP_MS = 30_000
 const LOOK_MS = 20
 
-export function createConsumer(parts: WorkerParts, settings: ConsumerSettings): Consumer & { wake(): void } {
-  const { context, use, reader, logger } = parts
+export interface ConsumerParts extends WorkerParts {
+  /** As `use`, for calls of the caller: refused once the store is closed, while the work under way still ends. */
+  call: WorkerParts['use']
+}
+
+export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings): Consumer & { wake(): void } {
+  const { context, call, reader, logger } = parts
   const { name } = settings
   const running = {}
   let state: ConsumerStatus['state'] = 'idle'
@@ -24,7 +29,10 @@ export function createConsumer(parts: WorkerParts, settings: ConsumerSettings): 
 
   async function register(): Promise<void> {
     const position = settings.from === 'start' ? '0' : settings.from === 'now' ? String((await reader.mark()).safePosition) : settings.from
-    const { rows: [row] } = await use(session => session.query<{ shards: number, same_hash: boolean }>(registerConsumer(context, { consumer: name, shards: settings.shards, position })))
+    const statement = registerConsumer(context, { consumer: name, shards: settings.shards, position })
+    const ask = async () => (await call(session => session.query<{ shards: number, same_hash: boolean }>(statement))).rows[0]
+    // No row: another process was making it in that moment, and its row is there now.
+    const row = await ask() ?? await ask()
     if (row!.shards !== settings.shards) throw otherShards(name, row!.shards, settings.shards)
     if (!row!.same_hash) throw new StoreError('INVALID_CALL', `the server's hash function is another one than when consumer ${JSON.stringify(name)} was made: its subjects are in other shards now; make a consumer of another name from the lowest position of this one`, { details: { consumer: name } })
   }
@@ -33,7 +41,7 @@ export function createConsumer(parts: WorkerParts, settings: ConsumerSettings): 
     const { timeout = CAUGHT_UP_MS } = checkOptions('options', given, CAUGHT_UP_OPTIONS)
     const until = performance.now() + checkMilliseconds('options.timeout', timeout)
     for (;;) {
-      const { rows: [row] } = await use(session => session.query(readConsumer(context, name)))
+      const { rows: [row] } = await call(session => session.query(readConsumer(context, name)))
       if (row?.position != null && BigInt(row.position as string) >= position) return
       if (state === 'failed') throw error
       if (performance.now() > until) throw new StoreError('TIMEOUT', `consumer ${JSON.stringify(name)} has not reached position ${position} within ${timeout} ms`, { details: { consumer: name, position: String(position), reached: row?.position ?? null } })
@@ -100,7 +108,7 @@ export function createConsumer(parts: WorkerParts, settings: ConsumerSettings): 
     whenProcessed: async (position, options) => waitFor(BigInt(checkPosition('position', position)), options),
     wake: () => work?.worker.wake(),
     async status() {
-      const [{ head }, { rows: [row] }] = await Promise.all([reader.mark(), use(session => session.query(readConsumer(context, name)))])
+      const [{ head }, { rows: [row] }] = await Promise.all([reader.mark(), call(session => session.query(readConsumer(context, name)))])
       const position = (row?.position ?? null) as string | null
       return {
         name, state, position, head: String(head), lag: Number(head - BigInt(position ?? 0)), staleMs: row?.stale_ms == null ? null : Number(row.stale_ms),

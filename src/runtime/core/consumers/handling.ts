@@ -1,45 +1,21 @@
-import type { Use } from '../batch/operation'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Session } from '../db/types'
-import { createBackoff } from '../shared/backoff'
-import { StoreError, isStoreError } from '../shared/errors'
-import { toJson } from '../shared/json'
-import type { StatementContext } from '../sql/template'
-import type { TransactionApi } from '../transaction/types'
-import { HandlerFailure, attempt, describeError, isOfDatabase } from './attempt'
+import { HandlerFailure } from './attempt'
+import { createCalls } from './callHandler'
+import type { CallsOptions } from './callHandler'
+import { createFailures } from './failures'
 import { Fenced, toCheckpoint } from './lease'
-import { addDeadLetter, moveParked, parkSubject, unparkSubject } from './parkedSql'
+import { moveParked, unparkSubject } from './parkedSql'
 import type { Parked } from './parkedSql'
 import type { ParkedSubjects, Waiting } from './parkedSubjects'
-import { readResults, toFailed } from './results'
+import { toFailed } from './results'
 import type { ConsumeResult, Failed } from './results'
-import type { ConsumerSettings } from './settings'
 import { shardsOf } from './shard'
 import type { Entry, Shard, Unit } from './shard'
 import { fenceShard, moveShards } from './sql'
-import type { ConsumedEvent } from './types'
 
-/** The consumer ends at an event: `onExhausted: 'stop'`. */
-export class Exhausted extends Error {
-  constructor({ subject, id }: Entry, override readonly cause: unknown) {
-    super(`event ${id} of ${JSON.stringify(subject)} has failed for the last time`)
-  }
-}
-
-/** Too many subjects are parked: what fails is tried again with its shard. */
-export class TooManyParked extends Error {
-  constructor(override readonly cause: unknown) {
-    super('too many subjects are parked')
-  }
-}
-
-export interface HandlingOptions {
-  context: StatementContext
-  use: Use
-  within<T>(operation: string, work: (tx: TransactionApi, session: Session) => Promise<T>): Promise<T>
-  settings: ConsumerSettings
+export interface HandlingOptions extends CallsOptions {
   parked: ParkedSubjects
-  /** Aborts when the consumer waits no longer for what is under way. */
-  killed: AbortSignal
 }
 
 export interface Handling {
@@ -51,44 +27,12 @@ export interface Handling {
   unpark(shard: Shard, waiting: Waiting): Promise<void>
 }
 
-/** What is kept in the transaction of a handler, given what it returned. */
-type Keep = (session: Session, results: ConsumeResult[]) => Promise<void>
-
-export function createHandling({ context, use, within, settings, parked, killed }: HandlingOptions): Handling {
-  const { name: consumer, transaction, maxAttempts, onExhausted, order, backoff } = settings
+export function createHandling(options: HandlingOptions): Handling {
+  const { context, use, settings, parked, killed } = options
+  const { name: consumer, transaction, onExhausted, order } = settings
+  const failures = createFailures({ context, settings, parked })
+  const run = createCalls(options)
   const isTransactional = transaction !== 'none'
-
-  function call(events: Entry['event'][], subjects: string[], tx: TransactionApi, attempts: number, lost: AbortSignal[]): Promise<ConsumeResult[]> {
-    return attempt(async (signal) => {
-      const given = { consumer, tx, signal, attempt: attempts }
-      const consumed = events.map((event, at): ConsumedEvent => ({ ...event, subject: subjects[at]! }))
-      if (settings.batchHandler) return readResults(await settings.batchHandler(consumed, given), events.length)
-      for (const event of consumed) await settings.handler!(event, given)
-      return []
-    }, { timeoutMs: settings.attemptTimeout, signals: [killed, ...lost] })
-  }
-
-  /** Calls the handler, with whatever is kept together with its effects. */
-  async function run(entries: Pick<Entry, 'event' | 'subject'>[], shards: Iterable<Shard>, attempts: number, keep: Keep): Promise<void> {
-    const events = entries.map(({ event }) => event)
-    const subjects = entries.map(({ subject }) => subject)
-    const lost = [...shards].map(shard => shard.lost.signal)
-    if (!isTransactional) {
-      const results = await call(events, subjects, noTransaction, attempts, lost)
-      return use(session => session.atomic(inside => keep(inside, results)))
-    }
-    try {
-      await within('consume', async (tx, session) => {
-        // A process that is frozen must not hold its locks for longer than its lease.
-        await session.query({ text: 'select pg_catalog.set_config(\'idle_in_transaction_session_timeout\', $1::text, true)', values: [String(settings.leaseMs)] })
-        await keep(session, await call(events, subjects, tx, attempts, lost))
-      })
-    }
-    catch (error) {
-      // What the database refuses of the handler's writes may show as late as at the commit.
-      throw isStoreError(error) && !isOfDatabase(error) ? new HandlerFailure(error) : error
-    }
-  }
 
   /** Moves the shards behind a unit. Without a transaction the positions are written later, for many units at once. */
   async function save(session: Session, last: Map<Shard, bigint>): Promise<void> {
@@ -119,7 +63,7 @@ export function createHandling({ context, use, within, settings, parked, killed 
         after = []
         const undone = undoneOf(unit, results)
         if (undone.size > 0 && !canSplit(unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
-        for (const [entry, failed] of undone) after.push(await fail(session, entry, 1, failed))
+        for (const [entry, failed] of undone) after.push(await failures.fail(session, entry, 1, failed))
         if (isTransactional || undone.size > 0) await save(session, last)
       })
     }
@@ -153,41 +97,12 @@ export function createHandling({ context, use, within, settings, parked, killed 
   async function park(entry: Entry, failed: Failed): Promise<void> {
     const last = lastOf([entry])
     const done = await use(session => session.atomic(async (inside) => {
-      const done = await fail(inside, entry, 1, failed)
+      const done = await failures.fail(inside, entry, 1, failed)
       await save(inside, last)
       return done
     }))
     done()
     finish([entry], last)
-  }
-
-  /** Writes down what becomes of an event that failed. Returns what has to happen after the commit. */
-  async function fail(session: Session, entry: Entry, attempts: number, failed: Failed): Promise<() => void> {
-    const isLast = failed.isDead ?? attempts >= maxAttempts
-    if (isLast && onExhausted === 'stop') throw new Exhausted(entry, failed.error)
-    if (isLast && onExhausted === 'skip') {
-      await bury(session, entry, attempts, failed, 'skipped')
-      return () => {}
-    }
-    if (parked.size >= settings.maxParked) throw new TooManyParked(failed.error)
-    if (isLast && onExhausted === 'park') await bury(session, entry, attempts, failed, 'parked')
-    const row = parkedRow(entry.subject, entry.shard.shard, entry.id, attempts, isLast && onExhausted === 'park', failed)
-    await session.query(parkSubject(context, consumer, row))
-    return () => parked.set(row)
-  }
-
-  function parkedRow(subject: string, shard: number, fromId: bigint, attempts: number, isDead: boolean, failed: Failed): Parked {
-    return { subject, shard, fromId, attempts, delayMs: isDead ? undefined : failed.after ?? pauseAfter(attempts), error: describeError(failed.error) }
-  }
-
-  async function bury(session: Session, { subject, id, event }: Pick<Entry, 'subject' | 'id' | 'event'>, attempts: number, { error }: Failed, state: 'parked' | 'skipped'): Promise<void> {
-    await session.query(addDeadLetter(context, { consumer, subject, eventId: id, event: JSON.stringify(toJson(event, 'event')), attempts, error: describeError(error), state }))
-  }
-
-  function pauseAfter(attempts: number): number {
-    const pauses = createBackoff({ ...backoff, jitter: [0.5, 1.5] })
-    for (let at = 1; at < Math.min(attempts, 30); at++) pauses.next()
-    return pauses.next()
   }
 
   /** In global order nothing may go ahead of an event: it is tried until it goes well, or is given up. */
@@ -201,10 +116,8 @@ export function createHandling({ context, use, within, settings, parked, killed 
         await save(session, last)
       }).then(() => undefined, failureOf)
       if (!failed) return finish([entry], last)
-      const isLast = failed.isDead ?? attempts >= maxAttempts
-      if (isLast && onExhausted === 'stop') throw new Exhausted(entry, failed.error)
-      if (isLast && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
-      await pause(failed.after ?? pauseAfter(attempts), ended)
+      if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
+      await sleep(failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => ended.throwIfAborted())
     }
   }
 
@@ -228,13 +141,12 @@ export function createHandling({ context, use, within, settings, parked, killed 
       parked.set(next)
       return true
     }
-    const isLast = failed.isDead ?? attempts >= maxAttempts
     const entry = { subject, id, event }
-    if (isLast && onExhausted === 'stop') throw new Exhausted({ ...entry, shard, state: 'running' }, failed.error)
+    const isLast = failures.isLast(entry, attempts, failed)
     const isSkipped = isLast && onExhausted === 'skip'
-    const row = isSkipped ? next : parkedRow(subject, shard.shard, id, attempts, isLast && onExhausted === 'park', failed)
+    const row = isSkipped ? next : failures.parkedRow(entry, shard.shard, attempts, isLast && onExhausted === 'park', failed)
     await use(session => session.atomic(async (inside) => {
-      if (isLast && onExhausted !== 'block') await bury(inside, entry, attempts, failed, isSkipped ? 'skipped' : 'parked')
+      if (isLast && onExhausted !== 'block') await failures.bury(inside, entry, attempts, failed, isSkipped ? 'skipped' : 'parked')
       await move(inside, shard, fromId, row)
     }))
     parked.set(row)
@@ -282,22 +194,3 @@ function lastOf(unit: Unit): Map<Shard, bigint> {
   for (const shard of [...shardsOf(unit)].sort((a, b) => a.shard - b.shard)) last.set(shard, unit.findLast(entry => entry.shard === shard)!.id)
   return last
 }
-
-const pause = (ms: number, signal: AbortSignal) => new Promise<void>((resolve, reject) => {
-  const ended = () => {
-    clearTimeout(timer)
-    reject(signal.reason as Error)
-  }
-  const timer = setTimeout(() => {
-    signal.removeEventListener('abort', ended)
-    resolve()
-  }, ms)
-  if (signal.aborted) ended()
-  signal.addEventListener('abort', ended, { once: true })
-})
-
-const noTransaction = new Proxy({}, {
-  get() {
-    throw new StoreError('INVALID_CALL', 'a consumer with transaction: \'none\' has no transaction: use the store itself')
-  },
-}) as TransactionApi

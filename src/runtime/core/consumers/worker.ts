@@ -1,29 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import type { GlobalReader } from '../log/reader'
 import { createWakeablePause } from '../log/subscriptions/wakeablePause'
-import type { GlobalEvent } from '../log/types'
 import { createBackoff } from '../shared/backoff'
 import { messageOf } from '../shared/errors'
-import { unref } from '../shared/timer'
 import type { Logger } from '../shared/types'
 import type { StreamOperations } from '../stream/types'
 import { isOfDatabase } from './attempt'
-import { Exhausted, TooManyParked, createHandling } from './handling'
+import { Exhausted, TooManyParked } from './failures'
+import { createFeed } from './feed'
+import { createHandling } from './handling'
 import type { HandlingOptions } from './handling'
-import { Fenced, createLease } from './lease'
-import { readParked } from './parkedSql'
-import { createParkedSubjects, toParked } from './parkedSubjects'
+import { createHeartbeat } from './heartbeat'
+import { Fenced } from './lease'
+import { createParkedSubjects } from './parkedSubjects'
 import type { Waiting } from './parkedSubjects'
+import { createRetries } from './retryParked'
 import { nextUnit } from './schedule'
-import { begin, end, fill, shardsOf } from './shard'
-import type { Shard, Unit } from './shard'
+import { begin, end, shardsOf } from './shard'
+import type { Unit } from './shard'
+import { createUpkeep } from './upkeep'
 
-// Read at once, whatever handlers get: a page costs a statement for each table.
-const PAGE = 1_000
-// Read ahead of the handlers at most.
-const MOST_READ = 4 * PAGE
-const SAVE_MS = 100
-const AGAIN_MS = 20
+// Until an event that is appended but not settled yet is looked for again.
+const SOON_MS = 20
+// Without anything else to wait for.
+const IDLE_MS = 1_000
 
 export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | 'within'> {
   reader: GlobalReader
@@ -39,8 +39,6 @@ interface WorkerOptions extends WorkerParts, Pick<HandlingOptions, 'settings' | 
   isPaused(): boolean
 }
 
-type ShardedEvent = GlobalEvent & { shard: number }
-
 /** What one process does for a consumer, between its start and its stop. */
 export interface Worker {
   /**
@@ -55,39 +53,35 @@ export interface Worker {
 }
 
 export function createWorker(options: WorkerOptions): Worker {
-  const { context, use, reader, read, logger, settings, stopping, killed } = options
+  const { logger, settings, stopping, killed } = options
   const { name, leaseMs, concurrency } = settings
   const bySubject = settings.transaction === 'none' && settings.order === 'subject'
   const parked = createParkedSubjects()
-  const lease = createLease({ context, use, consumer: name, member: randomUUID(), shards: settings.shards, leaseMs, onClaim })
+  const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, bySubject, member: randomUUID() })
   const { handle, again, unpark } = createHandling({ ...options, parked })
+  const retry = createRetries({ ...options, again, unpark })
+  const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
   const underWay = new Set<Promise<void>>()
-  let failure: { error: unknown } | undefined
-  // Times by the clock of this process, at which something is due.
-  let readAt = 0
-  let balanceAt = 0
-  let refreshAt = 0
-  let saveAt = 0
-  let resumeAt = 0
-  let wasRetry = false
   const busy = { reading: false, keeping: false, saving: false }
+  let handlers = 0
+  let wasRetry = false
+  let failure: { error: unknown } | undefined
+  // By the clock of this process.
+  let readAt = 0
+  let resumeAt = 0
 
-  async function parkedOf(shards: number[]) {
-    return (await use(session => session.query(readParked(context, name, shards)))).rows.map(toParked)
-  }
-
-  async function onClaim(shards: number[]): Promise<() => void> {
-    const rows = await parkedOf(shards)
-    return () => rows.forEach(parked.set)
+  function wake(): void {
+    readAt = 0
+    pause.wake()
   }
 
   /** Runs something beside the loop, which goes on when it ends. */
-  function beside(work: () => Promise<void>, ended?: () => void): void {
+  function beside(work: () => Promise<void>, ended: () => void): void {
     const running = work().catch(trouble).finally(() => {
       underWay.delete(running)
-      ended?.()
+      ended()
       pause.wake()
     })
     underWay.add(running)
@@ -101,83 +95,27 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     const wait = backoff.next()
     resumeAt = performance.now() + wait
-    if (!isOfDatabase(error)) logger.warn(`consumer ${name} tries again in ${Math.round(wait)} ms: ${messageOf(error)}${error instanceof TooManyParked ? `, the last one with: ${messageOf(error.cause)}` : ''}`)
+    const cause = error instanceof TooManyParked ? `, the last one with: ${messageOf(error.cause)}` : ''
+    if (!isOfDatabase(error)) logger.warn(`consumer ${name} tries again in ${Math.round(wait)} ms: ${messageOf(error)}${cause}`)
   }
 
-  /** Something went wrong, and whether it was committed may not be known: the truth is read again with the next lease. */
-  function drop(shard: number): void {
-    const held = lease.held.get(shard)
-    if (held) lease.drop(held)
-    balanceAt = 0
-  }
-
-  /** Takes and gives shards, and reads what an operator may have changed. */
-  async function keep(): Promise<void> {
-    if (performance.now() >= balanceAt) {
-      await lease.balance()
-      balanceAt = performance.now() + leaseMs / (lease.held.size === 0 ? 20 : 10)
-    }
-    if (performance.now() < refreshAt || lease.held.size === 0) return
-    const { changes } = parked
-    const rows = await parkedOf([...lease.held.keys()])
-    if (parked.changes === changes) for (const shard of parked.refresh(rows)) drop(shard)
-    refreshAt = performance.now() + Math.min(leaseMs / 3, 1_000)
-  }
-
-  /** Reads a page for the shards that are furthest behind, up to where the next ones are. */
   async function readMore(): Promise<void> {
-    const { safePosition, head } = await reader.mark()
-    const shards = [...lease.held.values()].filter(({ isLeaving }) => !isLeaving)
-    if (shards.length === 0) return
-    const from = shards.reduce((lowest, { readTo }) => readTo < lowest ? readTo : lowest, shards[0]!.readTo)
-    const group = shards.filter(({ readTo }) => readTo === from)
-    const upTo = shards.reduce((lowest, { readTo }) => readTo > from && readTo < lowest ? readTo : lowest, safePosition)
-    // What is appended and not settled yet will be soon: there may be no other wake for it.
-    readAt = performance.now() + (safePosition < head ? AGAIN_MS : settings.pollInterval)
-    if (upTo <= from) return
-    const events = await readPage(from, upTo, group)
-    const readTo = events.length >= PAGE ? BigInt(events.at(-1)!.event.id) : upTo
-    const byShard = new Map(group.map(({ shard }) => [shard, [] as GlobalEvent[]]))
-    for (const event of events) byShard.get(event.shard)?.push(event)
-    for (const shard of group) if (lease.held.get(shard.shard) === shard) fill(shard, byShard.get(shard.shard)!, readTo)
-    if (readTo < safePosition) readAt = 0
-  }
-
-  async function readPage(after: bigint, upTo: bigint, group: Shard[]): Promise<ShardedEvent[]> {
-    const wanted = group.length === settings.shards ? undefined : group.map(({ shard }) => shard)
-    const { subjects, types } = settings
-    for await (const page of reader.pages({ after, upTo, subjects, types, page: PAGE, shards: { count: settings.shards, wanted } })) return page as ShardedEvent[]
-    return []
-  }
-
-  async function save(): Promise<void> {
-    const moved = [...lease.held.values()].filter(shard => shard.position > shard.saved && (bySubject || shard.running === 0))
-    // Nothing of them begins meanwhile: two writers of one position would take each other for another process.
-    for (const shard of moved) shard.running++
+    // A wake while it reads asks for one more.
+    readAt = Infinity
     try {
-      await lease.save(moved)
+      const more = await feed.read()
+      readAt = Math.min(readAt, more === 'now' ? 0 : performance.now() + (more === 'soon' ? SOON_MS : settings.pollInterval))
     }
-    finally {
-      for (const shard of moved) shard.running--
-      saveAt = performance.now() + SAVE_MS
+    catch (error) {
+      readAt = 0
+      throw error
     }
   }
 
-  /** The events of a parked subject in their order, up to where its shard has passed them over. */
-  async function retry(waiting: Waiting): Promise<void> {
+  async function retryOne(waiting: Waiting): Promise<void> {
+    const shard = lease.held.get(waiting.shard)
     try {
-      const shard = lease.held.get(waiting.shard)
-      if (!shard) return
-      const upTo = waiting.passedTo > shard.position ? waiting.passedTo : shard.position
-      const page = await read(waiting.subject, { after: String(waiting.fromId - 1n), limit: settings.batchSize, types: settings.types ?? [] })
-      for (const event of page) {
-        if (BigInt(event.id) > upTo) break
-        if (stopping.aborted || !await again(shard, waiting, event)) return
-      }
-      if (page.length >= settings.batchSize && BigInt(page.at(-1)!.id) <= upTo) return
-      // The next holder reads from where the shard was saved, and must find the subject parked until it is behind this.
-      if (waiting.passedTo > shard.saved || waiting.passedTo > upTo) waiting.dueAt = performance.now() + AGAIN_MS
-      else await leave(shard, waiting)
+      if (shard) await retry(shard, waiting)
     }
     catch (error) {
       drop(waiting.shard)
@@ -185,16 +123,6 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     finally {
       waiting.isRunning = false
-    }
-  }
-
-  async function leave(shard: Shard, waiting: Waiting): Promise<void> {
-    waiting.isLeaving = true
-    try {
-      await unpark(shard, waiting)
-    }
-    finally {
-      waiting.isLeaving = false
     }
   }
 
@@ -212,32 +140,19 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
-  let handling = 0
-
   /** Begins as much as there is room for. Retries and what is new take turns. */
   function dispatch(): void {
-    while (handling < concurrency) {
-      const waiting = wasRetry ? undefined : parked.due()
-      const unit = waiting ? [] : nextUnit(lease.held.values(), mostOf(), { parked, bySubject })
-      const late = waiting ?? (unit.length === 0 ? parked.due() : undefined)
-      wasRetry = late !== undefined
-      if (late) {
-        late.isRunning = true
-        counted(() => retry(late))
-      }
-      else if (unit.length > 0) {
-        begin(unit)
-        counted(() => work(unit))
-      }
-      else {
-        return
-      }
+    while (handlers < concurrency) {
+      const first = wasRetry ? undefined : parked.due()
+      const unit = first ? [] : nextUnit(lease.held.values(), mostOf(), { parked, bySubject })
+      const waiting = first ?? (unit.length === 0 ? parked.due() : undefined)
+      if (!waiting && unit.length === 0) return
+      wasRetry = waiting !== undefined
+      if (waiting) waiting.isRunning = true
+      else begin(unit)
+      handlers++
+      beside(() => waiting ? retryOne(waiting) : work(unit), () => handlers--)
     }
-  }
-
-  function counted(work: () => Promise<void>): void {
-    handling++
-    beside(work, () => handling--)
   }
 
   /** How many events one unit gets: no more than its share, while other handlers have nothing to do. */
@@ -245,53 +160,43 @@ export function createWorker(options: WorkerOptions): Worker {
     if (settings.transaction !== 'batch' && !settings.batchHandler) return 1
     let waiting = 0
     for (const shard of lease.held.values()) waiting += shard.entries.length
-    return Math.max(1, Math.min(settings.batchSize, Math.ceil(waiting / (concurrency - handling))))
+    return Math.max(1, Math.min(settings.batchSize, Math.ceil(waiting / (concurrency - handlers))))
   }
 
-  function readAhead(): number {
-    let read = 0
-    for (const { entries } of lease.held.values()) read += entries.length
-    return read
-  }
-
-  function once(kind: keyof typeof busy, work: () => Promise<void>): void {
-    if (busy[kind]) return
+  /** Begins something that is due, unless it is under way. Returns in how many milliseconds it is due. */
+  function when(kind: keyof typeof busy, inMs: number, work: () => Promise<void>): number {
+    if (busy[kind]) return Infinity
+    if (inMs > 0) return inMs
     busy[kind] = true
-    beside(() => work().finally(() => (busy[kind] = false)))
+    beside(work, () => (busy[kind] = false))
+    return Infinity
   }
 
   /** One turn: begins what is due. Returns in how many milliseconds the next one is. */
   function turn(): number {
-    const now = performance.now()
+    const waitMs = resumeAt - performance.now()
     lease.check()
     parked.keep(shard => lease.held.has(shard))
-    if (now < resumeAt) return resumeAt - now
-    if (now >= balanceAt || now >= refreshAt) once('keeping', keep)
-    if (options.isPaused()) return SAVE_MS
+    if (waitMs > 0) return waitMs
+    const keptIn = when('keeping', upkeep.keepIn(), upkeep.keep)
+    if (options.isPaused()) return Math.min(keptIn, IDLE_MS)
     dispatch()
-    if (now >= readAt && lease.held.size > 0 && readAhead() < MOST_READ) once('reading', readMore)
-    const isMoved = [...lease.held.values()].some(({ position, saved }) => position > saved)
-    if (isMoved && now >= saveAt) once('saving', save)
-    return Math.max(0, Math.min(
-      busy.keeping ? Infinity : balanceAt - now, busy.reading ? Infinity : Math.max(readAt - now, lease.held.size > 0 ? 0 : SAVE_MS),
-      isMoved && !busy.saving ? saveAt - now : Infinity, handling < concurrency ? parked.nextIn() : Infinity, SAVE_MS * 10,
-    ))
+    return Math.min(
+      IDLE_MS, keptIn,
+      lease.held.size === 0 || feed.isFull() ? Infinity : when('reading', readAt - performance.now(), readMore),
+      when('saving', upkeep.saveIn(), upkeep.save),
+      handlers < concurrency ? parked.nextIn() : Infinity,
+    )
   }
 
   return {
-    wake() {
-      readAt = 0
-      pause.wake()
-    },
+    wake,
     shards: () => lease.held.size,
     async run() {
-      const beat = heartbeat()
-      const silence = options.listen(() => {
-        readAt = 0
-        pause.wake()
-      })
+      const beat = createHeartbeat(() => lease.renew().catch(trouble), leaseMs / 3)
+      const silence = options.listen(wake)
       try {
-        await beat.now()
+        await beat.start()
         while (!stopping.aborted && !failure) await pause.wait(Math.max(1, turn()))
         while (underWay.size > 0) await Promise.all(underWay)
       }
@@ -303,25 +208,5 @@ export function createWorker(options: WorkerOptions): Worker {
       }
       if (failure) throw failure.error
     },
-  }
-
-  /** Extends the lease three times while it holds, also while a handler is under way. */
-  function heartbeat() {
-    let timer: NodeJS.Timeout | undefined
-    let last: Promise<void> = Promise.resolve()
-    let isStopped = false
-    const beat = (): Promise<void> => last = lease.renew().catch(trouble).then(() => {
-      if (isStopped) return
-      timer = setTimeout(() => void beat(), leaseMs / 3)
-      unref(timer)
-    })
-    return {
-      now: beat,
-      async stop() {
-        isStopped = true
-        clearTimeout(timer)
-        await last
-      },
-    }
   }
 }

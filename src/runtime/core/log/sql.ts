@@ -2,7 +2,6 @@ import type { Selection, SubjectPart } from '../tables/select'
 import { partitionsOf } from '../tables/select'
 import { columnsOf, fieldsOf } from '../tables/fields'
 import { likePattern } from '../shared/glob'
-import { shardOf } from '../sql/shard'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { eventColumns } from '../stream/read/sql'
@@ -91,6 +90,10 @@ select subject, version from ${context.names.table('heads')} where tenant_id = $
     values: [context.tenant, subjects],
   }
 }
+
+/** The shard of a subject, from 0 on, among so many: by a hash that is the same on every server of a kind. */
+const shardOf = (subject: string, shards: string): string =>
+  `pg_catalog.mod(pg_catalog.hashtextextended(${subject}, 0::bigint) & 9223372036854775807, ${shards}::bigint)::int`
 
 type Parameter = (value: unknown) => string
 

@@ -1,0 +1,97 @@
+import type { Session } from '../db/types'
+import { createBackoff } from '../shared/backoff'
+import { toJson } from '../shared/json'
+import type { StatementContext } from '../sql/template'
+import { describeError } from './attempt'
+import { addDeadLetter, parkSubject } from './parkedSql'
+import type { Parked } from './parkedSql'
+import type { ParkedSubjects } from './parkedSubjects'
+import type { Failed } from './results'
+import type { ConsumerSettings } from './settings'
+import type { Entry } from './shard'
+
+/** The consumer ends at an event: `onExhausted: 'stop'`. */
+export class Exhausted extends Error {
+  constructor({ subject, id }: FailedEntry, override readonly cause: unknown) {
+    super(`event ${id} of ${JSON.stringify(subject)} has failed for the last time`)
+  }
+}
+
+/** Too many subjects are parked: what fails is tried again with its shard. */
+export class TooManyParked extends Error {
+  constructor(override readonly cause: unknown) {
+    super('too many subjects are parked')
+  }
+}
+
+type FailedEntry = Pick<Entry, 'subject' | 'id' | 'event'>
+
+/** What becomes of events that fail. */
+export interface Failures {
+  /**
+   * Whether this was the last attempt.
+   * @throws {Exhausted} when the consumer ends there
+   */
+  isLast(entry: FailedEntry, attempts: number, failed: Failed): boolean
+  /** Milliseconds until the next attempt. */
+  pauseAfter(attempts: number, failed: Failed): number
+  /**
+   * Writes down what becomes of an event that failed for the first time. Returns what has to happen after the commit.
+   * @throws {TooManyParked}
+   */
+  fail(session: Session, entry: Entry, attempts: number, failed: Failed): Promise<() => void>
+  /** The row of a parked subject that waits for its next attempt, or for an operator. */
+  parkedRow(entry: FailedEntry, shard: number, attempts: number, isDead: boolean, failed: Failed): Parked
+  /** Keeps an event as a dead letter. */
+  bury(session: Session, entry: FailedEntry, attempts: number, failed: Failed, state: 'parked' | 'skipped'): Promise<void>
+}
+
+interface FailuresOptions {
+  context: StatementContext
+  settings: ConsumerSettings
+  parked: ParkedSubjects
+}
+
+export function createFailures({ context, settings, parked }: FailuresOptions): Failures {
+  const { name: consumer, maxAttempts, onExhausted, backoff } = settings
+
+  function isLast(entry: FailedEntry, attempts: number, failed: Failed): boolean {
+    const isLast = failed.isDead ?? attempts >= maxAttempts
+    if (isLast && onExhausted === 'stop') throw new Exhausted(entry, failed.error)
+    return isLast
+  }
+
+  function pauseAfter(attempts: number, { after }: Failed): number {
+    if (after !== undefined) return after
+    const pauses = createBackoff({ ...backoff, jitter: [0.5, 1.5] })
+    for (let at = 1; at < Math.min(attempts, 30); at++) pauses.next()
+    return pauses.next()
+  }
+
+  const parkedRow: Failures['parkedRow'] = ({ subject, id }, shard, attempts, isDead, failed) =>
+    ({ subject, shard, fromId: id, attempts, delayMs: isDead ? undefined : pauseAfter(attempts, failed), error: describeError(failed.error) })
+
+  async function bury(session: Session, { subject, id, event }: FailedEntry, attempts: number, { error }: Failed, state: 'parked' | 'skipped'): Promise<void> {
+    await session.query(addDeadLetter(context, { consumer, subject, eventId: id, event: JSON.stringify(toJson(event, 'event')), attempts, error: describeError(error), state }))
+  }
+
+  return {
+    isLast,
+    pauseAfter,
+    parkedRow,
+    bury,
+    async fail(session, entry, attempts, failed) {
+      const last = isLast(entry, attempts, failed)
+      if (last && onExhausted === 'skip') {
+        await bury(session, entry, attempts, failed, 'skipped')
+        return () => {}
+      }
+      if (parked.size >= settings.maxParked) throw new TooManyParked(failed.error)
+      const isDead = last && onExhausted === 'park'
+      if (isDead) await bury(session, entry, attempts, failed, 'parked')
+      const row = parkedRow(entry, entry.shard.shard, attempts, isDead, failed)
+      await session.query(parkSubject(context, consumer, row))
+      return () => parked.set(row)
+    },
+  }
+}

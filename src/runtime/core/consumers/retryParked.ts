@@ -1,0 +1,35 @@
+import type { StreamOperations } from '../stream/types'
+import type { Handling } from './handling'
+import type { Waiting } from './parkedSubjects'
+import type { ConsumerSettings } from './settings'
+import type { Shard } from './shard'
+
+// Until the position of a shard is written.
+const AGAIN_MS = 20
+
+interface RetriesOptions extends Pick<Handling, 'again' | 'unpark'> {
+  read: StreamOperations['read']
+  settings: ConsumerSettings
+  stopping: AbortSignal
+}
+
+/** Handles the events of a parked subject in their order, up to where its shard has passed them over. */
+export function createRetries({ again, unpark, read, settings, stopping }: RetriesOptions) {
+  return async function retry(shard: Shard, waiting: Waiting): Promise<void> {
+    const upTo = waiting.passedTo > shard.position ? waiting.passedTo : shard.position
+    const page = await read(waiting.subject, { after: String(waiting.fromId - 1n), limit: settings.batchSize, types: settings.types ?? [] })
+    for (const event of page) {
+      if (BigInt(event.id) > upTo) break
+      if (stopping.aborted || !await again(shard, waiting, event)) return
+    }
+    const isMore = page.length >= settings.batchSize && BigInt(page.at(-1)!.id) <= upTo
+    if (isMore) return
+    // The next holder reads from where the shard was saved, and must find the subject parked until it is behind this.
+    if (waiting.passedTo > shard.saved || waiting.passedTo > upTo) {
+      waiting.dueAt = performance.now() + AGAIN_MS
+      return
+    }
+    waiting.isLeaving = true
+    await unpark(shard, waiting).finally(() => (waiting.isLeaving = false))
+  }
+}

@@ -1,0 +1,92 @@
+import type { Use } from '../batch/operation'
+import type { StatementContext } from '../sql/template'
+import { createLease } from './lease'
+import type { Lease } from './lease'
+import { readParked } from './parkedSql'
+import { toParked } from './parkedSubjects'
+import type { ParkedSubjects } from './parkedSubjects'
+import type { ConsumerSettings } from './settings'
+
+const SAVE_MS = 100
+const REFRESH_MS = 1_000
+
+interface UpkeepOptions {
+  context: StatementContext
+  use: Use
+  settings: ConsumerSettings
+  member: string
+  parked: ParkedSubjects
+  /** Several units of one shard may be under way. */
+  bySubject: boolean
+}
+
+/** Keeps the shards of this process, and what it knows of parked subjects, as the database has them. */
+export interface Upkeep {
+  readonly lease: Lease
+  /** Something went wrong, and whether it was committed may not be known: the truth is read again with the next lease. */
+  drop(shard: number): void
+  /** Milliseconds until shards may have to be taken or given, or an operator may have changed something. */
+  keepIn(): number
+  keep(): Promise<void>
+  /** Milliseconds until positions are written; Infinity while none has moved. */
+  saveIn(): number
+  save(): Promise<void>
+}
+
+export function createUpkeep({ context, use, settings, member, parked, bySubject }: UpkeepOptions): Upkeep {
+  const { name: consumer, leaseMs } = settings
+  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, onClaim })
+  // By the clock of this process.
+  let balanceAt = 0
+  let refreshAt = 0
+  let saveAt = 0
+
+  async function parkedOf(shards: number[]) {
+    return (await use(session => session.query(readParked(context, consumer, shards)))).rows.map(toParked)
+  }
+
+  async function onClaim(shards: number[]): Promise<() => void> {
+    const rows = await parkedOf(shards)
+    return () => rows.forEach(parked.set)
+  }
+
+  function drop(shard: number): void {
+    const held = lease.held.get(shard)
+    if (held) lease.drop(held)
+    balanceAt = 0
+  }
+
+  return {
+    lease,
+    drop,
+    keepIn: () => Math.min(balanceAt, lease.held.size > 0 ? refreshAt : Infinity) - performance.now(),
+
+    async keep() {
+      if (performance.now() >= balanceAt) {
+        // Before it is done: whatever is dropped meanwhile is claimed at once.
+        balanceAt = performance.now() + leaseMs / (lease.held.size === 0 ? 20 : 10)
+        await lease.balance()
+      }
+      if (performance.now() < refreshAt || lease.held.size === 0) return
+      const { changes } = parked
+      const rows = await parkedOf([...lease.held.keys()])
+      if (parked.changes === changes) for (const shard of parked.refresh(rows)) drop(shard)
+      refreshAt = performance.now() + Math.min(leaseMs / 3, REFRESH_MS)
+    },
+
+    saveIn: () => [...lease.held.values()].some(({ position, saved }) => position > saved) ? saveAt - performance.now() : Infinity,
+
+    async save() {
+      const moved = [...lease.held.values()].filter(shard => shard.position > shard.saved && (bySubject || shard.running === 0))
+      // Nothing of them begins meanwhile: two writers of one position would take each other for another process.
+      for (const shard of moved) shard.running++
+      try {
+        await lease.save(moved)
+      }
+      finally {
+        for (const shard of moved) shard.running--
+        saveAt = performance.now() + SAVE_MS
+      }
+    },
+  }
+}
