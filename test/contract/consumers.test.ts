@@ -1,6 +1,6 @@
 /** Consumers of one process and of several, on every database. */
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { ConsumeOptions, Consumer, ConsumedEvent } from '../../src/runtime/core/consumers/types'
+import type { ConsumeOptions, Consumer, ConsumedEvent, ConsumerContext } from '../../src/runtime/core/consumers/types'
 import type { Store } from '../../src/runtime/core/types'
 import { postgres15, postgres18, pglite } from '../setup/backends'
 import { eventually } from '../setup/eventually'
@@ -70,5 +70,109 @@ describe.each(backends)('consumers on $name', ({ open, available }) => {
     const done = seenBy(seen.filter((event, at) => seen.findIndex(({ id }) => id === event.id) === at))
     expect(done).toEqual(Object.fromEntries(SUBJECTS.map(subject => [subject, subject === 'orders:3' ? [0, 1] : [0, 1, 2, 3, 4]])))
     expect(attempts).toContain(3)
+  })
+
+  it.runIf(available()).each(['batch', 'each', 'none'] as const)('runOnce handles what there is and gives its shards back: transaction %s', async (transaction) => {
+    // One connection, as a function has it.
+    const { store, sql } = await open({ poolSize: 1, notify: false })
+    await fill(store)
+    const seen: ConsumedEvent[] = []
+    const consumer = store.consume({ name: 'once', transaction, handler: event => void seen.push(event) })
+    expect(await consumer.runOnce()).toEqual({ handled: 100, caughtUp: true })
+    expect(seenBy(seen)).toEqual(Object.fromEntries(SUBJECTS.map(subject => [subject, [0, 1, 2, 3, 4]])))
+    expect(await sql('select shard from nvent_consumer_shards where owner is not null')).toEqual([])
+    expect(await sql('select member from nvent_consumer_members')).toEqual([])
+    expect(await consumer.runOnce()).toEqual({ handled: 0, caughtUp: true })
+    await fill(store, 1)
+    expect(await consumer.runOnce({ maxMs: 60_000 })).toEqual({ handled: 20, caughtUp: true })
+    expect(await consumer.status()).toMatchObject({ state: 'stopped', lag: 0 })
+  })
+
+  it.runIf(available())('runOnce ends when its time is over, and the next one goes on from there', async () => {
+    const { store } = await open()
+    await fill(store)
+    const seen: ConsumedEvent[] = []
+    let release = () => {}
+    const released = new Promise<void>(resolve => (release = resolve))
+    const consumer = store.consume({
+      name: 'bounded', transaction: 'each', async handler(event) {
+        // Once the run begins no further event.
+        if (seen.length === 3) await released
+        seen.push(event)
+      },
+    })
+    const run = consumer.runOnce({ maxMs: 1_000, drainMs: 60_000 })
+    const timer = setTimeout(release, 3_000)
+    const first = await run
+    clearTimeout(timer)
+    release()
+    expect(first).toEqual({ handled: seen.length, caughtUp: false })
+    expect(seen.length).toBeLessThan(100)
+    const second = await consumer.runOnce({ maxMs: 60_000 })
+    expect(second).toEqual({ handled: 100 - first.handled, caughtUp: true })
+    expect(seenBy(seen)).toEqual(Object.fromEntries(SUBJECTS.map(subject => [subject, [0, 1, 2, 3, 4]])))
+  })
+
+  it.runIf(available())('runOnce makes the retries that are due, in order', async () => {
+    const { store } = await open()
+    await fill(store)
+    const seen: ConsumedEvent[] = []
+    let isBroken = true
+    const consumer = store.consume({
+      name: 'retries', backoff: { first: 200, max: 200 }, handler(event) {
+        if (event.subject === 'orders:3' && isBroken) throw new Error('down')
+        seen.push(event)
+      },
+    })
+    await consumer.runOnce()
+    expect(await consumer.status()).toMatchObject({ lag: 0, parked: 1 })
+    isBroken = false
+    seen.length = 0
+    await eventually(async () => {
+      await consumer.runOnce()
+      expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 })
+    })
+    expect(seen.map(({ subject, data }) => [subject, (data as { n: number }).n])).toEqual(range(5).map(n => ['orders:3', n]))
+  })
+
+  it.runIf(available())('runOnce in two processes at once: each event is handled by one of them', async () => {
+    const { store } = await open()
+    await fill(store, 10)
+    const options = { name: 'twice', transaction: 'each', handler: async ({ subject }: ConsumedEvent, { tx }: ConsumerContext) => tx.kv.increment(`count:${subject}`) } as const
+    const consumers = [store.consume(options), store.consume(options)]
+    const results = await Promise.all(consumers.map(consumer => consumer.runOnce({ maxMs: 60_000 })))
+    expect(results[0]!.handled + results[1]!.handled).toBe(200)
+    expect(results.some(({ caughtUp }) => caughtUp)).toBe(true)
+    expect(await store.kv.getMany(SUBJECTS.map(subject => `count:${subject}`))).toEqual(SUBJECTS.map(() => 10))
+  })
+
+  it.runIf(available())('runOnce fails with the error that ends the consumer, and refuses what it can not do', async () => {
+    const { store, sql } = await open()
+    await fill(store, 1)
+    const stopping = store.consume({ name: 'stops', maxAttempts: 1, onExhausted: 'stop', handler: () => Promise.reject(new Error('poison')) })
+    await expect(stopping.runOnce()).rejects.toThrow('has failed for the last time')
+    expect(await sql('select shard from nvent_consumer_shards where owner is not null')).toEqual([])
+    const consumer = await started(store, { name: 'at work', handler: () => undefined })
+    await expect(consumer.runOnce()).rejects.toMatchObject({ code: 'INVALID_CALL' })
+    await consumer.stop()
+    for (const options of [{ maxMs: -1 }, { maxMs: '5' }, { drainMs: 1.5 }, { max: 5 }, 5] as never[]) await expect(consumer.runOnce(options)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+    expect(await consumer.runOnce()).toMatchObject({ caughtUp: true })
+  })
+
+  it.runIf(available())('a start that fails can be stopped, and leaves nothing under way', async () => {
+    const { store } = await open()
+    await store.consume({ name: 'shards', shards: 4, handler: () => undefined }).runOnce()
+    const consumer = store.consume({ name: 'shards', shards: 5, handler: () => undefined })
+    const start = consumer.start()
+    const stop = consumer.stop({ drainMs: 0 })
+    await expect(start).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await stop
+    // A signal that aborts while the consumer starts counts as well.
+    const other = store.consume({ name: 'signal', handler: () => undefined })
+    const signal = new AbortController()
+    const begun = other.start(signal.signal)
+    signal.abort()
+    await begun
+    await eventually(async () => expect(await other.status()).toMatchObject({ state: 'stopped' }))
   })
 })

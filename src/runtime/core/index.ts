@@ -28,7 +28,7 @@ export type {
 } from './transaction/types'
 export type {
   CaughtUpOptions, ConsumedEvent, ConsumeOptions, ConsumeResult, Consumer, ConsumerContext, ConsumerStatus, DeadLetter, DeadLetterList,
-  DeadLetterListOptions, DeadLettersApi, PurgeOptions, StopOptions,
+  DeadLetterListOptions, DeadLettersApi, PurgeOptions, RunOnceOptions, RunOnceResult, StopOptions,
 } from './consumers/types'
 export type { StreamTable } from './partitions/subjectTables'
 export type { RetentionAdmin, RetentionReport, RetentionRule, RetentionRuleReport, RetentionRunOptions } from './jobs/retention/types'

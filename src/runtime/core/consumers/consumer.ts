@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { checkMilliseconds, checkOptions, checkPosition } from '../shared/checks'
 import { StoreError, messageOf } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
@@ -5,18 +6,28 @@ import { inTime } from '../shared/timer'
 import { otherShards } from './settings'
 import type { ConsumerSettings } from './settings'
 import { readConsumer, registerConsumer } from './sql'
-import { CAUGHT_UP_OPTIONS, STOP_OPTIONS } from './types'
-import type { CaughtUpOptions, Consumer, ConsumerStatus } from './types'
+import { CAUGHT_UP_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from './types'
+import type { CaughtUpOptions, Consumer, ConsumerStatus, RunOnceOptions, RunOnceResult } from './types'
 import { createWorker } from './worker'
 import type { Worker, WorkerParts } from './worker'
 
 const DRAIN_MS = 10_000
 const CAUGHT_UP_MS = 30_000
+const RUN_ONCE_MS = 10_000
 const LOOK_MS = 20
 
 export interface ConsumerParts extends WorkerParts {
   /** As `use`, for calls of the caller: refused once the store is closed, while the work under way still ends. */
   call: WorkerParts['use']
+}
+
+/** What is under way between a start and its end. */
+interface Work {
+  registered: Promise<void>
+  ended: Promise<void>
+  stopping: AbortController
+  killed: AbortController
+  worker: Worker
 }
 
 export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings): Consumer & { wake(): void } {
@@ -25,7 +36,7 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
   const running = {}
   let state: ConsumerStatus['state'] = 'idle'
   let error: unknown
-  let work: { ended: Promise<void>, stopping: AbortController, killed: AbortController, worker: Worker } | undefined
+  let work: Work | undefined
 
   async function register(): Promise<void> {
     const position = settings.from === 'start' ? '0' : settings.from === 'now' ? String((await reader.mark()).safePosition) : settings.from
@@ -37,15 +48,20 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
     if (!row!.same_hash) throw new StoreError('INVALID_CALL', `the server's hash function is another one than when consumer ${JSON.stringify(name)} was made: its subjects are in other shards now; make a consumer of another name from the lowest position of this one`, { details: { consumer: name } })
   }
 
+  async function reached(): Promise<bigint | undefined> {
+    const { rows: [row] } = await call(session => session.query(readConsumer(context, name)))
+    return row?.position == null ? undefined : BigInt(row.position as string)
+  }
+
   async function waitFor(position: bigint, given: CaughtUpOptions | undefined): Promise<void> {
     const { timeout = CAUGHT_UP_MS } = checkOptions('options', given, CAUGHT_UP_OPTIONS)
     const until = performance.now() + checkMilliseconds('options.timeout', timeout)
     for (;;) {
-      const { rows: [row] } = await call(session => session.query(readConsumer(context, name)))
-      if (row?.position != null && BigInt(row.position as string) >= position) return
+      const at = await reached()
+      if (at !== undefined && at >= position) return
       if (state === 'failed') throw error
-      if (performance.now() > until) throw new StoreError('TIMEOUT', `consumer ${JSON.stringify(name)} has not reached position ${position} within ${timeout} ms`, { details: { consumer: name, position: String(position), reached: row?.position ?? null } })
-      await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+      if (performance.now() > until) throw new StoreError('TIMEOUT', `consumer ${JSON.stringify(name)} has not reached position ${position} within ${timeout} ms`, { details: { consumer: name, position: String(position), reached: at === undefined ? null : String(at) } })
+      await sleep(LOOK_MS)
     }
   }
 
@@ -62,40 +78,64 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
     await ended
   }
 
+  /** Registers the consumer and begins to work. A failure to register is that of `registered`; `ended` never rejects. */
+  function begin(once: boolean): Work {
+    const stopping = new AbortController()
+    const killed = new AbortController()
+    const worker = createWorker({
+      ...parts, ...once && { listen: () => async () => {} }, once, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => state === 'paused',
+    })
+    const registered = register().then(() => {
+      state = 'running'
+      error = undefined
+    })
+    const run = () => runInside(running, worker.run).then(() => {
+      state = 'stopped'
+    }, (failure: unknown) => {
+      state = killed.signal.aborted ? 'stopped' : 'failed'
+      if (state === 'failed') {
+        error = failure
+        logger.error(`consumer ${name} has stopped: ${messageOf(failure)}`, failure)
+      }
+    })
+    const ended = registered.then(run, () => undefined).finally(() => {
+      work = undefined
+    })
+    return work = { registered, ended, stopping, killed, worker }
+  }
+
+  const isAtWork = () => work !== undefined
+
+  async function runOnce(given?: RunOnceOptions): Promise<RunOnceResult> {
+    const { maxMs = RUN_ONCE_MS, ...drain } = checkOptions('options', given, RUN_ONCE_OPTIONS)
+    const until = performance.now() + checkMilliseconds('options.maxMs', maxMs)
+    checkMilliseconds('options.drainMs', drain.drainMs ?? DRAIN_MS)
+    if (isAtWork()) throw new StoreError('INVALID_CALL', `consumer ${JSON.stringify(name)} is at work in this process already: runOnce() is for processes that do not start() it`, { details: { consumer: name } })
+    const run = begin(true)
+    try {
+      await run.registered
+      const { head } = await reader.mark()
+      while (isAtWork() && performance.now() < until && run.worker.isBusy(head)) await sleep(LOOK_MS)
+      await stop(drain)
+      if (state === 'failed') throw error
+      return { handled: run.worker.handled(), caughtUp: (await reached() ?? head) >= head }
+    }
+    finally {
+      await stop(drain)
+    }
+  }
+
   return {
     name,
     async start(signal) {
-      if (work) return
-      if (signal?.aborted) return
-      const stopping = new AbortController()
-      const killed = new AbortController()
-      let begin = () => {}
-      const begun = new Promise<void>(resolve => (begin = resolve))
-      const worker = createWorker({ ...parts, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => state === 'paused' })
-      const ended = begun.then(() => runInside(running, worker.run)).then(() => {
-        state = 'stopped'
-      }, (failure: unknown) => {
-        state = killed.signal.aborted ? 'stopped' : 'failed'
-        if (state === 'failed') {
-          error = failure
-          logger.error(`consumer ${name} has stopped: ${messageOf(failure)}`, failure)
-        }
-      }).finally(() => {
-        work = undefined
-      })
-      work = { ended, stopping, killed, worker }
-      try {
-        await register()
-      }
-      catch (failure) {
-        work = undefined
-        throw failure
-      }
-      state = 'running'
-      error = undefined
-      signal?.addEventListener('abort', () => void stop(), { once: true })
-      begin()
+      if (work || signal?.aborted) return
+      const { registered, ended } = begin(false)
+      const onAbort = () => void stop()
+      signal?.addEventListener('abort', onAbort, { once: true })
+      void ended.finally(() => signal?.removeEventListener('abort', onAbort))
+      await registered
     },
+    runOnce,
     stop,
     pause() {
       if (state === 'running') state = 'paused'

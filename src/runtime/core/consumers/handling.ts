@@ -19,6 +19,8 @@ export interface HandlingOptions extends CallsOptions {
 }
 
 export interface Handling {
+  /** Events whose handler went well. */
+  readonly handled: number
   /** Handles a unit of work, and marks as done what is handled, parked or given up. */
   handle(unit: Unit): Promise<void>
   /** Makes a further attempt at the first event of a parked subject. Returns whether the next one may follow. */
@@ -33,6 +35,7 @@ export function createHandling(options: HandlingOptions): Handling {
   const failures = createFailures({ context, settings, parked })
   const run = createCalls(options)
   const isTransactional = transaction !== 'none'
+  let handled = 0
 
   /** Moves the shards behind a unit. Without a transaction the positions are written later, for many units at once. */
   async function save(session: Session, last: Map<Shard, bigint>): Promise<void> {
@@ -57,6 +60,7 @@ export function createHandling(options: HandlingOptions): Handling {
   async function handle(unit: Unit): Promise<void> {
     if (order === 'global' && unit.length === 1) return repeat(unit[0]!)
     const last = lastOf(unit)
+    let done = 0
     let after: (() => void)[] = []
     try {
       await run(unit, last.keys(), 1, async (session, results) => {
@@ -65,6 +69,7 @@ export function createHandling(options: HandlingOptions): Handling {
         if (undone.size > 0 && !canSplit(unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
         for (const [entry, failed] of undone) after.push(await failures.fail(session, entry, 1, failed))
         if (isTransactional || undone.size > 0) await save(session, last)
+        done = unit.length - undone.size
       })
     }
     catch (error) {
@@ -79,6 +84,7 @@ export function createHandling(options: HandlingOptions): Handling {
       return
     }
     after.forEach(done => done())
+    handled += done
     finish(unit, last)
   }
 
@@ -115,7 +121,10 @@ export function createHandling(options: HandlingOptions): Handling {
         if (failed) throw new Undone(failed)
         await save(session, last)
       }).then(() => undefined, failureOf)
-      if (!failed) return finish([entry], last)
+      if (!failed) {
+        handled++
+        return finish([entry], last)
+      }
       if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
       await sleep(failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => ended.throwIfAborted())
     }
@@ -138,6 +147,7 @@ export function createHandling(options: HandlingOptions): Handling {
       await move(session, shard, fromId, next)
     }).then(() => undefined, failureOf)
     if (!failed) {
+      handled++
       parked.set(next)
       return true
     }
@@ -162,7 +172,14 @@ export function createHandling(options: HandlingOptions): Handling {
     parked.delete(subject)
   }
 
-  return { handle, again, unpark }
+  return {
+    get handled() {
+      return handled
+    },
+    handle,
+    again,
+    unpark,
+  }
 }
 
 /** The handler did not throw, but wants an event back: its transaction is rolled back. */

@@ -13,6 +13,8 @@ interface LeaseOptions {
   member: string
   shards: number
   leaseMs: number
+  /** Takes whatever is free, not a share of it. */
+  once: boolean
   /** Prepares for shards that were just taken; what it returns is called at the moment when they are held. */
   onClaim(shards: number[]): Promise<() => void>
 }
@@ -34,7 +36,7 @@ export interface Lease {
   end(): Promise<void>
 }
 
-export function createLease({ context, use, consumer, member, shards, leaseMs, onClaim }: LeaseOptions): Lease {
+export function createLease({ context, use, consumer, member, shards, leaseMs, once, onClaim }: LeaseOptions): Lease {
   const held = new Map<number, Shard>()
   let heldUntil = 0
   let members = 1
@@ -94,7 +96,7 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
     },
 
     async balance() {
-      const share = Math.ceil(shards / members)
+      const share = once ? shards : Math.ceil(shards / members)
       const all = [...held.values()]
       // Those first that nothing is under way of.
       all.sort((a, b) => a.running - b.running)

@@ -127,9 +127,15 @@ from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = h
   [consumer, held.map(({ shard }) => shard), held.map(({ token }) => token)])
 }
 
-/** Takes a member off the list, so that the others share its shards at once. */
+/** Takes a member off the list, and lets others take what it may still hold: shards that it has lost sight of. */
 export function removeMember(context: StatementContext, given: { consumer: string, member: string }): Statement {
   return statement(context, 'leave', table => `
+with held as (
+  select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and owner = $3::text order by shard for update
+), released as (
+  update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${NOW}
+  from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard
+)
 delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member = $3::text`, [given.consumer, given.member])
 }
 

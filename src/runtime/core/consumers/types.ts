@@ -116,6 +116,23 @@ export interface StopOptions {
 
 export const STOP_OPTIONS: Members<StopOptions> = { drainMs: true }
 
+export interface RunOnceOptions extends StopOptions {
+  /**
+   * After how many milliseconds no further event is begun.
+   * @default 10000
+   */
+  maxMs?: number
+}
+
+export const RUN_ONCE_OPTIONS: Members<RunOnceOptions> = { maxMs: true, drainMs: true }
+
+export interface RunOnceResult {
+  /** Events whose handler went well. */
+  handled: number
+  /** Whether everything that was appended before is handled or parked, by whichever process. */
+  caughtUp: boolean
+}
+
 export interface CaughtUpOptions {
   /** Milliseconds. Default: 30,000. */
   timeout?: number
@@ -148,6 +165,12 @@ export interface Consumer {
   start(signal?: AbortSignal): Promise<void>
   /** Finishes the events under way and gives the shards to others. */
   stop(options?: StopOptions): Promise<void>
+  /**
+   * Handles what there is, and gives its shards back: for functions that are frozen between requests. It takes the shards
+   * that no other process holds, and ends once their events and the retries that are due are done, or `maxMs` has passed.
+   * @throws {StoreError} INVALID_CALL when the consumer is at work in this process already
+   */
+  runOnce(options?: RunOnceOptions): Promise<RunOnceResult>
   /** Takes no more events until `resume()`; keeps its shards. */
   pause(): void
   resume(): void

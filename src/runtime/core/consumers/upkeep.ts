@@ -10,7 +10,7 @@ import type { ConsumerSettings } from './settings'
 const SAVE_MS = 100
 const REFRESH_MS = 1_000
 
-interface UpkeepOptions {
+export interface UpkeepOptions {
   context: StatementContext
   use: Use
   settings: ConsumerSettings
@@ -18,6 +18,8 @@ interface UpkeepOptions {
   parked: ParkedSubjects
   /** Several units of one shard may be under way. */
   bySubject: boolean
+  /** It takes whatever is free, and leaves soon: no share is kept for others. */
+  once: boolean
 }
 
 /** Keeps the shards of this process, and what it knows of parked subjects, as the database has them. */
@@ -33,9 +35,9 @@ export interface Upkeep {
   save(): Promise<void>
 }
 
-export function createUpkeep({ context, use, settings, member, parked, bySubject }: UpkeepOptions): Upkeep {
+export function createUpkeep({ context, use, settings, member, parked, bySubject, once }: UpkeepOptions): Upkeep {
   const { name: consumer, leaseMs } = settings
-  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, onClaim })
+  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, onClaim })
   // By the clock of this process.
   let balanceAt = 0
   let refreshAt = 0

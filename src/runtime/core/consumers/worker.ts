@@ -19,6 +19,7 @@ import { nextUnit } from './schedule'
 import { begin, end, shardsOf } from './shard'
 import type { Unit } from './shard'
 import { createUpkeep } from './upkeep'
+import type { UpkeepOptions } from './upkeep'
 
 // Until an event that is appended but not settled yet is looked for again.
 const SOON_MS = 20
@@ -33,7 +34,7 @@ export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | '
   listen(onWake: () => void): () => Promise<void>
 }
 
-interface WorkerOptions extends WorkerParts, Pick<HandlingOptions, 'settings' | 'killed'> {
+interface WorkerOptions extends WorkerParts, Pick<HandlingOptions, 'settings' | 'killed'>, Pick<UpkeepOptions, 'once'> {
   /** Aborts when nothing new may begin. */
   stopping: AbortSignal
   isPaused(): boolean
@@ -50,6 +51,10 @@ export interface Worker {
   wake(): void
   /** Shards that this process holds. */
   shards(): number
+  /** Events whose handler went well. */
+  handled(): number
+  /** Whether there is something to do for it up to a position, or an attempt that is due. */
+  isBusy(upTo: bigint): boolean
 }
 
 export function createWorker(options: WorkerOptions): Worker {
@@ -58,8 +63,8 @@ export function createWorker(options: WorkerOptions): Worker {
   const bySubject = settings.transaction === 'none' && settings.order === 'subject'
   const parked = createParkedSubjects()
   const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, bySubject, member: randomUUID() })
-  const { handle, again, unpark } = createHandling({ ...options, parked })
-  const retry = createRetries({ ...options, again, unpark })
+  const handling = createHandling({ ...options, parked })
+  const retry = createRetries({ ...options, ...handling })
   const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
@@ -128,7 +133,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function work(unit: Unit): Promise<void> {
     try {
-      await handle(unit)
+      await handling.handle(unit)
       backoff.reset()
     }
     catch (error) {
@@ -192,6 +197,9 @@ export function createWorker(options: WorkerOptions): Worker {
   return {
     wake,
     shards: () => lease.held.size,
+    handled: () => handling.handled,
+    isBusy: upTo => underWay.size > 0 || upkeep.keepIn() <= 0 || resumeAt > performance.now() || parked.nextIn() <= SOON_MS
+      || [...lease.held.values()].some(({ position }) => position < upTo),
     async run() {
       const beat = createHeartbeat(() => lease.renew().catch(trouble), leaseMs / 3)
       const silence = options.listen(wake)
