@@ -44,6 +44,8 @@ create table "{schema}"."{prefix}_consumer_parked" (
   -- Infinite while nothing is tried any more until it is requeued.
   due_at timestamptz not null,
   error jsonb not null,
+  -- What the handler gets in place of the event at from_id; JSON null: that event is dropped.
+  replacement jsonb,
   parked_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, subject)
 ) with (fillfactor = 70);
@@ -56,14 +58,18 @@ create table "{schema}"."{prefix}_dead_letters" (
   subject text collate "C" not null,
   event_id bigint not null,
   event jsonb not null,
+  -- The event that was requeued in its place.
+  replacement jsonb,
   attempts integer not null,
   error jsonb not null,
-  -- With 'parked' the later events of its subject wait behind it; with 'skipped' they were handled.
+  -- With 'parked' the later events of its subject wait behind it; with 'skipped' they were handled; with 'edited' another
+  -- event was requeued in its place.
   state text collate "C" not null,
   dead_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, id)
 );
 create unique index "idx_{prefix}_dead_letters_event" on "{schema}"."{prefix}_dead_letters" (tenant_id, consumer, subject, event_id);
+create index "idx_{prefix}_dead_letters_expiry" on "{schema}"."{prefix}_dead_letters" (tenant_id, dead_at) where state <> 'parked';
 
 -- down
 drop table "{schema}"."{prefix}_dead_letters";

@@ -27,9 +27,12 @@ export type {
   DrizzleTransaction, KyselyTransaction, QueryClient, TransactionApi, TransactionClient, TransactionOptions, TransactionStreamApi,
 } from './transaction/types'
 export type {
-  CaughtUpOptions, ConsumedEvent, ConsumeOptions, ConsumeResult, Consumer, ConsumerContext, ConsumerStatus, DeadLetter, DeadLetterList,
-  DeadLetterListOptions, DeadLettersApi, PurgeOptions, RunOnceOptions, RunOnceResult, StopOptions,
+  CaughtUpOptions, ConsumedEvent, ConsumeOptions, ConsumeResult, Consumer, ConsumerContext, ConsumerStatus, RunOnceOptions, RunOnceResult, StopOptions,
 } from './consumers/types'
+export type {
+  DeadLetter, DeadLetterFilter, DeadLetterList, DeadLetterListOptions, DeadLetterPreview, DeadLettersApi, PreviewOptions, PurgeOptions,
+  RequeueOptions, RequeueRangeOptions, TableChanges,
+} from './consumers/deadLetterTypes'
 export type { StreamTable } from './partitions/subjectTables'
 export type { RetentionAdmin, RetentionReport, RetentionRule, RetentionRuleReport, RetentionRunOptions } from './jobs/retention/types'
 export * from './schema/api'

@@ -1,5 +1,6 @@
 import type { StoreAdmin } from './admin/types'
-import type { ConsumeOptions, Consumer, DeadLettersApi } from './consumers/types'
+import type { DeadLettersApi } from './consumers/deadLetterTypes'
+import type { ConsumeOptions, Consumer } from './consumers/types'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
 import type { LogOperations } from './log/types'

@@ -52,14 +52,22 @@ export const isOfDatabase = (error: unknown): boolean => isStoreError(error) && 
 
 const MAX_MESSAGE = 2_000
 const MAX_STACK = 4_000
-// A password in a URL.
-const SECRET = /(\w+:\/\/[^\s:/@]*:)[^\s@]+@/g
+// A search for secrets takes quadratic time at worst.
+const MAX_SEARCHED = 20_000
+// A password in a URL, the value of a member or header with a telling name, a token.
+const SECRETS = [
+  /(:\/\/[^\s:/@]*:)\S+(?=@)/g,
+  /((?:password|passwd|pwd|secret|token|api[-_]?key|authorization)["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|(?:(?:bearer|basic)\s+)?[^\s,;&"']+)/gi,
+  /(\bbearer\s+)[\w.~+/=-]+/gi,
+]
+
+const withoutSecrets = (text: string): string => SECRETS.reduce((text, secret) => text.replace(secret, '$1***'), text.slice(0, MAX_SEARCHED))
 
 /** What is kept of an error: without the secrets that URLs hold, and not without end. */
 export function describeError(error: unknown): string {
   const cause = error instanceof HandlerFailure ? error.cause : error
   const { name, stack } = cause instanceof Error ? cause : { name: typeof cause, stack: undefined }
-  const plain = (text: string, most: number) => text.replace(SECRET, '$1***@').replaceAll('\0', '').toWellFormed().slice(0, most)
+  const plain = (text: string, most: number) => withoutSecrets(text).replaceAll('\0', '').toWellFormed().slice(0, most)
   return JSON.stringify({
     name, message: plain(messageOf(cause), MAX_MESSAGE),
     ...isStoreError(cause) && { code: cause.code },

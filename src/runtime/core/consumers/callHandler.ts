@@ -8,7 +8,7 @@ import { readResults } from './results'
 import type { ConsumeResult } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry, Shard } from './shard'
-import type { ConsumedEvent } from './types'
+import type { ConsumedEvent, ConsumerContext } from './types'
 
 export interface CallsOptions {
   context: StatementContext
@@ -27,32 +27,35 @@ export type Keep = (session: Session, results: ConsumeResult[]) => Promise<void>
 /** Calls the handler, with whatever is kept together with its effects. */
 export type RunHandler = (entries: Pick<Entry, 'event' | 'subject'>[], shards: Iterable<Shard>, attempts: number, keep: Keep) => Promise<void>
 
+/**
+ * Calls the handler of a consumer once.
+ * @throws {HandlerFailure}
+ */
+export function callHandler(
+  settings: ConsumerSettings, entries: Pick<Entry, 'event' | 'subject'>[], given: Omit<ConsumerContext, 'consumer' | 'signal'>, signals: AbortSignal[],
+): Promise<ConsumeResult[]> {
+  return attempt(async (signal) => {
+    const context = { ...given, consumer: settings.name, signal }
+    const events = entries.map(({ event, subject }): ConsumedEvent => ({ ...event, subject }))
+    if (settings.batchHandler) return readResults(await settings.batchHandler(events, context), events.length)
+    for (const event of events) await settings.handler!(event, context)
+    return []
+  }, { timeoutMs: settings.attemptTimeout, signals })
+}
+
 export function createCalls({ use, within, settings, killed }: CallsOptions): RunHandler {
-  const { name: consumer } = settings
-
-  function call(events: Entry['event'][], subjects: string[], tx: TransactionApi, attempts: number, lost: AbortSignal[]): Promise<ConsumeResult[]> {
-    return attempt(async (signal) => {
-      const given = { consumer, tx, signal, attempt: attempts }
-      const consumed = events.map((event, at): ConsumedEvent => ({ ...event, subject: subjects[at]! }))
-      if (settings.batchHandler) return readResults(await settings.batchHandler(consumed, given), events.length)
-      for (const event of consumed) await settings.handler!(event, given)
-      return []
-    }, { timeoutMs: settings.attemptTimeout, signals: [killed, ...lost] })
-  }
-
   return async function run(entries, shards, attempts, keep) {
-    const events = entries.map(({ event }) => event)
-    const subjects = entries.map(({ subject }) => subject)
-    const lost = [...shards].map(shard => shard.lost.signal)
+    const signals = [killed, ...[...shards].map(shard => shard.lost.signal)]
+    const call = (tx: TransactionApi) => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals)
     if (settings.transaction === 'none') {
-      const results = await call(events, subjects, noTransaction, attempts, lost)
+      const results = await call(noTransaction)
       return use(session => session.atomic(inside => keep(inside, results)))
     }
     try {
       await within('consume', async (tx, session) => {
         // A process that is frozen must not hold its locks for longer than its lease.
         await session.query({ text: 'select pg_catalog.set_config(\'idle_in_transaction_session_timeout\', $1::text, true)', values: [String(settings.leaseMs)] })
-        await keep(session, await call(events, subjects, tx, attempts, lost))
+        await keep(session, await call(tx))
       })
     }
     catch (error) {

@@ -3,7 +3,10 @@ import { createConsumer } from './consumer'
 import type { ConsumerParts } from './consumer'
 import { createDeadLetters } from './deadLetters'
 import { checkConsumer } from './settings'
-import type { ConsumeOptions, Consumer, DeadLettersApi } from './types'
+import type { ConsumerSettings } from './settings'
+import type { DeadLettersApi } from './deadLetterTypes'
+import type { ConsumeOptions, Consumer } from './types'
+import { createReplay } from './replay'
 
 export interface Consumers extends Capability {
   readonly apis: { consume(options: ConsumeOptions): Consumer, deadLetters: DeadLettersApi }
@@ -12,12 +15,17 @@ export interface Consumers extends Capability {
 /** The consumers of one store. */
 export function createConsumers(parts: ConsumerParts): Consumers {
   const consumers = new Set<ReturnType<typeof createConsumer>>()
+  // The last one of each name.
+  const settings = new Map<string, ConsumerSettings>()
+  const replay = createReplay({ ...parts, settingsOf: name => settings.get(name) })
   return {
     apis: {
-      deadLetters: createDeadLetters({ context: parts.context, use: parts.call }),
+      deadLetters: createDeadLetters({ context: parts.context, use: parts.call, replay }),
       consume(options) {
-        const consumer = createConsumer(parts, checkConsumer(options))
+        const checked = checkConsumer(options)
+        const consumer = createConsumer(parts, checked)
         consumers.add(consumer)
+        settings.set(checked.name, checked)
         const { wake: _, ...calls } = consumer
         return calls
       },

@@ -1,50 +1,124 @@
+import { millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 
-const COLUMNS = `id::text as id, consumer, subject, event::text as event, attempts, error::text as error, state,
-  pg_catalog.floor(extract(epoch from dead_at) * 1000)::double precision as dead_at`
+const COLUMNS = `id::text as id, consumer, subject, event::text as event, replacement::text as replacement, attempts, error::text as error, state,
+  ${millisecondsSql('dead_at')}::double precision as dead_at`
 
-function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
-  return { ...context.cache.unprepared(`dead letters ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
-}
-
-export function readDeadLetter(context: StatementContext, id: string): Statement {
-  return statement(context, 'get', table => `
-select ${COLUMNS} from ${table('dead_letters')} where tenant_id = $1::text and id = $2::bigint`, [id])
-}
-
-export interface DeadLetterFilter {
+/** Which letters are meant, checked; null where nothing is asked for. */
+export interface MeantLetters {
+  id: string | null
   consumer: string | null
+  /** Exactly this one. */
   subject: string | null
-  state: string | null
+  /** For `like`. */
+  pattern: string | null
+  types: string[] | null
+  since: number | null
+  until: number | null
+  error: string | null
+  states: string[] | null
+  olderThanMs: number | null
+}
+
+/** Letters in the order of their ids. */
+export interface LetterPage extends MeantLetters {
   after: string
   limit: number
 }
 
-export function readDeadLetters(context: StatementContext, { consumer, subject, state, after, limit }: DeadLetterFilter): Statement {
-  return statement(context, 'list', table => `
-select ${COLUMNS} from ${table('dead_letters')}
-where tenant_id = $1::text and id > $2::bigint
-  and ($3::text is null or consumer = $3::text) and ($4::text is null or subject = $4::text) and ($5::text is null or state = $5::text)
-order by id limit $6::bigint`, [after, consumer, subject, state, limit])
+// $1 to $13.
+const MEANT = `tenant_id = $1::text and id > $2::bigint and ($4::bigint is null or id = $4::bigint)
+  and ($5::text is null or consumer = $5::text) and ($6::text is null or subject = $6::text) and ($7::text is null or subject like $7::text escape '\\')
+  and ($8::text[] is null or event ->> 'type' = any($8::text[]))
+  and ($9::double precision is null or ${millisecondsSql('dead_at')} >= $9::double precision)
+  and ($10::double precision is null or ${millisecondsSql('dead_at')} < $10::double precision)
+  and ($11::text is null or pg_catalog.strpos(pg_catalog.lower(pg_catalog.concat_ws(' ', error ->> 'name', error ->> 'code', error ->> 'message')), pg_catalog.lower($11::text)) > 0)
+  and ($12::text[] is null or state = any($12::text[]))
+  and ($13::double precision is null or dead_at <= pg_catalog.statement_timestamp() - $13::double precision * interval '1 millisecond')`
+
+function statement(context: StatementContext, name: string, page: LetterPage, build: (table: (name: string) => string) => string, values: unknown[] = []): Statement {
+  const { after, limit, id, consumer, subject, pattern, types, since, until, error, states, olderThanMs } = page
+  return {
+    ...context.cache.unprepared(`dead letters ${name}`, () => build(context.names.table)),
+    values: [context.tenant, after, limit, id, consumer, subject, pattern, types, since, until, error, states, olderThanMs, ...values],
+  }
 }
 
-/** Takes out the letters of a parked subject: its events are tried again from the first of them on. */
-export function deadLettersOf(context: StatementContext, consumer: string, subject: string): Statement {
-  return statement(context, 'requeue', table => `
-delete from ${table('dead_letters')} where tenant_id = $1::text and consumer = $2::text and subject = $3::text and state = 'parked'`, [consumer, subject])
+export function readDeadLetters(context: StatementContext, page: LetterPage): Statement {
+  return statement(context, 'list', page, table => `
+select ${COLUMNS} from ${table('dead_letters')} where ${MEANT} order by id limit $3::bigint`)
 }
 
-/** Makes the next attempt due, as if it was the first one. */
-export function requeueSubject(context: StatementContext, consumer: string, subject: string): Statement {
-  return statement(context, 'due', table => `
-update ${table('consumer_parked')} set attempts = 0, due_at = pg_catalog.clock_timestamp()
-where tenant_id = $1::text and consumer = $2::text and subject = $3::text`, [consumer, subject])
+/** What a step has done. */
+export type ReleasedRow = { count: number, last: string | null }
+
+/**
+ * Makes the next attempt of parked subjects due, as if it was the first one: at the event that failed, or at what
+ * replaces it (JSON null: nothing does). A letter stays when it shows what was replaced. The process that holds the
+ * shard can't be at an attempt, as none was due.
+ */
+export function releaseLetters(context: StatementContext, page: LetterPage, replacement: string | null): Statement {
+  return statement(context, 'release', page, table => `
+with meant as (
+  select id, consumer, subject, coalesce($14::jsonb, replacement) as replacement from ${table('dead_letters')}
+  where ${MEANT} and state = 'parked' order by id limit $3::bigint for update
+), edited as (
+  update ${table('dead_letters')} d set state = 'edited', replacement = meant.replacement
+  from meant where d.tenant_id = $1::text and d.id = meant.id and meant.replacement <> 'null'::jsonb
+), gone as (
+  delete from ${table('dead_letters')} d using meant
+  where d.tenant_id = $1::text and d.id = meant.id and coalesce(meant.replacement, 'null'::jsonb) = 'null'::jsonb
+), due as (
+  update ${table('consumer_parked')} p set attempts = 0, due_at = pg_catalog.clock_timestamp(), replacement = coalesce($14::jsonb, p.replacement)
+  from meant where p.tenant_id = $1::text and p.consumer = meant.consumer and p.subject = meant.subject
+)
+select pg_catalog.count(*)::int as count, pg_catalog.max(id)::text as last from meant`, [replacement])
 }
 
-/** Deletes letters for good. A parked one stays: the later events of its subject wait behind it. */
-export function purgeLetters(context: StatementContext, { consumer, id }: { consumer: string | null, id: string | null }): Statement {
-  return statement(context, 'purge', table => `
-delete from ${table('dead_letters')} where tenant_id = $1::text and state = 'skipped'
-  and ($2::text is null or consumer = $2::text) and ($3::bigint is null or id = $3::bigint)`, [consumer, id])
+/** Deletes letters that nothing waits behind. */
+export function purgeLetters(context: StatementContext, page: LetterPage): Statement {
+  return statement(context, 'purge', page, table => `
+delete from ${table('dead_letters')} where tenant_id = $1::text and id = any(array(
+  select id from ${table('dead_letters')} where ${MEANT} and state <> 'parked' order by id limit $3::bigint for update
+))`)
+}
+
+/** Deletes letters of a certain age that nothing waits behind, the oldest first. */
+export function expireLetters(context: StatementContext, { maxAgeMs, limit }: { maxAgeMs: number, limit: number }): Statement {
+  return {
+    ...context.cache.unprepared('dead letters expire', () => `
+delete from ${context.names.table('dead_letters')} where tenant_id = $1::text and id = any(array(
+  select id from ${context.names.table('dead_letters')}
+  where tenant_id = $1::text and state <> 'parked' and dead_at < pg_catalog.statement_timestamp() - $2::double precision * interval '1 millisecond'
+  order by dead_at limit $3::bigint for update skip locked
+))`),
+    values: [context.tenant, maxAgeMs, limit],
+  }
+}
+
+/** Writes down one more attempt at an event that was skipped. No row: the letter is gone, or is being handled elsewhere. */
+export function countAttempt(context: StatementContext, { id, error }: { id: string, error: string }): Statement {
+  return {
+    ...context.cache.unprepared('dead letters attempt', () => `
+update ${context.names.table('dead_letters')} set attempts = attempts + 1, error = $3::jsonb
+where tenant_id = $1::text and id = $2::bigint and state = 'skipped'`),
+    values: [context.tenant, id, error],
+  }
+}
+
+/** Settles the letter of an event that was handled after all: it goes, or shows what was handled in its place. */
+export function settleLetter(context: StatementContext, { id, replacement }: { id: string, replacement: string | null }): Statement {
+  const table = context.names.table('dead_letters')
+  return {
+    ...context.cache.unprepared('dead letters settle', () => `
+with edited as (
+  update ${table} set state = 'edited', replacement = $3::jsonb
+  where tenant_id = $1::text and id = $2::bigint and state = 'skipped' and $3::jsonb is not null returning 1
+), gone as (
+  delete from ${table} where tenant_id = $1::text and id = $2::bigint and state = 'skipped' and $3::jsonb is null returning 1
+)
+select 1 from edited union all select 1 from gone`),
+    values: [context.tenant, id, replacement],
+  }
 }

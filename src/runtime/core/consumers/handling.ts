@@ -140,8 +140,14 @@ export function createHandling(options: HandlingOptions): Handling {
     const { subject, fromId } = waiting
     const id = BigInt(event.id)
     const attempts = waiting.attempts + 1
-    const next: Parked = { subject, shard: shard.shard, fromId: id + 1n, attempts: 0, delayMs: 0, error: '{}' }
-    const failed = await run([{ subject, event }], [shard], attempts, async (session, [result]) => {
+    const next: Parked = { subject, shard: shard.shard, fromId: id + 1n, attempts: 0, delayMs: 0, error: '{}', replacement: undefined }
+    const replacement = id === fromId ? waiting.replacement : undefined
+    if (replacement === null) {
+      await use(session => session.atomic(inside => move(inside, shard, fromId, next)))
+      parked.set(next)
+      return true
+    }
+    const failed = await run([{ subject, event: { ...event, ...replacement } }], [shard], attempts, async (session, [result]) => {
       const failed = toFailed(result)
       if (failed) throw new Undone(failed)
       await move(session, shard, fromId, next)

@@ -1,3 +1,4 @@
+import type { EventRecord } from '../shared/event'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 
@@ -14,6 +15,8 @@ export interface Parked {
   delayMs: number | undefined
   /** JSON without secrets: what failed. */
   error: string
+  /** What the handler gets in place of that event; null: it is dropped. */
+  replacement?: EventRecord | null | undefined
 }
 
 const due = (parameter: string) => `coalesce(${NOW} + ${parameter}::double precision * interval '1 millisecond', 'infinity'::timestamptz)`
@@ -27,14 +30,15 @@ export function parkSubject(context: StatementContext, consumer: string, { subje
 insert into ${table('consumer_parked')} (tenant_id, consumer, subject, shard, from_id, attempts, due_at, error)
 values ($1::text, $2::text, $3::text, $4::int, $5::bigint, $6::int, ${due('$7')}, $8::jsonb)
 on conflict (tenant_id, consumer, subject) do update
-  set from_id = excluded.from_id, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error`,
+  set from_id = excluded.from_id, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error, replacement = null`,
   [consumer, subject, shard, String(fromId), attempts, delayMs ?? null, error])
 }
 
 /** Moves a parked subject on, from the event it stands at. No row: it stands elsewhere, and nothing of the transaction may be kept. */
 export function moveParked(context: StatementContext, consumer: string, from: bigint, { subject, fromId, attempts, delayMs, error }: Parked): Statement {
   return statement(context, 'move', table => `
-update ${table('consumer_parked')} set from_id = $5::bigint, attempts = $6::int, due_at = ${due('$7')}, error = $8::jsonb
+update ${table('consumer_parked')} set from_id = $5::bigint, attempts = $6::int, due_at = ${due('$7')}, error = $8::jsonb,
+  replacement = case when from_id = $5::bigint then replacement end
 where tenant_id = $1::text and consumer = $2::text and subject = $3::text and from_id = $4::bigint`,
   [consumer, subject, String(from), String(fromId), attempts, delayMs ?? null, error])
 }
@@ -43,7 +47,8 @@ where tenant_id = $1::text and consumer = $2::text and subject = $3::text and fr
 export function readParked(context: StatementContext, consumer: string, shards: number[]): Statement {
   return statement(context, 'read', table => `
 select subject, shard, from_id::text as "fromId", attempts,
-  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${NOW}) * 1000)::double precision end as "delayMs"
+  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${NOW}) * 1000)::double precision end as "delayMs",
+  replacement::text as replacement
 from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and shard = any($3::int[])`, [consumer, shards])
 }
 

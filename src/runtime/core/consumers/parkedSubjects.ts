@@ -1,4 +1,5 @@
 import type { Row } from '../db/types'
+import type { EventRecord } from '../shared/event'
 import type { Parked } from './parkedSql'
 
 /** A subject that waits for its next attempt. */
@@ -94,4 +95,5 @@ export const toParked = (row: Row): ParkedRow => ({
   fromId: BigInt(row.fromId as string),
   attempts: Number(row.attempts),
   delayMs: row.delayMs === null ? undefined : Number(row.delayMs),
+  replacement: row.replacement === null ? undefined : JSON.parse(row.replacement as string) as EventRecord | null,
 })

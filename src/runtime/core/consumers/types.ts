@@ -15,6 +15,8 @@ export interface ConsumerContext {
   signal: AbortSignal
   /** From 1 on. */
   attempt: number
+  /** True in `deadLetters.preview()`: nothing that is written through `tx` is kept, and nothing else should be done. */
+  preview: boolean
 }
 
 export type ConsumedEvent = EventRecord & { subject: string }
@@ -182,58 +184,4 @@ export interface Consumer {
   /** @throws {StoreError} TIMEOUT */
   whenProcessed(position: string, options?: CaughtUpOptions): Promise<void>
   status(): Promise<ConsumerStatus>
-}
-
-/** An event that a consumer has given up. */
-export interface DeadLetter {
-  id: string
-  consumer: string
-  subject: string
-  event: EventRecord
-  attempts: number
-  /** Passwords in URLs are left out. */
-  error: { name: string, message: string, code?: string, stack?: string }
-  /** `parked`: the later events of its subject wait behind it. `skipped`: they were handled without it. */
-  state: 'parked' | 'skipped'
-  /** Milliseconds since 1970. */
-  deadAt: number
-}
-
-export interface DeadLetterListOptions {
-  consumer?: string
-  subject?: string
-  state?: 'parked' | 'skipped'
-  /** Where the page before ended. */
-  cursor?: string | null
-  /** Default: 50. */
-  limit?: number
-}
-
-export const DEAD_LETTER_LIST_OPTIONS: Members<DeadLetterListOptions> = { consumer: true, subject: true, state: true, cursor: true, limit: true }
-
-export interface DeadLetterList {
-  letters: DeadLetter[]
-  /** Gives the next page; null after the last one. */
-  cursor: string | null
-}
-
-export interface PurgeOptions {
-  consumer?: string
-  id?: string
-}
-
-export const PURGE_OPTIONS: Members<PurgeOptions> = { consumer: true, id: true }
-
-export interface DeadLettersApi {
-  /** The letters in the order in which they were given up, page by page. */
-  list(options?: DeadLetterListOptions): Promise<DeadLetterList>
-  /** One of them; null when there is none. */
-  get(id: string): Promise<DeadLetter | null>
-  /**
-   * Tries a parked subject again: this event and those behind it, in order. False when there is no such letter.
-   * @throws {StoreError} INVALID_CALL for one that was skipped
-   */
-  requeue(id: string): Promise<boolean>
-  /** Deletes skipped letters, all of them or those that are meant, and returns how many. Parked ones stay. */
-  purge(options?: PurgeOptions): Promise<number>
 }

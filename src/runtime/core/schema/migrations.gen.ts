@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: '8fd913904877f09e5c8142680921acb8222e8b855dc76fa4e59f89b23b602088',
+    checksum: '8397ec75bc8a79a2b7a43ed26db5f0fe67e67f31f6925d30da6ffa813fdfcd7d',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -590,6 +590,8 @@ create table "{schema}"."{prefix}_consumer_parked" (
   -- Infinite while nothing is tried any more until it is requeued.
   due_at timestamptz not null,
   error jsonb not null,
+  -- What the handler gets in place of the event at from_id; JSON null: that event is dropped.
+  replacement jsonb,
   parked_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, subject)
 ) with (fillfactor = 70);
@@ -602,14 +604,18 @@ create table "{schema}"."{prefix}_dead_letters" (
   subject text collate "C" not null,
   event_id bigint not null,
   event jsonb not null,
+  -- The event that was requeued in its place.
+  replacement jsonb,
   attempts integer not null,
   error jsonb not null,
-  -- With 'parked' the later events of its subject wait behind it; with 'skipped' they were handled.
+  -- With 'parked' the later events of its subject wait behind it; with 'skipped' they were handled; with 'edited' another
+  -- event was requeued in its place.
   state text collate "C" not null,
   dead_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, id)
 );
-create unique index "idx_{prefix}_dead_letters_event" on "{schema}"."{prefix}_dead_letters" (tenant_id, consumer, subject, event_id);`,
+create unique index "idx_{prefix}_dead_letters_event" on "{schema}"."{prefix}_dead_letters" (tenant_id, consumer, subject, event_id);
+create index "idx_{prefix}_dead_letters_expiry" on "{schema}"."{prefix}_dead_letters" (tenant_id, dead_at) where state <> 'parked';`,
     down: `drop table "{schema}"."{prefix}_dead_letters";
 drop table "{schema}"."{prefix}_consumer_parked";
 drop table "{schema}"."{prefix}_consumer_members";
