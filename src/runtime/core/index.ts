@@ -33,6 +33,7 @@ export type {
   DeadLetter, DeadLetterFilter, DeadLetterList, DeadLetterListOptions, DeadLetterPreview, DeadLettersApi, PreviewOptions, PurgeOptions,
   RequeueOptions, RequeueRangeOptions, TableChanges,
 } from './consumers/deadLetterTypes'
+export type { ConsumerInfo, ConsumerResetOptions, ConsumersAdmin } from './consumers/adminTypes'
 export type { StreamTable } from './partitions/subjectTables'
 export type { RetentionAdmin, RetentionReport, RetentionRule, RetentionRuleReport, RetentionRunOptions } from './jobs/retention/types'
 export * from './schema/api'

@@ -149,7 +149,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     stream: withTypedViews(apis.stream),
     admin: createAdmin({
       connector, database: { ...database, onConnectionLost: watch.connectionLost }, names, metrics: watch.metrics, on: watch.on, requireOutside: transactions.requireOutside,
-      retention: { run: options => connector.call(() => retention.run(options)) },
+      retention: { run: options => connector.call(() => retention.run(options)) }, consumers: consumers.admin,
     }),
     ready: async () => (await connector.start()).value.info,
     transaction: transactions.transaction,

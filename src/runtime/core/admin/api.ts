@@ -12,6 +12,7 @@ import { sequencesBehind } from '../schema/sequences'
 import { migrations } from '../schema/migrations.gen'
 import type { Names } from '../shared/identifier'
 import { HEALTH_OPTIONS } from './types'
+import type { ConsumersAdmin } from '../consumers/adminTypes'
 import type { RetentionAdmin } from '../jobs/retention/types'
 import type { StoreAdmin } from './types'
 import type { StoreEvents } from '../observability/types'
@@ -25,6 +26,7 @@ interface AdminOptions {
   names: Names
   metrics: Metrics
   retention: RetentionAdmin
+  consumers: ConsumersAdmin
   /** Refuses a call inside `transaction`, where it would wait for itself. */
   requireOutside(call: string): void
   on: StoreAdmin['on']
@@ -36,7 +38,7 @@ const EVENTS: Record<keyof StoreEvents, true> = {
 }
 
 /** `store.admin`. Its calls on the schema also work while a schema error keeps the store from starting. */
-export function createAdmin({ connector, database, names, metrics, retention, requireOutside, on }: AdminOptions): StoreAdmin {
+export function createAdmin({ connector, database, names, metrics, retention, consumers, requireOutside, on }: AdminOptions): StoreAdmin {
   const use = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
     const explained = (db: Db) => work(db).catch(error => explainRefused(db, names, error))
     const started = await connector.start().catch((error: unknown) => {
@@ -75,6 +77,7 @@ export function createAdmin({ connector, database, names, metrics, retention, re
       return use(db => dropTable(db, names, subjectPrefix))
     },
     retention,
+    consumers,
     async health(options) {
       const { timeoutMs } = checkOptions('options', options, HEALTH_OPTIONS)
       if (timeoutMs !== undefined) checkMilliseconds('options.timeoutMs', timeoutMs)

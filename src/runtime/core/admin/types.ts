@@ -1,3 +1,4 @@
+import type { ConsumersAdmin } from '../consumers/adminTypes'
 import type { RetentionAdmin } from '../jobs/retention/types'
 import type { StoreMetrics, StoreEvents } from '../observability/types'
 import type { StreamTable } from '../partitions/subjectTables'
@@ -67,6 +68,8 @@ export interface StoreAdmin {
    */
   dropStreamTable(subjectPrefix: string): Promise<boolean>
   readonly retention: RetentionAdmin
+  /** The consumers of this database, whichever process they run in. */
+  readonly consumers: ConsumersAdmin
   /**
    * Checks the database, the schema, the pool and the background jobs. A failure is part of the result.
    * @throws {StoreError} INVALID_VALUE for invalid options only

@@ -1,4 +1,6 @@
 import type { Capability } from '../shared/types'
+import { createConsumersAdmin } from './admin'
+import type { ConsumersAdmin } from './adminTypes'
 import { createConsumer } from './consumer'
 import type { ConsumerParts } from './consumer'
 import { createDeadLetters } from './deadLetters'
@@ -9,6 +11,7 @@ import type { ConsumeOptions, Consumer } from './types'
 import { createReplay } from './replay'
 
 export interface Consumers extends Capability {
+  readonly admin: ConsumersAdmin
   readonly apis: { consume(options: ConsumeOptions): Consumer, deadLetters: DeadLettersApi }
 }
 
@@ -19,6 +22,7 @@ export function createConsumers(parts: ConsumerParts): Consumers {
   const settings = new Map<string, ConsumerSettings>()
   const replay = createReplay({ ...parts, settingsOf: name => settings.get(name) })
   return {
+    admin: createConsumersAdmin({ ...parts, use: parts.call }),
     apis: {
       deadLetters: createDeadLetters({ context: parts.context, use: parts.call, replay }),
       consume(options) {

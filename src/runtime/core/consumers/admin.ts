@@ -1,0 +1,63 @@
+import type { Use } from '../batch/operation'
+import type { Row, Session } from '../db/types'
+import type { GlobalReader } from '../log/reader'
+import { checkMembers, checkName, checkPosition } from '../shared/checks'
+import { StoreError } from '../shared/errors'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from '../sql/template'
+import { lockConsumer, readConsumers, removeConsumer, resetConsumer } from './adminSql'
+import { CONSUMER_RESET_OPTIONS } from './adminTypes'
+import type { ConsumerInfo, ConsumersAdmin } from './adminTypes'
+
+interface ConsumersAdminOptions {
+  context: StatementContext
+  use: Use
+  reader: GlobalReader
+}
+
+/** What operators see and change of the consumers in the database. */
+export function createConsumersAdmin({ context, use, reader }: ConsumersAdminOptions): ConsumersAdmin {
+  async function read(name: string | null): Promise<ConsumerInfo[]> {
+    // Positions before the mark: in the other order a consumer could be ahead of it.
+    const { rows } = await use(session => session.query(readConsumers(context, name)))
+    const { head } = await reader.mark()
+    return rows.map(row => toInfo(row, head))
+  }
+
+  /** @throws {StoreError} INVALID_CALL */
+  async function requireStopped(session: Session, name: string): Promise<void> {
+    const { rows: [row] } = await session.query(readConsumers(context, name))
+    const [held, members] = [Number(row?.held ?? 0), Number(row?.members ?? 0)]
+    if (held + members > 0) {
+      throw new StoreError('INVALID_CALL', `consumer ${JSON.stringify(name)} is at work: ${members} processes hold ${held} of its shards; stop it in all of them (what a process that is gone has held is free after its leaseMs)`, { details: { consumer: name, members, held } })
+    }
+  }
+
+  /** Changes a consumer while no process works for it. */
+  const change = (name: string, statements: Statement[]): Promise<boolean> => use(session => session.atomic(async (inside) => {
+    const { count } = await inside.query(lockConsumer(context, name))
+    if (count === 0) return false
+    await requireStopped(inside, name)
+    for (const statement of statements) await inside.query(statement)
+    return true
+  }))
+
+  return {
+    list: () => read(null),
+    get: async name => (await read(checkName('name', name)))[0] ?? null,
+    remove: async name => change(checkName('name', name), removeConsumer(context, name)),
+    async reset(name, given) {
+      const { to } = checkMembers('options', given, CONSUMER_RESET_OPTIONS)
+      return change(checkName('name', name), resetConsumer(context, name, to === 'start' ? '0' : checkPosition('options.to', to)))
+    },
+  }
+}
+
+function toInfo(row: Row, head: bigint): ConsumerInfo {
+  const position = String(row.position)
+  return {
+    name: row.name as string, position, head: String(head), lag: Math.max(0, Number(head - BigInt(position))), staleMs: Number(row.stale_ms),
+    shards: { all: Number(row.shards), held: Number(row.held) }, members: Number(row.members), parked: Number(row.parked),
+    deadLetters: Number(row.dead_letters), createdAt: Number(row.created_at),
+  }
+}

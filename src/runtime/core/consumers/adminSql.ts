@@ -1,0 +1,54 @@
+import { millisecondsSql } from '../sql/clock'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from '../sql/template'
+
+const NOW = 'pg_catalog.clock_timestamp()'
+
+function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
+  return { ...context.cache.unprepared(`consumers ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
+}
+
+/** All consumers, or one. */
+export function readConsumers(context: StatementContext, name: string | null): Statement {
+  const of = (table: string) => `select pg_catalog.count(*)::double precision from ${table} o where o.tenant_id = c.tenant_id and o.consumer = c.consumer`
+  return statement(context, 'list', table => `
+select c.consumer as name, c.shards, s.position::text as position, s.held, (extract(epoch from ${NOW} - s.updated_at) * 1000)::double precision as stale_ms,
+  (${of(table('consumer_members'))} and o.expires_at >= ${NOW}) as members,
+  (${of(table('consumer_parked'))}) as parked, (${of(table('dead_letters'))}) as dead_letters,
+  ${millisecondsSql('c.created_at')}::double precision as created_at
+from ${table('consumers')} c cross join lateral (
+  select pg_catalog.min(position) as position, pg_catalog.max(updated_at) as updated_at,
+    (pg_catalog.count(*) filter (where owner is not null and leased_until >= ${NOW}))::int as held
+  from ${table('consumer_shards')} where tenant_id = c.tenant_id and consumer = c.consumer
+) s
+where c.tenant_id = $1::text and ($2::text is null or c.consumer = $2::text) order by c.consumer`, [name])
+}
+
+/** Keeps processes from taking shards of a consumer until the transaction ends. No row: there is none. */
+export function lockConsumer(context: StatementContext, name: string): Statement {
+  return statement(context, 'lock', table => `
+select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text order by shard for update`, [name])
+}
+
+// Each of them for one consumer.
+const REMOVED = ['dead_letters', 'consumer_parked', 'consumer_members', 'consumer_shards', 'consumers']
+
+export function removeConsumer(context: StatementContext, name: string): Statement[] {
+  return REMOVED.map(from => statement(context, `remove ${from}`, table => `
+delete from ${table(from)} where tenant_id = $1::text and consumer = $2::text`, [name]))
+}
+
+/** Moves all shards to a position. Letters behind it are of events that come again; those before it are of events that don't. */
+export function resetConsumer(context: StatementContext, name: string, position: string): Statement[] {
+  return [
+    statement(context, 'reset letters', table => `
+delete from ${table('dead_letters')} where tenant_id = $1::text and consumer = $2::text and event_id > $3::bigint`, [name, position]),
+    statement(context, 'reset parked letters', table => `
+update ${table('dead_letters')} set state = 'skipped' where tenant_id = $1::text and consumer = $2::text and state = 'parked'`, [name]),
+    statement(context, 'reset parked', table => `
+delete from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text`, [name]),
+    statement(context, 'reset shards', table => `
+update ${table('consumer_shards')} set position = $3::bigint, token = null, owner = null, leased_until = null, updated_at = ${NOW}
+where tenant_id = $1::text and consumer = $2::text`, [name, position]),
+  ]
+}

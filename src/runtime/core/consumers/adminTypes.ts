@@ -1,0 +1,47 @@
+import type { Members } from '../shared/types'
+
+/** A consumer as the database knows it, in whichever process it runs. */
+export interface ConsumerInfo {
+  name: string
+  /** Every event up to here is handled or parked. */
+  position: string
+  /** The newest event of the log, of any subject. */
+  head: string
+  /** Ids between the two: at most so many events are left. */
+  lag: number
+  /** Milliseconds since any process wrote a position or took a shard. */
+  staleMs: number
+  shards: { all: number, held: number }
+  /** Processes that work for it. */
+  members: number
+  /** Subjects that wait for a retry, or for an operator. */
+  parked: number
+  /** Letters in any state. */
+  deadLetters: number
+  /** Milliseconds since 1970. */
+  createdAt: number
+}
+
+export interface ConsumerResetOptions {
+  /** `start`, or the id of an event: the ones behind it are handled, again or for the first time. */
+  to: 'start' | (string & {})
+}
+
+export const CONSUMER_RESET_OPTIONS: Members<ConsumerResetOptions> = { to: true }
+
+export interface ConsumersAdmin {
+  /** All consumers that have ever been started, by name. */
+  list(): Promise<ConsumerInfo[]>
+  get(name: string): Promise<ConsumerInfo | null>
+  /**
+   * Forgets a consumer with its position, its parked subjects and its dead letters. False when there is none.
+   * @throws {StoreError} INVALID_CALL while a process works for it
+   */
+  remove(name: string): Promise<boolean>
+  /**
+   * Lets a consumer go on from another position. What it has parked is not parked any more; letters of events before
+   * the position stay, as skipped. False when there is no such consumer.
+   * @throws {StoreError} INVALID_CALL while a process works for it
+   */
+  reset(name: string, options: ConsumerResetOptions): Promise<boolean>
+}
