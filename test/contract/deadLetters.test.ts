@@ -245,7 +245,7 @@ describe.each(backends)('dead letters on $name', ({ open, available }) => {
     await append(store, 'orders:1', { fails: 'poison' })
     await started(store, { handler: poisoned().handler })
     const [letter] = await lettersOf(store, 1)
-    for (const event of [{ id: '999' }, { ts: 1 }, { subject: 'orders:2' }, { type: '' }, { type: null }, 'event', [], { data: NaN }]) {
+    for (const event of [{ id: '999' }, { ts: 1 }, { subject: 'orders:2' }, { type: '' }, { type: null }, 'event', [], { data: Number.NaN }]) {
       await expect(store.deadLetters.requeue(letter!.id, { event: event as never }), JSON.stringify(event)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
     }
     await expect(store.deadLetters.requeue(letter!.id, { outOfOrder: 1 as never })).rejects.toMatchObject({ code: 'INVALID_VALUE' })
