@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
+import { CONSUMERS_DIRECTORY, consumersModule, findConsumers } from './build/consumerFiles'
 import { mergeRuntimeConfig, toRuntimeConfig, withoutSecrets } from './options/runtimeConfig'
 import type { ModuleOptions, ModuleRuntimeConfig } from './options/runtimeConfig'
 import type { NventConfig, StoreRuntimeConfig } from './runtime/server/config'
@@ -49,6 +50,7 @@ const nitroModule: NitroModule & { name: string } = {
     addRuntimeConfig(nitro)
     addServerCode(nitro, join(runtime, `nitro${major}`, isWorker(nitro) ? 'worker' : ''))
     addOperation(nitro, join(runtime, `nitro${major}`))
+    addConsumers(nitro)
     leaveOutOptional(nitro)
     typeConfig(nitro)
   },
@@ -112,7 +114,8 @@ function addServerCode(nitro: Nitro, glue: string): void {
   if (options.imports) {
     (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
     // Not in a worker, whose response is not a Node stream.
-    if (!isWorker(nitro)) options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') })
+    if (!isWorker(nitro)) options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') }, { name: 'useConsumer', from: join(glue, 'consumers') })
+    options.imports.imports.push({ name: 'defineConsumer', from: join(runtime, 'core/consumers/define') })
   }
   // The store of a worker finds its request by the async context.
   if (isWorker(nitro)) options.experimental.asyncContext = true
@@ -126,10 +129,27 @@ function addServerCode(nitro: Nitro, glue: string): void {
   }
 }
 
-/** Adds the retention task, which runs only in apps that enable tasks, and the configured routes. */
+/** Adds the consumers in the folder `consumers` beside `api` and `routes`. */
+function addConsumers(nitro: Nitro): void {
+  const { options } = nitro
+  options.virtual['#nvent-consumers'] = async () => consumersModule(await findConsumers(options.scanDirs), options.rootDir)
+  // The development server watches the files that are imported; a file that is added or removed changes the folder.
+  nitro.hooks.hook('rollup:before', (_, config) => {
+    const folders = options.scanDirs.map(directory => join(directory, CONSUMERS_DIRECTORY))
+    const watch = { name: 'nvent-store-consumers', buildStart(this: { addWatchFile(path: string): void }) {
+      folders.forEach(folder => this.addWatchFile(folder))
+    } }
+    config.plugins = [config.plugins, watch]
+  })
+}
+
+/** Adds the tasks, which run only in apps that enable tasks, and the configured routes. */
 function addOperation({ options }: Nitro, glue: string): void {
   options.tasks['nvent-store:retention'] ??= {
     handler: join(glue, 'tasks/retention'), description: 'Remove the events that exceed the retention rules',
+  }
+  options.tasks['nvent-store:consumers'] ??= {
+    handler: join(glue, 'tasks/consumers'), description: 'Handle the events that wait for the consumers',
   }
   const { health, metrics } = options.runtimeConfig.nventStorePostgres as StoreRuntimeConfig
   for (const [name, route] of Object.entries({ health, metrics })) {

@@ -43,6 +43,43 @@ describe('a plain Nitro project', () => {
     expect(await database.sql(CONNECTIONS)).toEqual([{ open: 0 }])
   })
 
+  it('runs the files in consumers, and finishes what they have begun when it is asked to stop', async () => {
+    const database = await freshDatabase('pg18')
+    const app = await startOutput(output, { env: { DATABASE_URL: database.url } })
+    await app.post('/append', { subject: 'slow:1', events: Array.from({ length: 20 }, () => ({ type: 'job.due' })) })
+    await until(
+      () => database.sql('select 1 from pg_stat_activity where datname = current_database() and query like \'%pg_sleep%\' and pid <> pg_backend_pid()'),
+      rows => rows.length > 0,
+    )
+    expect(await app.stop()).toBe(0)
+    expect(app.logs()).not.toMatch(/CLOSED|is closed|tries again/)
+    // What was under way, and nothing behind it.
+    const [{ handled }] = await database.sql<{ handled: number }>('select count(*)::integer as handled from shop_index where key = \'slow\'') as [{ handled: number }]
+    expect(handled).toBeGreaterThan(0)
+    expect(handled).toBeLessThan(20)
+    expect(await database.sql('select shard from shop_consumer_shards where owner is not null')).toEqual([])
+    expect(await database.sql('select member from shop_consumer_members')).toEqual([])
+    expect(await database.sql(CONNECTIONS)).toEqual([{ open: 0 }])
+  })
+
+  it('has a task that runs the consumers where nothing starts them', async () => {
+    const database = await freshDatabase('pg18')
+    const frozen = await startOutput(output, { env: { DATABASE_URL: database.url, NITRO_NVENT_STORE_POSTGRES_SERVERLESS: 'true' } })
+    for (let n = 0; n < 3; n++) await frozen.post('/order', { id: String(n), total: n })
+    expect(await database.sql('select consumer from shop_consumers')).toEqual([])
+    expect(await frozen.post('/consumers', { name: 'orders:mail', maxMs: 60_000 })).toEqual({ result: [{ name: 'orders:mail', handled: 3, caughtUp: true }] })
+    expect(await frozen.post('/consumers')).toEqual({ result: [{ name: 'orders:mail', handled: 0, caughtUp: true }, { name: 'slow', handled: 0, caughtUp: true }] })
+    expect(await frozen.post('/consumers', { name: 'order:mail' })).toMatchObject({ statusCode: 400, message: expect.stringContaining('did you mean "orders:mail"?') as string })
+    expect(await frozen.stop()).toBe(0)
+
+    // Where they are started, the task is harmless.
+    const server = await startOutput(output, { env: { DATABASE_URL: database.url } })
+    await server.post('/order', { id: 'a', total: 5 })
+    const answer = await until(() => server.post<{ result: { name: string, handled: number, caughtUp: boolean }[] }>('/consumers'), ({ result }) => result.every(({ caughtUp }) => caughtUp))
+    expect(answer.result.map(({ name }) => name)).toEqual(['orders:mail', 'slow'])
+    expect(await database.sql('select count(*)::integer as mails from shop_index where key = \'mails\'')).toEqual([{ mails: 4 }])
+  })
+
   it('serves health and metrics, and has the task, as it was asked to', async () => {
     const database = await freshDatabase('pg18')
     const app = await startOutput(output, { env: { DATABASE_URL: database.url } })

@@ -10,13 +10,32 @@ const TIMEOUT = 10 * 60_000
 // Requests that meet a server in the middle of a rebuild fail by themselves, in Nitro: those are no trouble of ours.
 const TROUBLE = /unhandledRejection|uncaughtException|not started|is open in process/
 
-/** Answers with the version of its own code, and keeps in the store that it was reached. */
+/** Answers with the version of its own code, and keeps in the store that it was reached. Each request appends events. */
 const route = (version: number) => `export default defineEventHandler(async (event) => {
   const { version } = await readBody(event)
-  if (version === ${version}) await useStore().index.add('reloads', String(version), -version)
-  return { version: ${version}, reached: (await useStore().index.read('reloads')).map(({ id }) => Number(id)) }
+  const { index, kv, stream } = useStore()
+  if (version === ${version}) await index.add('reloads', String(version), -version)
+  await stream.appendMany('calls', [1, 2, 3].map(data => ({ type: 'called', data })))
+  const calls = await stream.read('calls', { limit: 100000 })
+  const handled = (await index.read('handled', { limit: 100000 })).map(({ metadata }) => metadata)
+  return {
+    version: ${version}, reached: (await index.read('reloads')).map(({ id }) => Number(id)), calls: calls.length,
+    handled: handled.length, versions: handled.map(({ by }) => by), times: handled.map(({ times }) => times), late: await kv.get('late'),
+  }
 })
 `
+
+/** Counts the events, and says which version of it has handled each. A worker that is ended without a word keeps its lease. */
+const consumer = (version: number) => `export default defineConsumer({
+  leaseMs: 1000,
+  handler: async (event, { tx }) => {
+    if (!await tx.index.get('handled', event.id)) await tx.index.add('handled', event.id, event.ts, { by: ${version}, times: 0 })
+    await tx.index.increment('handled', event.id, 'times')
+  },
+})
+`
+
+const LATE = 'export default defineConsumer({ handler: (_, { tx }) => tx.kv.set(\'late\', true) })'
 
 async function project() {
   const directory = await outside('reload')
@@ -28,22 +47,32 @@ async function project() {
   await writeFile(join(directory, 'nuxt.config.ts'), `export default defineNuxtConfig({
     modules: [${JSON.stringify(join(root, 'src/module'))}], devtools: { enabled: false }, compatibilityDate: '2025-07-15', telemetry: false,
   })`)
-  const edit = (version: number) => writeFile(join(directory, 'server/api/reach.post.ts'), route(version))
+  const edit = async (version: number) => {
+    await writeFile(join(directory, 'server/api/reach.post.ts'), route(version))
+    await writeFile(join(directory, 'server/consumers/calls.ts'), consumer(version))
+  }
+  const addConsumer = () => writeFile(join(directory, 'server/consumers/late.ts'), LATE)
+  await mkdir(join(directory, 'server/consumers'))
   await edit(0)
-  return { directory, edit }
+  return { directory, edit, addConsumer }
 }
 
 interface Reached {
   version?: number
   reached?: number[]
+  calls?: number
+  handled?: number
+  /** Of the consumer that has handled an event. */
+  versions?: number[]
+  /** How often each was handled. */
+  times?: number[]
+  late?: boolean
 }
 
 /** While the server reloads, answers are pages of the development server, or never come: then it asks again, more patiently. */
-function reach(app: App, version: number): Promise<Reached> {
+function reach(app: App, version: number, isRight = (answer: Reached) => answer.version === version): Promise<Reached> {
   let patience = 0
-  return until<Reached>(
-    () => app.post<Reached>('/api/reach', { version }, patience += 500).catch(() => ({})), answer => answer.version === version,
-  )
+  return until<Reached>(() => app.post<Reached>('/api/reach', { version }, patience += 500).catch(() => ({})), isRight)
 }
 
 const upTo = (last: number) => Array.from({ length: last + 1 }, (_, at) => at)
@@ -54,9 +83,15 @@ const kinds: [kind: string, reloads: number, env: Record<string, string | undefi
   ['reloads that end the old app without a word', 2, { TEST: 'true' }],
 ]
 
+/** Goes on until the newest version of the consumer is at work, and has handled what the others left. */
+async function handlesEachOnce(app: App, version: number): Promise<void> {
+  const answer = await reach(app, version, ({ versions, handled, calls }) => versions?.includes(version) === true && handled! >= calls! - 3)
+  expect(new Set(answer.times)).toEqual(new Set([1]))
+}
+
 describe.each(kinds)('%s of the development server', (_, reloads, env) => {
   it('leave no connection behind on PostgreSQL', async () => {
-    const { directory, edit } = await project()
+    const { directory, edit, addConsumer } = await project()
     const database = await freshDatabase('pg18')
     const app = await startDev(directory, { ...env, DATABASE_URL: database.url, NUXT_NVENT_STORE_POSTGRES_POOL_SIZE: String(POOL) })
     const open = async () => (await database.sql<{ open: number }>(CONNECTIONS))[0]!.open
@@ -67,6 +102,10 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
       // The old app may still be closing when the new one answers: two of them, never three.
       expect(await open()).toBeLessThanOrEqual(2 * POOL)
     }
+    await handlesEachOnce(app, reloads)
+    // A file that is added is found without another edit.
+    await addConsumer()
+    await reach(app, reloads, ({ late }) => late === true)
     expect(await until(open, count => count <= POOL)).toBeGreaterThan(0)
     expect(app.logs()).not.toMatch(TROUBLE)
   }, TIMEOUT)
@@ -79,6 +118,7 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
       await edit(version)
       expect((await reach(app, version)).reached).toEqual(upTo(version))
     }
+    await handlesEachOnce(app, reloads)
     expect(app.logs()).toContain(`pglite database ${join(directory, '.data/nvent-store')} from the development default`)
     expect(app.logs()).not.toMatch(TROUBLE)
     await app.stop()

@@ -76,6 +76,19 @@ describe('a Nuxt app built for Vercel', async () => {
     expect(await app.end()).toBe(0)
   })
 
+  it('starts no consumer: a route runs it once, and leaves nothing behind', async () => {
+    const database = await freshDatabase('pg18')
+    const app = await startFunction(join(output, 'functions/__fallback.func/index.mjs'), { DATABASE_URL: database.url })
+    for (const id of ['a', 'b', 'c']) await app.post('/api/order', { id, total: 2 })
+    expect(await database.sql('select consumer from nvent_consumers')).toEqual([])
+    expect(await app.post('/api/handled', { run: true })).toEqual({ result: { handled: 3, caughtUp: true }, orders: 3, last: 200 })
+    expect(await app.post('/api/handled', { run: true })).toEqual({ result: { handled: 0, caughtUp: true }, orders: 3, last: 200 })
+    expect(await database.sql('select shard from nvent_consumer_shards where owner is not null')).toEqual([])
+    expect(await database.sql('select member from nvent_consumer_members')).toEqual([])
+    expect(await database.sql(CONNECTIONS)).toEqual([{ open: 0 }])
+    expect(await app.end()).toBe(0)
+  })
+
   it('has no embedded database in it', async () => {
     expect(await filesWith(output, 'pglite.wasm')).toEqual([])
   })

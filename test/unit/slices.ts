@@ -40,6 +40,7 @@ export const ROWS: Record<string, string>[] = [
     app: 'what runs in the browser',
   },
   { 'module options': 'the options of the modules, and what may be part of a build' },
+  { build: 'what the modules find in a project' },
   { cli: 'the commands of `nvent-store`' },
   { shells: '`module.ts`, `nitro.ts`, `cli.ts`' },
 ]
@@ -51,6 +52,7 @@ const OUTSIDE: Record<string, RegExp> = {
   'nitro2': /^runtime\/nitro2\//,
   'app': /^runtime\/app\//,
   'module options': /^options\//,
+  'build': /^build\//,
   'cli': /^cli\//,
   'shells': /^(module|nitro|cli)$/,
 }

@@ -20,7 +20,7 @@ export type { KvApi, KvEntry, KvList, KvListOptions } from './kv/types'
 export type { GlobalEvent, HighWaterMark, Mark, LogOperations, ReadAllOptions, StreamSubscription, SubscribeOptions } from './log/types'
 export { eventCodec } from './typed/codec'
 export type {
-  EventCodec, EventSchema, EventSchemas, EventTypeOf, StandardIssue, StandardResult, StandardSchema, TypedEvent, TypedEventInput,
+  EventCodec, EventSchema, EventSchemas, EventTypeOf, EventWithData, StandardIssue, StandardResult, StandardSchema, TypedEvent, TypedEventInput,
   TypedReadOptions, TypedStream, TypedStreamOptions, TypedViews, Upcast, VersionedSchema,
 } from './typed/types'
 export type {
@@ -34,6 +34,8 @@ export type {
   RequeueOptions, RequeueRangeOptions, TableChanges,
 } from './consumers/deadLetterTypes'
 export type { ConsumerInfo, ConsumerResetOptions, ConsumersAdmin } from './consumers/adminTypes'
+export { defineConsumer } from './consumers/define'
+export type { ConsumerDefinition, ConsumerDefinitionOptions, ConsumerSchema, TypedConsumedEvent } from './consumers/define'
 export type { StreamTable } from './partitions/subjectTables'
 export type { RetentionAdmin, RetentionReport, RetentionRule, RetentionRuleReport, RetentionRunOptions } from './jobs/retention/types'
 export * from './schema/api'

@@ -4,3 +4,10 @@ declare module '#nvent-server-imports' {
 
   export const registerStoreAdapter: ((name: string, adapter: Store) => unknown) | undefined
 }
+
+// The files of `server/consumers`.
+declare module '#nvent-consumers' {
+  import type { ConsumerFile } from '../server/consumers.js'
+
+  export const consumers: ConsumerFile[]
+}

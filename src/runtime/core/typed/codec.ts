@@ -65,7 +65,7 @@ function entryOf(type: string, given: unknown, upcasts: TypeEntry['upcasts']): T
 export const isVersion = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 1
 
 /** Schemas are objects or functions, depending on the library. */
-function isSchema(value: unknown): value is StandardSchema {
+export function isSchema(value: unknown): value is StandardSchema {
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false
   const standard = readMember(value, '~standard', 'schema')
   return typeof standard === 'object' && standard !== null && typeof readMember(standard, 'validate', 'schema.~standard') === 'function'

@@ -7,6 +7,7 @@ import { isVersion } from './codec'
 import type { TypeEntry } from './codec'
 import { chain, inOrder, parse, refused } from './parse'
 import type { Eventual, EventPlace } from './parse'
+import type { StandardSchema } from './types'
 
 type Entries = ReadonlyMap<string, TypeEntry>
 
@@ -42,6 +43,13 @@ export function decode(entries: Entries, event: EventRecord): Eventual<EventReco
   // After the upcasts, errors name the version of the schema.
   const parsed = chain(upgraded, data => parse(entry.schema, data, { ...place, version: entry.version }))
   return chain(parsed, data => withData(event, data))
+}
+
+/** Parses the `data` of an event of any type, as it was written, with one schema. */
+export function decodeAs(schema: StandardSchema, event: EventRecord): Eventual<EventRecord> {
+  const { id, type, schemaVersion } = event
+  const place: EventPlace = { name: `event ${id}`, id, type, version: isVersion(schemaVersion) ? schemaVersion : 1 }
+  return chain(parse(schema, event.data, place), data => withData(event, data))
 }
 
 function upgrade(steps: number[], { upcasts }: TypeEntry, event: EventRecord, place: EventPlace): Eventual<unknown> {

@@ -77,6 +77,9 @@ export type TypedEvent<Schemas extends EventSchemas, Type extends EventTypeOf<Sc
   [Each in Type]: OtherFields & { id: string, ts: number, type: Each, schemaVersion?: number } & WithData<OutputOf<Schemas[Each]>>
 }[Type]
 
+/** An event of any type whose `data` is the output of one schema. */
+export type EventWithData<Schema extends StandardSchema> = OtherFields & { id: string, ts: number, type: string, schemaVersion?: number } & WithData<OutputOf<Schema>>
+
 interface OtherFields {
   runId?: string
   flowName?: string

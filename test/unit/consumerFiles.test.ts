@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { consumersModule, findConsumers } from '../../src/build/consumerFiles'
+
+const directories: string[] = []
+
+async function project(...files: string[]): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'nvent-store-files-'))
+  directories.push(directory)
+  for (const file of files) {
+    await mkdir(dirname(join(directory, file)), { recursive: true })
+    await writeFile(join(directory, file), 'export default {}')
+  }
+  return directory
+}
+
+afterAll(async () => {
+  for (const directory of directories) await rm(directory, { recursive: true })
+})
+
+describe('the files of consumers', () => {
+  it('are found, with their names', async () => {
+    const server = await project(
+      'consumers/mail.ts', 'consumers/orders/paid.mjs', 'consumers/stock/index.js', 'consumers/a.b.mts', 'api/orders.ts', 'consumer/none.ts',
+    )
+    expect(await findConsumers([server])).toEqual([
+      { name: 'a.b', path: join(server, 'consumers/a.b.mts') },
+      { name: 'mail', path: join(server, 'consumers/mail.ts') },
+      { name: 'orders:paid', path: join(server, 'consumers/orders/paid.mjs') },
+      { name: 'stock', path: join(server, 'consumers/stock/index.js') },
+    ])
+  })
+
+  it('are no tests, declarations, hidden files or anything but code', async () => {
+    const server = await project(
+      'consumers/mail.test.ts', 'consumers/mail.spec.js', 'consumers/mail.d.ts', 'consumers/mail.d.mts', 'consumers/.mail.ts', 'consumers/_mail.ts',
+      'consumers/_shared/mail.ts', 'consumers/.git/mail.ts', 'consumers/mail.json', 'consumers/mail.vue', 'consumers/ts',
+    )
+    expect(await findConsumers([server])).toEqual([])
+  })
+
+  it('are none where there is no folder, or a file in its place', async () => {
+    expect(await findConsumers([await project('api/orders.ts'), await project('consumers'), '/nowhere/at/all'])).toEqual([])
+  })
+
+  it('of an app replace those of its layers', async () => {
+    const [app, layer] = [await project('consumers/mail.ts'), await project('consumers/mail.js', 'consumers/stock.ts')]
+    expect(await findConsumers([app, layer])).toEqual([
+      { name: 'mail', path: join(app, 'consumers/mail.ts') }, { name: 'stock', path: join(layer, 'consumers/stock.ts') },
+    ])
+  })
+
+  it('become a module that can be read whatever their names', async () => {
+    const server = await project('consumers/mail.ts', 'consumers/it\'s "one".ts')
+    const code = consumersModule(await findConsumers([server]), server)
+    const { consumers } = await import(`data:text/javascript,${encodeURIComponent(code.replaceAll(JSON.stringify(server).slice(1, -1), 'data:text/javascript,export default 5//'))}`) as { consumers: unknown[] }
+    expect(consumers).toEqual([
+      { name: 'it\'s "one"', file: 'consumers/it\'s "one".ts', definition: 5 }, { name: 'mail', file: 'consumers/mail.ts', definition: 5 },
+    ])
+    expect(consumersModule([], server)).toBe('export const consumers = [\n]\n')
+  })
+})

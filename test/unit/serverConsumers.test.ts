@@ -1,0 +1,107 @@
+import { describe, expect, it, vi } from 'vitest'
+import { createStore, defineConsumer } from '../../src/runtime/core/index'
+import type { Consumer, Logger } from '../../src/runtime/core/index'
+import { StoreError } from '../../src/runtime/core/shared/errors'
+import { consumerNamed, consumersOf, runConsumers, startConsumers, stopConsumers } from '../../src/runtime/server/consumers'
+import { failingStore } from '../../src/runtime/server/failing'
+
+const handler = () => undefined
+const store = () => createStore({ connection: 'pglite://memory' })
+const file = (name: string, definition: unknown) => ({ name, file: `server/consumers/${name}.ts`, definition })
+const logger = () => ({ info: vi.fn(), warn: vi.fn(), error: vi.fn() }) as Logger & Record<'warn' | 'error', ReturnType<typeof vi.fn>>
+const named = (name: string, calls: Partial<Consumer>): [string, Consumer] => [name, { name, ...calls } as Consumer]
+
+describe('the consumers of files', () => {
+  it('have the names of their files, unless a definition gives another, and are made once for a store', () => {
+    const files = [file('mail', defineConsumer({ handler })), file('stock', defineConsumer({ name: 'stock-2', handler }))]
+    const own = store()
+    const consumers = consumersOf(own, files)
+    expect([...consumers].map(([name, consumer]) => [name, consumer.name])).toEqual([['mail', 'mail'], ['stock-2', 'stock-2']])
+    expect(consumersOf(own, files)).toBe(consumers)
+    expect(consumersOf(store(), files)).not.toBe(consumers)
+  })
+
+  it.each([
+    ['no default export', undefined, 'has no default export'],
+    ['a function', handler, 'the default export of server/consumers/wrong.ts must be a plain object'],
+    ['neither handler', {}, 'server/consumers/wrong.ts: options.handler'],
+    ['a wrong option', { handler, shards: 0 }, 'server/consumers/wrong.ts: options.shards'],
+    ['an unknown option', { handler, shard: 1 }, 'server/consumers/wrong.ts: options.shard'],
+    ['a wrong name', { handler, name: '' }, 'server/consumers/wrong.ts: options.name'],
+  ])('are refused with %s, and the file is named', (_, definition, message) => {
+    expect(() => consumersOf(store(), [file('wrong', definition)])).toThrow(expect.objectContaining({ code: 'INVALID_VALUE', message: expect.stringContaining(message) as string }) as Error)
+  })
+
+  it('are refused when two have one name', () => {
+    const files = [file('a', { handler, name: 'mail' }), file('mail', { handler })]
+    expect(() => consumersOf(store(), files)).toThrow('server/consumers/mail.ts has the name "mail", and so has server/consumers/a.ts')
+  })
+
+  it('are found by name, and a mistyped one is refused', () => {
+    const consumers = consumersOf(store(), [file('mail', { handler })])
+    expect(consumerNamed(consumers, 'mail').name).toBe('mail')
+    for (const name of ['mial', 'other', '', undefined, 5] as never[]) expect(() => consumerNamed(consumers, name)).toThrow(expect.objectContaining({ code: 'INVALID_VALUE' }) as Error)
+    expect(() => consumerNamed(consumers, 'mial')).toThrow('did you mean "mail"?')
+  })
+
+  it('of a store that can not be made reject with the reason, and can be stopped', async () => {
+    const reason = new StoreError('INVALID_OPTION', 'no database is configured')
+    const consumers = consumersOf(failingStore(reason), [file('mail', { handler })])
+    await expect(consumerNamed(consumers, 'mail').runOnce()).rejects.toBe(reason)
+    await expect(failingStore(reason).deadLetters.list()).rejects.toBe(reason)
+    await stopConsumers(consumers)
+  })
+})
+
+describe('starting them', () => {
+  it('tries again while the database is away, says so once, and gives up what can not work', async () => {
+    let calls = 0
+    const log = logger()
+    const away = async () => {
+      if (++calls < 3) throw new StoreError('CONNECTION', 'away')
+    }
+    const consumers = new Map([named('mail', { start: away }), named('wrong', { start: () => Promise.reject(new StoreError('INVALID_OPTION', 'other shards')) })])
+    await startConsumers(consumers, log)
+    expect(calls).toBe(3)
+    expect(log.error.mock.calls.map(([message]) => message as string).sort()).toEqual([
+      'consumer mail does not run: away. Retrying in the background', 'consumer wrong does not run: other shards',
+    ])
+  })
+
+  it('ends silently when the store is closed', async () => {
+    const log = logger()
+    await startConsumers(new Map([named('mail', { start: () => Promise.reject(new StoreError('CLOSED', 'closed')) })]), log)
+    expect(log.error).not.toHaveBeenCalled()
+  })
+})
+
+describe('running them once', () => {
+  const status = async () => ({ state: 'idle', lag: 0 }) as never
+
+  it('asks those that are at work only how they stand', async () => {
+    const consumers = new Map([
+      named('mail', { status, runOnce: async () => ({ handled: 2, caughtUp: true }) }),
+      named('stock', { status: async () => ({ state: 'running', lag: 4 }) as never }),
+    ])
+    expect(await runConsumers(consumers, {})).toEqual([{ name: 'mail', handled: 2, caughtUp: true }, { name: 'stock', handled: 0, caughtUp: false }])
+    expect(await runConsumers(consumers, undefined)).toHaveLength(2)
+    expect(await runConsumers(consumers, { name: 'mail', maxMs: '500' })).toHaveLength(1)
+  })
+
+  it('fails with the first error, once the others have ended', async () => {
+    let ended = false
+    const error = new Error('down')
+    const slow = async () => {
+      await new Promise(resolve => setImmediate(resolve))
+      ended = true
+      return { handled: 0, caughtUp: true }
+    }
+    const consumers = new Map([named('mail', { status, runOnce: () => Promise.reject(error) }), named('stock', { status, runOnce: slow })])
+    await expect(runConsumers(consumers, {})).rejects.toBe(error)
+    expect(ended).toBe(true)
+  })
+
+  it.each([[{ maxMs: 'soon' }], [{ maxMs: -1 }], [{ max: 5 }], [{ name: 'other' }], [5]])('refuses the payload %j', async (payload) => {
+    await expect(runConsumers(new Map([named('mail', { status })]), payload)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
+  })
+})
