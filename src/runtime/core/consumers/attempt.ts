@@ -4,11 +4,13 @@ import { unref } from '../shared/timer'
 /** What a handler threw, apart from what the database refused around it. */
 export class HandlerFailure extends Error {
   constructor(override readonly cause: unknown) {
-    super(messageOf(cause))
+    super(textOf(() => messageOf(cause)))
   }
 }
 
 interface Attempt {
+  /** Aborts when nothing new may begin: what the closing store refuses then is no failure of the event. */
+  stopping?: AbortSignal | undefined
   /** Milliseconds; 0: without limit. */
   timeoutMs: number
   /** Each of them ends the attempt. */
@@ -19,12 +21,14 @@ interface Attempt {
  * Runs a handler once. One that is out of time goes on by itself, as nothing can end it; its transaction is rolled back.
  * @throws {HandlerFailure} when it throws or runs out of time
  */
-export async function attempt<T>(run: (signal: AbortSignal) => T | Promise<T>, { timeoutMs, signals }: Attempt): Promise<T> {
+export async function attempt<T>(run: (signal: AbortSignal) => T | Promise<T>, { timeoutMs, signals, stopping }: Attempt): Promise<T> {
   const own = new AbortController()
   const signal = AbortSignal.any([own.signal, ...signals])
   let timer: NodeJS.Timeout | undefined
+  let onAbort = () => {}
   const late = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    onAbort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort)
     if (timeoutMs === 0) return
     timer = setTimeout(() => own.abort(new HandlerFailure(new StoreError('TIMEOUT', `the handler has not returned within ${timeoutMs} ms`))), timeoutMs)
     unref(timer)
@@ -36,19 +40,22 @@ export async function attempt<T>(run: (signal: AbortSignal) => T | Promise<T>, {
     return await Promise.race([(async () => run(signal))(), late])
   }
   catch (error) {
-    // A store that closes is no failure of the event.
-    if (error instanceof HandlerFailure || signal.aborted || (isStoreError(error) && error.code === 'CLOSED')) throw error
+    // What ends the attempt is no failure of the event, unless it is the time.
+    if (signal.aborted) throw signal.reason
+    if (stopping?.aborted && isOwn(error) && error.code === 'CLOSED') throw error
     throw new HandlerFailure(error)
   }
   finally {
     clearTimeout(timer)
+    // A signal that is listened to is kept for as long as those that it depends on.
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
 const OF_DATABASE = new Set(['CONNECTION', 'CLOSED'])
 
 /** The database is away, or was closed: no fault of an event. */
-export const isOfDatabase = (error: unknown): boolean => isStoreError(error) && (OF_DATABASE.has(error.code) || error.retryable)
+export const isOfDatabase = (error: unknown): boolean => isOwn(error) && (OF_DATABASE.has(error.code) || error.retryable)
 
 const MAX_MESSAGE = 2_000
 const MAX_STACK = 4_000
@@ -66,11 +73,30 @@ const withoutSecrets = (text: string): string => SECRETS.reduce((text, secret) =
 /** What is kept of an error: without the secrets that URLs hold, and not without end. */
 export function describeError(error: unknown): string {
   const cause = error instanceof HandlerFailure ? error.cause : error
-  const { name, stack } = cause instanceof Error ? cause : { name: typeof cause, stack: undefined }
-  const plain = (text: string, most: number) => withoutSecrets(text).replaceAll('\0', '').toWellFormed().slice(0, most)
+  const stack = read(cause, 'stack')
   return JSON.stringify({
-    name, message: plain(messageOf(cause), MAX_MESSAGE),
-    ...isStoreError(cause) && { code: cause.code },
-    ...stack !== undefined && { stack: plain(stack, MAX_STACK) },
+    name: plain(textOf(() => read(cause, 'name') ?? typeof cause), MAX_MESSAGE),
+    message: plain(textOf(() => messageOf(cause)), MAX_MESSAGE),
+    ...isOwn(cause) && { code: cause.code },
+    ...stack !== undefined && { stack: plain(textOf(() => stack), MAX_STACK) },
   })
 }
+
+/** What JSON of the database can hold: neither NUL nor half a character. */
+const plain = (text: string, most: number): string => withoutSecrets(text).replaceAll('\0', '').slice(0, most).toWellFormed()
+
+/** Anything can be thrown: it may refuse to be read, or not be convertible to a string. */
+function attempted<T>(part: () => T): T | undefined {
+  try {
+    return part()
+  }
+  catch {
+    return undefined
+  }
+}
+
+const textOf = (part: () => unknown): string => attempted(() => String(part())) ?? 'a value that can\'t be read'
+
+const read = (cause: unknown, member: 'name' | 'stack'): unknown => attempted(() => cause instanceof Error ? cause[member] : undefined)
+
+const isOwn = (cause: unknown): cause is StoreError => attempted(() => isStoreError(cause)) ?? false

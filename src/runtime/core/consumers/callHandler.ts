@@ -1,6 +1,7 @@
 import type { Use } from '../batch/operation'
 import type { Session } from '../db/types'
 import { StoreError, isStoreError } from '../shared/errors'
+import { unref } from '../shared/timer'
 import type { TransactionApi } from '../transaction/types'
 import type { StatementContext } from '../sql/template'
 import { HandlerFailure, attempt, isOfDatabase } from './attempt'
@@ -19,6 +20,8 @@ export interface CallsOptions {
   settings: ConsumerSettings
   /** Aborts when the consumer waits no longer for what is under way. */
   killed: AbortSignal
+  /** Aborts when nothing new may begin. */
+  stopping: AbortSignal
 }
 
 /** What is kept in the transaction of a handler, given what it returned. */
@@ -33,6 +36,7 @@ export type RunHandler = (entries: Pick<Entry, 'event' | 'subject'>[], shards: I
  */
 export function callHandler(
   settings: ConsumerSettings, entries: Pick<Entry, 'event' | 'subject'>[], given: Omit<ConsumerContext, 'consumer' | 'signal'>, signals: AbortSignal[],
+  stopping?: AbortSignal,
 ): Promise<ConsumeResult[]> {
   return attempt(async (signal) => {
     const context = { ...given, consumer: settings.name, signal }
@@ -40,22 +44,20 @@ export function callHandler(
     if (settings.batchHandler) return readResults(await settings.batchHandler(events, context), events.length)
     for (const event of events) await settings.handler!(event, context)
     return []
-  }, { timeoutMs: settings.attemptTimeout, signals })
+  }, { timeoutMs: settings.attemptTimeout, signals, stopping })
 }
 
-export function createCalls({ use, within, settings, killed }: CallsOptions): RunHandler {
+export function createCalls({ use, within, settings, killed, stopping }: CallsOptions): RunHandler {
   return async function run(entries, shards, attempts, keep) {
     const signals = [killed, ...[...shards].map(shard => shard.lost.signal)]
-    const call = (tx: TransactionApi) => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals)
+    const call = (tx: TransactionApi) => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping)
     if (settings.transaction === 'none') {
       const results = await call(noTransaction)
       return use(session => session.atomic(inside => keep(inside, results)))
     }
     try {
       await within('consume', async (tx, session) => {
-        // A process that is frozen must not hold its locks for longer than its lease.
-        await session.query({ text: 'select pg_catalog.set_config(\'idle_in_transaction_session_timeout\', $1::text, true)', values: [String(settings.leaseMs)] })
-        await keep(session, await call(tx))
+        await keep(session, await whileAlive(session, settings.leaseMs, () => call(tx)))
       })
     }
     catch (error) {
@@ -63,6 +65,35 @@ export function createCalls({ use, within, settings, killed }: CallsOptions): Ru
       throw isStoreError(error) && !isOfDatabase(error) ? new HandlerFailure(error) : error
     }
   }
+}
+
+const PROBE = { text: 'select 1', values: [] }
+
+/**
+ * Runs a handler in a transaction that the server ends when this process is frozen or cut off, so that it holds no lock
+ * for longer than its lease. While the process is well, the handler may take its time between two statements.
+ */
+async function whileAlive<T>(session: Session, leaseMs: number, work: () => Promise<T>): Promise<T> {
+  await session.query({ text: 'select pg_catalog.set_config(\'idle_in_transaction_session_timeout\', $1::text, true)', values: [String(leaseMs)] })
+  // Where it fails the transaction has failed, and its next statement tells.
+  const beat = setInterval(() => void session.query(PROBE).catch(() => clearInterval(beat)), leaseMs / 4)
+  unref(beat)
+  try {
+    return await work()
+  }
+  catch (error) {
+    if (error instanceof HandlerFailure && isOfDatabase(error.cause)) await requireConnection(session)
+    throw error
+  }
+  finally {
+    clearInterval(beat)
+  }
+}
+
+/** @throws {StoreError} when the connection broke under the handler: no failure of the event */
+async function requireConnection(session: Session): Promise<void> {
+  const error: unknown = await session.query(PROBE).then(() => undefined, failure => failure)
+  if (isOfDatabase(error)) throw error
 }
 
 const noTransaction = new Proxy({}, {

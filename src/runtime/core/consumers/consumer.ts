@@ -34,8 +34,9 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
   const { context, call, reader, logger } = parts
   const { name } = settings
   const running = {}
-  let state: ConsumerStatus['state'] = 'idle'
+  let state: Exclude<ConsumerStatus['state'], 'paused'> = 'idle'
   let error: unknown
+  let isPaused = false
   let work: Work | undefined
 
   async function register(): Promise<void> {
@@ -78,13 +79,25 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
     await ended
   }
 
+  async function start(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return
+    if (work?.stopping.signal.aborted) {
+      if (isInside(running)) throw new StoreError('INVALID_CALL', `start() inside a handler of consumer ${JSON.stringify(name)}, which is being stopped, would wait for itself: call it when stop() has resolved`, { details: { consumer: name } })
+      await work.ended
+      return start(signal)
+    }
+    await (work ?? begin(false, signal)).registered
+  }
+
   /** Registers the consumer and begins to work. A failure to register is that of `registered`; `ended` never rejects. */
-  function begin(once: boolean): Work {
+  function begin(once: boolean, signal?: AbortSignal): Work {
     const stopping = new AbortController()
     const killed = new AbortController()
     const worker = createWorker({
-      ...parts, ...once && { listen: () => async () => {} }, once, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => state === 'paused',
+      ...parts, ...once && { listen: () => async () => {} }, once, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => isPaused,
     })
+    const onAbort = () => void stop()
+    signal?.addEventListener('abort', onAbort)
     const registered = register().then(() => {
       state = 'running'
       error = undefined
@@ -93,13 +106,13 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
       state = 'stopped'
     }, (failure: unknown) => {
       state = killed.signal.aborted ? 'stopped' : 'failed'
-      if (state === 'failed') {
-        error = failure
-        logger.error(`consumer ${name} has stopped: ${messageOf(failure)}`, failure)
-      }
+      if (state === 'stopped') return
+      error = failure
+      logger.error(`consumer ${name} has stopped: ${messageOf(failure)}`, failure)
     })
     const ended = registered.then(run, () => undefined).finally(() => {
       work = undefined
+      signal?.removeEventListener('abort', onAbort)
     })
     return work = { registered, ended, stopping, killed, worker }
   }
@@ -127,21 +140,14 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
 
   return {
     name,
-    async start(signal) {
-      if (work || signal?.aborted) return
-      const { registered, ended } = begin(false)
-      const onAbort = () => void stop()
-      signal?.addEventListener('abort', onAbort, { once: true })
-      void ended.finally(() => signal?.removeEventListener('abort', onAbort))
-      await registered
-    },
+    start,
     runOnce,
     stop,
     pause() {
-      if (state === 'running') state = 'paused'
+      isPaused = true
     },
     resume() {
-      if (state === 'paused') state = 'running'
+      isPaused = false
       work?.worker.wake()
     },
     whenCaughtUp: async options => waitFor((await reader.mark()).head, options),
@@ -151,7 +157,7 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
       const [{ head }, { rows: [row] }] = await Promise.all([reader.mark(), call(session => session.query(readConsumer(context, name)))])
       const position = (row?.position ?? null) as string | null
       return {
-        name, state, position, head: String(head), lag: Number(head - BigInt(position ?? 0)), staleMs: row?.stale_ms == null ? null : Number(row.stale_ms),
+        name, state: state === 'running' && isPaused ? 'paused' : state, position, head: String(head), lag: Number(head - BigInt(position ?? 0)), staleMs: row?.stale_ms == null ? null : Number(row.stale_ms),
         shards: { all: settings.shards, held: Number(row?.held ?? 0), here: work?.worker.shards() ?? 0 }, parked: Number(row?.parked ?? 0),
         ...error !== undefined && { error },
       }

@@ -8,14 +8,17 @@ import { Fenced, toCheckpoint } from './lease'
 import { moveParked, unparkSubject } from './parkedSql'
 import type { Parked } from './parkedSql'
 import type { ParkedSubjects, Waiting } from './parkedSubjects'
-import { toFailed } from './results'
+import { Undone, failureOf, toFailed } from './results'
 import type { ConsumeResult, Failed } from './results'
+import { passOver } from './schedule'
 import { shardsOf } from './shard'
 import type { Entry, Shard, Unit } from './shard'
 import { fenceShard, moveShards } from './sql'
+import type { StreamOperations } from '../stream/types'
 
 export interface HandlingOptions extends CallsOptions {
   parked: ParkedSubjects
+  read: StreamOperations['read']
 }
 
 export interface Handling {
@@ -30,7 +33,7 @@ export interface Handling {
 }
 
 export function createHandling(options: HandlingOptions): Handling {
-  const { context, use, settings, parked, killed } = options
+  const { context, use, read, settings, parked, killed, stopping } = options
   const { name: consumer, transaction, onExhausted, order } = settings
   const failures = createFailures({ context, settings, parked })
   const run = createCalls(options)
@@ -66,6 +69,8 @@ export function createHandling(options: HandlingOptions): Handling {
       await run(unit, last.keys(), 1, async (session, results) => {
         after = []
         const undone = undoneOf(unit, results)
+        // Alone, nothing that was written for it is kept.
+        if (unit.length === 1 && undone.size > 0) throw new Undone(undone.get(unit[0]!)!)
         if (undone.size > 0 && !canSplit(unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
         for (const [entry, failed] of undone) after.push(await failures.fail(session, entry, 1, failed))
         if (isTransactional || undone.size > 0) await save(session, last)
@@ -73,13 +78,15 @@ export function createHandling(options: HandlingOptions): Handling {
       })
     }
     catch (error) {
-      if (!(error instanceof HandlerFailure)) throw error
-      if (unit.length === 1) return park(unit[0]!, { error })
+      const failed = failureOf(error)
+      if (unit.length === 1) return park(unit[0]!, failed)
       // One by one, so that only the event that fails is held back.
       for (const entry of unit) {
         killed.throwIfAborted()
-        if (parked.get(entry.subject)) passOver(entry)
-        else await handle([entry])
+        const waiting = parked.get(entry.subject)
+        if (waiting) passOver(entry, waiting)
+        else if (await readAgain(entry)) await handle([entry])
+        else entry.state = 'done'
       }
       return
     }
@@ -94,13 +101,17 @@ export function createHandling(options: HandlingOptions): Handling {
     return [...undone.keys()].every(({ subject, id }) => unit.every(entry => entry.subject !== subject || entry.id <= id))
   }
 
-  function passOver(entry: Entry): void {
-    parked.get(entry.subject)!.passedTo = entry.id
-    entry.state = 'done'
+  /** A handler may have changed the event it was given, and an operator the log. Returns whether it is there. */
+  async function readAgain(entry: Pick<Entry, 'subject' | 'id' | 'event'>): Promise<boolean> {
+    const [event] = await read(entry.subject, { after: String(entry.id - 1n), limit: 1 })
+    if (event === undefined || BigInt(event.id) !== entry.id) return false
+    entry.event = event
+    return true
   }
 
   /** An event has failed alone, for the first time. */
   async function park(entry: Entry, failed: Failed): Promise<void> {
+    await readAgain(entry)
     const last = lastOf([entry])
     const done = await use(session => session.atomic(async (inside) => {
       const done = await failures.fail(inside, entry, 1, failed)
@@ -114,7 +125,7 @@ export function createHandling(options: HandlingOptions): Handling {
   /** In global order nothing may go ahead of an event: it is tried until it goes well, or is given up. */
   async function repeat(entry: Entry): Promise<void> {
     const last = lastOf([entry])
-    const ended = AbortSignal.any([killed, entry.shard.lost.signal])
+    const ended = AbortSignal.any([killed, stopping, entry.shard.lost.signal])
     for (let attempts = 1; ; attempts++) {
       const failed = await run([entry], [entry.shard], attempts, async (session, [result]) => {
         const failed = toFailed(result)
@@ -126,7 +137,8 @@ export function createHandling(options: HandlingOptions): Handling {
         return finish([entry], last)
       }
       if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
-      await sleep(failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => ended.throwIfAborted())
+      await sleep(failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => Promise.reject(new Fenced()))
+      if (!await readAgain(entry)) return use(session => session.atomic(inside => save(inside, last))).then(() => finish([entry], last))
     }
   }
 
@@ -139,7 +151,8 @@ export function createHandling(options: HandlingOptions): Handling {
   async function again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean> {
     const { subject, fromId } = waiting
     const id = BigInt(event.id)
-    const attempts = waiting.attempts + 1
+    // The one that failed before may have been dismissed since.
+    const attempts = id === fromId ? waiting.attempts + 1 : 1
     const next: Parked = { subject, shard: shard.shard, fromId: id + 1n, attempts: 0, delayMs: 0, error: '{}', replacement: undefined }
     const replacement = id === fromId ? waiting.replacement : undefined
     if (replacement === null) {
@@ -158,6 +171,7 @@ export function createHandling(options: HandlingOptions): Handling {
       return true
     }
     const entry = { subject, id, event }
+    await readAgain(entry)
     const isLast = failures.isLast(entry, attempts, failed)
     const isSkipped = isLast && onExhausted === 'skip'
     const row = isSkipped ? next : failures.parkedRow(entry, shard.shard, attempts, isLast && onExhausted === 'park', failed)
@@ -186,19 +200,6 @@ export function createHandling(options: HandlingOptions): Handling {
     again,
     unpark,
   }
-}
-
-/** The handler did not throw, but wants an event back: its transaction is rolled back. */
-class Undone extends Error {
-  constructor(readonly failed: Failed) {
-    super('not done')
-  }
-}
-
-function failureOf(error: unknown): Failed {
-  if (error instanceof Undone) return error.failed
-  if (error instanceof HandlerFailure) return { error }
-  throw error
 }
 
 function undoneOf(unit: Unit, results: ConsumeResult[]): Map<Entry, Failed> {

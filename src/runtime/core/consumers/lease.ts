@@ -15,6 +15,8 @@ interface LeaseOptions {
   leaseMs: number
   /** Takes whatever is free, not a share of it. */
   once: boolean
+  /** Handlers run in transactions, which fail when another process has taken their shard. */
+  isTransactional: boolean
   /** Prepares for shards that were just taken; what it returns is called at the moment when they are held. */
   onClaim(shards: number[]): Promise<() => void>
 }
@@ -28,15 +30,18 @@ export interface Lease {
   balance(): Promise<void>
   /** Forgets a shard whose lease or position is not what this process believes. It may be claimed again. */
   drop(shard: Shard): void
-  /** Forgets everything once the lease has run out by the clock of this process: it may have been frozen. */
-  check(): void
+  /**
+   * Whether the lease holds by the clock of this process, which may have been frozen; else nothing new may begin until it
+   * is renewed. What is not fenced by its transaction is forgotten then.
+   */
+  check(): boolean
   /** Writes the positions that have moved since they were written last. */
   save(shards: Shard[]): Promise<void>
   /** Gives everything back. */
   end(): Promise<void>
 }
 
-export function createLease({ context, use, consumer, member, shards, leaseMs, once, onClaim }: LeaseOptions): Lease {
+export function createLease({ context, use, consumer, member, shards, leaseMs, once, isTransactional, onClaim }: LeaseOptions): Lease {
   const held = new Map<number, Shard>()
   let heldUntil = 0
   let members = 1
@@ -50,29 +55,36 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
   const query = (statement: Statement) => use(session => session.query(statement))
 
   async function save(moved: Shard[]): Promise<void> {
-    const checkpoints = moved.filter(({ position, saved }) => position > saved).map(shard => toCheckpoint(shard, shard.position))
+    const checkpoints = moved.filter(({ position, saved, isSaving }) => position > saved && !isSaving).map(shard => toCheckpoint(shard, shard.position))
     if (checkpoints.length === 0) return
-    const { rows } = await query(moveShards(context, { consumer, checkpoints }))
-    const written = new Set(rows.map(row => Number(row.shard)))
     const positions = new Map(checkpoints.map(({ shard, to }) => [shard, to]))
-    for (const shard of moved) {
-      const to = positions.get(shard.shard)
-      if (to === undefined) continue
-      if (written.has(shard.shard)) shard.saved = to
-      else drop(shard)
+    const saving = moved.filter(({ shard }) => positions.has(shard))
+    for (const shard of saving) shard.isSaving = true
+    try {
+      const { rows } = await query(moveShards(context, { consumer, checkpoints }))
+      const written = new Set(rows.map(row => Number(row.shard)))
+      for (const shard of saving) {
+        if (written.has(shard.shard)) shard.saved = positions.get(shard.shard)!
+        else drop(shard)
+      }
+    }
+    finally {
+      for (const shard of saving) shard.isSaving = false
     }
   }
 
   async function give(given: Shard[]): Promise<void> {
     if (given.length === 0) return
     await save(given)
-    const kept = given.filter(shard => held.get(shard.shard) === shard)
+    const kept = given.filter(shard => held.get(shard.shard) === shard && !shard.isSaving)
     for (const shard of kept) drop(shard)
     await query(releaseShards(context, { consumer, held: kept }))
   }
 
-  function check(): void {
-    if (performance.now() > heldUntil) for (const shard of [...held.values()]) drop(shard)
+  function check(): boolean {
+    const isHeld = performance.now() <= heldUntil
+    if (!isHeld && !isTransactional) for (const shard of [...held.values()]) drop(shard)
+    return isHeld
   }
 
   return {
@@ -111,7 +123,8 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
     },
 
     async end() {
-      await give([...held.values()])
+      await save([...held.values()])
+      for (const shard of [...held.values()]) drop(shard)
       await query(removeMember(context, { consumer, member }))
     },
   }

@@ -12,6 +12,8 @@ export interface Waiting extends Omit<Parked, 'error' | 'delayMs'> {
   isRunning: boolean
   /** It is about to go on with its shard: none of its events may be passed over any more. */
   isLeaving: boolean
+  /** The change that it is as it is from. */
+  change: number
 }
 
 export type ParkedRow = Omit<Parked, 'error'>
@@ -24,12 +26,12 @@ export interface ParkedSubjects {
   /** Counts changes, so that what was read before one of them is not taken for the truth. */
   readonly changes: number
   /**
-   * Takes over when their next attempts are due: an operator may have requeued some. Returns the shards whose subjects
-   * stand elsewhere than this process believes.
+   * Takes over when their next attempts are due: an operator may have requeued some. Nothing is concluded about what has
+   * changed `since` the rows were read. Returns the shards whose subjects stand elsewhere than this process believes.
    */
-  refresh(all: ParkedRow[]): Set<number>
+  refresh(all: ParkedRow[], since: number): Set<number>
   delete(subject: string): void
-  /** One whose next attempt is due. */
+  /** The one whose next attempt has been due for longest. */
   due(): Waiting | undefined
   /** Forgets those of shards that are not held any more. */
   keep(isHeld: (shard: number) => boolean): void
@@ -46,8 +48,8 @@ export function createParkedSubjects(): ParkedSubjects {
     const known = subjects.get(parked.subject)
     const dueAt = delayMs === undefined ? Infinity : performance.now() + delayMs
     // The same object: an attempt that is under way goes on with it.
-    if (known) Object.assign(known, parked, { dueAt })
-    else subjects.set(parked.subject, { ...parked, dueAt, passedTo: parked.fromId, isRunning: false, isLeaving: false })
+    if (known) Object.assign(known, parked, { dueAt, change: changes })
+    else subjects.set(parked.subject, { ...parked, dueAt, passedTo: parked.fromId, isRunning: false, isLeaving: false, change: changes })
   }
 
   return {
@@ -59,13 +61,15 @@ export function createParkedSubjects(): ParkedSubjects {
     },
     get: subject => subjects.get(subject),
     set,
-    refresh(all) {
+    refresh(all, since) {
       const found = new Map(all.map(row => [row.subject, row]))
       const wrong = new Set<number>()
-      for (const { subject, shard, fromId } of subjects.values()) if (found.get(subject)?.fromId !== fromId) wrong.add(shard)
-      for (const row of all) {
-        if (subjects.has(row.subject)) set(row)
-        else wrong.add(row.shard)
+      if (changes === since) for (const { subject, shard } of all) if (!subjects.has(subject)) wrong.add(shard)
+      for (const { subject, shard, fromId, change, isRunning } of [...subjects.values()]) {
+        if (change > since || isRunning) continue
+        const row = found.get(subject)
+        if (row?.fromId === fromId) set(row)
+        else wrong.add(shard)
       }
       return wrong
     },
@@ -74,9 +78,9 @@ export function createParkedSubjects(): ParkedSubjects {
       subjects.delete(subject)
     },
     due() {
-      const now = performance.now()
-      for (const waiting of subjects.values()) if (waiting.dueAt <= now && !waiting.isRunning) return waiting
-      return undefined
+      let first: Waiting | undefined
+      for (const waiting of subjects.values()) if (!waiting.isRunning && waiting.dueAt < (first?.dueAt ?? Infinity)) first = waiting
+      return first && first.dueAt <= performance.now() ? first : undefined
     },
     keep(isHeld) {
       for (const [subject, { shard }] of subjects) if (!isHeld(shard)) subjects.delete(subject)

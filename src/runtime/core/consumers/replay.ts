@@ -61,7 +61,7 @@ export function createReplay({ context, use, within, read, settingsOf }: ReplayO
     async handle(letter, replacement) {
       const { id, subject, event } = letter
       const settings = settingsFor('requeue() out of order', letter)
-      const run = createCalls({ context, use, within, settings, killed: new AbortController().signal })
+      const run = createCalls({ context, use, within, settings, stopping: new AbortController().signal, killed: new AbortController().signal })
       try {
         await run([{ subject, event: replacement ?? event }], [], letter.attempts + 1, async (session, [result]) => {
           const failed = toFailed(result)

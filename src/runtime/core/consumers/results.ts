@@ -1,4 +1,5 @@
 import { StoreError } from '../shared/errors'
+import { MAX_MS } from '../shared/timer'
 import { HandlerFailure } from './attempt'
 import type { ConsumeResult } from './types'
 
@@ -33,6 +34,20 @@ function isResult(result: unknown): boolean {
   if (typeof result !== 'object' || result === null) return false
   const { dead, retry } = result as { dead?: unknown, retry?: { after?: unknown } }
   if (typeof dead === 'string') return true
-  const after = retry?.after
-  return typeof retry === 'object' && (after === undefined || (typeof after === 'number' && after >= 0 && Number.isFinite(after)))
+  if (typeof retry !== 'object' || retry === null) return false
+  return retry.after === undefined || (typeof retry.after === 'number' && retry.after >= 0 && retry.after <= MAX_MS)
+}
+
+/** The handler did not throw, but wants an event back: its transaction is rolled back. */
+export class Undone extends Error {
+  constructor(readonly failed: Failed) {
+    super('not done')
+  }
+}
+
+/** @throws what is no failure of the handler */
+export function failureOf(error: unknown): Failed {
+  if (error instanceof Undone) return error.failed
+  if (error instanceof HandlerFailure) return { error }
+  throw error
 }

@@ -38,7 +38,9 @@ export function nextUnit(shards: Iterable<Shard>, most: number, { parked, bySubj
   }
 }
 
-function passOver(entry: Entry, waiting: { passedTo: bigint }): void {
+/** Leaves an entry to the retries of its subject. */
+export function passOver(entry: Entry, waiting: { passedTo: bigint }): void {
   entry.state = 'done'
-  waiting.passedTo = entry.id
+  // Those before the event that failed were handled, and are read again by another holder.
+  if (entry.id > waiting.passedTo) waiting.passedTo = entry.id
 }

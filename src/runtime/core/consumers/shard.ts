@@ -5,7 +5,7 @@ export interface Entry {
   readonly shard: Shard
   readonly subject: string
   readonly id: bigint
-  readonly event: GlobalEvent['event']
+  event: GlobalEvent['event']
   state: 'waiting' | 'running' | 'done'
 }
 
@@ -28,10 +28,12 @@ export interface Shard {
   running: number
   /** It is given to another process when nothing of it is under way. */
   isLeaving: boolean
+  /** Its position is being written: two writers would take each other for another process. */
+  isSaving: boolean
 }
 
 export const createShard = (shard: number, token: string, position: bigint): Shard => ({
-  shard, token, lost: new AbortController(), saved: position, position, readTo: position, entries: [], running: 0, isLeaving: false,
+  shard, token, lost: new AbortController(), saved: position, position, readTo: position, entries: [], running: 0, isLeaving: false, isSaving: false,
 })
 
 /** Adds events that were read up to a position. */

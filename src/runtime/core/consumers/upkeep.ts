@@ -6,6 +6,7 @@ import { readParked } from './parkedSql'
 import { toParked } from './parkedSubjects'
 import type { ParkedSubjects } from './parkedSubjects'
 import type { ConsumerSettings } from './settings'
+import type { Shard } from './shard'
 
 const SAVE_MS = 100
 const REFRESH_MS = 1_000
@@ -26,7 +27,7 @@ export interface UpkeepOptions {
 export interface Upkeep {
   readonly lease: Lease
   /** Something went wrong, and whether it was committed may not be known: the truth is read again with the next lease. */
-  drop(shard: number): void
+  drop(shard: Shard): void
   /** Milliseconds until shards may have to be taken or given, or an operator may have changed something. */
   keepIn(): number
   keep(): Promise<void>
@@ -37,7 +38,7 @@ export interface Upkeep {
 
 export function createUpkeep({ context, use, settings, member, parked, bySubject, once }: UpkeepOptions): Upkeep {
   const { name: consumer, leaseMs } = settings
-  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, onClaim })
+  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, isTransactional: settings.transaction !== 'none', onClaim })
   // By the clock of this process.
   let balanceAt = 0
   let refreshAt = 0
@@ -52,9 +53,8 @@ export function createUpkeep({ context, use, settings, member, parked, bySubject
     return () => rows.forEach(parked.set)
   }
 
-  function drop(shard: number): void {
-    const held = lease.held.get(shard)
-    if (held) lease.drop(held)
+  function drop(shard: Shard): void {
+    lease.drop(shard)
     balanceAt = 0
   }
 
@@ -72,7 +72,10 @@ export function createUpkeep({ context, use, settings, member, parked, bySubject
       if (performance.now() < refreshAt || lease.held.size === 0) return
       const { changes } = parked
       const rows = await parkedOf([...lease.held.keys()])
-      if (parked.changes === changes) for (const shard of parked.refresh(rows)) drop(shard)
+      for (const number of parked.refresh(rows, changes)) {
+        const shard = lease.held.get(number)
+        if (shard) drop(shard)
+      }
       refreshAt = performance.now() + Math.min(leaseMs / 3, REFRESH_MS)
     },
 

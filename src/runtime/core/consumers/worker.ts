@@ -4,7 +4,6 @@ import { createWakeablePause } from '../log/subscriptions/wakeablePause'
 import { createBackoff } from '../shared/backoff'
 import { messageOf } from '../shared/errors'
 import type { Logger } from '../shared/types'
-import type { StreamOperations } from '../stream/types'
 import { isOfDatabase } from './attempt'
 import { Exhausted, TooManyParked } from './failures'
 import { createFeed } from './feed'
@@ -26,17 +25,14 @@ const SOON_MS = 20
 // Without anything else to wait for.
 const IDLE_MS = 1_000
 
-export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | 'within'> {
+export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | 'within' | 'read'> {
   reader: GlobalReader
-  read: StreamOperations['read']
   logger: Logger
   /** Calls back when there may be new events, until the result is called. */
   listen(onWake: () => void): () => Promise<void>
 }
 
-interface WorkerOptions extends WorkerParts, Pick<HandlingOptions, 'settings' | 'killed'>, Pick<UpkeepOptions, 'once'> {
-  /** Aborts when nothing new may begin. */
-  stopping: AbortSignal
+interface WorkerOptions extends WorkerParts, Pick<HandlingOptions, 'settings' | 'killed' | 'stopping'>, Pick<UpkeepOptions, 'once'> {
   isPaused(): boolean
 }
 
@@ -123,7 +119,7 @@ export function createWorker(options: WorkerOptions): Worker {
       if (shard) await retry(shard, waiting)
     }
     catch (error) {
-      drop(waiting.shard)
+      if (shard) drop(shard)
       throw error
     }
     finally {
@@ -137,7 +133,7 @@ export function createWorker(options: WorkerOptions): Worker {
       backoff.reset()
     }
     catch (error) {
-      for (const { shard } of shardsOf(unit)) drop(shard)
+      for (const shard of shardsOf(unit)) drop(shard)
       throw error
     }
     finally {
@@ -180,17 +176,17 @@ export function createWorker(options: WorkerOptions): Worker {
   /** One turn: begins what is due. Returns in how many milliseconds the next one is. */
   function turn(): number {
     const waitMs = resumeAt - performance.now()
-    lease.check()
+    const isHeld = lease.check()
     parked.keep(shard => lease.held.has(shard))
     if (waitMs > 0) return waitMs
     const keptIn = when('keeping', upkeep.keepIn(), upkeep.keep)
     if (options.isPaused()) return Math.min(keptIn, IDLE_MS)
-    dispatch()
+    if (isHeld) dispatch()
     return Math.min(
       IDLE_MS, keptIn,
       lease.held.size === 0 || feed.isFull() ? Infinity : when('reading', readAt - performance.now(), readMore),
       when('saving', upkeep.saveIn(), upkeep.save),
-      handlers < concurrency ? parked.nextIn() : Infinity,
+      isHeld && handlers < concurrency ? parked.nextIn() : Infinity,
     )
   }
 
@@ -201,7 +197,7 @@ export function createWorker(options: WorkerOptions): Worker {
     isBusy: upTo => underWay.size > 0 || upkeep.keepIn() <= 0 || resumeAt > performance.now() || parked.nextIn() <= SOON_MS
       || [...lease.held.values()].some(({ position }) => position < upTo),
     async run() {
-      const beat = createHeartbeat(() => lease.renew().catch(trouble), leaseMs / 3)
+      const beat = createHeartbeat(() => lease.renew().catch(trouble).finally(pause.wake), leaseMs / 3)
       const silence = options.listen(wake)
       try {
         await beat.start()
