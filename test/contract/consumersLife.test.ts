@@ -1,0 +1,192 @@
+/** Starting, stopping and pausing at any moment, also inside handlers. */
+import { describe, expect, it } from 'vitest'
+import { StoreError } from '../../src/runtime/core/index'
+import type { Consumer } from '../../src/runtime/core/consumers/types'
+import { postgres15, postgres18, pglite } from '../setup/backends'
+import { append, consumerOf, gate, numberOf, started } from '../setup/consumers'
+import { eventually } from '../setup/eventually'
+
+const backends = [pglite, postgres18, postgres15]
+
+describe.each(backends)('consumers on $name, started and stopped', ({ open, available }) => {
+  it.runIf(available())('are started once by two calls, which both wait for it', async () => {
+    const { store } = await open()
+    const consumer = consumerOf(store, { name: 'twice', handler: () => {} })
+    const second = Promise.all([consumer.start(), consumer.start()])
+    await consumer.start()
+    expect((await consumer.status()).state).toBe('running')
+    await second
+    // Both learn why it can't start.
+    const other = consumerOf(store, { name: 'twice', shards: 3, handler: () => {} })
+    const outcomes = await Promise.allSettled([other.start(), other.start()])
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'INVALID_OPTION' } })
+    expect((await other.status()).state).toBe('idle')
+  })
+
+  it.runIf(available())('stop while they start, also where they can\'t', async () => {
+    const { store } = await open()
+    await append(store, 'a', 1)
+    const seen: number[] = []
+    const consumer = consumerOf(store, { name: 'life', handler: event => void seen.push(numberOf(event)) })
+    await Promise.all([consumer.start(), consumer.stop(), consumer.stop()])
+    expect((await consumer.status()).state).toBe('stopped')
+    const other = consumerOf(store, { name: 'life', shards: 3, handler: () => {} })
+    const start = other.start()
+    await Promise.all([expect(start).rejects.toMatchObject({ code: 'INVALID_OPTION' }), other.stop()])
+    await consumer.start()
+    await consumer.whenCaughtUp()
+    expect(seen).toEqual([1])
+  })
+
+  it.runIf(available())('start again when they are started while they stop', async () => {
+    const { store } = await open()
+    const seen: number[] = []
+    const consumer = await started(store, { name: 'life', handler: event => void seen.push(numberOf(event)) })
+    for (const n of [1, 2, 3]) {
+      const stopped = consumer.stop()
+      await Promise.all([consumer.start(), stopped])
+      await append(store, 'a', n)
+      await consumer.whenCaughtUp()
+    }
+    expect(seen).toEqual([1, 2, 3])
+  })
+
+  it.runIf(available())('stop by the signal of their start, at any moment, and by no earlier one', async () => {
+    const { store } = await open()
+    const consumer = consumerOf(store, { name: 'life', handler: () => {} })
+    await consumer.start(AbortSignal.abort())
+    expect((await consumer.status()).state).toBe('idle')
+    const first = new AbortController()
+    const starting = consumer.start(first.signal)
+    first.abort()
+    await starting
+    await eventually(async () => expect((await consumer.status()).state).toBe('stopped'))
+
+    const second = new AbortController()
+    await consumer.start(second.signal)
+    await consumer.stop()
+    const third = new AbortController()
+    await consumer.start(third.signal)
+    second.abort()
+    await append(store, 'a', 1)
+    await consumer.whenCaughtUp()
+    expect((await consumer.status()).state).toBe('running')
+    third.abort()
+    await eventually(async () => expect((await consumer.status()).state).toBe('stopped'))
+  })
+
+  it.runIf(available())('may be stopped, paused and asked inside a handler', async () => {
+    const { store } = await open()
+    await append(store, 'a', 1, 2, 3)
+    const seen: number[] = []
+    let refused: unknown
+    const consumer: Consumer = consumerOf(store, {
+      name: 'inside', transaction: 'each', async handler(event) {
+        seen.push(numberOf(event))
+        if (numberOf(event) === 1) consumer.pause()
+        else if (numberOf(event) === 2) {
+          await Promise.all([consumer.stop(), consumer.stop()])
+          await consumer.start().catch((error: unknown) => (refused = error))
+        }
+      },
+    })
+    await consumer.start()
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ state: 'paused' }))
+    expect(seen).toEqual([1])
+    consumer.resume()
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ state: 'stopped' }))
+    expect(refused).toMatchObject({ code: 'INVALID_CALL' })
+    await consumer.start()
+    await consumer.whenCaughtUp()
+    expect(seen).toEqual([1, 2, 3])
+  })
+
+  it.runIf(available())('stay paused over a start until they are resumed', async () => {
+    const { store } = await open()
+    await append(store, 'a', 1)
+    const seen: number[] = []
+    const consumer = consumerOf(store, { name: 'paused', handler: event => void seen.push(numberOf(event)) })
+    consumer.pause()
+    await consumer.start()
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ state: 'paused', shards: { here: 32 } }))
+    expect(seen).toEqual([])
+    consumer.resume()
+    await consumer.whenCaughtUp()
+    expect(seen).toEqual([1])
+  })
+
+  it.runIf(available()).each(['batch', 'none'] as const)('stop beside a handler that never ends, and leave its event to the next start: transaction %s', async (transaction) => {
+    const { store } = await open()
+    await append(store, 'a', 1, 2)
+    const begun = gate()
+    let isStuck = true
+    const seen: number[] = []
+    const consumer = await started(store, {
+      name: 'stuck', transaction, async handler(event) {
+        begun.open()
+        if (isStuck) await new Promise(() => {})
+        seen.push(numberOf(event))
+      },
+    })
+    await begun.opened
+    await Promise.all([consumer.stop({ drainMs: 10_000 }), consumer.stop({ drainMs: 20 })])
+    expect(await consumer.status()).toMatchObject({ state: 'stopped', parked: 0, shards: { held: 0 } })
+    isStuck = false
+    await consumer.start()
+    await consumer.whenCaughtUp()
+    expect(seen).toEqual([1, 2])
+  })
+
+  it.runIf(available())('stop at once while global order waits for an event that fails', async () => {
+    const { store } = await open()
+    await append(store, 'a', 1, 2)
+    const failed = gate()
+    const consumer = await started(store, {
+      name: 'blocked', order: 'global', backoff: { first: 60_000, max: 60_000 }, handler() {
+        failed.open()
+        throw new Error('not now')
+      },
+    })
+    await failed.opened
+    await consumer.stop({ drainMs: 100_000 })
+    expect(await consumer.status()).toMatchObject({ state: 'stopped', position: '0', shards: { held: 0 } })
+  })
+
+  it.runIf(available())('give their shards back when they fail', async () => {
+    const { store } = await open()
+    await append(store, 'a', 1)
+    const consumer = await started(store, {
+      name: 'stopping', onExhausted: 'stop', maxAttempts: 1, leaseMs: 60_000, handler() {
+        throw new Error('poison')
+      },
+    })
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ state: 'failed', shards: { held: 0 } }))
+    await expect(consumer.whenCaughtUp()).rejects.toThrow('has failed for the last time')
+    const seen: string[] = []
+    await started(store, { name: 'stopping', leaseMs: 60_000, handler: ({ subject }) => void seen.push(subject) })
+    await eventually(() => expect(seen).toEqual(['a']))
+  })
+
+  it.runIf(available())('end with a store that is closed while a handler calls it', async () => {
+    const { store, reopen } = await open()
+    await append(store, 'a', 1)
+    const begun = gate()
+    const closed = gate()
+    await started(store, {
+      name: 'closing', transaction: 'none', maxAttempts: 1, async handler() {
+        begun.open()
+        await closed.opened
+        await store.kv.set('a', 1)
+      },
+    })
+    await begun.opened
+    const closing = store.close()
+    closed.open()
+    await closing
+    const { store: again } = await reopen!()
+    expect((await again.deadLetters.list()).letters).toEqual([])
+    const consumer = await started(again, { name: 'closing', handler: () => {} })
+    await consumer.whenCaughtUp()
+    await expect(store.consume({ name: 'closing', handler: () => {} }).start()).rejects.toBeInstanceOf(StoreError)
+  })
+})
