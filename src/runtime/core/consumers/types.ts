@@ -85,8 +85,7 @@ export interface ConsumeOptions {
    */
   shards?: number
   /**
-   * How long the shards of a process that is gone wait for another one, in milliseconds. A handler may wait no longer
-   * between two statements of its transaction.
+   * How long the shards of a process that is gone, frozen or cut off wait for another one, in milliseconds.
    * @default 30000
    */
   leaseMs?: number
