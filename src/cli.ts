@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { defineCommand } from 'citty'
 import { description, version } from '../package.json'
+import { consumersCommand } from './cli/consumers'
+import { deadCommand } from './cli/dead'
 import { doctorCommand } from './cli/doctor'
 import { indexCommand } from './cli/entries'
 import { kvCommand } from './cli/kv'
@@ -26,5 +28,7 @@ void main(defineCommand({
     streams: streamsCommand,
     kv: kvCommand,
     index: indexCommand,
+    consumers: consumersCommand,
+    dead: deadCommand,
   },
 }), process.argv.slice(2), version)

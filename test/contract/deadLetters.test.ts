@@ -200,6 +200,21 @@ describe.each(backends)('dead letters on $name', ({ open, available }) => {
     expect((await store.deadLetters.list()).letters.map(({ state }) => state)).toEqual(['parked', 'parked'])
   })
 
+  it.runIf(available())('expire with the job of retention, but never those that something waits behind', async () => {
+    const { store, sql } = await open({ deadLetterMaxAge: '1d' })
+    await append(store, 'orders:1', { fails: 'poison' })
+    await started(store, { handler: poisoned().handler })
+    await started(store, { name: 'skipping', handler: poisoned().handler, onExhausted: 'skip' })
+    await lettersOf(store, 2)
+    expect(await store.admin.retention.run()).toMatchObject({ deadLetters: 0, events: 0 })
+    await sql('update nvent_dead_letters set dead_at = dead_at - interval \'25 hours\'')
+    // More than one step removes.
+    await sql(`insert into nvent_dead_letters (consumer, subject, event_id, event, attempts, error, state, dead_at)
+      select consumer, 'old', n, event, attempts, error, state, dead_at from nvent_dead_letters, generate_series(1, 1200) n where state = 'skipped'`)
+    expect(await store.admin.retention.run()).toMatchObject({ busy: false, deadLetters: 1201 })
+    expect((await store.deadLetters.list()).letters).toMatchObject([{ state: 'parked' }])
+  })
+
   it.runIf(available())('are previewed: what would change, what would fail, and nothing is kept', async () => {
     const { store, sql } = await open()
     await append(store, 'orders:1', { n: 1, fails: 'poison' }, { n: 2 }, { n: 3 }, { n: 4, fails: 'the fourth' }, { n: 5 })

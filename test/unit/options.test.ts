@@ -13,7 +13,7 @@ describe('from module options to store options', () => {
       connection: 'pglite://memory', prefix: 'nvent', subjectPrefix: undefined, schema: 'public', autoMigrate: true, poolSize: undefined,
       prepare: true, batching: true, durability: 'full', connectTimeout: 30_000, queryTimeout: 0, serverless: false, maxStreamTables: 100, sweepInterval: 60_000,
       pollInterval: 250, notify: true, migrationConnection: undefined, listenConnection: undefined,
-      retention: [], retentionInterval: 3_600_000, slowCallMs: 0,
+      retention: [], deadLetterMaxAge: 0, retentionInterval: 3_600_000, slowCallMs: 0,
     })
   })
 

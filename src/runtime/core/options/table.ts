@@ -1,6 +1,6 @@
 import { connection, requireOneDatabase } from '../db/connection/connectionChecks'
 import { DEFAULT_POOL_SIZE } from '../db/pg/poolConfig'
-import { readRules } from '../jobs/retention/rules'
+import { checkAge, readRules } from '../jobs/retention/rules'
 import { DEFAULT_NAMES } from '../shared/identifier'
 import { flag, identifier, integer, milliseconds, nonEmpty, tablePrefix } from '../shared/optionChecks'
 import type { Logger } from '../shared/types'
@@ -133,6 +133,11 @@ export const OPTIONS = {
     default: [], from: 'config',
     check: (_, value) => readRules(value),
     summary: 'which events are removed when: `[{ subject: \'orders:*\', maxAge: \'30d\', action: \'drop\' }]`',
+  },
+  deadLetterMaxAge: {
+    default: 0, from: 'config',
+    check: (name, value) => value === 0 ? 0 : checkAge(name, value),
+    summary: 'when dead letters that nothing waits behind are removed: ms, or a string like `\'30d\'`; `0`: never',
   },
   retentionInterval: {
     default: 3_600_000, from: 'config',

@@ -109,6 +109,12 @@ export interface StoreOptions {
    */
   retention?: RetentionRule[]
   /**
+   * When dead letters that nothing waits behind are removed, by the job of `retention`: milliseconds, or a string like
+   * `'30d'`; 0: never. Parked ones are kept.
+   * @default 0
+   */
+  deadLetterMaxAge?: number | string
+  /**
    * How often `retention` runs, in milliseconds; 0: only on request, by `store.admin.retention.run()` or, in Nitro, by
    * the task `nvent-store:retention`.
    * @default 3600000

@@ -31,7 +31,7 @@ function readRule(value: unknown, path: string): Rule {
   refuseUnknown(value, MEMBERS, `${path}.`)
   const rule = {
     subject: subject(`${path}.subject`, value.subject),
-    maxAgeMs: value.maxAge === undefined ? undefined : milliseconds(`${path}.maxAge`, value.maxAge),
+    maxAgeMs: value.maxAge === undefined ? undefined : checkAge(`${path}.maxAge`, value.maxAge),
     maxCount: value.maxCount === undefined ? undefined : count(`${path}.maxCount`, value.maxCount),
     action: action(`${path}.action`, value.action),
   }
@@ -48,7 +48,8 @@ function subject(option: string, value: unknown): string {
   return value
 }
 
-function milliseconds(option: string, value: unknown): number {
+/** @throws {StoreError} INVALID_OPTION for anything but milliseconds above 0, or a string like '30d' */
+export function checkAge(option: string, value: unknown): number {
   const [, amount, unit] = (typeof value === 'string' && DURATION.exec(value)) || []
   const ms = amount === undefined || unit === undefined ? value : Number(amount) * UNITS_MS[unit]!
   if (typeof ms !== 'number' || !Number.isFinite(ms) || ms <= 0 || ms > Number.MAX_SAFE_INTEGER) {

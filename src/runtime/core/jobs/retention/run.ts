@@ -24,6 +24,8 @@ interface RetentionOptions extends Repeat {
   specs: StreamSpec[]
   subjectPrefix: string
   rules: Rule[]
+  /** Removes what else is too old, at most so many rows; returns how many. Absent where nothing is. */
+  expire?: ((session: Session, limit: number) => Promise<number>) | undefined
   onEnd(report: RetentionReport, outcome: BackgroundOutcome): void
 }
 
@@ -42,14 +44,31 @@ export function createRetention(options: RetentionOptions): Retention {
   async function run(): Promise<Outcome> {
     const outcome: Outcome = await report(runRule)
     const { report: done } = outcome
+    if (outcome.error === undefined && !done.busy) await expire(outcome)
     if (!isClosed(outcome.error)) options.onEnd(done, { ...outcome, busy: done.busy })
     return outcome
+  }
+
+  async function expire(outcome: Outcome): Promise<void> {
+    const { expire } = options
+    if (!expire) return
+    const { report } = outcome
+    try {
+      for (let removed: number | undefined = EVENTS; removed === EVENTS;) {
+        removed = await tryExclusively(session => expire(session, EVENTS))
+        report.busy ||= removed === undefined
+        report.deadLetters += removed ?? 0
+      }
+    }
+    catch (error) {
+      outcome.error = error
+    }
   }
 
   async function report(each: (rule: Rule, report: RetentionRuleReport) => Promise<boolean>): Promise<Outcome> {
     const since = performance.now()
     const report: RetentionReport = {
-      busy: false, events: 0, durationMs: 0, rules: rules.map(({ subject, action }) => ({ subject, action, events: 0 })),
+      busy: false, events: 0, durationMs: 0, rules: rules.map(({ subject, action }) => ({ subject, action, events: 0 })), deadLetters: 0,
     }
     const outcome: Outcome = { report }
     try {
@@ -105,7 +124,7 @@ export function createRetention(options: RetentionOptions): Retention {
     running = undefined
   })
   return {
-    ...repeating({ ...options, interval: rules.length > 0 ? options.interval : 0 }, once),
+    ...repeating({ ...options, interval: rules.length > 0 || options.expire ? options.interval : 0 }, once),
     async run(given) {
       const { dryRun = false } = checkOptions('options', given, RETENTION_RUN_OPTIONS)
       const { report: done, error } = await (checkBoolean('options.dryRun', dryRun) ? report(countRule) : once())

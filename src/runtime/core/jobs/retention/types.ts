@@ -25,6 +25,8 @@ export interface RetentionReport {
   events: number
   durationMs: number
   rules: RetentionRuleReport[]
+  /** Dead letters that the option `deadLetterMaxAge` has removed; not counted by a dry run. */
+  deadLetters: number
 }
 
 export interface RetentionAdmin {

@@ -1,0 +1,70 @@
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { emptyDirectory, runCli } from '../setup/commandLine'
+import { freshDatabase, openStore } from '../setup/database'
+import type { Database } from '../setup/database'
+import { eventually } from '../setup/eventually'
+import { oneServer } from './servers'
+
+describe.each(oneServer)('consumers and dead letters on the command line', ({ server }) => {
+  let database: Database
+  let cwd: string
+  const on = (...args: string[]) => runCli([...args, '--url', database.url], { cwd })
+
+  beforeEach(async () => {
+    database = await freshDatabase(server)
+    cwd = await emptyDirectory()
+  })
+
+  it('are listed, requeued, discarded and purged', async () => {
+    const store = openStore({ connection: database.url })
+    onTestFinished(() => store.close())
+    for (const subject of ['orders:1', 'orders:2', 'orders:3']) {
+      await store.stream.append(subject, { type: 'order.paid', data: { fails: true } })
+      await store.stream.append(subject, { type: 'order.sent', data: { n: 2 } })
+    }
+    const seen: string[] = []
+    const fails = async ({ subject, data, type }: { subject: string, type: string, data?: { fails?: boolean } }) => {
+      if (data?.fails) throw new Error('the carrier\u001B[31m has not answered')
+      seen.push(`${subject} ${type}`)
+    }
+    const parking = store.consume({ name: 'fulfilment', maxAttempts: 1, pollInterval: 20, handler: fails })
+    await parking.start()
+    const skipping = store.consume({ name: 'mails', maxAttempts: 1, pollInterval: 20, onExhausted: 'skip', subjects: ['orders:3'], handler: fails })
+    await skipping.start()
+    await eventually(async () => expect((await store.deadLetters.list()).letters).toHaveLength(4))
+    await skipping.stop()
+
+    const consumers = await on('consumers', '--json')
+    expect(consumers).toMatchObject({ code: 0 })
+    expect(consumers.json()).toMatchObject([{ name: 'fulfilment', parked: 3, deadLetters: 3, members: 1 }, { name: 'mails', deadLetters: 1, members: 0 }])
+    expect((await on('consumers')).stdout).toMatch(/^fulfilment +at \d+ .*32\/32 shards held by 1 processes +3 parked +3 dead letters\nmails /)
+
+    const listed = await on('dead', 'list', '--consumer', 'fulfilment', '--subject', 'orders:*', '--type', 'order.paid', '--state', 'parked', '--error', 'CARRIER', '--since', '2020-01-01', '--json')
+    const { letters } = listed.json() as { letters: { id: string, subject: string }[] }
+    expect(letters.map(({ subject }) => subject).sort()).toEqual(['orders:1', 'orders:2', 'orders:3'])
+    expect((await on('dead', 'list', '--until', '2020-01-01')).stdout).toBe('')
+    const { stdout } = await on('dead', 'list')
+    expect(stdout).toContain('the carrier\\u001b[31m has not answered')
+    const idOf = (of: string) => letters.find(({ subject }) => subject === of)!.id
+    expect((await on('dead', 'get', idOf('orders:1'), '--json')).json()).toMatchObject({ subject: 'orders:1', event: { data: { fails: true } } })
+    expect(await on('dead', 'get', '99999')).toMatchObject({ code: 1, stdout: '' })
+
+    for (const wrong of [['requeue'], ['requeue', '1', '--all'], ['requeue', '--all', '--event', '{}'], ['requeue', '1', '--event', '{'], ['list', '--since', 'yesterday']]) {
+      expect(await on('dead', ...wrong), wrong.join(' ')).toMatchObject({ code: 2, stdout: '' })
+    }
+    expect(await on('dead', 'list', '--state', 'odd')).toMatchObject({ code: 1, stdout: '' })
+    expect(await on('dead', 'discard', idOf('orders:1'))).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string })
+    expect(seen).toEqual(['orders:3 order.sent'])
+
+    expect(await on('dead', 'requeue', idOf('orders:1'), '--event', '{"data":{}}')).toMatchObject({ code: 0, stdout: '1 requeued\n' })
+    await eventually(() => expect(seen.slice(1)).toEqual(['orders:1 order.paid', 'orders:1 order.sent']))
+    expect(await on('dead', 'requeue', idOf('orders:1'))).toMatchObject({ code: 1 })
+    expect(await on('dead', 'discard', idOf('orders:2'), '--yes')).toMatchObject({ code: 0 })
+    await eventually(() => expect(seen.slice(3)).toEqual(['orders:2 order.sent']))
+    expect(await on('dead', 'requeue', '--consumer', 'fulfilment', '--limit', '5')).toMatchObject({ code: 0, stdout: '1 requeued\n' })
+    expect(await on('dead', 'purge', '--older-than', '1d', '--yes')).toMatchObject({ code: 0, stdout: '0 deleted\n' })
+    expect(await on('dead', 'purge', '--older-than', 'long', '--yes')).toMatchObject({ code: 1 })
+    expect(await on('dead', 'purge', '--consumer', 'mails', '--yes', '--json')).toMatchObject({ code: 0 })
+    expect(await database.sql('select state from nvent_dead_letters where consumer = \'mails\'')).toEqual([])
+  })
+})
