@@ -6,7 +6,7 @@ import type { Queue } from './batch/operation'
 import { sendAlone, sendInOrder } from './batch/tierScope'
 import type { TierScope } from './batch/tierScope'
 import { createConsumers } from './consumers/consumers'
-import { letterExpiry } from './consumers/letterExpiry'
+import { letterExpiry } from './consumers/deadLetters'
 import { createConnector } from './db/connect'
 import type { Connector } from './db/connect'
 import type { Db, DbOptions, StreamTables } from './db/types'
@@ -128,13 +128,11 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   })
 
   // Jobs
-  register(createSweep(context, createJobLock(use, names, 'sweep'), {
-    interval: resolved.sweepInterval, isStarted, onEnd: watch.swept,
-  }))
+  register(createSweep(context, createJobLock(use, names, 'sweep'), { interval: resolved.sweepInterval, isStarted, onEnd: watch.swept }))
   const retention = register(createRetention({
     context, tryExclusively: createJobLock(use, names, 'retention'), specs: streamSpecs, subjectPrefix: resolved.subjectPrefix,
-    rules: resolved.retention, interval: resolved.retentionInterval, isStarted, onEnd: watch.retained,
-    expire: letterExpiry(context, resolved.deadLetterMaxAge),
+    rules: resolved.retention, interval: resolved.retentionInterval, isStarted,
+    onEnd: watch.retained, expire: letterExpiry(context, resolved.deadLetterMaxAge),
   }))
   // Consumers
   const consumers = register(createConsumers({ context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen }))

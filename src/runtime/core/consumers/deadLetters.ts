@@ -1,12 +1,13 @@
 import type { TierScope } from '../batch/tierScope'
-import type { Row } from '../db/types'
+import type { Row, Session } from '../db/types'
 import { checkBoolean, checkCount, checkName, checkOptions, checkPosition, checkWord } from '../shared/checks'
 import { StoreError } from '../shared/errors'
 import type { EventRecord } from '../shared/event'
 import type { Statement } from '../sql/statement'
+import type { StatementContext } from '../sql/template'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
 import { ALL_LETTERS, readLetterFilter } from './deadLetterFilter'
-import { purgeLetters, readDeadLetters, releaseLetters } from './deadLettersSql'
+import { expireLetters, purgeLetters, readDeadLetters, releaseLetters } from './deadLettersSql'
 import type { MeantLetters, ReleasedRow } from './deadLettersSql'
 import { DEAD_LETTER_LIST_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from './deadLetterTypes'
 import type { DeadLetter, DeadLettersApi } from './deadLetterTypes'
@@ -102,6 +103,12 @@ export function createDeadLetters({ context, use, replay }: DeadLettersOptions):
       return purged
     },
   }
+}
+
+/** A step that removes letters of a certain age; undefined where they are kept. */
+export function letterExpiry(context: StatementContext, maxAgeMs: number) {
+  if (maxAgeMs === 0) return undefined
+  return async (session: Session, limit: number): Promise<number> => (await session.query(expireLetters(context, { maxAgeMs, limit }))).count
 }
 
 function missing(id: string): never {
