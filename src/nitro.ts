@@ -113,7 +113,7 @@ function addServerCode(nitro: Nitro, glue: string): void {
   options.plugins.unshift(join(glue, 'plugin'))
   if (options.imports) {
     (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
-    // Not in a worker, whose response is not a Node stream.
+    // Not in a worker: its response is not a Node stream, and its store lives for one request.
     if (!isWorker(nitro)) options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') }, { name: 'useConsumer', from: join(glue, 'consumers') })
     options.imports.imports.push({ name: 'defineConsumer', from: join(runtime, 'core/consumers/define') })
   }

@@ -17,6 +17,7 @@ describe('the admin of a store that can\'t be made', () => {
   it('rejects everything else with the reason, and is no promise', async () => {
     await expect(admin.migrate()).rejects.toBe(reason)
     await expect(admin.retention.run()).rejects.toBe(reason)
+    await expect(admin.consumers.list()).rejects.toBe(reason)
     expect('then' in admin || (admin as { then?: unknown }).then).toBeFalsy()
   })
 })

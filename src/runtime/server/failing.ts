@@ -18,7 +18,7 @@ export function failingStore(reason: unknown): Store {
   const apis = { stream, index: api, kv: api }
   // Health and metrics have a result. No event is ever emitted, so listeners are accepted and ignored.
   const known: Record<string | symbol, unknown> = {
-    health: async () => healthOfNothing(reason), metrics: createMetrics().snapshot, on: () => () => {}, retention: api, then: undefined,
+    health: async () => healthOfNothing(reason), metrics: createMetrics().snapshot, on: () => () => {}, retention: api, consumers: api, then: undefined,
   }
   const admin = new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
   // A consumer can be stopped, as nothing of it is under way.
