@@ -126,6 +126,10 @@ describe('every file', () => {
     expect(found).toEqual([])
   })
 
+  it('has no BigInt literal: bundlers with older targets warn of it', () => {
+    expect(written.flatMap(source => [...nodesOf(source.tree)].filter(ts.isBigIntLiteral).map(node => placeOf(source, node)))).toEqual([])
+  })
+
   it('swallows no error', () => {
     const found = written.flatMap(source => [...nodesOf(source.tree)].filter(isSilentCatch).map(node => placeOf(source, node)))
     expect(found).toEqual([])

@@ -11,7 +11,7 @@ import type { ParkedSubjects, Waiting } from './parkedSubjects'
 import { Undone, failureOf, toFailed } from './results'
 import type { ConsumeResult, Failed } from './results'
 import { passOver } from './schedule'
-import { shardsOf } from './shard'
+import { ONE, shardsOf } from './shard'
 import type { Entry, Shard, Unit } from './shard'
 import { fenceShard, moveShards } from './sql'
 import type { StreamOperations } from '../stream/types'
@@ -103,7 +103,7 @@ export function createHandling(options: HandlingOptions): Handling {
 
   /** A handler may have changed the event it was given, and an operator the log. Returns whether it is there. */
   async function readAgain(entry: Pick<Entry, 'subject' | 'id' | 'event'>): Promise<boolean> {
-    const [event] = await read(entry.subject, { after: String(entry.id - 1n), limit: 1 })
+    const [event] = await read(entry.subject, { after: String(entry.id - ONE), limit: 1 })
     if (event === undefined || BigInt(event.id) !== entry.id) return false
     entry.event = event
     return true
@@ -153,7 +153,7 @@ export function createHandling(options: HandlingOptions): Handling {
     const id = BigInt(event.id)
     // The one that failed before may have been dismissed since.
     const attempts = id === fromId ? waiting.attempts + 1 : 1
-    const next: Parked = { subject, shard: shard.shard, fromId: id + 1n, attempts: 0, delayMs: 0, error: '{}', replacement: undefined }
+    const next: Parked = { subject, shard: shard.shard, fromId: id + ONE, attempts: 0, delayMs: 0, error: '{}', replacement: undefined }
     const replacement = id === fromId ? waiting.replacement : undefined
     if (replacement === null) {
       await use(session => session.atomic(inside => move(inside, shard, fromId, next)))

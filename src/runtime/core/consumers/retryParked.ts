@@ -2,6 +2,7 @@ import type { StreamOperations } from '../stream/types'
 import type { Handling } from './handling'
 import type { Waiting } from './parkedSubjects'
 import type { ConsumerSettings } from './settings'
+import { ONE } from './shard'
 import type { Shard } from './shard'
 
 // Until the position of a shard is written.
@@ -17,7 +18,7 @@ interface RetriesOptions extends Pick<Handling, 'again' | 'unpark'> {
 export function createRetries({ again, unpark, read, settings, stopping }: RetriesOptions) {
   return async function retry(shard: Shard, waiting: Waiting): Promise<void> {
     const upTo = waiting.passedTo > shard.position ? waiting.passedTo : shard.position
-    const page = await read(waiting.subject, { after: String(waiting.fromId - 1n), limit: settings.batchSize, types: settings.types ?? [] })
+    const page = await read(waiting.subject, { after: String(waiting.fromId - ONE), limit: settings.batchSize, types: settings.types ?? [] })
     for (const event of page) {
       if (BigInt(event.id) > upTo) break
       if (stopping.aborted || !await again(shard, waiting, event)) return

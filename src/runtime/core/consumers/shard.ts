@@ -1,5 +1,8 @@
 import type { GlobalEvent } from '../log/types'
 
+// Not a BigInt literal: bundlers with older targets warn about those.
+export const ONE = BigInt(1)
+
 /** An event that was read for a shard. */
 export interface Entry {
   readonly shard: Shard
