@@ -28,7 +28,7 @@ describe.each(backends)('consumers on $name', ({ open, available }) => {
     const { store } = await open()
     await fill(store)
     const seen: ConsumedEvent[] = []
-    const consumer = await started(store, { name: 'all', transaction, handler: event => void seen.push(event) })
+    const consumer = await started(store, { name: 'all', leaseMs: 20_000, transaction, handler: event => void seen.push(event) })
     await fill(store, 2)
     await consumer.whenCaughtUp()
     expect(seenBy(seen)).toEqual(Object.fromEntries(SUBJECTS.map(subject => [subject, [0, 1, 2, 3, 4, 0, 1]])))

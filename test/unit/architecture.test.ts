@@ -7,7 +7,7 @@ import { readSources } from './sources'
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const MAX_FILES = 12
 // They put the parts together, and no argument passes them.
-const CONNECTING = ['runtime/core/store', 'runtime/core/stream/api']
+const CONNECTING = ['runtime/core/store', 'runtime/core/storeParts', 'runtime/core/stream/api']
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
 const walks = read('docs/architecture.md').split('## The walk')[1]!.split(/^### /m).slice(1).map((walk) => {

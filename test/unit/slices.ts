@@ -5,7 +5,7 @@ const CORE = 'runtime/core'
 
 /**
  * The slices with their contents, from the lowest row up. A file imports from its own slice and from rows below it.
- * Slices of one row never import each other: `store.ts` connects them.
+ * Slices of one row never import each other: `store.ts` and `storeParts.ts` connect them.
  */
 export const ROWS: Record<string, string>[] = [
   { shared: 'errors, JSON, argument checks, identifiers, globs' },
@@ -20,12 +20,14 @@ export const ROWS: Record<string, string>[] = [
   },
   { log: 'the global order: `readAll`, subscriptions' },
   { typed: 'typed streams: codecs, upcasts' },
+  { outbox: 'puts messages into the outbox' },
   {
     transaction: 'one transaction over all three tiers, retries, the client of a caller',
     partitions: 'a table for each subject type',
   },
   { jobs: 'background work of one instance at a time: the sweep, retention' },
   { consumers: 'handle the events of the log in the background: shards, leases, retries, parked subjects' },
+  { relay: 'publishes what is in the outbox: a consumer of the log' },
   { schema: 'migrations, adoption, drift' },
   { observability: 'metrics, traces, store events' },
   {
@@ -47,7 +49,7 @@ export const ROWS: Record<string, string>[] = [
 
 /** Slices that are not a folder of the core, by the paths of their files. */
 const OUTSIDE: Record<string, RegExp> = {
-  'store': /^runtime\/core\/(store|types|adapter|index)$/,
+  'store': /^runtime\/core\/(store|storeParts|types|adapter|index)$/,
   'server': /^runtime\/server\//,
   'nitro2': /^runtime\/nitro2\//,
   'app': /^runtime\/app\//,

@@ -1,15 +1,7 @@
 import { createAdmin } from './admin/api'
-import { createBatcher } from './batch/batcher'
-import type { Batching, Gate } from './batch/batching'
-import { PAGES, ROWS } from './batch/batching'
-import type { Queue } from './batch/operation'
-import { sendAlone, sendInOrder } from './batch/tierScope'
-import type { TierScope } from './batch/tierScope'
 import { createConsumers } from './consumers/consumers'
 import { letterExpiry } from './consumers/deadLetters'
-import { createConnector } from './db/connect'
-import type { Connector } from './db/connect'
-import type { Db, DbOptions, StreamTables } from './db/types'
+import type { DbOptions } from './db/types'
 import { createIndexApi } from './entries/api'
 import { createJobLock } from './jobs/jobLock'
 import { createRetention } from './jobs/retention/run'
@@ -22,22 +14,15 @@ import { createWakes } from './log/wakes'
 import { releaseCallback } from './log/subscriptions/follower'
 import { createSubscriptions } from './log/subscriptions/subscribe'
 import type { ReadAllOptions } from './log/types'
-import { countedBatcher } from './observability/countedBatcher'
 import { createWatch } from './observability/watch'
-import type { StoreMetrics } from './observability/types'
-import type { ResolvedStoreOptions } from './options/resolve'
 import { resolveOptions } from './options/resolve'
 import type { StoreOptions } from './options/types'
-import { createStreamTables } from './partitions/streamTables'
-import { explainGone } from './schema/gone'
-import { explainRefused } from './schema/rights'
-import { describeStore, schemaOf } from './schema/start'
-import type { StoreInfo } from './schema/types'
-import type { Capability, Logger } from './shared/types'
-import { StoreError, messageOf } from './shared/errors'
+import { createOutboxWriter } from './outbox/enqueue'
+import { createOutbox } from './relay/relay'
+import type { Capability } from './shared/types'
+import { StoreError } from './shared/errors'
 import { namesOf } from './shared/identifier'
-import type { Names } from './shared/identifier'
-import { notifyReaders, orderKey } from './sql/order'
+import { notifyReaders } from './sql/order'
 import { createStatementCache } from './sql/statement'
 import { createStreamOperations } from './stream/api'
 import { createProgress } from './stream/append/progress'
@@ -45,14 +30,9 @@ import { indexSpecs, streamSpecs } from './tables/builtin'
 import { createRouter } from './tables/route'
 import { createSelect } from './tables/select'
 import { createTransactions } from './transaction/transactions'
+import { callsOn, connectorOf, listening, scopes } from './storeParts'
 import type { Store } from './types'
 import { withTypedViews } from './typed/view'
-
-/** What the start of the store prepares, besides the connection. */
-interface Prepared {
-  info: StoreInfo
-  tables: StreamTables
-}
 
 /**
  * Creates a store. It connects and migrates at the first call (or `ready()`); every call waits for that.
@@ -71,6 +51,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
   const routes = {
     context,
+    subjectPrefix: resolved.subjectPrefix,
     progress: createProgress(),
     streamTables: streamSpecs.map(spec => spec.table),
     streamRoute: createRouter(streamSpecs, resolved.subjectPrefix),
@@ -99,6 +80,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
       stream: subject => tableOf(routes.streamRoute(subject).spec.table),
       index: key => tableOf(routes.indexRoute(key).spec.table),
       kv: () => tableOf('kv'),
+      outbox: () => tableOf('events'),
       transaction: () => undefined,
     },
   })
@@ -112,7 +94,8 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const transactions = createTransactions({ routes, connector, observer: watch, explain, onAppend })
 
   // Log
-  const reader = createGlobalReader({ context, use }, createSelect(streamSpecs, resolved.subjectPrefix))
+  const select = createSelect(streamSpecs, resolved.subjectPrefix)
+  const reader = createGlobalReader({ context, use }, select)
   if (resolved.notify) {
     // On PGlite this process is the only one, and its own appends wake its subscriptions without NOTIFY.
     const notify = () => connector.use(async ({ db }) => db.flags.shared ? db.query(notifyReaders(context)) : undefined)
@@ -135,7 +118,9 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     onEnd: watch.retained, expire: letterExpiry(context, resolved.deadLetterMaxAge),
   }))
   // Consumers
-  const consumers = register(createConsumers({ context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen }))
+  const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen }
+  const consumers = register(createConsumers(parts))
+  const outbox = createOutbox({ ...resolved, parts, select, register: consumers.register, writer: createOutboxWriter(apis.stream.append, resolved.subjectPrefix) })
   for (const capability of capabilities) capability.start?.()
 
   let closing: Promise<void> | undefined
@@ -155,6 +140,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     transaction: transactions.transaction,
     with: transactions.with,
     ...consumers.apis,
+    outbox,
     releaseIdle: connector.releaseIdle,
     async close() {
       transactions.requireClosable()
@@ -165,55 +151,4 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
       await (closing ??= shutDown())
     },
   }
-}
-
-function connectorOf(database: ResolvedStoreOptions & DbOptions, names: Names): Connector<Prepared> {
-  return createConnector(database, async (db, { signal, onConnectionLost }) => {
-    const schema = await schemaOf(db, names, { ...database, signal, onConnectionLost })
-    const tables = createStreamTables(db, names, {
-      create: database.autoMigrate, max: database.maxStreamTables, logger: database.logger,
-    })
-    return { tables, info: await describeStore(db, names, schema) }
-  })
-}
-
-/** Runs work once the store is ready; `use` also counts it as a call, for which `close` waits. */
-function callsOn(connector: Connector<Prepared>, names: Names) {
-  const explain = (db: Db, error: unknown) => explainGone(db, names, error).catch(error => explainRefused(db, names, error))
-  const run: TierScope['use'] = work => connector.use(({ db, value }) =>
-    work(db, value.tables).catch(error => explain(db, error)))
-  const use: TierScope['use'] = work => connector.call(() => run(work))
-  return { explain, run, use }
-}
-
-/**
- * Makes the scope of an API. Each API has its own queue, as no order is kept between calls of different APIs. With
- * `counts`, calls share statements and are counted there.
- */
-function scopes(connector: Connector<Prepared>, base: Pick<TierScope, 'context' | 'use'>, run: TierScope['use'], counts: StoreMetrics['batching'] | undefined): () => TierScope {
-  const room = () => connector.current()?.db.room?.()
-  // A call is checked when it is made, in the caller's async context: a queued call may be sent in that of another call.
-  const gate: Gate = {
-    enter() {
-      connector.current()?.db.requireOutside?.()
-      connector.enter()
-    },
-    leave: connector.leave,
-  }
-  if (!counts) {
-    return () => {
-      const { inOrder } = createBatcher(run, gate, ROWS, room)
-      return { ...base, inOrder, send: sendInOrder(inOrder), sendRead: sendAlone(base.use) }
-    }
-  }
-  const queue = (kind: Batching): Queue => countedBatcher(run, gate, counts, kind, room)
-  return () => ({ ...base, ...queue(ROWS), sendRead: queue(PAGES).send })
-}
-
-/** Listens for notifications of other processes; events whose notification is lost are found by polling. */
-const listening = (connector: Connector<Prepared>, names: Names, logger: Logger) => (onWake: () => void) => {
-  const started = connector.use(({ db }) => db.listen(orderKey(names).channel, onWake, onWake)).catch((error: unknown) => {
-    logger.warn(`subscriptions poll for new events, since listening failed: ${messageOf(error)}`)
-  })
-  return async () => (await started)?.()
 }

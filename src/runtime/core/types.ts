@@ -3,6 +3,7 @@ import type { DeadLettersApi } from './consumers/deadLetterTypes'
 import type { ConsumeOptions, Consumer } from './consumers/types'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
+import type { OutboxApi } from './relay/types'
 import type { LogOperations } from './log/types'
 import type { StoreInfo } from './schema/types'
 import type { StreamOperations } from './stream/types'
@@ -63,6 +64,8 @@ export interface Store extends StoreApis {
   consume(options: ConsumeOptions): Consumer
   /** The events that consumers have given up. */
   readonly deadLetters: DeadLettersApi
+  /** Messages to other systems, sent if and only if their transaction is committed (docs/outbox.md). */
+  readonly outbox: OutboxApi
   /** For operators: the schema, retention, health, metrics, events. */
   readonly admin: StoreAdmin
   /**

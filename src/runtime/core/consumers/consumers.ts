@@ -12,6 +12,8 @@ import { createReplay } from './replay'
 
 export interface Consumers extends Capability {
   readonly admin: ConsumersAdmin
+  /** Makes a consumer that takes part in wakes, and ends with the store. */
+  register(settings: ConsumerSettings): Consumer
   readonly apis: { consume(options: ConsumeOptions): Consumer, deadLetters: DeadLettersApi }
 }
 
@@ -21,18 +23,21 @@ export function createConsumers(parts: ConsumerParts): Consumers {
   // The last one of each name.
   const settings = new Map<string, ConsumerSettings>()
   const replay = createReplay({ ...parts, settingsOf: name => settings.get(name) })
+
+  function register(checked: ConsumerSettings): Consumer {
+    const consumer = createConsumer(parts, checked)
+    consumers.add(consumer)
+    settings.set(checked.name, checked)
+    const { wake: _, ...calls } = consumer
+    return calls
+  }
+
   return {
     admin: createConsumersAdmin({ ...parts, use: parts.call }),
+    register,
     apis: {
       deadLetters: createDeadLetters({ context: parts.context, use: parts.call, replay }),
-      consume(options) {
-        const checked = checkConsumer(options)
-        const consumer = createConsumer(parts, checked)
-        consumers.add(consumer)
-        settings.set(checked.name, checked)
-        const { wake: _, ...calls } = consumer
-        return calls
-      },
+      consume: options => register(checkConsumer(options)),
     },
     onAppend() {
       for (const consumer of consumers) consumer.wake()

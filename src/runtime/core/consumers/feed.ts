@@ -23,11 +23,11 @@ export interface Feed {
 type ShardedEvent = GlobalEvent & { shard: number }
 
 export function createFeed({ reader, lease, settings }: { reader: GlobalReader, lease: Lease, settings: ConsumerSettings }): Feed {
-  const { shards: count, subjects, types } = settings
+  const { shards: count, subjects, types, topics } = settings
 
   async function readPage(after: bigint, upTo: bigint, group: Shard[]): Promise<ShardedEvent[]> {
     const wanted = group.length === count ? undefined : group.map(({ shard }) => shard)
-    for await (const page of reader.pages({ after, upTo, subjects, types, page: PAGE, shards: { count, wanted } })) return page as ShardedEvent[]
+    for await (const page of reader.pages({ after, upTo, subjects, types, topics, page: PAGE, shards: { count, wanted } })) return page as ShardedEvent[]
     return []
   }
 

@@ -4,16 +4,16 @@ import { HandlerFailure } from './attempt'
 import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
 import { createFailures } from './failures'
-import { Fenced, toCheckpoint } from './lease'
-import { moveParked, unparkSubject } from './parkedSql'
+import { Fenced, requireHeld, toCheckpoint } from './lease'
+import { moveParked, parkSubject, unparkSubject } from './parkedSql'
 import type { Parked } from './parkedSql'
 import type { ParkedSubjects, Waiting } from './parkedSubjects'
-import { Undone, failureOf, toFailed } from './results'
+import { Undone, failureOf, toFailed, undoneOf } from './results'
 import type { ConsumeResult, Failed } from './results'
 import { passOver } from './schedule'
-import { ONE, shardsOf } from './shard'
+import { ONE, lastOf } from './shard'
 import type { Entry, Shard, Unit } from './shard'
-import { fenceShard, moveShards } from './sql'
+import { moveShards } from './sql'
 import type { StreamOperations } from '../stream/types'
 
 export interface HandlingOptions extends CallsOptions {
@@ -42,17 +42,10 @@ export function createHandling(options: HandlingOptions): Handling {
 
   /** Moves the shards behind a unit. Without a transaction the positions are written later, for many units at once. */
   async function save(session: Session, last: Map<Shard, bigint>): Promise<void> {
-    if (!isTransactional) return fence(session, last.keys())
+    if (!isTransactional) return requireHeld(context, session, consumer, last.keys())
     const checkpoints = [...last].map(([shard, id]) => toCheckpoint(shard, id))
     const { count } = await session.query(moveShards(context, { consumer, checkpoints }))
     if (count < checkpoints.length) throw new Fenced()
-  }
-
-  async function fence(session: Session, shards: Iterable<Shard>): Promise<void> {
-    for (const shard of shards) {
-      const { count } = await session.query(fenceShard(context, consumer, shard))
-      if (count === 0) throw new Fenced()
-    }
   }
 
   function finish(unit: Unit, last: Map<Shard, bigint>): void {
@@ -61,6 +54,7 @@ export function createHandling(options: HandlingOptions): Handling {
   }
 
   async function handle(unit: Unit): Promise<void> {
+    if (unit.some(failures.isEarly)) return oneByOne(unit, entry => failures.isEarly(entry) ? postpone(entry) : handle([entry]))
     if (order === 'global' && unit.length === 1) return repeat(unit[0]!)
     const last = lastOf(unit)
     let done = 0
@@ -80,15 +74,8 @@ export function createHandling(options: HandlingOptions): Handling {
     catch (error) {
       const failed = failureOf(error)
       if (unit.length === 1) return park(unit[0]!, failed)
-      // One by one, so that only the event that fails is held back.
-      for (const entry of unit) {
-        killed.throwIfAborted()
-        const waiting = parked.get(entry.subject)
-        if (waiting) passOver(entry, waiting)
-        else if (await readAgain(entry)) await handle([entry])
-        else entry.state = 'done'
-      }
-      return
+      // So that only the event that fails is held back.
+      return oneByOne(unit, async entry => await readAgain(entry) ? handle([entry]) : void (entry.state = 'done'))
     }
     after.forEach(done => done())
     handled += done
@@ -107,6 +94,27 @@ export function createHandling(options: HandlingOptions): Handling {
     if (event === undefined || BigInt(event.id) !== entry.id) return false
     entry.event = event
     return true
+  }
+
+  async function oneByOne(unit: Unit, one: (entry: Entry) => Promise<void>): Promise<void> {
+    for (const entry of unit) {
+      killed.throwIfAborted()
+      const waiting = parked.get(entry.subject)
+      if (waiting) passOver(entry, waiting)
+      else await one(entry)
+    }
+  }
+
+  /** Parks the subject of an event that is not due yet. */
+  async function postpone(entry: Entry): Promise<void> {
+    const last = lastOf([entry])
+    const row = failures.earlyRow(entry, entry.shard.shard)
+    await use(session => session.atomic(async (inside) => {
+      await inside.query(parkSubject(context, consumer, row))
+      await save(inside, last)
+    }))
+    parked.set(row)
+    finish([entry], last)
   }
 
   /** An event has failed alone, for the first time. */
@@ -143,7 +151,7 @@ export function createHandling(options: HandlingOptions): Handling {
   }
 
   async function move(session: Session, shard: Shard, from: bigint, row: Parked): Promise<void> {
-    await fence(session, [shard])
+    await requireHeld(context, session, consumer, [shard])
     const { count } = await session.query(moveParked(context, consumer, from, row))
     if (count === 0) throw new Fenced()
   }
@@ -151,6 +159,13 @@ export function createHandling(options: HandlingOptions): Handling {
   async function again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean> {
     const { subject, fromId } = waiting
     const id = BigInt(event.id)
+    const entry = { subject, id, event }
+    if (failures.isEarly(entry)) {
+      const row = failures.earlyRow(entry, shard.shard)
+      await use(session => session.atomic(inside => move(inside, shard, fromId, row)))
+      parked.set(row)
+      return false
+    }
     // The one that failed before may have been dismissed since.
     const attempts = id === fromId ? waiting.attempts + 1 : 1
     const next: Parked = { subject, shard: shard.shard, fromId: id + ONE, attempts: 0, delayMs: 0, error: '{}', replacement: undefined }
@@ -170,7 +185,6 @@ export function createHandling(options: HandlingOptions): Handling {
       parked.set(next)
       return true
     }
-    const entry = { subject, id, event }
     await readAgain(entry)
     const isLast = failures.isLast(entry, attempts, failed)
     const isSkipped = isLast && onExhausted === 'skip'
@@ -185,7 +199,7 @@ export function createHandling(options: HandlingOptions): Handling {
 
   async function unpark(shard: Shard, { subject, fromId }: Waiting): Promise<void> {
     await use(session => session.atomic(async (inside) => {
-      await fence(inside, [shard])
+      await requireHeld(context, inside, consumer, [shard])
       const { count } = await inside.query(unparkSubject(context, consumer, subject, fromId))
       if (count === 0) throw new Fenced()
     }))
@@ -200,21 +214,4 @@ export function createHandling(options: HandlingOptions): Handling {
     again,
     unpark,
   }
-}
-
-function undoneOf(unit: Unit, results: ConsumeResult[]): Map<Entry, Failed> {
-  const undone = new Map<Entry, Failed>()
-  results.forEach((result, at) => {
-    const failed = toFailed(result)
-    if (failed) undone.set(unit[at]!, failed)
-  })
-  return undone
-}
-
-/** The last id of each shard in a unit. */
-function lastOf(unit: Unit): Map<Shard, bigint> {
-  const last = new Map<Shard, bigint>()
-  // In the order of their shards, so that two of them are locked in the same order everywhere.
-  for (const shard of [...shardsOf(unit)].sort((a, b) => a.shard - b.shard)) last.set(shard, unit.findLast(entry => entry.shard === shard)!.id)
-  return last
 }

@@ -1,10 +1,11 @@
 import type { Use } from '../batch/operation'
+import type { Session } from '../db/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { createShard } from './shard'
 import type { Shard } from './shard'
 import type { Checkpoint } from './sql'
-import { beat, claimShards, moveShards, releaseShards, removeMember, renewShards } from './sql'
+import { beat, claimShards, fenceShard, moveShards, releaseShards, removeMember, renewShards } from './sql'
 
 interface LeaseOptions {
   context: StatementContext
@@ -134,3 +135,14 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
 export class Fenced extends Error {}
 
 export const toCheckpoint = ({ shard, token, saved }: Shard, to: bigint): Checkpoint => ({ shard, token, from: saved, to })
+
+/**
+ * Locks shards that must still be held, until the transaction ends.
+ * @throws {Fenced}
+ */
+export async function requireHeld(context: StatementContext, session: Session, consumer: string, shards: Iterable<Shard>): Promise<void> {
+  for (const shard of shards) {
+    const { count } = await session.query(fenceShard(context, consumer, shard))
+    if (count === 0) throw new Fenced()
+  }
+}

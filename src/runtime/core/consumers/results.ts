@@ -1,6 +1,7 @@
 import { StoreError } from '../shared/errors'
 import { MAX_MS } from '../shared/timer'
 import { HandlerFailure } from './attempt'
+import type { Entry, Unit } from './shard'
 import type { ConsumeResult } from './types'
 
 export type { ConsumeResult } from './types'
@@ -50,4 +51,14 @@ export function failureOf(error: unknown): Failed {
   if (error instanceof Undone) return error.failed
   if (error instanceof HandlerFailure) return { error }
   throw error
+}
+
+/** What is not done of a unit, given the results of its handler. */
+export function undoneOf(unit: Unit, results: ConsumeResult[]): Map<Entry, Failed> {
+  const undone = new Map<Entry, Failed>()
+  results.forEach((result, at) => {
+    const failed = toFailed(result)
+    if (failed) undone.set(unit[at]!, failed)
+  })
+  return undone
 }

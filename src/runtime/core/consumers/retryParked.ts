@@ -1,3 +1,4 @@
+import { hasTopics } from '../shared/topics'
 import type { StreamOperations } from '../stream/types'
 import type { Handling } from './handling'
 import type { Waiting } from './parkedSubjects'
@@ -18,13 +19,16 @@ interface RetriesOptions extends Pick<Handling, 'again' | 'unpark'> {
 export function createRetries({ again, unpark, read, settings, stopping }: RetriesOptions) {
   return async function retry(shard: Shard, waiting: Waiting): Promise<void> {
     const upTo = waiting.passedTo > shard.position ? waiting.passedTo : shard.position
-    const page = await read(waiting.subject, { after: String(waiting.fromId - ONE), limit: settings.batchSize, types: settings.types ?? [] })
-    for (const event of page) {
-      if (BigInt(event.id) > upTo) break
-      if (stopping.aborted || !await again(shard, waiting, event)) return
+    for (let after = waiting.fromId - ONE; after < upTo;) {
+      const page = await read(waiting.subject, { after: String(after), limit: settings.batchSize, types: settings.types ?? [] })
+      for (const event of page) {
+        if (BigInt(event.id) > upTo) break
+        if (settings.topics && !hasTopics(event, settings.topics)) continue
+        if (stopping.aborted || !await again(shard, waiting, event)) return
+      }
+      if (page.length < settings.batchSize) break
+      after = BigInt(page.at(-1)!.id)
     }
-    const isMore = page.length >= settings.batchSize && BigInt(page.at(-1)!.id) <= upTo
-    if (isMore) return
     // The next holder reads from where the shard was saved, and must find the subject parked until it is behind this.
     if (waiting.passedTo > shard.saved || waiting.passedTo > upTo) {
       waiting.dueAt = performance.now() + AGAIN_MS

@@ -1,5 +1,8 @@
 import { checkArray, checkCount, checkFunction, checkMilliseconds, checkName, checkOptions, checkPosition, checkWord } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
+import { checkTopicFilter } from '../shared/topics'
+import type { TopicCondition } from '../shared/topics'
+import type { EventRecord } from '../shared/event'
 import { checkTypes } from '../stream/read/range'
 import { CONSUME_OPTIONS } from './types'
 import type { ConsumeOptions } from './types'
@@ -8,9 +11,12 @@ const MAX_NAME_BYTES = 200
 const MAX_SHARDS = 1_024
 const BACKOFF = { first: true, max: true } as const
 
-export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subjects' | 'types' | 'handler' | 'batchHandler' | 'backoff'>> {
+export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subjects' | 'types' | 'topics' | 'handler' | 'batchHandler' | 'backoff'>> {
   subjects: string[] | undefined
   types: string[] | undefined
+  topics: TopicCondition | undefined
+  /** Milliseconds until an event may be handled: its subject waits for that long, and no attempt is counted. */
+  dueIn?: (event: EventRecord) => number
   handler: ConsumeOptions['handler']
   batchHandler: ConsumeOptions['batchHandler']
   backoff: { first: number, max: number }
@@ -35,6 +41,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
     name: checkName('options.name', options.name, MAX_NAME_BYTES),
     subjects: options.subjects === undefined ? undefined : checkArray('options.subjects', options.subjects).map((subject, at) => checkName(`options.subjects.${at}`, subject)),
     types: checkTypes('options.types', options.types),
+    topics: checkTopicFilter('options.topics', options.topics),
     from: fromOf(options.from ?? 'start'),
     handler,
     batchHandler,

@@ -74,3 +74,10 @@ export function end(unit: Unit): void {
     moveOn(shard)
   }
 }
+
+/** The last id of each shard in a unit, in the order of the shards: two of them are locked in the same order everywhere. */
+export function lastOf(unit: Unit): Map<Shard, bigint> {
+  const last = new Map<Shard, bigint>()
+  for (const shard of [...shardsOf(unit)].sort((a, b) => a.shard - b.shard)) last.set(shard, unit.findLast(entry => entry.shard === shard)!.id)
+  return last
+}

@@ -1,4 +1,5 @@
 import type { EventRecord } from '../shared/event'
+import type { TopicFilter } from '../shared/topics'
 import type { Members } from '../shared/types'
 import type { TransactionApi } from '../transaction/types'
 
@@ -30,6 +31,8 @@ export interface ConsumeOptions {
   /** Subjects, or globs of them (`*` any run, `?` one character). Default: all. */
   subjects?: string[]
   types?: string[]
+  /** Events with one of these topics, or as the filter says. */
+  topics?: string[] | TopicFilter
   /**
    * Where a consumer that is new begins: with the first event, with what is appended from now on, or after a position.
    * @default 'start'
@@ -102,7 +105,7 @@ export interface ConsumeOptions {
 }
 
 export const CONSUME_OPTIONS: Members<ConsumeOptions> = {
-  name: true, subjects: true, types: true, from: true, handler: true, batchHandler: true, order: true, transaction: true,
+  name: true, subjects: true, types: true, topics: true, from: true, handler: true, batchHandler: true, order: true, transaction: true,
   batchSize: true, concurrency: true, maxAttempts: true, backoff: true, attemptTimeout: true, onExhausted: true,
   shards: true, leaseMs: true, maxParked: true, pollInterval: true,
 }

@@ -19,7 +19,7 @@ interface MarkRow extends Row {
 }
 
 /** Which events to read: `(after, upTo]`, where `upTo` must be settled. */
-export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId' | 'since' | 'shards'> {
+export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId' | 'since' | 'topics' | 'shards'> {
   after: bigint
   upTo: bigint
   subjects?: readonly string[] | undefined
@@ -56,9 +56,9 @@ interface Source {
 }
 
 export function createGlobalReader({ context, use }: Pick<TierScope, 'context' | 'use'>, select: Select): GlobalReader {
-  async function fill(source: Source, { upTo, page, types, correlationId, since, shards }: GlobalQuery): Promise<void> {
+  async function fill(source: Source, { upTo, page, types, correlationId, since, topics, shards }: GlobalQuery): Promise<void> {
     if (source.rows.length > 0 || !source.more) return
-    const range = { after: String(source.after), upTo: String(upTo), limit: page, types, correlationId, since, shards }
+    const range = { after: String(source.after), upTo: String(upTo), limit: page, types, correlationId, since, topics, shards }
     const { rows } = await use(session => session.query(readGlobal(context, source.selection, range)))
     // Reversed, so that the next row can be popped off the end.
     source.rows = rows.map(row => ({ id: BigInt(row.id as string), row })).reverse()

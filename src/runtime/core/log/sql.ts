@@ -2,6 +2,7 @@ import type { Selection, SubjectPart } from '../tables/select'
 import { partitionsOf } from '../tables/select'
 import { columnsOf, fieldsOf } from '../tables/fields'
 import { likePattern } from '../shared/glob'
+import type { TopicCondition } from '../shared/topics'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { eventColumns } from '../stream/read/sql'
@@ -15,6 +16,7 @@ export interface GlobalRange {
   correlationId?: string | undefined
   /** Milliseconds since 1970, as a decimal string. */
   since?: string | undefined
+  topics?: TopicCondition | undefined
   /** The subjects of some of so many shards; their number comes with each row. */
   shards?: Shards | undefined
 }
@@ -48,8 +50,9 @@ export function readGlobal(context: StatementContext, { spec, subject, wanted }:
   for (const [name, condition] of Object.entries(CONDITIONS) as [keyof typeof CONDITIONS, (parameter: string) => string][]) {
     if (range[name] !== undefined) conditions.push(condition(parameter(range[name])))
   }
+  if (range.topics) conditions.push(topicCondition(range.topics, parameter))
   if (wanted) conditions.push(`(${subjectConditions(spec, subject, wanted, parameter).join(' or ')})`)
-  const shard = range.shards && shardOf(subjectText(subject, parameter), parameter(range.shards.count))
+  const shard = range.shards && shardSql(subjectText(subject, parameter), parameter(range.shards.count))
   if (shard && range.shards?.wanted) conditions.push(`${shard} = any(${parameter(range.shards.wanted)}::int[])`)
   const own = new Set(fieldsOf(spec).map(field => field.column))
   const keys = columnsOf(spec).keys.filter(({ name }) => !own.has(name)).map(({ sql }) => `, ${sql}`).join('')
@@ -92,8 +95,17 @@ select subject, version from ${context.names.table('heads')} where tenant_id = $
 }
 
 /** The shard of a subject, from 0 on, among so many: by a hash that is the same on every server of a kind. */
-const shardOf = (subject: string, shards: string): string =>
+export const shardSql = (subject: string, shards: string): string =>
   `pg_catalog.mod(pg_catalog.hashtextextended(${subject}, 0::bigint) & 9223372036854775807, ${shards}::bigint)::int`
+
+/** As `hasTopics` says. An array only: `meta.topics` may be something of the caller's own. */
+function topicCondition(wanted: TopicCondition, parameter: Parameter): string {
+  const own = '(meta -> \'topics\'::text)'
+  const isList = `pg_catalog.jsonb_typeof(${own}) = 'array'::text`
+  if (wanted.mode === 'any') return isList
+  const has = `(${isList} and ${own} ${wanted.mode === 'all' ? '?&' : '?|'} ${parameter(wanted.topics)}::text[])`
+  return wanted.mode === 'exclude' ? `${has} is not true` : has
+}
 
 type Parameter = (value: unknown) => string
 

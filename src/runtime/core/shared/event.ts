@@ -6,6 +6,8 @@ export interface EventMeta {
   causationId?: string
   /** The user or system that caused the event: a string or any JSON value. */
   actor?: unknown
+  /** What the event is about, for consumers and the outbox: `topics` of `append`. */
+  topics?: string[]
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   [member: string]: any
 }

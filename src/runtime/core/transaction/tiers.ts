@@ -6,6 +6,7 @@ import { directScope } from '../batch/tierScope'
 import { createIndexApi } from '../entries/api'
 import type { IndexScope } from '../entries/api'
 import { createKvApi } from '../kv/api'
+import { createOutboxWriter } from '../outbox/enqueue'
 import type { StreamScope } from '../stream/streamScope'
 import { createStreamOperations } from '../stream/api'
 import type { TransactionApi } from './types'
@@ -21,16 +22,18 @@ export interface TransactionTiers extends Omit<TransactionApi, 'stream' | 'query
 }
 
 /** The parts of the scopes that all transactions share; how calls are sent is specific to each transaction. */
-export type TransactionRoutes = Omit<StreamScope & IndexScope, 'use' | keyof Queue | 'sendRead'>
+export type TransactionRoutes = Omit<StreamScope & IndexScope, 'use' | keyof Queue | 'sendRead'> & { subjectPrefix: string }
 
 /** The APIs of one transaction: every call is sent on its own, after the calls before it have ended. */
 export function transactionTiers(routes: TransactionRoutes, within: Use): TransactionTiers {
   const use: Use = work => within((session, tables) => session.atomic(call => work(call, tables)))
   const scope: StreamScope & IndexScope = { ...routes, ...directScope(routes.context, use) }
+  const stream = createStreamOperations(scope)
   return {
-    stream: createStreamOperations(scope),
+    stream,
     index: createIndexApi(scope),
     kv: createKvApi(scope),
+    outbox: createOutboxWriter(stream.append, routes.subjectPrefix),
     transaction: {
       async query<R extends Row>(text: string, values: unknown[] = []) {
         checkText('text', text, Number.MAX_SAFE_INTEGER)

@@ -2,6 +2,7 @@ import type { IsolationLevel } from '../db/types'
 import type { IndexApi } from '../entries/types'
 import type { KvApi } from '../kv/types'
 import type { Members } from '../shared/types'
+import type { OutboxWriter } from '../outbox/types'
 import type { StreamOperations } from '../stream/types'
 import type { EventSchemas, EventCodec, TypedStreamOptions, TypedStream } from '../typed/types'
 
@@ -38,6 +39,7 @@ export interface TransactionApi {
   stream: TransactionStreamApi
   index: IndexApi
   kv: KvApi
+  outbox: OutboxWriter
   /**
    * Runs the caller's SQL, one statement, in the transaction. Values are sent as parameters (`$1`, `$2` …), never as
    * part of the statement. In rows, `bigint` and `numeric` are strings, `json` is parsed, timestamps are `Date`.

@@ -1,4 +1,5 @@
 import { checkArray, checkData, checkName, checkText } from '../../shared/checks'
+import { checkTopics } from '../../shared/topics'
 import { invalidValue } from '../../shared/errors'
 import { membersOf } from '../../shared/given'
 import { toJson } from '../../shared/json'
@@ -26,7 +27,7 @@ export const partitionOf = ({ route }: AppendInput): string => route.spec.partit
 
 /** Checks and encodes one event with its options. */
 export function appendInput(route: Route<StreamSpec>, event: EventInput, options: Partial<AppendOptions>): AppendInput {
-  const meta = checkMeta('options.meta', options.meta)
+  const meta = metaOf('options.', options)
   return {
     route,
     ...encodeEvent(route, withMeta('event', event, meta)),
@@ -39,7 +40,7 @@ export function appendInput(route: Route<StreamSpec>, event: EventInput, options
 export function appendInputs(
   route: Route<StreamSpec>, events: unknown, options: Partial<AppendManyOptions>, path: { events: string, options: string },
 ): AppendInput[] {
-  const meta = checkMeta(`${path.options}meta`, options.meta)
+  const meta = metaOf(path.options, options)
   const expectation = checkExpectation(`${path.options}expectedVersion`, options.expectedVersion)
   const list = checkArray(path.events, events)
   const ids = checkIds(`${path.options}eventIds`, options.eventIds, list.length)
@@ -56,6 +57,12 @@ function checkIds(argument: string, value: unknown, length: number): string[] | 
   const ids = checkArray(argument, value)
   if (ids.length !== length) throw invalidValue(argument, `must have one id for each event: ${ids.length} ids came with ${length} events`)
   return ids.map((id, at) => checkName(`${argument}.${at}`, id, MAX_EVENT_ID_BYTES))
+}
+
+/** What every event of a call gets as its `meta`. */
+function metaOf(path: string, { meta, topics }: Pick<AppendOptions, 'meta' | 'topics'>): EventMeta | undefined {
+  const checked = checkMeta(`${path}meta`, meta)
+  return topics === undefined ? checked : { ...checked, topics: checkTopics(`${path}topics`, topics) }
 }
 
 function checkMeta(argument: string, value: unknown): EventMeta | undefined {

@@ -9,6 +9,11 @@ interface CommonAppendOptions {
   expectedVersion?: ExpectedVersion
   /** Stored with every event of the call as `event.meta`. Members of an event's own `meta` have precedence. */
   meta?: EventMeta
+  /**
+   * What the events are about, as `event.meta.topics`: consumers can ask for topics, and the outbox publishes what has
+   * any. At most 100 names of at most 200 bytes.
+   */
+  topics?: string[]
 }
 
 export interface AppendOptions extends CommonAppendOptions {
@@ -19,7 +24,7 @@ export interface AppendOptions extends CommonAppendOptions {
   eventId?: string
 }
 
-export const APPEND_OPTIONS: Members<AppendOptions> = { expectedVersion: true, meta: true, eventId: true }
+export const APPEND_OPTIONS: Members<AppendOptions> = { expectedVersion: true, meta: true, topics: true, eventId: true }
 
 export interface AppendManyOptions extends CommonAppendOptions {
   /** One for each event; see `eventId`. */
@@ -32,7 +37,7 @@ export interface AppendManyOptions extends CommonAppendOptions {
 }
 
 export const APPEND_MANY_OPTIONS: Members<AppendManyOptions> = {
-  expectedVersion: true, meta: true, eventIds: true, onProgress: true,
+  expectedVersion: true, meta: true, topics: true, eventIds: true, onProgress: true,
 }
 
 export interface AppendEntry extends CommonAppendOptions {
@@ -43,5 +48,5 @@ export interface AppendEntry extends CommonAppendOptions {
 }
 
 export const APPEND_ENTRY: Members<AppendEntry> = {
-  subject: true, events: true, expectedVersion: true, meta: true, eventIds: true,
+  subject: true, events: true, expectedVersion: true, meta: true, topics: true, eventIds: true,
 }

@@ -1,0 +1,110 @@
+import type { TierScope } from '../batch/tierScope'
+import type { ConsumerParts } from '../consumers/consumer'
+import { createHeartbeat } from '../consumers/heartbeat'
+import type { ConsumerSettings } from '../consumers/settings'
+import { checkConsumer } from '../consumers/settings'
+import { readConsumer } from '../consumers/sql'
+import type { Consumer, ConsumedEvent, ConsumerContext } from '../consumers/types'
+import { dueIn, outboxSubjects } from '../outbox/enqueue'
+import type { OutboxWriter } from '../outbox/types'
+import { checkFunction, checkMilliseconds, checkName, checkOptions, checkWord } from '../shared/checks'
+import { isStoreError, messageOf } from '../shared/errors'
+import { topicsOf } from '../shared/topics'
+import { subjectPrefixOf } from '../tables/route'
+import type { Select } from '../tables/select'
+import { countPending, deletePublished } from './sql'
+import { OUTBOX_STATS_OPTIONS, RELAY_OPTIONS } from './types'
+import type { OutboxApi, OutboxMessage, OutboxStats, RelayOptions } from './types'
+
+const NAME = 'outbox'
+const CONCURRENCY = 10
+// Messages with a delay wait as parked subjects.
+const MOST_WAITING = 10_000
+const CLEAN_MS = 5_000
+const CLEAN_STEP = 1_000
+
+interface RelayParts {
+  parts: ConsumerParts
+  select: Select
+  subjectPrefix: string
+  writer: OutboxWriter
+  register(settings: ConsumerSettings): Consumer
+}
+
+/** The outbox is read by a consumer of the log: what holds for consumers holds for relays. */
+export function createOutbox({ parts, select, subjectPrefix, writer, register }: RelayParts): OutboxApi {
+  const subjects = outboxSubjects(subjectPrefix)
+
+  function toMessage(event: ConsumedEvent): OutboxMessage {
+    const { id, type, data, ts, subject, meta = {} } = event
+    const key = subject.startsWith(subjects.keyed) ? subject.slice(subjects.keyed.length) : subject.startsWith(subjects.single) ? null : subject
+    const { topics: _, ...rest } = meta
+    return { id, type, data: data as unknown, topics: topicsOf(event), key, ts, meta: rest }
+  }
+
+  function settingsOf(given: RelayOptions): ConsumerSettings & { keepMs: number } {
+    const { publish, keepMs = 0, name = NAME, concurrency = CONCURRENCY, onExhausted = 'park', ...options } = checkOptions<Partial<RelayOptions>>('options', given, RELAY_OPTIONS)
+    checkFunction('options.publish', publish)
+    checkWord('options.onExhausted', onExhausted, ['park', 'skip', 'block'])
+    const handler = (event: ConsumedEvent, { attempt, signal }: ConsumerContext) => publish!(toMessage(event), { attempt, signal })
+    const settings = checkConsumer({ ...options, name, concurrency, onExhausted, handler, transaction: 'none', maxParked: MOST_WAITING })
+    return { ...settings, topics: settings.topics ?? { mode: 'any' }, dueIn, keepMs: checkMilliseconds('options.keepMs', keepMs) }
+  }
+
+  /** Removes what is published, in steps that hold no lock for long. */
+  async function clean(consumer: string, keepMs: number): Promise<void> {
+    const all = `${subjectPrefix}:outbox:`
+    const statement = deletePublished(parts.context, { consumer, partition: subjectPrefixOf(`${all}x`), all, single: subjects.single, keepMs, limit: CLEAN_STEP })
+    for (let deleted = CLEAN_STEP; deleted === CLEAN_STEP;) {
+      const { rows: [row] } = await parts.use(session => session.query<{ deleted: number }>(statement))
+      deleted = Number(row!.deleted)
+    }
+  }
+
+  return {
+    ...writer,
+    relay(given) {
+      const { keepMs, ...settings } = settingsOf(given)
+      const consumer = register(settings)
+      const cleaning = () => createHeartbeat(() => clean(settings.name, keepMs).catch((error: unknown) => {
+        if (!isStoreError(error) || error.code !== 'CLOSED') parts.logger.warn(`published messages could not be removed: ${messageOf(error)}`)
+      }), CLEAN_MS)
+      let cleaner: ReturnType<typeof createHeartbeat> | undefined
+      return {
+        ...consumer,
+        async start(signal) {
+          await consumer.start(signal)
+          cleaner ??= cleaning()
+          await cleaner.start()
+        },
+        async stop(options) {
+          await cleaner?.stop()
+          cleaner = undefined
+          await consumer.stop(options)
+        },
+      }
+    },
+    async stats(given) {
+      const { name = NAME } = checkOptions('options', given, OUTBOX_STATS_OPTIONS)
+      return statsOf(parts, select, checkName('options.name', name))
+    },
+  }
+}
+
+async function statsOf({ context, call }: ConsumerParts & { call: TierScope['use'] }, select: Select, consumer: string): Promise<OutboxStats> {
+  const { rows: [row] } = await call(session => session.query<{ shards: number, parked: number }>(readConsumer(context, consumer)))
+  const shards = Number(row?.shards ?? 0) > 0 ? { count: Number(row!.shards) } : undefined
+  const stats: OutboxStats = { pending: 0, oldestAt: null, topics: {}, waiting: Number(row?.parked ?? 0) }
+  for (const selection of select()) {
+    const { rows } = await call(session => session.query<{ topic: string | null, events: number, oldest: number | null }>(countPending(context, selection, consumer, shards)))
+    for (const { topic, events, oldest } of rows) {
+      if (topic !== null) {
+        stats.topics[topic] = (stats.topics[topic] ?? 0) + Number(events)
+        continue
+      }
+      stats.pending += Number(events)
+      if (oldest !== null) stats.oldestAt = Math.min(stats.oldestAt ?? Infinity, Number(oldest))
+    }
+  }
+  return stats
+}
