@@ -2,10 +2,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ConsumeOptions, Consumer, ConsumedEvent, ConsumerContext } from '../../src/runtime/core/consumers/types'
 import type { Store } from '../../src/runtime/core/types'
-import { postgres15, postgres18, pglite } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { eventually } from '../setup/eventually'
 
-const backends = [pglite, postgres18, postgres15]
 const range = (count: number) => Array.from({ length: count }, (_, at) => at)
 const SUBJECTS = range(20).map(at => `orders:${at}`)
 
@@ -23,7 +22,7 @@ async function fill(store: Store, each = 5): Promise<void> {
 /** What a handler saw, by subject. */
 const seenBy = (events: ConsumedEvent[]) => Object.fromEntries(SUBJECTS.map(subject => [subject, events.filter(event => event.subject === subject).map(({ data }) => (data as { n: number }).n)]))
 
-describe.each(backends)('consumers on $name', ({ open, available }) => {
+describe.each(embeddedAndServer)('consumers on $name', ({ open, available }) => {
   it.runIf(available()).each(['batch', 'each', 'none'] as const)('handle every event once, in the order of its subject: transaction %s', async (transaction) => {
     const { store } = await open()
     await fill(store)

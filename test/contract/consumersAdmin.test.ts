@@ -1,10 +1,8 @@
 /** What operators see and change of consumers, on every database. */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ConsumeOptions, Consumer, Store } from '../../src/runtime/core/index'
-import { postgres15, postgres18, pglite } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { eventually } from '../setup/eventually'
-
-const backends = [pglite, postgres18, postgres15]
 
 async function started(store: Store, options: Partial<ConsumeOptions>): Promise<Consumer> {
   const consumer = store.consume({ name: 'fulfilment', pollInterval: 20, leaseMs: 1_000, maxAttempts: 1, ...options } as ConsumeOptions)
@@ -17,7 +15,7 @@ const append = async (store: Store, subject: string, ...data: number[]) => {
   for (const n of data) await store.stream.append(subject, { type: 'order.paid', data: { n } })
 }
 
-describe.each(backends)('the consumers of a database on $name', ({ open, available }) => {
+describe.each(embeddedAndServer)('the consumers of a database on $name', ({ open, available }) => {
   it.runIf(available())('are listed with what they have done, by whichever process', async () => {
     const { store } = await open()
     expect(await store.admin.consumers.list()).toEqual([])

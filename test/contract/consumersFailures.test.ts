@@ -3,11 +3,10 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { StoreError } from '../../src/runtime/core/index'
 import type { ConsumeOptions } from '../../src/runtime/core/consumers/types'
-import { postgres15, postgres18, pglite } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { append, gate, numberOf, started } from '../setup/consumers'
 import { eventually } from '../setup/eventually'
 
-const backends = [pglite, postgres18, postgres15]
 const TRANSACTIONS = ['batch', 'none'] as const
 
 const withMembers = (members: PropertyDescriptorMap) => Object.defineProperties(new Error('odd'), members)
@@ -38,7 +37,7 @@ const THROWN: [what: string, thrown: unknown][] = [
   ['the CONNECTION of another store', new StoreError('CONNECTION', 'the other store is away', { retryable: true })],
 ]
 
-describe.each(backends)('consumers on $name, whose handler fails', ({ open, available }) => {
+describe.each(embeddedAndServer)('consumers on $name, whose handler fails', ({ open, available }) => {
   it.runIf(available()).each(TRANSACTIONS)('park each subject, whatever is thrown: transaction %s', async (transaction) => {
     const { store } = await open()
     for (const [what] of THROWN) await append(store, what, 1)

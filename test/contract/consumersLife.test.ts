@@ -2,13 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import { StoreError } from '../../src/runtime/core/index'
 import type { Consumer } from '../../src/runtime/core/consumers/types'
-import { postgres15, postgres18, pglite } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { append, consumerOf, gate, numberOf, started } from '../setup/consumers'
 import { eventually } from '../setup/eventually'
 
-const backends = [pglite, postgres18, postgres15]
-
-describe.each(backends)('consumers on $name, started and stopped', ({ open, available }) => {
+describe.each(embeddedAndServer)('consumers on $name, started and stopped', ({ open, available }) => {
   it.runIf(available())('are started once by two calls, which both wait for it', async () => {
     const { store } = await open()
     const consumer = consumerOf(store, { name: 'twice', handler: () => {} })

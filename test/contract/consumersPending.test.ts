@@ -1,11 +1,9 @@
 /** What becomes of events that are dismissed, truncated, archived or deleted before a consumer handles them. */
 import { describe, expect, it } from 'vitest'
 import type { Store } from '../../src/runtime/core/types'
-import { postgres15, postgres18, pglite } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { append, gate, numberOf, started } from '../setup/consumers'
 import { eventually } from '../setup/eventually'
-
-const backends = [pglite, postgres18, postgres15]
 
 /** What is left of the events 1, 2 and 3 of a subject. */
 const CHANGES: [what: string, change: (store: Store, subject: string) => Promise<unknown>, left: number[]][] = [
@@ -14,7 +12,7 @@ const CHANGES: [what: string, change: (store: Store, subject: string) => Promise
   ['deleted', (store, subject) => store.stream.delete(subject), []],
 ]
 
-describe.each(backends)('consumers on $name, whose events go away', ({ open, available }) => {
+describe.each(embeddedAndServer)('consumers on $name, whose events go away', ({ open, available }) => {
   it.runIf(available()).each(CHANGES)('handle what is left of a subject that was %s before they came to it', async (_, change, left) => {
     const { store } = await open()
     await append(store, 'a', 1, 2, 3)

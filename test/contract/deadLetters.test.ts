@@ -1,10 +1,8 @@
 /** What operators do with the events that consumers have given up, on every database. */
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ConsumeOptions, Consumer, ConsumedEvent, DeadLetter, Store } from '../../src/runtime/core/index'
-import { postgres15, postgres18, pglite } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { eventually } from '../setup/eventually'
-
-const backends = [pglite, postgres18, postgres15]
 
 async function started(store: Store, options: Partial<ConsumeOptions>): Promise<Consumer> {
   const consumer = store.consume({ name: 'fulfilment', pollInterval: 20, leaseMs: 1_000, maxAttempts: 1, backoff: { first: 20, max: 100 }, ...options } as ConsumeOptions)
@@ -33,7 +31,7 @@ const lettersOf = async (store: Store, count: number): Promise<DeadLetter[]> => 
   return letters
 })
 
-describe.each(backends)('dead letters on $name', ({ open, available }) => {
+describe.each(embeddedAndServer)('dead letters on $name', ({ open, available }) => {
   it.runIf(available()).each(['each', 'none'] as const)('are edited and requeued: the handler gets the other data, and the original stays readable: transaction %s', async (transaction) => {
     const { store } = await open()
     await append(store, 'orders:1', { n: 0 }, { n: 1, fails: 'poison' }, { n: 2 })

@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { OutboxMessage, RelayOptions } from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types'
-import { pglite, postgres15, postgres18 } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { eventually } from '../setup/eventually'
 
 const quick = { pollInterval: 20, leaseMs: 20_000, backoff: { first: 20, max: 100 } }
@@ -22,7 +22,7 @@ async function published(store: Store, options: Partial<RelayOptions> = {}) {
   return { messages, relay }
 }
 
-describe.each([pglite, postgres18, postgres15])('the outbox on $name', ({ open, available }) => {
+describe.each(embeddedAndServer)('the outbox on $name', ({ open, available }) => {
   it.runIf(available())('publishes a message if, and only if, its transaction was committed', async () => {
     const { store } = await open()
     const { messages, relay } = await published(store)

@@ -105,3 +105,6 @@ export const awkwardAndHostile = onServer('PostgreSQL 18 with awkward names and 
 })
 
 export const backends: Backend[] = [pglite, postgres18, postgres15, awkwardNames]
+
+/** The embedded database and one server, for what no version changes: the older one, which can do less. */
+export const embeddedAndServer: Backend[] = [pglite, hasServer('pg15') ? postgres15 : postgres18]

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { isStoreError } from '../../../src/runtime/core/index'
 import type { Store } from '../../../src/runtime/core/index'
 import { HEALTH_OPTIONS } from '../../../src/runtime/core/admin/types'
+import { CONSUMER_RESET_OPTIONS } from '../../../src/runtime/core/consumers/adminTypes'
+import { DEAD_LETTER_LIST_OPTIONS, PREVIEW_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from '../../../src/runtime/core/consumers/deadLetterTypes'
+import { CAUGHT_UP_OPTIONS, CONSUME_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from '../../../src/runtime/core/consumers/types'
+import { ENQUEUE_OPTIONS } from '../../../src/runtime/core/outbox/types'
+import { OUTBOX_STATS_OPTIONS, RELAY_OPTIONS } from '../../../src/runtime/core/relay/types'
 import { RETENTION_RUN_OPTIONS } from '../../../src/runtime/core/jobs/retention/types'
 import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../../../src/runtime/core/entries/types'
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../../../src/runtime/core/stream/append/types'
@@ -26,6 +32,8 @@ const options = (known: Taken['known'], run: Taken['run']): Taken[] => [{ argume
 const ended = { signal: AbortSignal.abort() }
 const typed = (store: Store) => store.stream.of({ odd: schema })
 const ignore = () => {}
+const orNotFound = (error: unknown) => isStoreError(error) && error.code === 'NOT_FOUND' ? null : Promise.reject(error as Error)
+const consumer = (store: Store) => store.consume({ name: 'known', handler: ignore })
 
 /** Every public call, with the objects whose members the store knows. */
 const calls: Record<string, Taken[]> = {
@@ -94,6 +102,30 @@ const calls: Record<string, Taken[]> = {
   'admin.health': options(HEALTH_OPTIONS, (store, given) => store.admin.health(given)),
   'admin.metrics': [],
   'admin.on': [],
+  'admin.consumers.list': [],
+  'admin.consumers.get': [],
+  'admin.consumers.remove': [],
+  'admin.consumers.reset': [{ argument: 'options', known: CONSUMER_RESET_OPTIONS, right: { to: 'start' }, run: (store, given) => store.admin.consumers.reset('known', given) }],
+  'consume': [{ argument: 'options', known: CONSUME_OPTIONS, right: { name: 'known', handler: ignore }, run: (store, given) => store.consume(given) }],
+  'consumer.start': [],
+  'consumer.stop': options(STOP_OPTIONS, (store, given) => consumer(store).stop(given)),
+  'consumer.pause': [],
+  'consumer.resume': [],
+  'consumer.runOnce': options(RUN_ONCE_OPTIONS, (store, given) => consumer(store).runOnce(given)),
+  'consumer.whenCaughtUp': options(CAUGHT_UP_OPTIONS, (store, given) => consumer(store).whenCaughtUp(given)),
+  'consumer.whenProcessed': options(CAUGHT_UP_OPTIONS, (store, given) => consumer(store).whenProcessed('1', given)),
+  'consumer.status': [],
+  'deadLetters.list': options(DEAD_LETTER_LIST_OPTIONS, (store, given) => store.deadLetters.list(given)),
+  'deadLetters.get': [],
+  'deadLetters.requeue': options(REQUEUE_OPTIONS, (store, given) => store.deadLetters.requeue('1', given)),
+  'deadLetters.requeueSubject': [],
+  'deadLetters.requeueRange': options(REQUEUE_RANGE_OPTIONS, (store, given) => store.deadLetters.requeueRange(given)),
+  'deadLetters.discard': [],
+  'deadLetters.purge': options(PURGE_OPTIONS, (store, given) => store.deadLetters.purge(given)),
+  'deadLetters.preview': options(PREVIEW_OPTIONS, (store, given) => store.deadLetters.preview('1', given).catch(orNotFound)),
+  'outbox.enqueue': [{ argument: 'options', known: ENQUEUE_OPTIONS, right: { topics: ['known'] }, run: (store, given) => store.outbox.enqueue(1, given) }],
+  'outbox.relay': [{ argument: 'options', known: RELAY_OPTIONS, right: { publish: ignore }, run: (store, given) => store.outbox.relay(given) }],
+  'outbox.stats': options(OUTBOX_STATS_OPTIONS, (store, given) => store.outbox.stats(given)),
   'ready': [],
   'transaction': options(TRANSACTION_OPTIONS, (store, given) => store.transaction(async () => {}, given)),
   'with': [],
@@ -118,7 +150,7 @@ export function knownMembersSuite(use: Use): void {
 
   it('every public call says which objects it takes', () => {
     const { store } = use()
-    const all = [...functionsOf(store), ...functionsOf(typed(store), 'typed.')]
+    const all = [...functionsOf(store), ...functionsOf(typed(store), 'typed.'), ...functionsOf(consumer(store), 'consumer.')]
     expect(all.filter(name => !(name in calls))).toStrictEqual([])
     expect(Object.keys(calls).filter(name => !all.includes(name))).toStrictEqual([])
   })

@@ -9,7 +9,7 @@ import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
 import { ALL_LETTERS, readLetterFilter } from './deadLetterFilter'
 import { expireLetters, purgeLetters, readDeadLetters, releaseLetters } from './deadLettersSql'
 import type { MeantLetters, ReleasedRow } from './deadLettersSql'
-import { DEAD_LETTER_LIST_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from './deadLetterTypes'
+import { DEAD_LETTER_LIST_OPTIONS, PREVIEW_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from './deadLetterTypes'
 import type { DeadLetter, DeadLettersApi } from './deadLetterTypes'
 import { editEvent } from './editEvent'
 import type { Replay } from './replay'
@@ -50,7 +50,10 @@ export function createDeadLetters({ context, use, replay }: DeadLettersOptions):
 
   return {
     get,
-    preview: async (id, options) => replay.preview(await get(id) ?? missing(id), options),
+    async preview(id, given) {
+      const options = checkOptions('options', given, PREVIEW_OPTIONS)
+      return replay.preview(await get(id) ?? missing(id), options)
+    },
 
     async list(given) {
       const { state, cursor, limit = DEFAULT_PAGE, ...filter } = checkOptions('options', given, DEAD_LETTER_LIST_OPTIONS)

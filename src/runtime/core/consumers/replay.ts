@@ -1,11 +1,10 @@
 import type { Session } from '../db/types'
-import { checkCount, checkOptions } from '../shared/checks'
+import { checkCount } from '../shared/checks'
 import { StoreError } from '../shared/errors'
 import type { EventRecord } from '../shared/event'
 import { HandlerFailure, describeError, isOfDatabase } from './attempt'
 import { callHandler, createCalls } from './callHandler'
 import { countAttempt, settleLetter } from './deadLettersSql'
-import { PREVIEW_OPTIONS } from './deadLetterTypes'
 import type { DeadLetter, DeadLetterPreview, PreviewOptions } from './deadLetterTypes'
 import { editEvent } from './editEvent'
 import { toFailed } from './results'
@@ -27,7 +26,7 @@ export interface Replay {
    * @throws what the handler throws; the letter stays
    */
   handle(letter: DeadLetter, replacement: EventRecord | undefined): Promise<boolean>
-  preview(letter: DeadLetter, options?: PreviewOptions): Promise<DeadLetterPreview>
+  preview(letter: DeadLetter, options: PreviewOptions): Promise<DeadLetterPreview>
 }
 
 /** Rolls back what was done for a preview. */
@@ -79,8 +78,7 @@ export function createReplay({ context, use, within, read, settingsOf }: ReplayO
       }
     },
 
-    async preview(letter, given) {
-      const { event: edited, limit = PREVIEWED } = checkOptions('options', given, PREVIEW_OPTIONS)
+    async preview(letter, { event: edited, limit = PREVIEWED }) {
       const most = checkCount('options.limit', limit)
       const settings = settingsFor('preview()', letter)
       if (settings.transaction === 'none') throw new StoreError('INVALID_CALL', `preview() can't undo what consumer ${JSON.stringify(letter.consumer)} does: it has transaction: 'none'`, { details: { consumer: letter.consumer } })
