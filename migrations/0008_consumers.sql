@@ -5,7 +5,7 @@ create sequence "{schema}"."{prefix}_lease_tokens_seq";
 create table "{schema}"."{prefix}_consumers" (
   tenant_id text collate "C" not null default '',
   consumer text collate "C" not null,
-  shards integer not null,
+  shards bigint not null,
   -- What the server's hash function gave for a fixed text: subjects would be in other shards where it gives another result.
   hash_probe bigint not null,
   created_at timestamptz not null default pg_catalog.now(),
@@ -15,7 +15,7 @@ create table "{schema}"."{prefix}_consumers" (
 create table "{schema}"."{prefix}_consumer_shards" (
   tenant_id text collate "C" not null default '',
   consumer text collate "C" not null,
-  shard integer not null,
+  shard bigint not null,
   position bigint not null,
   token bigint,
   owner text collate "C",
@@ -38,9 +38,9 @@ create table "{schema}"."{prefix}_consumer_parked" (
   tenant_id text collate "C" not null default '',
   consumer text collate "C" not null,
   subject text collate "C" not null,
-  shard integer not null,
+  shard bigint not null,
   from_id bigint not null,
-  attempts integer not null,
+  attempts bigint not null,
   -- Infinite while nothing is tried any more until it is requeued.
   due_at timestamptz not null,
   error jsonb not null,
@@ -60,7 +60,7 @@ create table "{schema}"."{prefix}_dead_letters" (
   event jsonb not null,
   -- The event that was requeued in its place.
   replacement jsonb,
-  attempts integer not null,
+  attempts bigint not null,
   error jsonb not null,
   -- With 'parked' the later events of its subject wait behind it; with 'skipped' they were handled; with 'edited' another
   -- event was requeued in its place.

@@ -64,7 +64,7 @@ describe.each(embeddedAndServer)('consumers on $name', ({ open, available }) => 
         seen.push(event)
       },
     })
-    await eventually(async () => expect(await sql('select subject, attempts, state from nvent_dead_letters')).toEqual([{ subject: 'orders:3', attempts: 3, state: 'parked' }]))
+    await eventually(async () => expect(await sql('select subject, attempts::int, state from nvent_dead_letters')).toEqual([{ subject: 'orders:3', attempts: 3, state: 'parked' }]))
     await consumer.whenCaughtUp()
     const done = seenBy(seen.filter((event, at) => seen.findIndex(({ id }) => id === event.id) === at))
     expect(done).toEqual(Object.fromEntries(SUBJECTS.map(subject => [subject, subject === 'orders:3' ? [0, 1] : [0, 1, 2, 3, 4]])))

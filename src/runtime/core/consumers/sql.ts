@@ -34,12 +34,12 @@ with made as (
   returning shards, hash_probe
 ), filled as (
   insert into ${table('consumer_shards')} (tenant_id, consumer, shard, position)
-  select $1::text, $2::text, shard, $4::bigint from made, pg_catalog.generate_series(0, made.shards - 1) as shard
+  select $1::text, $2::text, shard, $4::bigint from made, pg_catalog.generate_series(0::bigint, made.shards - 1::bigint) as shard
   on conflict do nothing
 )
-select shards, hash_probe = ${HASH_PROBE} as same_hash from made
+select shards::int as shards, hash_probe = ${HASH_PROBE} as same_hash from made
 union all
-select shards, hash_probe = ${HASH_PROBE} from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
+select shards::int, hash_probe = ${HASH_PROBE} from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
 limit 1`, [given.consumer, given.shards, given.position])
 }
 

@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: '8397ec75bc8a79a2b7a43ed26db5f0fe67e67f31f6925d30da6ffa813fdfcd7d',
+    checksum: 'f6f71b7e83a102a3804cfd40a7a548e75d0122c33eb540e48f0674a4b48fca73',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -551,7 +551,7 @@ create sequence "{schema}"."{prefix}_lease_tokens_seq";
 create table "{schema}"."{prefix}_consumers" (
   tenant_id text collate "C" not null default '',
   consumer text collate "C" not null,
-  shards integer not null,
+  shards bigint not null,
   -- What the server's hash function gave for a fixed text: subjects would be in other shards where it gives another result.
   hash_probe bigint not null,
   created_at timestamptz not null default pg_catalog.now(),
@@ -561,7 +561,7 @@ create table "{schema}"."{prefix}_consumers" (
 create table "{schema}"."{prefix}_consumer_shards" (
   tenant_id text collate "C" not null default '',
   consumer text collate "C" not null,
-  shard integer not null,
+  shard bigint not null,
   position bigint not null,
   token bigint,
   owner text collate "C",
@@ -584,9 +584,9 @@ create table "{schema}"."{prefix}_consumer_parked" (
   tenant_id text collate "C" not null default '',
   consumer text collate "C" not null,
   subject text collate "C" not null,
-  shard integer not null,
+  shard bigint not null,
   from_id bigint not null,
-  attempts integer not null,
+  attempts bigint not null,
   -- Infinite while nothing is tried any more until it is requeued.
   due_at timestamptz not null,
   error jsonb not null,
@@ -606,7 +606,7 @@ create table "{schema}"."{prefix}_dead_letters" (
   event jsonb not null,
   -- The event that was requeued in its place.
   replacement jsonb,
-  attempts integer not null,
+  attempts bigint not null,
   error jsonb not null,
   -- With 'parked' the later events of its subject wait behind it; with 'skipped' they were handled; with 'edited' another
   -- event was requeued in its place.
