@@ -99,7 +99,7 @@ export function createFailures({ context, settings, parked }: FailuresOptions): 
       if (isDead) await bury(session, entry, attempts, failed, 'parked')
       const row = parkedRow(entry, entry.shard.shard, attempts, isDead, failed)
       await session.query(parkSubject(context, consumer, row))
-      return () => parked.set(row)
+      return () => parked.set(row, entry.id)
     },
   }
 }

@@ -113,7 +113,7 @@ export function createHandling(options: HandlingOptions): Handling {
       await inside.query(parkSubject(context, consumer, row))
       await save(inside, last)
     }))
-    parked.set(row)
+    parked.set(row, entry.id)
     finish([entry], last)
   }
 

@@ -1,6 +1,7 @@
 import type { Row } from '../db/types'
 import type { EventRecord } from '../shared/event'
 import type { Parked } from './parkedSql'
+import { ONE } from './shard'
 
 /** A subject that waits for its next attempt. */
 export interface Waiting extends Omit<Parked, 'error' | 'delayMs'> {
@@ -22,7 +23,8 @@ export type ParkedRow = Omit<Parked, 'error'>
 export interface ParkedSubjects {
   readonly size: number
   get(subject: string): Waiting | undefined
-  set(parked: ParkedRow): void
+  /** `passedTo`: events of it up to here were passed over. Default: those before the one it stands at, which are handled. */
+  set(parked: ParkedRow, passedTo?: bigint): void
   /** Counts changes, so that what was read before one of them is not taken for the truth. */
   readonly changes: number
   /**
@@ -43,13 +45,13 @@ export function createParkedSubjects(): ParkedSubjects {
   const subjects = new Map<string, Waiting>()
   let changes = 0
 
-  function set({ delayMs, ...parked }: ParkedRow): void {
+  function set({ delayMs, ...parked }: ParkedRow, passedTo = parked.fromId - ONE): void {
     changes++
     const known = subjects.get(parked.subject)
-    const dueAt = delayMs === undefined ? Infinity : performance.now() + delayMs
+    const now = { ...parked, dueAt: delayMs === undefined ? Infinity : performance.now() + delayMs, change: changes }
     // The same object: an attempt that is under way goes on with it.
-    if (known) Object.assign(known, parked, { dueAt, change: changes })
-    else subjects.set(parked.subject, { ...parked, dueAt, passedTo: parked.fromId, isRunning: false, isLeaving: false, change: changes })
+    if (known) Object.assign(known, now, { passedTo: known.passedTo > passedTo ? known.passedTo : passedTo })
+    else subjects.set(parked.subject, { ...now, passedTo, isRunning: false, isLeaving: false })
   }
 
   return {

@@ -30,7 +30,9 @@ export function createRetries({ again, unpark, read, settings, stopping }: Retri
       after = BigInt(page.at(-1)!.id)
     }
     // The next holder reads from where the shard was saved, and must find the subject parked until it is behind this.
-    if (waiting.passedTo > shard.saved || waiting.passedTo > upTo) {
+    // An entry of the subject that is under way was taken before it was parked, and will be passed over.
+    const isUnderWay = shard.entries.some(({ subject, state }) => subject === waiting.subject && state === 'running')
+    if (isUnderWay || waiting.passedTo > shard.saved || waiting.passedTo > upTo) {
       waiting.dueAt = performance.now() + AGAIN_MS
       return
     }

@@ -50,7 +50,7 @@ export function createUpkeep({ context, use, settings, member, parked, bySubject
 
   async function onClaim(shards: number[]): Promise<() => void> {
     const rows = await parkedOf(shards)
-    return () => rows.forEach(parked.set)
+    return () => rows.forEach(row => parked.set(row))
   }
 
   function drop(shard: Shard): void {
