@@ -24,6 +24,8 @@ create table "{schema}"."{prefix}_consumer_shards" (
   updated_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, shard)
 ) with (fillfactor = 30);
+-- So that the check of sequences finds the column whose values it has to be above.
+alter sequence "{schema}"."{prefix}_lease_tokens_seq" owned by "{schema}"."{prefix}_consumer_shards".token;
 
 create table "{schema}"."{prefix}_consumer_members" (
   tenant_id text collate "C" not null default '',
@@ -77,4 +79,3 @@ drop table "{schema}"."{prefix}_consumer_parked";
 drop table "{schema}"."{prefix}_consumer_members";
 drop table "{schema}"."{prefix}_consumer_shards";
 drop table "{schema}"."{prefix}_consumers";
-drop sequence "{schema}"."{prefix}_lease_tokens_seq";

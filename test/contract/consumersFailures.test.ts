@@ -57,6 +57,21 @@ describe.each(embeddedAndServer)('consumers on $name, whose handler fails', ({ o
     expect(seen).toContain('well')
   })
 
+  it.runIf(available()).each(['each', 'batch', 'none'] as const)('stop with an error that says what happened and what to do: transaction %s', async (transaction) => {
+    const { store } = await open()
+    await append(store, 'poison', 1)
+    const [poison] = await store.stream.read('poison')
+    const cause = new Error('poison')
+    const options = { transaction, maxAttempts: 1, onExhausted: 'stop', handler: () => Promise.reject(cause) } as const
+    const expected = { name: 'StoreError', code: 'EXHAUSTED', cause, details: { consumer: 'stops', subject: 'poison', event: poison!.id, attempts: 1 }, message: expect.stringMatching(/^consumer "stops" has stopped: event \d+ of "poison" has failed for the last time .*start\(\)/) as string }
+    const consumer = await started(store, { name: 'stops', ...options })
+    await expect(consumer.whenCaughtUp()).rejects.toMatchObject(expected)
+    await expect(consumer.whenProcessed(poison!.id)).rejects.toMatchObject(expected)
+    expect(await consumer.status()).toMatchObject({ state: 'failed', error: expected })
+    const once = store.consume({ name: 'once', ...options, order: 'global' })
+    await expect(once.runOnce()).rejects.toMatchObject({ code: 'EXHAUSTED', cause, details: { consumer: 'once', attempts: 1 } })
+  })
+
   const RESULTS: [what: string, result: unknown][] = [
     ['a number', 1], ['a word', 'fine'], ['too few', []], ['too many', ['done', 'done']], ['null', [null]], ['a hole', Array(1)],
     ['retry null', [{ retry: null }]], ['retry a word', [{ retry: 'soon' }]], ['after a word', [{ retry: { after: 'soon' } }]],

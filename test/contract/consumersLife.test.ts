@@ -1,7 +1,10 @@
 /** Starting, stopping and pausing at any moment, also inside handlers. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { StoreError } from '../../src/runtime/core/index'
-import type { Consumer } from '../../src/runtime/core/consumers/types'
+import type { ConsumeOptions, Consumer } from '../../src/runtime/core/consumers/types'
 import { embeddedAndServer } from '../setup/backends'
 import { append, consumerOf, gate, numberOf, started } from '../setup/consumers'
 import { eventually } from '../setup/eventually'
@@ -34,6 +37,48 @@ describe.each(embeddedAndServer)('consumers on $name, started and stopped', ({ o
     await consumer.start()
     await consumer.whenCaughtUp()
     expect(seen).toEqual([1])
+  })
+
+  it.runIf(available())('are forgotten by the store when they have stopped, however they do', async () => {
+    const { store } = await open()
+    await append(store, 'a', 1)
+    const signal = new AbortController()
+    const handlers: WeakRef<() => unknown>[] = []
+    const consume = (handle: () => unknown, options: Partial<ConsumeOptions> = {}) => {
+      // A function of its own for each of them.
+      const handler = () => handle()
+      handlers.push(new WeakRef(handler))
+      return store.consume({ name: 'again', maxAttempts: 1, ...options, handler })
+    }
+    // Without expect(), which keeps what it was given until the test ends.
+    const ends: (() => Promise<unknown>)[] = [
+      async () => {
+        const consumer = consume(() => {})
+        await consumer.start()
+        await consumer.stop()
+      },
+      () => consume(() => {}).runOnce(),
+      async () => {
+        const consumer = consume(() => {})
+        await consumer.start(signal.signal)
+        signal.abort()
+        while ((await consumer.status()).state !== 'stopped') await sleep(20)
+      },
+      () => consume(() => {}, { shards: 5 }).start().catch(() => {}),
+      () => consume(() => Promise.reject(new Error('poison')), { from: 'start', onExhausted: 'stop' }).runOnce().catch(() => {}),
+    ]
+    for (const end of ends) await end()
+    expect(handlers).toHaveLength(5)
+    // The last one of a name is what previews take.
+    const last = consumerOf(store, { name: 'again', handler: () => {} })
+    await last.start()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    await eventually(() => {
+      collect()
+      expect(handlers.filter(handler => handler.deref() !== undefined)).toEqual([])
+    })
+    await last.stop()
   })
 
   it.runIf(available())('start again when they are started while they stop', async () => {

@@ -32,6 +32,15 @@ describe('sequences behind their rows, as logical replication leaves them', () =
     { name: 'entries_seq', of: 'flows', fill: store => store.index.add(`${PREFIX}:flows`, '1', 1) },
     { name: 'entries_seq', of: 'triggers', fill: store => store.index.add(`${PREFIX}:triggers`, '1', 1) },
     { name: 'entries_seq', of: 'jobs', fill: store => store.index.add(`${PREFIX}:scheduler:jobs`, '1', 1) },
+    { name: 'lease_tokens_seq', of: 'leases of consumers', fill: async (store) => {
+      await store.consume({ name: 'mails', handler: () => {} }).runOnce()
+      // As a process leaves them that is gone.
+      await database.sql(`update "My ""Schema"""."${PREFIX}_consumer_shards" set owner = 'gone', token = shard + 1000, leased_until = now() where shard < 3`)
+    } },
+    { name: 'dead_letters_id_seq', of: 'dead letters', fill: async (store) => {
+      for (const subject of ['poison:1', 'poison:2', 'poison:3']) await store.stream.append(subject, { type: 'x' })
+      await store.consume({ name: 'letters', subjects: ['poison:*'], maxAttempts: 1, handler: () => Promise.reject(new Error('poison')) }).runOnce()
+    } },
   ]
 
   it.each(kinds)('are mended at start: $name, $of', async ({ name, fill }) => {

@@ -3,6 +3,7 @@ import { checkMilliseconds, checkOptions, checkPosition } from '../shared/checks
 import { StoreError, messageOf } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
 import { inTime } from '../shared/timer'
+import { Exhausted, exhaustedError } from './failures'
 import { otherShards } from './settings'
 import type { ConsumerSettings } from './settings'
 import { readConsumer, registerConsumer } from './sql'
@@ -21,6 +22,12 @@ export interface ConsumerParts extends WorkerParts {
   call: WorkerParts['use']
 }
 
+/** A consumer that is at work in this process. */
+export interface Running {
+  wake(): void
+  stop(): Promise<void>
+}
+
 /** What is under way between a start and its end. */
 interface Work {
   registered: Promise<void>
@@ -30,7 +37,8 @@ interface Work {
   worker: Worker
 }
 
-export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings): Consumer & { wake(): void } {
+/** @param atWork those of the store; this one is in it between its start and its end */
+export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings, atWork: Set<Running>): Consumer {
   const { context, call, reader, logger } = parts
   const { name } = settings
   const running = {}
@@ -96,6 +104,8 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
     const worker = createWorker({
       ...parts, ...once && { listen: () => async () => {} }, once, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => isPaused,
     })
+    const self = { wake: worker.wake, stop: () => stop() }
+    atWork.add(self)
     const onAbort = () => void stop()
     signal?.addEventListener('abort', onAbort)
     const registered = register().then(() => {
@@ -107,11 +117,12 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
     }, (failure: unknown) => {
       state = killed.signal.aborted ? 'stopped' : 'failed'
       if (state === 'stopped') return
-      error = failure
-      logger.error(`consumer ${name} has stopped: ${messageOf(failure)}`, failure)
+      error = failure instanceof Exhausted ? exhaustedError(name, failure) : failure
+      logger.error(messageOf(error), error)
     })
     const ended = registered.then(run, () => undefined).finally(() => {
       work = undefined
+      atWork.delete(self)
       signal?.removeEventListener('abort', onAbort)
     })
     return work = { registered, ended, stopping, killed, worker }
@@ -152,7 +163,6 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings)
     },
     whenCaughtUp: async options => waitFor((await reader.mark()).head, options),
     whenProcessed: async (position, options) => waitFor(BigInt(checkPosition('position', position)), options),
-    wake: () => work?.worker.wake(),
     async status() {
       const [{ head }, { rows: [row] }] = await Promise.all([reader.mark(), call(session => session.query(readConsumer(context, name)))])
       const position = (row?.position ?? null) as string | null

@@ -2,7 +2,7 @@ import type { Capability } from '../shared/types'
 import { createConsumersAdmin } from './admin'
 import type { ConsumersAdmin } from './adminTypes'
 import { createConsumer } from './consumer'
-import type { ConsumerParts } from './consumer'
+import type { ConsumerParts, Running } from './consumer'
 import { createDeadLetters } from './deadLetters'
 import { checkConsumer } from './settings'
 import type { ConsumerSettings } from './settings'
@@ -19,17 +19,14 @@ export interface Consumers extends Capability {
 
 /** The consumers of one store. */
 export function createConsumers(parts: ConsumerParts): Consumers {
-  const consumers = new Set<ReturnType<typeof createConsumer>>()
+  const atWork = new Set<Running>()
   // The last one of each name.
   const settings = new Map<string, ConsumerSettings>()
   const replay = createReplay({ ...parts, settingsOf: name => settings.get(name) })
 
   function register(checked: ConsumerSettings): Consumer {
-    const consumer = createConsumer(parts, checked)
-    consumers.add(consumer)
     settings.set(checked.name, checked)
-    const { wake: _, ...calls } = consumer
-    return calls
+    return createConsumer(parts, checked, atWork)
   }
 
   return {
@@ -40,10 +37,10 @@ export function createConsumers(parts: ConsumerParts): Consumers {
       consume: options => register(checkConsumer(options)),
     },
     onAppend() {
-      for (const consumer of consumers) consumer.wake()
+      for (const consumer of atWork) consumer.wake()
     },
     async stop() {
-      await Promise.all([...consumers].map(consumer => consumer.stop()))
+      await Promise.all([...atWork].map(consumer => consumer.stop()))
     },
   }
 }

@@ -1,8 +1,9 @@
 import type { Session } from '../db/types'
 import { createBackoff } from '../shared/backoff'
+import { StoreError } from '../shared/errors'
 import { toJson } from '../shared/json'
 import type { StatementContext } from '../sql/template'
-import { describeError } from './attempt'
+import { HandlerFailure, describeError } from './attempt'
 import { addDeadLetter, parkSubject } from './parkedSql'
 import type { Parked } from './parkedSql'
 import type { ParkedSubjects } from './parkedSubjects'
@@ -10,11 +11,18 @@ import type { Failed } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry } from './shard'
 
-/** The consumer ends at an event: `onExhausted: 'stop'`. */
+/** The consumer ends at an event: `onExhausted: 'stop'`. No StoreError, which the transaction of a handler would take for a failure of it. */
 export class Exhausted extends Error {
-  constructor({ subject, id }: FailedEntry, override readonly cause: unknown) {
-    super(`event ${id} of ${JSON.stringify(subject)} has failed for the last time`)
+  constructor(readonly entry: FailedEntry, readonly attempts: number, override readonly cause: unknown) {
+    super(`event ${entry.id} of ${JSON.stringify(entry.subject)} has failed for the last time`)
   }
+}
+
+/** What callers get to see of it. */
+export function exhaustedError(consumer: string, { message, entry: { subject, id }, attempts, cause }: Exhausted): StoreError {
+  return new StoreError('EXHAUSTED', `consumer ${JSON.stringify(consumer)} has stopped: ${message} (attempt ${attempts}); mend the cause, or dismiss the event, then start() it again: it goes on at this event`, {
+    details: { consumer, subject, event: String(id), attempts }, cause: cause instanceof HandlerFailure ? cause.cause : cause,
+  })
 }
 
 /** Too many subjects are parked: what fails is tried again with its shard. */
@@ -61,7 +69,7 @@ export function createFailures({ context, settings, parked }: FailuresOptions): 
 
   function isLast(entry: FailedEntry, attempts: number, failed: Failed): boolean {
     const isLast = failed.isDead ?? attempts >= maxAttempts
-    if (isLast && onExhausted === 'stop') throw new Exhausted(entry, failed.error)
+    if (isLast && onExhausted === 'stop') throw new Exhausted(entry, attempts, failed.error)
     return isLast
   }
 

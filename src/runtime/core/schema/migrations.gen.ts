@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: 'f6f71b7e83a102a3804cfd40a7a548e75d0122c33eb540e48f0674a4b48fca73',
+    checksum: 'c7c0e9c1b1582c2b5f2aa20c366e528c29483185281728de262bee1f3a839d4c',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -570,6 +570,8 @@ create table "{schema}"."{prefix}_consumer_shards" (
   updated_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, shard)
 ) with (fillfactor = 30);
+-- So that the check of sequences finds the column whose values it has to be above.
+alter sequence "{schema}"."{prefix}_lease_tokens_seq" owned by "{schema}"."{prefix}_consumer_shards".token;
 
 create table "{schema}"."{prefix}_consumer_members" (
   tenant_id text collate "C" not null default '',
@@ -620,7 +622,6 @@ create index "idx_{prefix}_dead_letters_expiry" on "{schema}"."{prefix}_dead_let
 drop table "{schema}"."{prefix}_consumer_parked";
 drop table "{schema}"."{prefix}_consumer_members";
 drop table "{schema}"."{prefix}_consumer_shards";
-drop table "{schema}"."{prefix}_consumers";
-drop sequence "{schema}"."{prefix}_lease_tokens_seq";`,
+drop table "{schema}"."{prefix}_consumers";`,
   },
 ]

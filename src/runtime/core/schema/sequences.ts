@@ -18,6 +18,8 @@ interface Column {
   sequence: string
   last: string
   readable: boolean
+  /** Inserts take its numbers without a right of their own. */
+  identity: boolean
 }
 
 /** A sequence that would return numbers that rows already have. */
@@ -41,7 +43,7 @@ export async function sequencesBehind(db: Queryable, { schema, prefix }: SchemaN
   const ordered = new Set([...streamSpecs.map(spec => spec.table), ARCHIVE.table].map(table => `${prefix}_${table}`))
   const highestOf = ({ table, column }: Column) => {
     const name = quoteIdentifier(column)
-    const rows = ordered.has(table) ? ` where tenant_id = '' order by ${name} desc limit 1` : whole ? '' : ` limit ${SAMPLE}`
+    const rows = ordered.has(table) ? ` where tenant_id = '' order by ${name} desc limit 1` : ` where ${name} is not null${whole ? '' : ` limit ${SAMPLE}`}`
     return `(select pg_catalog.max(${name}) from (select ${name} from ${tableOf(table)}${rows}) as rows)`
   }
   const { rows: [row] } = await db.query<{ highest: (string | null)[] }>({
@@ -86,7 +88,7 @@ export const describeBehind = ({ sequence, last, table, highest }: SequenceBehin
 
 /** Whether the role may not read some of the sequences, or the tables that use them. */
 export async function hidesSequences(db: Queryable, { schema, prefix }: SchemaNames): Promise<boolean> {
-  return (await allColumns(db, schema, prefix)).some(({ readable }) => !readable)
+  return (await allColumns(db, schema, prefix)).some(({ readable, identity }) => !readable && !identity)
 }
 
 /** The columns and sequences that the role may read. A role without these rights takes no numbers from them. */
@@ -96,13 +98,20 @@ async function columnsOf(db: Queryable, schema: string, prefix: string): Promise
 
 async function allColumns(db: Queryable, schema: string, prefix: string): Promise<Column[]> {
   const { rows } = await db.query<Column & Record<string, unknown>>({
-    text: `select t.relname::text as table, a.attname::text as column, s.relname::text as sequence, seen.sequence and seen.table as readable,
+    text: `select t.relname::text as table, a.attname::text as column, s.relname::text as sequence, seen.sequence and seen.table as readable, used.identity,
         case when seen.sequence then coalesce(pg_catalog.pg_sequence_last_value(s.oid), 0::bigint) else 0::bigint end::text as last
-      from pg_catalog.pg_depend d
-      join pg_catalog.pg_attrdef given on d.classid = 'pg_catalog.pg_attrdef'::regclass::oid and d.objid = given.oid
-      join pg_catalog.pg_class s on d.refclassid = 'pg_catalog.pg_class'::regclass::oid and d.refobjid = s.oid and s.relkind = 'S'
-      join pg_catalog.pg_class t on t.oid = given.adrelid and not t.relispartition
-      join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = given.adnum
+      from (
+        -- Columns whose default takes numbers from a sequence.
+        select given.adrelid, given.adnum, d.refobjid, false from pg_catalog.pg_depend d join pg_catalog.pg_attrdef given on d.objid = given.oid
+        where d.classid = 'pg_catalog.pg_attrdef'::regclass::oid and d.refclassid = 'pg_catalog.pg_class'::regclass::oid
+        union
+        -- Columns that own one: identities, and those filled by statements.
+        select refobjid, refobjsubid, objid, deptype = 'i' from pg_catalog.pg_depend
+        where classid = 'pg_catalog.pg_class'::regclass::oid and refclassid = 'pg_catalog.pg_class'::regclass::oid and refobjsubid > 0 and deptype in ('a', 'i')
+      ) as used ("table", "column", sequence, identity)
+      join pg_catalog.pg_class s on s.oid = used.sequence and s.relkind = 'S'
+      join pg_catalog.pg_class t on t.oid = used."table" and not t.relispartition
+      join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = used."column"
       join pg_catalog.pg_namespace n on n.oid = s.relnamespace and n.oid = t.relnamespace
       cross join lateral (select pg_catalog.has_table_privilege(t.oid, 'select'::text), pg_catalog.has_sequence_privilege(s.oid, 'select, usage'::text)) as seen("table", sequence)
       where n.nspname = $1::text and s.relname = any($2::text[])

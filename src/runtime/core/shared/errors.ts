@@ -6,6 +6,7 @@ export type StoreErrorCode
     | 'NOT_FOUND'
     | 'VERSION_CONFLICT'
     | 'ARCHIVED'
+    | 'EXHAUSTED'
     | 'MIGRATION_FAILED'
     | 'SCHEMA_TOO_NEW'
     | 'SCHEMA_BEHIND'
