@@ -53,6 +53,19 @@ create table "{schema}"."{prefix}_consumer_parked" (
 ) with (fillfactor = 70);
 create index "idx_{prefix}_consumer_parked_due" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, shard, due_at);
 
+-- What rateLimit and concurrencyKey of consumers give out: a slot is free from free_at on, and where it has no row.
+create table "{schema}"."{prefix}_consumer_slots" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  kind text collate "C" not null,
+  key text collate "C" not null,
+  slot bigint not null,
+  free_at timestamptz not null,
+  -- A name that no other holder has; empty where the slot was given back.
+  holder text collate "C" not null,
+  primary key (tenant_id, consumer, kind, key, slot)
+) with (fillfactor = 50);
+
 create table "{schema}"."{prefix}_dead_letters" (
   tenant_id text collate "C" not null default '',
   id bigint generated always as identity,
@@ -75,6 +88,7 @@ create index "idx_{prefix}_dead_letters_expiry" on "{schema}"."{prefix}_dead_let
 
 -- down
 drop table "{schema}"."{prefix}_dead_letters";
+drop table "{schema}"."{prefix}_consumer_slots";
 drop table "{schema}"."{prefix}_consumer_parked";
 drop table "{schema}"."{prefix}_consumer_members";
 drop table "{schema}"."{prefix}_consumer_shards";

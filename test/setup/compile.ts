@@ -22,6 +22,7 @@ const ENTRIES = [
   'src/runtime/core/db/pg/pg.ts',
   'src/runtime/core/schema/migrate.ts',
   'test/pg/faults/consumerWorker.ts',
+  'test/pg/faults/limitedWorker.ts',
   'test/pg/faults/soakWorker.ts',
   'test/pg/faults/terminatedWorker.ts',
 ]

@@ -31,7 +31,7 @@ select shard from ${table('consumer_shards')} where tenant_id = $1::text and con
 }
 
 // Each of them for one consumer.
-const REMOVED = ['dead_letters', 'consumer_parked', 'consumer_members', 'consumer_shards', 'consumers']
+const REMOVED = ['dead_letters', 'consumer_slots', 'consumer_parked', 'consumer_members', 'consumer_shards', 'consumers']
 
 export function removeConsumer(context: StatementContext, name: string): Statement[] {
   return REMOVED.map(from => statement(context, `remove ${from}`, table => `

@@ -50,10 +50,8 @@ export interface Failures {
   fail(session: Session, entry: Entry, attempts: number, failed: Failed): Promise<() => void>
   /** The row of a parked subject that waits for its next attempt, or for an operator. */
   parkedRow(entry: FailedEntry, shard: number, attempts: number, isDead: boolean, failed: Failed): Parked
-  /** Whether an event is not due yet. */
-  isEarly(entry: Pick<Entry, 'event'>): boolean
-  /** The row of a parked subject whose first event is not due yet. */
-  earlyRow(entry: FailedEntry, shard: number): Parked
+  /** Milliseconds until an event may be handled; not above 0 where that is now. */
+  waitOf(entry: Pick<Entry, 'event'>): number
   /** Keeps an event as a dead letter. */
   bury(session: Session, entry: FailedEntry, attempts: number, failed: Failed, state: 'parked' | 'skipped'): Promise<void>
 }
@@ -87,11 +85,8 @@ export function createFailures({ context, settings, parked }: FailuresOptions): 
     await session.query(addDeadLetter(context, { consumer, subject, eventId: id, event: JSON.stringify(toJson(event, 'event')), attempts, error: describeError(error), state }))
   }
 
-  const waitOf = ({ event }: Pick<Entry, 'event'>) => settings.dueIn?.(event) ?? 0
-
   return {
-    isEarly: entry => waitOf(entry) > 0,
-    earlyRow: (entry, shard) => ({ subject: entry.subject, shard, fromId: entry.id, attempts: 0, delayMs: waitOf(entry), error: '{}', replacement: undefined }),
+    waitOf: ({ event }) => settings.dueIn?.(event) ?? 0,
     isLast,
     pauseAfter,
     parkedRow,

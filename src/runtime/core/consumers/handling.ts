@@ -5,9 +5,12 @@ import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
 import { createFailures } from './failures'
 import { Fenced, requireHeld, toCheckpoint } from './lease'
-import { moveParked, parkSubject, unparkSubject } from './parkedSql'
-import type { Parked } from './parkedSql'
-import type { ParkedSubjects, Waiting } from './parkedSubjects'
+import { createParkedHandling } from './handleParked'
+import type { ParkedHandling } from './handleParked'
+import { Limited } from './limits'
+import type { Limits } from './limits'
+import { parkSubject, waitingRow } from './parkedSql'
+import type { ParkedSubjects } from './parkedSubjects'
 import { Undone, failureOf, toFailed, undoneOf } from './results'
 import type { Failed } from './results'
 import { passOver } from './schedule'
@@ -16,29 +19,30 @@ import type { Entry, Shard, Unit } from './shard'
 import { moveShards } from './sql'
 import type { StreamOperations } from '../stream/types'
 
+// Another process may free what is waited for.
+const MOST_HELD_MS = 1_000
+
 export interface HandlingOptions extends CallsOptions {
   parked: ParkedSubjects
+  limits: Limits
   read: StreamOperations['read']
 }
 
-export interface Handling {
+export interface Handling extends ParkedHandling {
   /** Events whose handler went well. */
   readonly handled: number
   /** Handles a unit of work, and marks as done what is handled, parked or given up. */
   handle(unit: Unit): Promise<void>
-  /** Makes a further attempt at the first event of a parked subject. Returns whether the next one may follow. */
-  again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean>
-  /** Lets a parked subject go on with its shard. */
-  unpark(shard: Shard, waiting: Waiting): Promise<void>
 }
 
 export function createHandling(options: HandlingOptions): Handling {
-  const { context, use, read, settings, parked, killed, stopping } = options
+  const { context, use, read, settings, parked, limits, killed, stopping } = options
   const { name: consumer, transaction, onExhausted, order } = settings
   const failures = createFailures({ context, settings, parked })
-  const run = createCalls(options)
+  const run = limits.within(createCalls(options))
   const isTransactional = transaction !== 'none'
-  let handled = 0
+  const isEarly = (entry: Pick<Entry, 'event'>) => failures.waitOf(entry) > 0
+  const count = { handled: 0 }
 
   /** Moves the shards behind a unit. Without a transaction the positions are written later, for many units at once. */
   async function save(session: Session, last: Map<Shard, bigint>): Promise<void> {
@@ -54,7 +58,7 @@ export function createHandling(options: HandlingOptions): Handling {
   }
 
   async function handle(unit: Unit): Promise<void> {
-    if (unit.some(failures.isEarly)) return oneByOne(unit, entry => failures.isEarly(entry) ? postpone(entry) : handle([entry]))
+    if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
     if (order === 'global' && unit.length === 1) return repeat(unit[0]!)
     const last = lastOf(unit)
     let done = 0
@@ -72,13 +76,14 @@ export function createHandling(options: HandlingOptions): Handling {
       })
     }
     catch (error) {
+      if (error instanceof Limited) return limited(unit, error)
       const failed = failureOf(error)
       if (unit.length === 1) return park(unit[0]!, failed)
       // So that only the event that fails is held back.
       return oneByOne(unit, async entry => await readAgain(entry) ? handle([entry]) : void (entry.state = 'done'))
     }
     after.forEach(done => done())
-    handled += done
+    count.handled += done
     finish(unit, last)
   }
 
@@ -99,16 +104,36 @@ export function createHandling(options: HandlingOptions): Handling {
   async function oneByOne(unit: Unit, one: (entry: Entry) => Promise<void>): Promise<void> {
     for (const entry of unit) {
       killed.throwIfAborted()
-      const waiting = parked.get(entry.subject)
-      if (waiting) passOver(entry, waiting)
-      else await one(entry)
+      if (!passOverParked(entry)) await one(entry)
     }
   }
 
-  /** Parks the subject of an event that is not due yet. */
-  async function postpone(entry: Entry): Promise<void> {
+  /** Handles what is within the limits. The first event that is not waits, and lets others go ahead where they may. */
+  async function limited(unit: Unit, { admitted, delayMs, line, isKeyed }: Limited): Promise<void> {
+    const first = unit.slice(0, admitted)
+    if (first.length > 0) await handle(first)
+    killed.throwIfAborted()
+    if (first.some(({ state }) => state !== 'done')) return
+    const entry = unit[admitted]!
+    if (passOverParked(entry)) return
+    // The other half is left to events that fail.
+    if (!isKeyed || order === 'global' || parked.size * 2 >= settings.maxParked) return limits.hold(Math.min(delayMs, MOST_HELD_MS))
+    await postpone(entry, delayMs)
+    parked.get(entry.subject)!.line = line
+    const rest = unit.slice(admitted + 1).filter(other => !passOverParked(other))
+    if (rest.length > 0) await handle(rest)
+  }
+
+  function passOverParked(entry: Entry): boolean {
+    const waiting = parked.get(entry.subject)
+    if (waiting) passOver(entry, waiting)
+    return waiting !== undefined
+  }
+
+  /** Parks the subject of an event that may not be handled yet. */
+  async function postpone(entry: Entry, delayMs: number): Promise<void> {
     const last = lastOf([entry])
-    const row = failures.earlyRow(entry, entry.shard.shard)
+    const row = waitingRow({ ...entry, shard: entry.shard.shard, fromId: entry.id, delayMs })
     await use(session => session.atomic(async (inside) => {
       await inside.query(parkSubject(context, consumer, row))
       await save(inside, last)
@@ -139,79 +164,23 @@ export function createHandling(options: HandlingOptions): Handling {
         const failed = toFailed(result)
         if (failed) throw new Undone(failed)
         await save(session, last)
-      }).then(() => undefined, failureOf)
+      }).then(() => undefined, error => error instanceof Limited ? error : failureOf(error))
       if (!failed) {
-        handled++
+        count.handled++
         return finish([entry], last)
       }
-      if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
-      await sleep(failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => Promise.reject(new Fenced()))
+      if (failed instanceof Limited) attempts--
+      else if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
+      await sleep(failed instanceof Limited ? failed.delayMs : failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => Promise.reject(new Fenced()))
       if (!await readAgain(entry)) return use(session => session.atomic(inside => save(inside, last))).then(() => finish([entry], last))
     }
   }
 
-  async function move(session: Session, shard: Shard, from: bigint, row: Parked): Promise<void> {
-    await requireHeld(context, session, consumer, [shard])
-    const { count } = await session.query(moveParked(context, consumer, from, row))
-    if (count === 0) throw new Fenced()
-  }
-
-  async function again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean> {
-    const { subject, fromId } = waiting
-    const id = BigInt(event.id)
-    const entry = { subject, id, event }
-    if (failures.isEarly(entry)) {
-      const row = failures.earlyRow(entry, shard.shard)
-      await use(session => session.atomic(inside => move(inside, shard, fromId, row)))
-      parked.set(row)
-      return false
-    }
-    // The one that failed before may have been dismissed since.
-    const attempts = id === fromId ? waiting.attempts + 1 : 1
-    const next: Parked = { subject, shard: shard.shard, fromId: id + ONE, attempts: 0, delayMs: 0, error: '{}', replacement: undefined }
-    const replacement = id === fromId ? waiting.replacement : undefined
-    if (replacement === null) {
-      await use(session => session.atomic(inside => move(inside, shard, fromId, next)))
-      parked.set(next)
-      return true
-    }
-    const failed = await run([{ subject, event: { ...event, ...replacement } }], [shard], attempts, async (session, [result]) => {
-      const failed = toFailed(result)
-      if (failed) throw new Undone(failed)
-      await move(session, shard, fromId, next)
-    }).then(() => undefined, failureOf)
-    if (!failed) {
-      handled++
-      parked.set(next)
-      return true
-    }
-    await readAgain(entry)
-    const isLast = failures.isLast(entry, attempts, failed)
-    const isSkipped = isLast && onExhausted === 'skip'
-    const row = isSkipped ? next : failures.parkedRow(entry, shard.shard, attempts, isLast && onExhausted === 'park', failed)
-    await use(session => session.atomic(async (inside) => {
-      if (isLast && onExhausted !== 'block') await failures.bury(inside, entry, attempts, failed, isSkipped ? 'skipped' : 'parked')
-      await move(inside, shard, fromId, row)
-    }))
-    parked.set(row)
-    return isSkipped
-  }
-
-  async function unpark(shard: Shard, { subject, fromId }: Waiting): Promise<void> {
-    await use(session => session.atomic(async (inside) => {
-      await requireHeld(context, inside, consumer, [shard])
-      const { count } = await inside.query(unparkSubject(context, consumer, subject, fromId))
-      if (count === 0) throw new Fenced()
-    }))
-    parked.delete(subject)
-  }
-
   return {
     get handled() {
-      return handled
+      return count.handled
     },
     handle,
-    again,
-    unpark,
+    ...createParkedHandling({ ...options, failures, run, readAgain, count }),
   }
 }

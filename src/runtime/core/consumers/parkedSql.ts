@@ -19,6 +19,10 @@ export interface Parked {
   replacement?: EventRecord | null | undefined
 }
 
+/** The row of a subject that waits without a failure. */
+export const waitingRow = ({ subject, shard, fromId, delayMs }: Pick<Parked, 'subject' | 'shard' | 'fromId' | 'delayMs'>): Parked =>
+  ({ subject, shard, fromId, attempts: 0, delayMs, error: '{}', replacement: undefined })
+
 const due = (parameter: string) => `coalesce(${NOW} + ${parameter}::double precision * interval '1 millisecond', 'infinity'::timestamptz)`
 
 function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {

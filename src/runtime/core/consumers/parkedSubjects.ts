@@ -13,6 +13,8 @@ export interface Waiting extends Omit<Parked, 'error' | 'delayMs'> {
   isRunning: boolean
   /** It is about to go on with its shard: none of its events may be passed over any more. */
   isLeaving: boolean
+  /** The line that it waits in for a limit, and not for its next attempt. */
+  line?: string | undefined
   /** The change that it is as it is from. */
   change: number
 }
@@ -35,6 +37,8 @@ export interface ParkedSubjects {
   delete(subject: string): void
   /** The one whose next attempt has been due for longest. */
   due(): Waiting | undefined
+  /** Lets the first one of those that wait in a line try at once. */
+  call(line: string): void
   /** Forgets those of shards that are not held any more. */
   keep(isHeld: (shard: number) => boolean): void
   /** Milliseconds until the next attempt; Infinity for none. */
@@ -83,6 +87,11 @@ export function createParkedSubjects(): ParkedSubjects {
       let first: Waiting | undefined
       for (const waiting of subjects.values()) if (!waiting.isRunning && waiting.dueAt < (first?.dueAt ?? Infinity)) first = waiting
       return first && first.dueAt <= performance.now() ? first : undefined
+    },
+    call(line) {
+      let first: Waiting | undefined
+      for (const waiting of subjects.values()) if (waiting.line === line && !waiting.isRunning && waiting.fromId < (first?.fromId ?? waiting.fromId + ONE)) first = waiting
+      if (first) first.dueAt = 0
     },
     keep(isHeld) {
       for (const [subject, { shard }] of subjects) if (!isHeld(shard)) subjects.delete(subject)

@@ -1,6 +1,8 @@
 import { hasTopics } from '../shared/topics'
 import type { StreamOperations } from '../stream/types'
 import type { Handling } from './handling'
+import { Limited } from './limits'
+import type { Limits } from './limits'
 import type { Waiting } from './parkedSubjects'
 import type { ConsumerSettings } from './settings'
 import { ONE } from './shard'
@@ -10,21 +12,36 @@ import type { Shard } from './shard'
 const AGAIN_MS = 20
 
 interface RetriesOptions extends Pick<Handling, 'again' | 'unpark'> {
+  limits: Limits
   read: StreamOperations['read']
   settings: ConsumerSettings
   stopping: AbortSignal
 }
 
 /** Handles the events of a parked subject in their order, up to where its shard has passed them over. */
-export function createRetries({ again, unpark, read, settings, stopping }: RetriesOptions) {
+export function createRetries({ again, unpark, limits, read, settings, stopping }: RetriesOptions) {
+  /** Only this process is told that it waits: to write it down for each of many subjects would cost more than to ask again. */
+  function wait(waiting: Waiting, line: string, ms: number): void {
+    waiting.line = line
+    waiting.dueAt = performance.now() + ms
+  }
+
   return async function retry(shard: Shard, waiting: Waiting): Promise<void> {
+    const closedFor = waiting.line === undefined ? 0 : limits.closedFor(waiting.line)
+    if (closedFor > 0) return wait(waiting, waiting.line!, closedFor)
+    waiting.line = undefined
     const upTo = waiting.passedTo > shard.position ? waiting.passedTo : shard.position
     for (let after = waiting.fromId - ONE; after < upTo;) {
       const page = await read(waiting.subject, { after: String(after), limit: settings.batchSize, types: settings.types ?? [] })
       for (const event of page) {
         if (BigInt(event.id) > upTo) break
         if (settings.topics && !hasTopics(event, settings.topics)) continue
-        if (stopping.aborted || !await again(shard, waiting, event)) return
+        if (stopping.aborted) return
+        const isDone = await again(shard, waiting, event).catch((error: unknown) => {
+          if (!(error instanceof Limited)) throw error
+          wait(waiting, error.line, error.delayMs)
+        })
+        if (!isDone) return
       }
       if (page.length < settings.batchSize) break
       after = BigInt(page.at(-1)!.id)

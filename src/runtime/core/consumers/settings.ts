@@ -4,6 +4,8 @@ import { checkTopicFilter } from '../shared/topics'
 import type { TopicCondition } from '../shared/topics'
 import type { EventRecord } from '../shared/event'
 import { checkTypes } from '../stream/read/range'
+import { checkLimits } from './flowSettings'
+import type { Limit } from './flowSettings'
 import { CONSUME_OPTIONS } from './types'
 import type { ConsumeOptions } from './types'
 
@@ -11,12 +13,14 @@ const MAX_NAME_BYTES = 200
 const MAX_SHARDS = 1_024
 const BACKOFF = { first: true, max: true } as const
 
-export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subjects' | 'types' | 'topics' | 'handler' | 'batchHandler' | 'backoff'>> {
+export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subjects' | 'types' | 'topics' | 'handler' | 'batchHandler' | 'backoff' | 'rateLimit' | 'concurrencyKey'>> {
   subjects: string[] | undefined
   types: string[] | undefined
   topics: TopicCondition | undefined
   /** Milliseconds until an event may be handled: its subject waits for that long, and no attempt is counted. */
   dueIn?: (event: EventRecord) => number
+  /** Empty: every event is handled as soon as possible. */
+  limits: Limit[]
   handler: ConsumeOptions['handler']
   batchHandler: ConsumeOptions['batchHandler']
   backoff: { first: number, max: number }
@@ -36,6 +40,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
   const { handler, batchHandler } = options
   if ((handler === undefined) === (batchHandler === undefined)) throw invalidValue('options.handler', 'must be given, or batchHandler instead of it')
   checkFunction(handler ? 'options.handler' : 'options.batchHandler', handler ?? batchHandler)
+  const leaseMs = checkMilliseconds('options.leaseMs', options.leaseMs ?? 30_000, 100)
   const backoff = checkOptions('options.backoff', options.backoff, BACKOFF)
   return {
     name: checkName('options.name', options.name, MAX_NAME_BYTES),
@@ -57,7 +62,8 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
     attemptTimeout: checkMilliseconds('options.attemptTimeout', options.attemptTimeout ?? 30_000),
     onExhausted,
     shards: shardsOf(order, options.shards),
-    leaseMs: checkMilliseconds('options.leaseMs', options.leaseMs ?? 30_000, 100),
+    leaseMs,
+    limits: checkLimits(options, leaseMs),
     maxParked: atLeastOne('options.maxParked', options.maxParked ?? 1_000),
     pollInterval: checkMilliseconds('options.pollInterval', options.pollInterval ?? 250, 1),
   }

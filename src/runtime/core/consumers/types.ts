@@ -2,6 +2,7 @@ import type { EventRecord } from '../shared/event'
 import type { TopicFilter } from '../shared/topics'
 import type { Members } from '../shared/types'
 import type { TransactionApi } from '../transaction/types'
+import type { ConcurrencyKey, RateLimit } from './flowTypes'
 
 /** What a handler is given beside its events. */
 export interface ConsumerContext {
@@ -65,6 +66,13 @@ export interface ConsumeOptions {
    */
   concurrency?: number
   /**
+   * How many events handlers get in a time, in all processes together. An event that is over the limit waits, with the
+   * later ones of its subject; no attempt is counted.
+   */
+  rateLimit?: RateLimit
+  /** How many events of one key are handled at the same time, in all processes together. */
+  concurrencyKey?: ConcurrencyKey
+  /**
    * Attempts for one event.
    * @default 10
    */
@@ -106,7 +114,7 @@ export interface ConsumeOptions {
 
 export const CONSUME_OPTIONS: Members<ConsumeOptions> = {
   name: true, subjects: true, types: true, topics: true, from: true, handler: true, batchHandler: true, order: true, transaction: true,
-  batchSize: true, concurrency: true, maxAttempts: true, backoff: true, attemptTimeout: true, onExhausted: true,
+  batchSize: true, concurrency: true, rateLimit: true, concurrencyKey: true, maxAttempts: true, backoff: true, attemptTimeout: true, onExhausted: true,
   shards: true, leaseMs: true, maxParked: true, pollInterval: true,
 }
 

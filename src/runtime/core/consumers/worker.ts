@@ -11,6 +11,7 @@ import { createHandling } from './handling'
 import type { HandlingOptions } from './handling'
 import { createHeartbeat } from './heartbeat'
 import { Fenced } from './lease'
+import { createLimits } from './limits'
 import { createParkedSubjects } from './parkedSubjects'
 import type { Waiting } from './parkedSubjects'
 import { createRetries } from './retryParked'
@@ -59,8 +60,9 @@ export function createWorker(options: WorkerOptions): Worker {
   const bySubject = settings.transaction === 'none' && settings.order === 'subject'
   const parked = createParkedSubjects()
   const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, bySubject, member: randomUUID() })
-  const handling = createHandling({ ...options, parked })
-  const retry = createRetries({ ...options, ...handling })
+  const limits = createLimits({ ...options, onFree: parked.call })
+  const handling = createHandling({ ...options, parked, limits })
+  const retry = createRetries({ ...options, ...handling, limits })
   const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
@@ -145,7 +147,7 @@ export function createWorker(options: WorkerOptions): Worker {
   function dispatch(): void {
     while (handlers < concurrency) {
       const first = wasRetry ? undefined : parked.due()
-      const unit = first ? [] : nextUnit(lease.held.values(), mostOf(), { parked, bySubject })
+      const unit = first || limits.heldFor() > 0 ? [] : nextUnit(lease.held.values(), mostOf(), { parked, bySubject })
       const waiting = first ?? (unit.length === 0 ? parked.due() : undefined)
       if (!waiting && unit.length === 0) return
       wasRetry = waiting !== undefined
@@ -158,7 +160,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   /** How many events one unit gets: no more than its share, while other handlers have nothing to do. */
   function mostOf(): number {
-    if (settings.transaction !== 'batch' && !settings.batchHandler) return 1
+    if ((settings.transaction !== 'batch' || settings.limits.length > 0) && !settings.batchHandler) return 1
     let waiting = 0
     for (const shard of lease.held.values()) waiting += shard.entries.length
     return Math.max(1, Math.min(settings.batchSize, Math.ceil(waiting / (concurrency - handlers))))
@@ -187,6 +189,7 @@ export function createWorker(options: WorkerOptions): Worker {
       lease.held.size === 0 || feed.isFull() ? Infinity : when('reading', readAt - performance.now(), readMore),
       when('saving', upkeep.saveIn(), upkeep.save),
       isHeld && handlers < concurrency ? parked.nextIn() : Infinity,
+      limits.heldFor() > 0 ? limits.heldFor() : Infinity,
     )
   }
 
@@ -197,7 +200,7 @@ export function createWorker(options: WorkerOptions): Worker {
     isBusy: upTo => underWay.size > 0 || upkeep.keepIn() <= 0 || resumeAt > performance.now() || parked.nextIn() <= SOON_MS
       || [...lease.held.values()].some(({ position }) => position < upTo),
     async run() {
-      const beat = createHeartbeat(() => lease.renew().catch(trouble).finally(pause.wake), leaseMs / 3)
+      const beat = createHeartbeat(() => lease.renew().then(limits.keep).catch(trouble).finally(pause.wake), leaseMs / 3)
       const silence = options.listen(wake)
       try {
         await beat.start()

@@ -44,6 +44,19 @@ export const catalog: Catalog = {
       ],
     },
     {
+      name: "{prefix}_consumer_slots",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"consumer","type":"text","required":true,"filled":false},
+        {"name":"kind","type":"text","required":true,"filled":false},
+        {"name":"key","type":"text","required":true,"filled":false},
+        {"name":"slot","type":"bigint","required":true,"filled":false},
+        {"name":"free_at","type":"timestamp with time zone","required":true,"filled":false},
+        {"name":"holder","type":"text","required":true,"filled":false},
+      ],
+    },
+    {
       name: "{prefix}_consumers",
       partitionOf: null,
       columns: [
@@ -346,6 +359,7 @@ export const catalog: Catalog = {
     {"name":"idx_{prefix}_consumer_parked_due","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, shard, due_at)"},
     {"name":"{prefix}_consumer_parked_pkey","table":"{prefix}_consumer_parked","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, subject)"},
     {"name":"{prefix}_consumer_shards_pkey","table":"{prefix}_consumer_shards","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, shard)"},
+    {"name":"{prefix}_consumer_slots_pkey","table":"{prefix}_consumer_slots","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, kind, key, slot)"},
     {"name":"{prefix}_consumers_pkey","table":"{prefix}_consumers","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer)"},
     {"name":"idx_{prefix}_dead_letters_event","table":"{prefix}_dead_letters","primary":false,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, subject, event_id)"},
     {"name":"idx_{prefix}_dead_letters_expiry","table":"{prefix}_dead_letters","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, dead_at) WHERE (state <> 'parked'::text)"},

@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: 'c7c0e9c1b1582c2b5f2aa20c366e528c29483185281728de262bee1f3a839d4c',
+    checksum: '51335e73df3a18d70c28bf52d71429ddc929a71da1fb8767909a7e5632f22949',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -599,6 +599,19 @@ create table "{schema}"."{prefix}_consumer_parked" (
 ) with (fillfactor = 70);
 create index "idx_{prefix}_consumer_parked_due" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, shard, due_at);
 
+-- What rateLimit and concurrencyKey of consumers give out: a slot is free from free_at on, and where it has no row.
+create table "{schema}"."{prefix}_consumer_slots" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  kind text collate "C" not null,
+  key text collate "C" not null,
+  slot bigint not null,
+  free_at timestamptz not null,
+  -- A name that no other holder has; empty where the slot was given back.
+  holder text collate "C" not null,
+  primary key (tenant_id, consumer, kind, key, slot)
+) with (fillfactor = 50);
+
 create table "{schema}"."{prefix}_dead_letters" (
   tenant_id text collate "C" not null default '',
   id bigint generated always as identity,
@@ -619,6 +632,7 @@ create table "{schema}"."{prefix}_dead_letters" (
 create unique index "idx_{prefix}_dead_letters_event" on "{schema}"."{prefix}_dead_letters" (tenant_id, consumer, subject, event_id);
 create index "idx_{prefix}_dead_letters_expiry" on "{schema}"."{prefix}_dead_letters" (tenant_id, dead_at) where state <> 'parked';`,
     down: `drop table "{schema}"."{prefix}_dead_letters";
+drop table "{schema}"."{prefix}_consumer_slots";
 drop table "{schema}"."{prefix}_consumer_parked";
 drop table "{schema}"."{prefix}_consumer_members";
 drop table "{schema}"."{prefix}_consumer_shards";

@@ -1,0 +1,102 @@
+import type { Use } from '../batch/operation'
+import type { Session } from '../db/types'
+import type { StatementContext } from '../sql/template'
+import type { RunHandler } from './callHandler'
+import type { Failures } from './failures'
+import { Fenced, requireHeld } from './lease'
+import { moveParked, unparkSubject, waitingRow } from './parkedSql'
+import type { Parked } from './parkedSql'
+import type { ParkedSubjects, Waiting } from './parkedSubjects'
+import { Undone, failureOf, toFailed } from './results'
+import type { ConsumerSettings } from './settings'
+import { ONE } from './shard'
+import type { Entry, Shard } from './shard'
+
+export interface ParkedHandling {
+  /** Makes a further attempt at the first event of a parked subject. Returns whether the next one may follow. */
+  again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean>
+  /** Lets a parked subject go on with its shard. */
+  unpark(shard: Shard, waiting: Waiting): Promise<void>
+}
+
+interface ParkedHandlingOptions {
+  context: StatementContext
+  use: Use
+  settings: ConsumerSettings
+  parked: ParkedSubjects
+  failures: Failures
+  run: RunHandler
+  /** Returns whether the event is still in the log. */
+  readAgain(entry: Pick<Entry, 'subject' | 'id' | 'event'>): Promise<boolean>
+  /** Events whose handler went well. */
+  count: { handled: number }
+}
+
+/** Handles the events of parked subjects, one by one. */
+export function createParkedHandling({ context, use, settings, parked, failures, run, readAgain, count }: ParkedHandlingOptions): ParkedHandling {
+  const { name: consumer, onExhausted } = settings
+
+  async function move(session: Session, shard: Shard, from: bigint, row: Parked): Promise<void> {
+    await requireHeld(context, session, consumer, [shard])
+    const moved = await session.query(moveParked(context, consumer, from, row))
+    if (moved.count === 0) throw new Fenced()
+  }
+
+  /** Leaves a parked subject to wait for one of its events, which may not be handled yet. */
+  async function later(shard: Shard, { subject, fromId }: Waiting, id: bigint, delayMs: number): Promise<void> {
+    const row = waitingRow({ subject, shard: shard.shard, fromId: id, delayMs })
+    await use(session => session.atomic(inside => move(inside, shard, fromId, row)))
+    parked.set(row)
+  }
+
+  async function again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean> {
+    const { subject, fromId } = waiting
+    const id = BigInt(event.id)
+    const entry = { subject, id, event }
+    const wait = failures.waitOf(entry)
+    if (wait > 0) {
+      await later(shard, waiting, id, wait)
+      return false
+    }
+    // The one that failed before may have been dismissed since.
+    const attempts = id === fromId ? waiting.attempts + 1 : 1
+    const next = waitingRow({ subject, shard: shard.shard, fromId: id + ONE, delayMs: 0 })
+    const replacement = id === fromId ? waiting.replacement : undefined
+    if (replacement === null) {
+      await use(session => session.atomic(inside => move(inside, shard, fromId, next)))
+      parked.set(next)
+      return true
+    }
+    const failed = await run([{ subject, event: { ...event, ...replacement } }], [shard], attempts, async (session, [result]) => {
+      const failed = toFailed(result)
+      if (failed) throw new Undone(failed)
+      await move(session, shard, fromId, next)
+    }).then(() => undefined, failureOf)
+    if (!failed) {
+      count.handled++
+      parked.set(next)
+      return true
+    }
+    await readAgain(entry)
+    const isLast = failures.isLast(entry, attempts, failed)
+    const isSkipped = isLast && onExhausted === 'skip'
+    const row = isSkipped ? next : failures.parkedRow(entry, shard.shard, attempts, isLast && onExhausted === 'park', failed)
+    await use(session => session.atomic(async (inside) => {
+      if (isLast && onExhausted !== 'block') await failures.bury(inside, entry, attempts, failed, isSkipped ? 'skipped' : 'parked')
+      await move(inside, shard, fromId, row)
+    }))
+    parked.set(row)
+    return isSkipped
+  }
+
+  async function unpark(shard: Shard, { subject, fromId }: Waiting): Promise<void> {
+    await use(session => session.atomic(async (inside) => {
+      await requireHeld(context, inside, consumer, [shard])
+      const gone = await inside.query(unparkSubject(context, consumer, subject, fromId))
+      if (gone.count === 0) throw new Fenced()
+    }))
+    parked.delete(subject)
+  }
+
+  return { again, unpark }
+}
