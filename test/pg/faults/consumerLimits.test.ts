@@ -73,7 +73,7 @@ const options = { name: 'limited', leaseMs: LEASE_MS, pollInterval: 50, concurre
 describe.each(servers)('limits of consumers on $name whose processes are killed', ({ server }) => {
   it('are kept by rateLimit', { timeout: 120_000 }, async () => {
     const { sql, calls, killWhileWorking } = await prepare(server)
-    const [limit, perMs] = [5, 400]
+    const [limit, perMs] = [6, 1_000]
     const [{ ms }] = await sql<{ ms: number }>('select extract(epoch from clock_timestamp())::double precision * 1000 as ms') as [{ ms: number }]
     await killWhileWorking({ options: { ...options, transaction: 'none', rateLimit: { limit, perMs } }, workMs: 20 }, 4)
     const all = await calls()
