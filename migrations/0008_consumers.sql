@@ -66,6 +66,19 @@ create table "{schema}"."{prefix}_consumer_slots" (
   primary key (tenant_id, consumer, kind, key, slot)
 ) with (fillfactor = 50);
 
+-- The newest event of each key for debounce: earlier ones are done without a call.
+create table "{schema}"."{prefix}_consumer_debounced" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  key text collate "C" not null,
+  last_id bigint not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  -- The newest event was handled or given up: the next one begins another burst.
+  is_done boolean not null,
+  primary key (tenant_id, consumer, key)
+) with (fillfactor = 50);
+
 create table "{schema}"."{prefix}_dead_letters" (
   tenant_id text collate "C" not null default '',
   id bigint generated always as identity,
@@ -88,6 +101,7 @@ create index "idx_{prefix}_dead_letters_expiry" on "{schema}"."{prefix}_dead_let
 
 -- down
 drop table "{schema}"."{prefix}_dead_letters";
+drop table "{schema}"."{prefix}_consumer_debounced";
 drop table "{schema}"."{prefix}_consumer_slots";
 drop table "{schema}"."{prefix}_consumer_parked";
 drop table "{schema}"."{prefix}_consumer_members";

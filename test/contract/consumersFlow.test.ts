@@ -1,4 +1,4 @@
-/** How consumers hold events back: rateLimit and concurrencyKey, whose limits hold for all processes together. */
+/** How consumers hold events back: rateLimit, concurrencyKey and debounce, which hold for all processes together. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { ConsumeOptions, ConsumedEvent } from '../../src/runtime/core/consumers/types'
@@ -170,8 +170,111 @@ describe.each(embeddedAndServer)('limits of consumers on $name', ({ open, availa
     ['rateLimit', { limit: 1, perMs: 0 }, 'options.rateLimit.perMs'], ['rateLimit', { limit: 1, perMs: 1, key: 'a' }, 'options.rateLimit.key'],
     ['rateLimit', { limit: 1, perMs: 1, per: 1 }, 'options.rateLimit.per'], ['concurrencyKey', { limit: 1 }, 'options.concurrencyKey.key'],
     ['concurrencyKey', { key: keyOf }, 'options.concurrencyKey.limit'], ['concurrencyKey', keyOf, 'options.concurrencyKey'],
+    ['debounce', 5, 'options.debounce'], ['debounce', {}, 'options.debounce.ms'], ['debounce', { ms: 0 }, 'options.debounce.ms'],
+    ['debounce', { ms: 10, maxMs: 5 }, 'options.debounce.maxMs'], ['debounce', { ms: 1, key: 1 }, 'options.debounce.key'], ['debounce', { ms: 1, wait: 1 }, 'options.debounce.wait'],
   ])('refuse %s: %j', async (option, given, argument) => {
     const { store } = await open()
     expect(() => store.consume({ name: 'refused', handler: () => {}, [option]: given })).toThrowError(expect.objectContaining({ code: 'INVALID_VALUE', details: expect.objectContaining({ argument }) as unknown }) as Error)
+  })
+})
+
+describe.each(embeddedAndServer)('debounce of consumers on $name', ({ open, available }) => {
+  // Global order refuses it.
+  it.runIf(available()).each(MODES.slice(0, 4))('hands only the last event of each subject to the handler, %s', async (mode, options) => {
+    const { store } = await open()
+    await fill(store, 4)
+    const { consumers, seen, attempts } = await members(store, mode, { ...options, concurrency: 1, batchSize: 100, debounce: { ms: 300 } })
+    await eventually(async () => expect(await consumers[0]!.status()).toMatchObject({ lag: 0, parked: 0 }))
+    expect(seen.map(event => [event.subject, numberOf(event)]).sort()).toEqual(SUBJECTS.map(subject => [subject, 3]))
+    expect([...attempts]).toEqual([1])
+    // What comes later is another burst.
+    await fill(store, 2)
+    await eventually(() => expect(seen.length).toBeGreaterThanOrEqual(10))
+    await eventually(async () => expect(await consumers[0]!.status()).toMatchObject({ lag: 0, parked: 0 }))
+    for (const subject of SUBJECTS) expect(seen.findLast(event => event.subject === subject), subject).toMatchObject({ data: { n: 1 } })
+  })
+
+  it.runIf(available())('hands only the last event of each key to the handler, whichever subject it is of', async () => {
+    const { store } = await open()
+    await fill(store, 4)
+    const seen: ConsumedEvent[] = []
+    const consumer = await started(store, {
+      name: 'keyed', debounce: { ms: 300, key: event => keyOf(event) === 'c' ? undefined : keyOf(event) }, handler: event => void seen.push(event),
+    })
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
+    expect(seen.filter(event => keyOf(event) !== 'c').map(event => [event.subject, numberOf(event)]).sort()).toEqual([['a:2', 3], ['b:2', 3]])
+    // An event without a key does not wait.
+    expectInOrder(seen, 4, ['c:1'])
+  })
+
+  it.runIf(available())('waits for as long as events come, and no longer than maxMs', async () => {
+    const { store } = await open()
+    const seen: number[] = []
+    const handler = (event: ConsumedEvent) => void seen.push(numberOf(event))
+    const quiet = await started(store, { name: 'quiet', debounce: { ms: HOUR }, subjects: ['a'], handler })
+    await append(store, 'a', 1, 2)
+    await quiet.whenCaughtUp()
+    await sleep(200)
+    expect(seen).toEqual([])
+    const endless = await started(store, { name: 'endless', debounce: { ms: 400, maxMs: 600 }, subjects: ['b'], handler })
+    // One comes before the last one has been quiet for long enough, again and again.
+    for (let n = 10; seen.length === 0; n++) await append(store, 'b', n)
+    await eventually(async () => expect(await endless.status()).toMatchObject({ lag: 0, parked: 0 }))
+    expect(seen.every(n => n >= 10)).toBe(true)
+  })
+
+  it.runIf(available())('survives the end of its process', async () => {
+    const { store } = await open()
+    const seen: ConsumedEvent[] = []
+    const options: ConsumeOptions = { name: 'again', debounce: { ms: 500 }, handler: event => void seen.push(event) }
+    const first = await started(store, options)
+    await fill(store, 3)
+    await first.whenCaughtUp()
+    await first.stop()
+    seen.length = 0
+    const second = await started(store, options)
+    await fill(store, 4)
+    await eventually(async () => expect(await second.status()).toMatchObject({ lag: 0, parked: 0 }))
+    for (const subject of SUBJECTS) expect(seen.findLast(event => event.subject === subject), subject).toMatchObject({ data: { n: 3 } })
+    expect(seen.length).toBeLessThan(SUBJECTS.length * 7)
+  })
+
+  it.runIf(available())('leaves the last event to further attempts, until a newer one takes its place', async () => {
+    const { store } = await open()
+    const calls: [number, number][] = []
+    const consumer = await started(store, {
+      name: 'failing', maxAttempts: 10_000, debounce: { ms: 50 }, rateLimit: { limit: 100, perMs: 10 }, async handler(event, { attempt }) {
+        calls.push([numberOf(event), attempt])
+        if (numberOf(event) === 1) throw new Error('poison')
+      },
+    })
+    await append(store, 'a', 1)
+    await eventually(() => expect(calls).toContainEqual([1, 2]))
+    await append(store, 'a', 2)
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
+    expect(calls.at(-1)).toEqual([2, 1])
+    expect((await store.deadLetters.list()).letters).toEqual([])
+  })
+
+  it.runIf(available())('goes on when more subjects wait than may be parked', async () => {
+    const { store } = await open()
+    await fill(store, 2)
+    const { consumers, seen } = await members(store, '', { debounce: { ms: 50 }, maxParked: 2 })
+    await eventually(async () => expect(await consumers[0]!.status()).toMatchObject({ lag: 0, parked: 0 }))
+    for (const subject of SUBJECTS) expect(seen.findLast(event => event.subject === subject), subject).toMatchObject({ data: { n: 1 } })
+  })
+
+  it.runIf(available())('refuses global order, and fails an event whose key function throws', async () => {
+    const { store } = await open()
+    expect(() => store.consume({ name: 'refused', handler: () => {}, order: 'global', debounce: { ms: 1 } })).toThrowError(/options\.debounce.*global order/)
+    await append(store, 'a', 1)
+    await started(store, {
+      name: 'keys', maxAttempts: 2, handler: () => {}, debounce: {
+        ms: 10, key() {
+          throw new Error('poison')
+        },
+      },
+    })
+    await eventually(async () => expect((await store.deadLetters.list()).letters).toMatchObject([{ subject: 'a', attempts: 2 }]))
   })
 })

@@ -33,7 +33,7 @@ export type {
   DeadLetter, DeadLetterFilter, DeadLetterList, DeadLetterListOptions, DeadLetterPreview, DeadLettersApi, PreviewOptions, PurgeOptions,
   RequeueOptions, RequeueRangeOptions, TableChanges,
 } from './consumers/deadLetterTypes'
-export type { ConcurrencyKey, FlowKey, RateLimit } from './consumers/flowTypes'
+export type { ConcurrencyKey, Debounce, FlowKey, RateLimit } from './consumers/flowTypes'
 export type { ConsumerInfo, ConsumerResetOptions, ConsumersAdmin } from './consumers/adminTypes'
 export { defineConsumer } from './consumers/define'
 export type { ConsumerDefinition, ConsumerDefinitionOptions, ConsumerSchema, TypedConsumedEvent } from './consumers/define'

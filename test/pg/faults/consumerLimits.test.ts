@@ -1,4 +1,4 @@
-/** Limits that several processes share, while those are killed. */
+/** Limits that several processes share, and events that wait for debounce, while processes are killed. */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -58,7 +58,7 @@ async function prepare(server: (typeof servers)[number]['server']) {
   const calls = () => sql<{ subject: string, n: number, worker: string, began: number, ended: number | null }>(
     'select subject, n, worker, extract(epoch from began)::double precision * 1000 as began, extract(epoch from ended)::double precision * 1000 as ended from calls order by began',
   )
-  return { sql, store, calls, killWhileWorking }
+  return { url, sql, calls, killWhileWorking }
 }
 
 function expectNothingLost(calls: { subject: string, n: number }[]): void {
@@ -80,6 +80,21 @@ describe.each(servers)('limits of consumers on $name whose processes are killed'
     expectNothingLost(all)
     // However late a call notes its time: the one after the limit can't be earlier than a whole time after the start.
     all.forEach(({ began }, at) => expect(began - Number(ms), `call ${at}`).toBeGreaterThanOrEqual(Math.floor(at / limit) * perMs))
+  })
+
+  it('lose no event that waits for debounce', { timeout: 120_000 }, async () => {
+    const { url, sql, calls } = await prepare(server)
+    const plan = (worker: string) => ({ url, worker, options: { ...options, debounce: { ms: 1_000 } }, workMs: 0 })
+    const killed = await start(plan('killed'))
+    await eventually(async () => expect(await sql('select 1 from nvent_consumer_parked')).toHaveLength(SUBJECTS.length))
+    killed.kill('SIGKILL')
+    await once(killed, 'exit')
+    const other = await start(plan('other'))
+    await eventually(async () => expect(await sql('select distinct subject from calls where ended is not null and n = $1', [EACH - 1])).toHaveLength(SUBJECTS.length))
+    await eventually(async () => expect(await sql('select 1 from nvent_consumer_parked')).toEqual([]))
+    other.send('stop')
+    await once(other, 'exit')
+    for (const subject of SUBJECTS) expect((await calls()).filter(call => call.subject === subject).at(-1), subject).toMatchObject({ n: EACH - 1 })
   })
 
   it('are kept by concurrencyKey, and what a killed process has held is free after its lease', { timeout: 120_000 }, async () => {

@@ -31,7 +31,7 @@ select shard from ${table('consumer_shards')} where tenant_id = $1::text and con
 }
 
 // Each of them for one consumer.
-const REMOVED = ['dead_letters', 'consumer_slots', 'consumer_parked', 'consumer_members', 'consumer_shards', 'consumers']
+const REMOVED = ['dead_letters', 'consumer_slots', 'consumer_debounced', 'consumer_parked', 'consumer_members', 'consumer_shards', 'consumers']
 
 export function removeConsumer(context: StatementContext, name: string): Statement[] {
   return REMOVED.map(from => statement(context, `remove ${from}`, table => `
@@ -47,6 +47,8 @@ delete from ${table('dead_letters')} where tenant_id = $1::text and consumer = $
 update ${table('dead_letters')} set state = 'skipped' where tenant_id = $1::text and consumer = $2::text and state = 'parked'`, [name]),
     statement(context, 'reset parked', table => `
 delete from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text`, [name]),
+    statement(context, 'reset debounced', table => `
+delete from ${table('consumer_debounced')} where tenant_id = $1::text and consumer = $2::text`, [name]),
     statement(context, 'reset shards', table => `
 update ${table('consumer_shards')} set position = $3::bigint, token = null, owner = null, leased_until = null, updated_at = ${NOW}
 where tenant_id = $1::text and consumer = $2::text`, [name, position]),

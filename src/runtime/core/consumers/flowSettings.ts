@@ -1,8 +1,8 @@
 import { checkCount, checkFunction, checkMembers, checkMilliseconds, checkName } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
 import type { EventRecord } from '../shared/event'
-import { CONCURRENCY_KEY, RATE_LIMIT } from './flowTypes'
-import type { ConcurrencyKey, FlowKey, RateLimit } from './flowTypes'
+import { CONCURRENCY_KEY, DEBOUNCE, RATE_LIMIT } from './flowTypes'
+import type { ConcurrencyKey, Debounce, FlowKey, RateLimit } from './flowTypes'
 
 // A slot is a row, and looking for a free one reads those of its key.
 const MAX_LIMIT = 10_000
@@ -47,6 +47,24 @@ export function checkLimits({ rateLimit, concurrencyKey }: Given, leaseMs: numbe
     })
   }
   return limits
+}
+
+export interface DebounceSettings {
+  ms: number
+  /** Undefined: without limit. */
+  maxMs: number | undefined
+  keyOf: KeyOf
+}
+
+export function checkDebounce(given: Debounce | undefined, order: 'subject' | 'global'): DebounceSettings | undefined {
+  if (given === undefined) return undefined
+  if (order === 'global') throw invalidValue('options.debounce', 'can\'t be given in global order, where no event may go ahead of another one')
+  const { ms, key, maxMs } = checkMembers('options.debounce', given, DEBOUNCE)
+  const quietMs = checkMilliseconds('options.debounce.ms', ms, 1)
+  return {
+    ms: quietMs, maxMs: maxMs === undefined ? undefined : checkMilliseconds('options.debounce.maxMs', maxMs, quietMs),
+    keyOf: key === undefined ? ({ subject }) => subject : keyOf('options.debounce.key', key),
+  }
 }
 
 function limitOf(argument: string, value: unknown): number {

@@ -26,3 +26,15 @@ export interface ConcurrencyKey {
 }
 
 export const CONCURRENCY_KEY: Members<ConcurrencyKey> = { limit: true, key: true }
+
+/** Of several events of one subject, or of one key, only the last is handed to the handler, once no other has come for a while. */
+export interface Debounce {
+  /** For how many milliseconds no other one must have come. */
+  ms: number
+  /** Default: the subject. */
+  key?: FlowKey
+  /** After how many milliseconds from the first one on the last so far is handled in any case. Default: without limit. */
+  maxMs?: number
+}
+
+export const DEBOUNCE: Members<Debounce> = { ms: true, key: true, maxMs: true }

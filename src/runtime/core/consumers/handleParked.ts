@@ -2,6 +2,7 @@ import type { Use } from '../batch/operation'
 import type { Session } from '../db/types'
 import type { StatementContext } from '../sql/template'
 import type { RunHandler } from './callHandler'
+import type { Debounce } from './debounce'
 import type { Failures } from './failures'
 import { Fenced, requireHeld } from './lease'
 import { moveParked, unparkSubject, waitingRow } from './parkedSql'
@@ -15,6 +16,8 @@ import type { Entry, Shard } from './shard'
 export interface ParkedHandling {
   /** Makes a further attempt at the first event of a parked subject. Returns whether the next one may follow. */
   again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean>
+  /** Leaves a parked subject to wait for one of its events, which may not be handled yet. */
+  later(shard: Shard, waiting: Waiting, id: bigint, delayMs: number): Promise<void>
   /** Lets a parked subject go on with its shard. */
   unpark(shard: Shard, waiting: Waiting): Promise<void>
 }
@@ -24,6 +27,7 @@ interface ParkedHandlingOptions {
   use: Use
   settings: ConsumerSettings
   parked: ParkedSubjects
+  debounce: Debounce
   failures: Failures
   run: RunHandler
   /** Returns whether the event is still in the log. */
@@ -33,8 +37,14 @@ interface ParkedHandlingOptions {
 }
 
 /** Handles the events of parked subjects, one by one. */
-export function createParkedHandling({ context, use, settings, parked, failures, run, readAgain, count }: ParkedHandlingOptions): ParkedHandling {
+export function createParkedHandling({ context, use, settings, parked, debounce, failures, run, readAgain, count }: ParkedHandlingOptions): ParkedHandling {
   const { name: consumer, onExhausted } = settings
+
+  /** Lets a parked subject go on behind an event. */
+  async function moveOn(session: Session, shard: Shard, from: bigint, next: Parked, entry: Pick<Entry, 'event' | 'subject'>): Promise<void> {
+    await move(session, shard, from, next)
+    await debounce.end(session, entry)
+  }
 
   async function move(session: Session, shard: Shard, from: bigint, row: Parked): Promise<void> {
     await requireHeld(context, session, consumer, [shard])
@@ -42,7 +52,6 @@ export function createParkedHandling({ context, use, settings, parked, failures,
     if (moved.count === 0) throw new Fenced()
   }
 
-  /** Leaves a parked subject to wait for one of its events, which may not be handled yet. */
   async function later(shard: Shard, { subject, fromId }: Waiting, id: bigint, delayMs: number): Promise<void> {
     const row = waitingRow({ subject, shard: shard.shard, fromId: id, delayMs })
     await use(session => session.atomic(inside => move(inside, shard, fromId, row)))
@@ -63,14 +72,14 @@ export function createParkedHandling({ context, use, settings, parked, failures,
     const next = waitingRow({ subject, shard: shard.shard, fromId: id + ONE, delayMs: 0 })
     const replacement = id === fromId ? waiting.replacement : undefined
     if (replacement === null) {
-      await use(session => session.atomic(inside => move(inside, shard, fromId, next)))
+      await use(session => session.atomic(inside => moveOn(inside, shard, fromId, next, entry)))
       parked.set(next)
       return true
     }
     const failed = await run([{ subject, event: { ...event, ...replacement } }], [shard], attempts, async (session, [result]) => {
       const failed = toFailed(result)
       if (failed) throw new Undone(failed)
-      await move(session, shard, fromId, next)
+      await moveOn(session, shard, fromId, next, entry)
     }).then(() => undefined, failureOf)
     if (!failed) {
       count.handled++
@@ -83,6 +92,7 @@ export function createParkedHandling({ context, use, settings, parked, failures,
     const row = isSkipped ? next : failures.parkedRow(entry, shard.shard, attempts, isLast && onExhausted === 'park', failed)
     await use(session => session.atomic(async (inside) => {
       if (isLast && onExhausted !== 'block') await failures.bury(inside, entry, attempts, failed, isSkipped ? 'skipped' : 'parked')
+      if (isSkipped) return moveOn(inside, shard, fromId, next, entry)
       await move(inside, shard, fromId, row)
     }))
     parked.set(row)
@@ -98,5 +108,5 @@ export function createParkedHandling({ context, use, settings, parked, failures,
     parked.delete(subject)
   }
 
-  return { again, unpark }
+  return { again, later, unpark }
 }

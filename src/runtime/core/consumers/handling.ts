@@ -3,6 +3,7 @@ import type { Session } from '../db/types'
 import { HandlerFailure } from './attempt'
 import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
+import type { Debounce } from './debounce'
 import { createFailures } from './failures'
 import { Fenced, requireHeld, toCheckpoint } from './lease'
 import { createParkedHandling } from './handleParked'
@@ -21,10 +22,13 @@ import type { StreamOperations } from '../stream/types'
 
 // Another process may free what is waited for.
 const MOST_HELD_MS = 1_000
+// Until there is room for further parked subjects.
+const HOLD_MS = 50
 
 export interface HandlingOptions extends CallsOptions {
   parked: ParkedSubjects
   limits: Limits
+  debounce: Debounce
   read: StreamOperations['read']
 }
 
@@ -36,10 +40,10 @@ export interface Handling extends ParkedHandling {
 }
 
 export function createHandling(options: HandlingOptions): Handling {
-  const { context, use, read, settings, parked, limits, killed, stopping } = options
+  const { context, use, read, settings, parked, limits, debounce, killed, stopping } = options
   const { name: consumer, transaction, onExhausted, order } = settings
   const failures = createFailures({ context, settings, parked })
-  const run = limits.within(createCalls(options))
+  const run = debounce.within(limits.within(createCalls(options)))
   const isTransactional = transaction !== 'none'
   const isEarly = (entry: Pick<Entry, 'event'>) => failures.waitOf(entry) > 0
   const count = { handled: 0 }
@@ -58,6 +62,7 @@ export function createHandling(options: HandlingOptions): Handling {
   }
 
   async function handle(unit: Unit): Promise<void> {
+    if (debounce.isOn) return arrive(debounce.fitting(unit))
     if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
     if (order === 'global' && unit.length === 1) return repeat(unit[0]!)
     const last = lastOf(unit)
@@ -106,6 +111,19 @@ export function createHandling(options: HandlingOptions): Handling {
       killed.throwIfAborted()
       if (!passOverParked(entry)) await one(entry)
     }
+  }
+
+  /** Lets events wait that have come, until it is known which of them are handled. */
+  async function arrive(unit: Unit): Promise<void> {
+    if (unit.length === 0) return limits.hold(HOLD_MS)
+    const last = lastOf(unit)
+    const done = await use(session => session.atomic(async (inside) => {
+      const done = await debounce.arrive(inside, unit)
+      await save(inside, last)
+      return done
+    }))
+    done()
+    finish(unit, last)
   }
 
   /** Handles what is within the limits. The first event that is not waits, and lets others go ahead where they may. */

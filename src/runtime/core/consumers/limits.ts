@@ -43,8 +43,9 @@ export interface Limits {
   closedFor(line: string): number
   /** Keeps new events back; retries go on. */
   hold(ms: number): void
-  /** Milliseconds for which new events are kept back. */
-  heldFor(): number
+  isHolding(): boolean
+  /** Milliseconds until new events are not kept back any more; Infinity where they are not. */
+  nextIn(): number
   /** Extends what is held, and removes what is long free. */
   keep(): Promise<void>
 }
@@ -161,10 +162,13 @@ export function createLimits({ context, use, settings, logger, onFree }: LimitsO
     }
   }
 
+  const isHolding = () => heldUntil > performance.now()
+
   return {
     closedFor,
+    isHolding,
     hold: ms => void (heldUntil = Math.max(heldUntil, performance.now() + ms)),
-    heldFor: () => heldUntil - performance.now(),
+    nextIn: () => isHolding() ? heldUntil - performance.now() : Infinity,
     within: run => limits.length === 0 ? run : (...call) => runWithin(run, ...call),
     async keep() {
       if (limits.length === 0) return

@@ -1,6 +1,7 @@
 import { hasTopics } from '../shared/topics'
 import type { StreamOperations } from '../stream/types'
 import type { Handling } from './handling'
+import type { Debounce } from './debounce'
 import { Limited } from './limits'
 import type { Limits } from './limits'
 import type { Waiting } from './parkedSubjects'
@@ -11,15 +12,16 @@ import type { Shard } from './shard'
 // Until the position of a shard is written.
 const AGAIN_MS = 20
 
-interface RetriesOptions extends Pick<Handling, 'again' | 'unpark'> {
+interface RetriesOptions extends Pick<Handling, 'again' | 'later' | 'unpark'> {
   limits: Limits
+  debounce: Debounce
   read: StreamOperations['read']
   settings: ConsumerSettings
   stopping: AbortSignal
 }
 
 /** Handles the events of a parked subject in their order, up to where its shard has passed them over. */
-export function createRetries({ again, unpark, limits, read, settings, stopping }: RetriesOptions) {
+export function createRetries({ again, later, unpark, limits, debounce, read, settings, stopping }: RetriesOptions) {
   /** Only this process is told that it waits: to write it down for each of many subjects would cost more than to ask again. */
   function wait(waiting: Waiting, line: string, ms: number): void {
     waiting.line = line
@@ -33,10 +35,14 @@ export function createRetries({ again, unpark, limits, read, settings, stopping 
     const upTo = waiting.passedTo > shard.position ? waiting.passedTo : shard.position
     for (let after = waiting.fromId - ONE; after < upTo;) {
       const page = await read(waiting.subject, { after: String(after), limit: settings.batchSize, types: settings.types ?? [] })
-      for (const event of page) {
+      const waits = await debounce.waits(waiting.subject, page)
+      for (const [at, event] of page.entries()) {
         if (BigInt(event.id) > upTo) break
         if (settings.topics && !hasTopics(event, settings.topics)) continue
+        const waitMs = waits[at]
+        if (waitMs === undefined) continue
         if (stopping.aborted) return
+        if (waitMs > 0) return later(shard, waiting, BigInt(event.id), waitMs)
         const isDone = await again(shard, waiting, event).catch((error: unknown) => {
           if (!(error instanceof Limited)) throw error
           wait(waiting, error.line, error.delayMs)

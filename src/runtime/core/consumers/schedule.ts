@@ -6,13 +6,15 @@ interface ScheduleOptions {
   parked: ParkedSubjects
   /** Several units of one shard at the same time, of different subjects. Else one after the other, so that its checkpoint can move with each. */
   bySubject: boolean
+  /** Entries of parked subjects are taken as well: their coming is noted. */
+  isDebounced: boolean
 }
 
 /**
  * Chooses what is handled next: up to `most` entries, taken off as many shards as it needs, in the order of the log.
  * Entries of parked subjects are passed over: a retry reads them again.
  */
-export function nextUnit(shards: Iterable<Shard>, most: number, { parked, bySubject }: ScheduleOptions): Unit {
+export function nextUnit(shards: Iterable<Shard>, most: number, { parked, bySubject, isDebounced }: ScheduleOptions): Unit {
   const unit: Unit = []
   for (const shard of shards) {
     if (unit.length >= most) break
@@ -32,7 +34,7 @@ export function nextUnit(shards: Iterable<Shard>, most: number, { parked, bySubj
         if (!bySubject) return
         busy.add(entry.subject)
       }
-      else if (waiting) passOver(entry, waiting)
+      else if (waiting && !isDebounced) passOver(entry, waiting)
       else unit.push(entry)
     }
   }

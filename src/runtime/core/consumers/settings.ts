@@ -4,8 +4,8 @@ import { checkTopicFilter } from '../shared/topics'
 import type { TopicCondition } from '../shared/topics'
 import type { EventRecord } from '../shared/event'
 import { checkTypes } from '../stream/read/range'
-import { checkLimits } from './flowSettings'
-import type { Limit } from './flowSettings'
+import { checkDebounce, checkLimits } from './flowSettings'
+import type { DebounceSettings, Limit } from './flowSettings'
 import { CONSUME_OPTIONS } from './types'
 import type { ConsumeOptions } from './types'
 
@@ -13,7 +13,7 @@ const MAX_NAME_BYTES = 200
 const MAX_SHARDS = 1_024
 const BACKOFF = { first: true, max: true } as const
 
-export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subjects' | 'types' | 'topics' | 'handler' | 'batchHandler' | 'backoff' | 'rateLimit' | 'concurrencyKey'>> {
+export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subjects' | 'types' | 'topics' | 'handler' | 'batchHandler' | 'backoff' | 'rateLimit' | 'concurrencyKey' | 'debounce'>> {
   subjects: string[] | undefined
   types: string[] | undefined
   topics: TopicCondition | undefined
@@ -21,6 +21,7 @@ export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subject
   dueIn?: (event: EventRecord) => number
   /** Empty: every event is handled as soon as possible. */
   limits: Limit[]
+  debounce: DebounceSettings | undefined
   handler: ConsumeOptions['handler']
   batchHandler: ConsumeOptions['batchHandler']
   backoff: { first: number, max: number }
@@ -64,6 +65,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
     shards: shardsOf(order, options.shards),
     leaseMs,
     limits: checkLimits(options, leaseMs),
+    debounce: checkDebounce(options.debounce, order),
     maxParked: atLeastOne('options.maxParked', options.maxParked ?? 1_000),
     pollInterval: checkMilliseconds('options.pollInterval', options.pollInterval ?? 250, 1),
   }

@@ -2,7 +2,7 @@ import type { EventRecord } from '../shared/event'
 import type { TopicFilter } from '../shared/topics'
 import type { Members } from '../shared/types'
 import type { TransactionApi } from '../transaction/types'
-import type { ConcurrencyKey, RateLimit } from './flowTypes'
+import type { ConcurrencyKey, Debounce, RateLimit } from './flowTypes'
 
 /** What a handler is given beside its events. */
 export interface ConsumerContext {
@@ -73,6 +73,11 @@ export interface ConsumeOptions {
   /** How many events of one key are handled at the same time, in all processes together. */
   concurrencyKey?: ConcurrencyKey
   /**
+   * Of several events of one subject, or of one key, only the last is handled, once no other has come for a while. The
+   * others are done without a call.
+   */
+  debounce?: Debounce
+  /**
    * Attempts for one event.
    * @default 10
    */
@@ -114,7 +119,7 @@ export interface ConsumeOptions {
 
 export const CONSUME_OPTIONS: Members<ConsumeOptions> = {
   name: true, subjects: true, types: true, topics: true, from: true, handler: true, batchHandler: true, order: true, transaction: true,
-  batchSize: true, concurrency: true, rateLimit: true, concurrencyKey: true, maxAttempts: true, backoff: true, attemptTimeout: true, onExhausted: true,
+  batchSize: true, concurrency: true, rateLimit: true, concurrencyKey: true, debounce: true, maxAttempts: true, backoff: true, attemptTimeout: true, onExhausted: true,
   shards: true, leaseMs: true, maxParked: true, pollInterval: true,
 }
 

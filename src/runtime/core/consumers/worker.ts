@@ -5,6 +5,7 @@ import { createBackoff } from '../shared/backoff'
 import { messageOf } from '../shared/errors'
 import type { Logger } from '../shared/types'
 import { isOfDatabase } from './attempt'
+import { createDebounce } from './debounce'
 import { Exhausted, TooManyParked } from './failures'
 import { createFeed } from './feed'
 import { createHandling } from './handling'
@@ -61,8 +62,9 @@ export function createWorker(options: WorkerOptions): Worker {
   const parked = createParkedSubjects()
   const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, bySubject, member: randomUUID() })
   const limits = createLimits({ ...options, onFree: parked.call })
-  const handling = createHandling({ ...options, parked, limits })
-  const retry = createRetries({ ...options, ...handling, limits })
+  const debounce = createDebounce({ ...options, parked })
+  const handling = createHandling({ ...options, parked, limits, debounce })
+  const retry = createRetries({ ...options, ...handling, limits, debounce })
   const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
@@ -147,7 +149,7 @@ export function createWorker(options: WorkerOptions): Worker {
   function dispatch(): void {
     while (handlers < concurrency) {
       const first = wasRetry ? undefined : parked.due()
-      const unit = first || limits.heldFor() > 0 ? [] : nextUnit(lease.held.values(), mostOf(), { parked, bySubject })
+      const unit = first || limits.isHolding() ? [] : nextUnit(lease.held.values(), mostOf(), { parked, bySubject, isDebounced: debounce.isOn })
       const waiting = first ?? (unit.length === 0 ? parked.due() : undefined)
       if (!waiting && unit.length === 0) return
       wasRetry = waiting !== undefined
@@ -160,7 +162,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   /** How many events one unit gets: no more than its share, while other handlers have nothing to do. */
   function mostOf(): number {
-    if ((settings.transaction !== 'batch' || settings.limits.length > 0) && !settings.batchHandler) return 1
+    if (!debounce.isOn && !settings.batchHandler && (settings.transaction !== 'batch' || settings.limits.length > 0)) return 1
     let waiting = 0
     for (const shard of lease.held.values()) waiting += shard.entries.length
     return Math.max(1, Math.min(settings.batchSize, Math.ceil(waiting / (concurrency - handlers))))
@@ -188,8 +190,7 @@ export function createWorker(options: WorkerOptions): Worker {
       IDLE_MS, keptIn,
       lease.held.size === 0 || feed.isFull() ? Infinity : when('reading', readAt - performance.now(), readMore),
       when('saving', upkeep.saveIn(), upkeep.save),
-      isHeld && handlers < concurrency ? parked.nextIn() : Infinity,
-      limits.heldFor() > 0 ? limits.heldFor() : Infinity,
+      isHeld && handlers < concurrency ? Math.min(parked.nextIn(), limits.nextIn()) : Infinity,
     )
   }
 
@@ -200,7 +201,7 @@ export function createWorker(options: WorkerOptions): Worker {
     isBusy: upTo => underWay.size > 0 || upkeep.keepIn() <= 0 || resumeAt > performance.now() || parked.nextIn() <= SOON_MS
       || [...lease.held.values()].some(({ position }) => position < upTo),
     async run() {
-      const beat = createHeartbeat(() => lease.renew().then(limits.keep).catch(trouble).finally(pause.wake), leaseMs / 3)
+      const beat = createHeartbeat(() => lease.renew().then(limits.keep).then(debounce.keep).catch(trouble).finally(pause.wake), leaseMs / 3)
       const silence = options.listen(wake)
       try {
         await beat.start()

@@ -4,6 +4,19 @@ import type { Catalog } from './catalog'
 export const catalog: Catalog = {
   tables: [
     {
+      name: "{prefix}_consumer_debounced",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"consumer","type":"text","required":true,"filled":false},
+        {"name":"key","type":"text","required":true,"filled":false},
+        {"name":"last_id","type":"bigint","required":true,"filled":false},
+        {"name":"first_at","type":"timestamp with time zone","required":true,"filled":false},
+        {"name":"last_at","type":"timestamp with time zone","required":true,"filled":false},
+        {"name":"is_done","type":"boolean","required":true,"filled":false},
+      ],
+    },
+    {
       name: "{prefix}_consumer_members",
       partitionOf: null,
       columns: [
@@ -355,6 +368,7 @@ export const catalog: Catalog = {
     },
   ],
   indexes: [
+    {"name":"{prefix}_consumer_debounced_pkey","table":"{prefix}_consumer_debounced","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, key)"},
     {"name":"{prefix}_consumer_members_pkey","table":"{prefix}_consumer_members","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, member)"},
     {"name":"idx_{prefix}_consumer_parked_due","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, shard, due_at)"},
     {"name":"{prefix}_consumer_parked_pkey","table":"{prefix}_consumer_parked","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, subject)"},

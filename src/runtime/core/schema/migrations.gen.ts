@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: '51335e73df3a18d70c28bf52d71429ddc929a71da1fb8767909a7e5632f22949',
+    checksum: 'dbe711645cbefeb5275044e72164debd010f5940004117144f94cee7295531cb',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -612,6 +612,19 @@ create table "{schema}"."{prefix}_consumer_slots" (
   primary key (tenant_id, consumer, kind, key, slot)
 ) with (fillfactor = 50);
 
+-- The newest event of each key for debounce: earlier ones are done without a call.
+create table "{schema}"."{prefix}_consumer_debounced" (
+  tenant_id text collate "C" not null default '',
+  consumer text collate "C" not null,
+  key text collate "C" not null,
+  last_id bigint not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  -- The newest event was handled or given up: the next one begins another burst.
+  is_done boolean not null,
+  primary key (tenant_id, consumer, key)
+) with (fillfactor = 50);
+
 create table "{schema}"."{prefix}_dead_letters" (
   tenant_id text collate "C" not null default '',
   id bigint generated always as identity,
@@ -632,6 +645,7 @@ create table "{schema}"."{prefix}_dead_letters" (
 create unique index "idx_{prefix}_dead_letters_event" on "{schema}"."{prefix}_dead_letters" (tenant_id, consumer, subject, event_id);
 create index "idx_{prefix}_dead_letters_expiry" on "{schema}"."{prefix}_dead_letters" (tenant_id, dead_at) where state <> 'parked';`,
     down: `drop table "{schema}"."{prefix}_dead_letters";
+drop table "{schema}"."{prefix}_consumer_debounced";
 drop table "{schema}"."{prefix}_consumer_slots";
 drop table "{schema}"."{prefix}_consumer_parked";
 drop table "{schema}"."{prefix}_consumer_members";
