@@ -4,7 +4,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { OutboxMessage } from '../../src/runtime/core/index'
 import { freshDatabase, openStore } from '../setup/database'
 import { eventually } from '../setup/eventually'
-import { servers } from './servers'
+import { hasRedis, startRedis } from '../setup/redis'
+import { oneServer, servers } from './servers'
 
 const KEYS = ['a', 'b', 'c', 'd', 'e']
 const EACH = 40
@@ -60,5 +61,38 @@ describe.each(servers)('relays to an HTTP endpoint that fails now and then, on $
       expect([...new Set(numbers)], key).toEqual(Array.from({ length: EACH }, (_, n) => n))
     }
     await Promise.all(relays.map(relay => relay.stop()))
+  })
+})
+
+describe.skipIf(!hasRedis()).each(oneServer)('relays to a Redis stream, on $name', ({ server }) => {
+  it('deliver everything in the order of its key while Redis is killed and comes back, and repeat only what was not confirmed', async () => {
+    const { url } = await freshDatabase(server)
+    const redis = await startRedis()
+    const stores = [1, 2].map(() => openStore({ connection: url }))
+    let attempts = 0
+    const relays = stores.map(store => store.outbox.relay({
+      leaseMs: 20_000, shards: 8, pollInterval: 50, backoff: { first: 5, max: 100 }, maxAttempts: 1_000,
+      async publish({ id, key, data }) {
+        attempts++
+        await redis.send('XADD', 'orders', '*', 'id', id, 'key', key!, 'n', String(data))
+      },
+    }))
+    for (const relay of relays) await relay.start()
+    for (let n = 0; n < EACH; n++) {
+      await Promise.all(KEYS.map(key => stores[n % 2]!.outbox.enqueue(n, { topics: ['orders'], key })))
+      if (n % 10 === 5) await redis.killAndStart()
+    }
+    await eventually(async () => expect(await stores[0]!.outbox.stats()).toMatchObject({ pending: 0, waiting: 0 }))
+    await Promise.all(relays.map(relay => relay.stop()))
+
+    const entries = redis.entries('orders')
+    for (const key of KEYS) {
+      const numbers = entries.filter(entry => entry.key === key).map(({ n }) => Number(n))
+      expect(numbers, key).toEqual(numbers.toSorted((a, b) => a - b))
+      expect([...new Set(numbers)], key).toEqual(Array.from({ length: EACH }, (_, n) => n))
+    }
+    // The id of a message tells a repetition from another message.
+    expect(new Set(entries.map(({ id }) => id)).size).toBe(KEYS.length * EACH)
+    expect(entries.length).toBeLessThanOrEqual(attempts)
   })
 })
