@@ -19,7 +19,7 @@ type Keyed = Pick<Entry, 'event' | 'subject'>
  * Lets events wait until no newer one of their key has come for a while. Each waits in its parked subject; the newest
  * event of each key is in a table, as the others may be in other processes.
  */
-export interface Debounce {
+export interface Debouncing {
   readonly isOn: boolean
   /** Those of a unit, from the first one on, whose subjects there is room for. */
   fitting(unit: Unit): Unit
@@ -42,7 +42,7 @@ interface DebounceOptions {
   parked: ParkedSubjects
 }
 
-export function createDebounce({ context, use, settings, parked }: DebounceOptions): Debounce {
+export function createDebounce({ context, use, settings, parked }: DebounceOptions): Debouncing {
   const { name: consumer, debounce, maxParked } = settings
   let sweepAt = 0
 

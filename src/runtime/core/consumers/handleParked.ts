@@ -2,7 +2,7 @@ import type { Use } from '../batch/operation'
 import type { Session } from '../db/types'
 import type { StatementContext } from '../sql/template'
 import type { RunHandler } from './callHandler'
-import type { Debounce } from './debounce'
+import type { Debouncing } from './debounce'
 import type { Failures } from './failures'
 import { Fenced, requireHeld } from './lease'
 import { moveParked, unparkSubject, waitingRow } from './parkedSql'
@@ -27,7 +27,7 @@ interface ParkedHandlingOptions {
   use: Use
   settings: ConsumerSettings
   parked: ParkedSubjects
-  debounce: Debounce
+  debounce: Debouncing
   failures: Failures
   run: RunHandler
   /** Returns whether the event is still in the log. */

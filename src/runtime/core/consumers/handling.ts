@@ -3,7 +3,7 @@ import type { Session } from '../db/types'
 import { HandlerFailure } from './attempt'
 import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
-import type { Debounce } from './debounce'
+import type { Debouncing } from './debounce'
 import { createFailures } from './failures'
 import { Fenced, requireHeld, toCheckpoint } from './lease'
 import { createParkedHandling } from './handleParked'
@@ -28,7 +28,7 @@ const HOLD_MS = 50
 export interface HandlingOptions extends CallsOptions {
   parked: ParkedSubjects
   limits: Limits
-  debounce: Debounce
+  debounce: Debouncing
   read: StreamOperations['read']
 }
 

@@ -1,7 +1,7 @@
 import { hasTopics } from '../shared/topics'
 import type { StreamOperations } from '../stream/types'
 import type { Handling } from './handling'
-import type { Debounce } from './debounce'
+import type { Debouncing } from './debounce'
 import { Limited } from './limits'
 import type { Limits } from './limits'
 import type { Waiting } from './parkedSubjects'
@@ -14,7 +14,7 @@ const AGAIN_MS = 20
 
 interface RetriesOptions extends Pick<Handling, 'again' | 'later' | 'unpark'> {
   limits: Limits
-  debounce: Debounce
+  debounce: Debouncing
   read: StreamOperations['read']
   settings: ConsumerSettings
   stopping: AbortSignal
