@@ -48,10 +48,14 @@ create table "{schema}"."{prefix}_consumer_parked" (
   error jsonb not null,
   -- What the handler gets in place of the event at from_id; JSON null: that event is dropped.
   replacement jsonb,
+  -- By an operator, who is not the holder of its shard; until the next attempt.
+  requeued boolean not null default false,
   parked_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, subject)
 ) with (fillfactor = 70);
-create index "idx_{prefix}_consumer_parked_due" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, shard, due_at);
+-- The shard first: without statistics of the table this index must not be taken to look a subject up.
+create index "idx_{prefix}_consumer_parked_shard" on "{schema}"."{prefix}_consumer_parked" (shard, tenant_id, consumer);
+create index "idx_{prefix}_consumer_parked_requeued" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, due_at) where requeued;
 
 -- What rateLimit and concurrencyKey of consumers give out: a slot is free from free_at on, and where it has no row.
 create table "{schema}"."{prefix}_consumer_slots" (

@@ -1,6 +1,7 @@
 /** What happens between the statements of a consumer that parks a subject and lets it go on. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it } from 'vitest'
+import pg from 'pg'
+import { expect, it, onTestFinished } from 'vitest'
 import { append, numberOf, started } from '../setup/consumers'
 import { freshDatabase, openStore } from '../setup/database'
 import { eventually } from '../setup/eventually'
@@ -54,4 +55,44 @@ it('a subject goes on with its shard when the process that parked it was killed 
 
   await started(store, options)
   await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
+})
+
+it('what is read again of parked subjects is no more among many of them, and one that is requeued goes on', async () => {
+  const { url, sql } = await freshDatabase(server)
+  const pool = new pg.Pool({ connectionString: url })
+  onTestFinished(() => pool.end())
+  const read: number[] = []
+  pool.on('connect', (client) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown
+    client.query = ((...args: unknown[]) => {
+      const [{ text = '' }, done] = args as [{ text?: string }, unknown]
+      if (typeof done !== 'function' || !text.includes('"delayMs"')) return query(...args)
+      return query(args[0], (error: unknown, result?: pg.QueryResult) => {
+        read.push(result?.rows.length ?? 0)
+        done(error, result)
+      })
+    }) as typeof client.query
+  })
+  const store = openStore({ pool })
+  onTestFinished(() => store.close())
+  await append(store, 'poison', 1)
+  let isMended = false
+  const options = {
+    name: 'many', maxAttempts: 1, maxParked: 10_000, handler() {
+      if (!isMended) throw new Error('poison')
+    },
+  }
+  await store.consume(options).runOnce()
+  await sql(`insert into nvent_consumer_parked (consumer, subject, shard, from_id, attempts, due_at, error)
+    select 'many', 'waiting:' || n, n % 32, 1, 1, 'infinity', '{}' from generate_series(1, 5000) n`)
+  const consumer = await started(store, options)
+  await eventually(() => expect(read.reduce((all, rows) => all + rows, 0)).toBeGreaterThan(5_000))
+  read.length = 0
+  await eventually(() => expect(read.length).toBeGreaterThan(3))
+  expect(Math.max(...read)).toBeLessThanOrEqual(501)
+  isMended = true
+  const { letters } = await store.deadLetters.list()
+  await store.deadLetters.requeue(letters[0]!.id)
+  await eventually(async () => expect(await sql('select 1 from nvent_consumer_parked where subject = $1', ['poison'])).toEqual([]))
+  expect(await consumer.status()).toMatchObject({ state: 'running', parked: 5_000 })
 })

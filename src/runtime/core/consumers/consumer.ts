@@ -37,7 +37,7 @@ interface Work {
   worker: Worker
 }
 
-/** @param atWork those of the store; this one is in it between its start and its end */
+/** It is in `atWork` between its start and its end. */
 export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings, atWork: Set<Running>): Consumer {
   const { context, call, reader, logger } = parts
   const { name } = settings

@@ -70,7 +70,7 @@ with meant as (
   delete from ${table('dead_letters')} d using meant
   where d.tenant_id = $1::text and d.id = meant.id and coalesce(meant.replacement, 'null'::jsonb) = 'null'::jsonb
 ), due as (
-  update ${table('consumer_parked')} p set attempts = 0, due_at = pg_catalog.clock_timestamp(), replacement = coalesce($14::jsonb, p.replacement)
+  update ${table('consumer_parked')} p set attempts = 0, due_at = pg_catalog.clock_timestamp(), requeued = true, replacement = coalesce($14::jsonb, p.replacement)
   from meant where p.tenant_id = $1::text and p.consumer = meant.consumer and p.subject = meant.subject
 )
 select pg_catalog.count(*)::int as count, pg_catalog.max(id)::text as last from meant`, [replacement])

@@ -34,26 +34,44 @@ export function parkSubject(context: StatementContext, consumer: string, { subje
 insert into ${table('consumer_parked')} (tenant_id, consumer, subject, shard, from_id, attempts, due_at, error)
 values ($1::text, $2::text, $3::text, $4::int, $5::bigint, $6::int, ${due('$7')}, $8::jsonb)
 on conflict (tenant_id, consumer, subject) do update
-  set from_id = excluded.from_id, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error, replacement = null`,
+  set from_id = excluded.from_id, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error, replacement = null, requeued = false`,
   [consumer, subject, shard, String(fromId), attempts, delayMs ?? null, error])
 }
 
 /** Moves a parked subject on, from the event it stands at. No row: it stands elsewhere, and nothing of the transaction may be kept. */
 export function moveParked(context: StatementContext, consumer: string, from: bigint, { subject, fromId, attempts, delayMs, error }: Parked): Statement {
   return statement(context, 'move', table => `
-update ${table('consumer_parked')} set from_id = $5::bigint, attempts = $6::int, due_at = ${due('$7')}, error = $8::jsonb,
+update ${table('consumer_parked')} set from_id = $5::bigint, attempts = $6::int, due_at = ${due('$7')}, error = $8::jsonb, requeued = false,
   replacement = case when from_id = $5::bigint then replacement end
 where tenant_id = $1::text and consumer = $2::text and subject = $3::text and from_id = $4::bigint`,
   [consumer, subject, String(from), String(fromId), attempts, delayMs ?? null, error])
 }
 
+const COLUMNS = `subject, shard, from_id::text as "fromId", attempts,
+  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${NOW}) * 1000)::double precision end as "delayMs",
+  replacement::text as replacement`
+
 /** The parked subjects of shards. */
 export function readParked(context: StatementContext, consumer: string, shards: number[]): Statement {
   return statement(context, 'read', table => `
-select subject, shard, from_id::text as "fromId", attempts,
-  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${NOW}) * 1000)::double precision end as "delayMs",
-  replacement::text as replacement
-from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and shard = any($3::int[])`, [consumer, shards])
+select ${COLUMNS} from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and shard = any($3::int[])`, [consumer, shards])
+}
+
+// The others are read when these have had their attempt.
+const MOST_REQUEUED = 1_000
+
+/**
+ * Those of shards that an operator has requeued and nothing was attempted of since, the first due first; and some by name,
+ * each by its key: without statistics a list of them would be looked for among all.
+ */
+export function readChanged(context: StatementContext, consumer: string, { shards, subjects }: { shards: number[], subjects: string[] }): Statement {
+  return statement(context, 'changed', table => `
+(select ${COLUMNS} from ${table('consumer_parked')}
+  where tenant_id = $1::text and consumer = $2::text and shard = any($3::int[]) and requeued order by due_at limit ${MOST_REQUEUED})
+union all
+select found.* from pg_catalog.unnest($4::text[]) as given (name) cross join lateral (
+  select ${COLUMNS} from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and subject = given.name offset 0
+) as found`, [consumer, shards, subjects])
 }
 
 /** Lets a subject go on with its shard, from the event it stands at. No row: it stands elsewhere. */

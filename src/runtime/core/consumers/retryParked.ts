@@ -4,7 +4,7 @@ import type { Handling } from './handling'
 import type { Debouncing } from './debounce'
 import { Limited } from './limits'
 import type { Limits } from './limits'
-import type { Waiting } from './parkedSubjects'
+import type { ParkedSubjects, Waiting } from './parkedSubjects'
 import type { ConsumerSettings } from './settings'
 import { ONE } from './shard'
 import type { Shard } from './shard'
@@ -18,14 +18,15 @@ interface RetriesOptions extends Pick<Handling, 'again' | 'later' | 'unpark'> {
   read: StreamOperations['read']
   settings: ConsumerSettings
   stopping: AbortSignal
+  parked: ParkedSubjects
 }
 
 /** Handles the events of a parked subject in their order, up to where its shard has passed them over. */
-export function createRetries({ again, later, unpark, limits, debounce, read, settings, stopping }: RetriesOptions) {
+export function createRetries({ again, later, unpark, limits, debounce, read, settings, stopping, parked }: RetriesOptions) {
   /** Only this process is told that it waits: to write it down for each of many subjects would cost more than to ask again. */
   function wait(waiting: Waiting, line: string, ms: number): void {
     waiting.line = line
-    waiting.dueAt = performance.now() + ms
+    parked.postpone(waiting, ms)
   }
 
   return async function retry(shard: Shard, waiting: Waiting): Promise<void> {
@@ -56,7 +57,7 @@ export function createRetries({ again, later, unpark, limits, debounce, read, se
     // An entry of the subject that is under way was taken before it was parked, and will be passed over.
     const isUnderWay = shard.entries.some(({ subject, state }) => subject === waiting.subject && state === 'running')
     if (isUnderWay || waiting.passedTo > shard.saved || waiting.passedTo > upTo) {
-      waiting.dueAt = performance.now() + AGAIN_MS
+      parked.postpone(waiting, AGAIN_MS)
       return
     }
     waiting.isLeaving = true

@@ -1,8 +1,9 @@
 import type { Use } from '../batch/operation'
+import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { createLease } from './lease'
 import type { Lease } from './lease'
-import { readParked } from './parkedSql'
+import { readChanged, readParked } from './parkedSql'
 import { toParked } from './parkedSubjects'
 import type { ParkedSubjects } from './parkedSubjects'
 import type { ConsumerSettings } from './settings'
@@ -10,6 +11,8 @@ import type { Shard } from './shard'
 
 const SAVE_MS = 100
 const REFRESH_MS = 1_000
+// Parked subjects at once, so that many of them cost no more than a few.
+const LOOKED_AT = 500
 
 export interface UpkeepOptions {
   context: StatementContext
@@ -44,12 +47,10 @@ export function createUpkeep({ context, use, settings, member, parked, bySubject
   let refreshAt = 0
   let saveAt = 0
 
-  async function parkedOf(shards: number[]) {
-    return (await use(session => session.query(readParked(context, consumer, shards)))).rows.map(toParked)
-  }
+  const parkedRows = async (statement: Statement) => (await use(session => session.query(statement))).rows.map(toParked)
 
   async function onClaim(shards: number[]): Promise<() => void> {
-    const rows = await parkedOf(shards)
+    const rows = await parkedRows(readParked(context, consumer, shards))
     return () => rows.forEach(row => parked.set(row))
   }
 
@@ -71,8 +72,9 @@ export function createUpkeep({ context, use, settings, member, parked, bySubject
       }
       if (performance.now() < refreshAt || lease.held.size === 0) return
       const { changes } = parked
-      const rows = await parkedOf([...lease.held.keys()])
-      for (const number of parked.refresh(rows, changes)) {
+      const subjects = parked.next(LOOKED_AT)
+      const rows = await parkedRows(readChanged(context, consumer, { shards: [...lease.held.keys()], subjects }))
+      for (const number of parked.refresh(rows, subjects, changes)) {
         const shard = lease.held.get(number)
         if (shard) drop(shard)
       }

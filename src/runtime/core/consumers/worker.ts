@@ -64,7 +64,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const limits = createLimits({ ...options, onFree: parked.call })
   const debounce = createDebounce({ ...options, parked })
   const handling = createHandling({ ...options, parked, limits, debounce })
-  const retry = createRetries({ ...options, ...handling, limits, debounce })
+  const retry = createRetries({ ...options, ...handling, limits, debounce, parked })
   const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
@@ -127,7 +127,7 @@ export function createWorker(options: WorkerOptions): Worker {
       throw error
     }
     finally {
-      waiting.isRunning = false
+      parked.end(waiting)
     }
   }
 
@@ -153,7 +153,7 @@ export function createWorker(options: WorkerOptions): Worker {
       const waiting = first ?? (unit.length === 0 ? parked.due() : undefined)
       if (!waiting && unit.length === 0) return
       wasRetry = waiting !== undefined
-      if (waiting) waiting.isRunning = true
+      if (waiting) parked.begin(waiting)
       else begin(unit)
       handlers++
       beside(() => waiting ? retryOne(waiting) : work(unit), () => handlers--)

@@ -39,6 +39,7 @@ export const catalog: Catalog = {
         {"name":"due_at","type":"timestamp with time zone","required":true,"filled":false},
         {"name":"error","type":"jsonb","required":true,"filled":false},
         {"name":"replacement","type":"jsonb","required":false,"filled":false},
+        {"name":"requeued","type":"boolean","required":true,"filled":true},
         {"name":"parked_at","type":"timestamp with time zone","required":true,"filled":true},
       ],
     },
@@ -370,7 +371,8 @@ export const catalog: Catalog = {
   indexes: [
     {"name":"{prefix}_consumer_debounced_pkey","table":"{prefix}_consumer_debounced","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, key)"},
     {"name":"{prefix}_consumer_members_pkey","table":"{prefix}_consumer_members","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, member)"},
-    {"name":"idx_{prefix}_consumer_parked_due","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, shard, due_at)"},
+    {"name":"idx_{prefix}_consumer_parked_requeued","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, due_at) WHERE requeued"},
+    {"name":"idx_{prefix}_consumer_parked_shard","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (shard, tenant_id, consumer)"},
     {"name":"{prefix}_consumer_parked_pkey","table":"{prefix}_consumer_parked","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, subject)"},
     {"name":"{prefix}_consumer_shards_pkey","table":"{prefix}_consumer_shards","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, shard)"},
     {"name":"{prefix}_consumer_slots_pkey","table":"{prefix}_consumer_slots","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, kind, key, slot)"},
