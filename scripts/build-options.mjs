@@ -9,9 +9,9 @@ const END = '<!-- options:end -->'
 const target = new URL('../README.md', import.meta.url)
 const jiti = createJiti(import.meta.url)
 const { OPTIONS } = await jiti.import('../src/runtime/core/options/table.ts')
-const { MODULE_OPTION_NAMES, ROUTE_OPTIONS } = await jiti.import('../src/options/moduleOptions.ts')
+const { MODULE_OPTION_NAMES, APP_OPTIONS } = await jiti.import('../src/options/moduleOptions.ts')
 
-const options = { ...OPTIONS, ...ROUTE_OPTIONS }
+const options = { ...OPTIONS, ...APP_OPTIONS }
 const literal = value => `\`${typeof value === 'string' ? `'${value}'` : JSON.stringify(value)}\``
 const defaultOf = ({ moduleDefault, shown, default: value }) => moduleDefault ?? (shown ? `\`${shown}\`` : literal(value))
 const rows = MODULE_OPTION_NAMES.map(name => `| \`${name}\` | ${defaultOf(options[name])} | ${options[name].summary} |`)

@@ -4,6 +4,7 @@ import type { NamesWith, OptionName } from '../runtime/core/options/resolve'
 import type { Option } from '../runtime/core/options/table'
 import type { StoreOptions } from '../runtime/core/options/types'
 import { invalidOption } from '../runtime/core/shared/errors'
+import { flag } from '../runtime/core/shared/optionChecks'
 import type { StoreRuntimeConfig } from '../runtime/server/config'
 
 /**
@@ -43,10 +44,17 @@ export interface ModuleOptions extends Pick<StoreOptions, NamesWith<{ from: 'con
    * @default none
    */
   metrics?: string
+  /**
+   * Whether this process starts the consumers of `server/consumers`. Turn it off, most often by
+   * `NUXT_NVENT_STORE_POSTGRES_CONSUMERS=false`, where processes that only answer requests and others that do the work
+   * are made of one build. `useConsumer` and the task work in any case.
+   * @default true
+   */
+  consumers?: boolean
 }
 
-/** The options that only the modules have: they can't be changed after the build. */
-export const ROUTE_OPTIONS = {
+/** The options that only the modules have. The paths of routes can't be changed after the build. */
+export const APP_OPTIONS = {
   health: {
     default: '', shown: 'none', from: 'config',
     check: route,
@@ -59,11 +67,17 @@ export const ROUTE_OPTIONS = {
     summary: 'path of the route for metrics (Prometheus)',
     moduleDefault: 'none',
   },
-} satisfies { [Name in Exclude<keyof ModuleOptions, OptionName>]-?: Option<string> }
+  consumers: {
+    default: true, from: 'config',
+    check: flag,
+    summary: 'start the consumers of `server/consumers`; off: a process that only answers requests',
+    moduleDefault: '`true`',
+  },
+} satisfies { [Name in Exclude<keyof ModuleOptions, OptionName>]-?: Option<string | boolean> }
 
-export const ROUTE_NAMES = Object.keys(ROUTE_OPTIONS) as (keyof typeof ROUTE_OPTIONS)[]
+export const APP_OPTION_NAMES = Object.keys(APP_OPTIONS) as (keyof typeof APP_OPTIONS)[]
 
-export const MODULE_OPTION_NAMES = [...namesWith({ from: 'config' }), ...ROUTE_NAMES]
+export const MODULE_OPTION_NAMES = [...namesWith({ from: 'config' }), ...APP_OPTION_NAMES]
 
 function route(option: string, value: unknown): string {
   if (typeof value !== 'string') throw invalidOption(option, `must be a string, not ${JSON.stringify(value)}`)

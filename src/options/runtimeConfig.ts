@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { MODULE_OPTION_NAMES, ROUTE_NAMES, ROUTE_OPTIONS } from './moduleOptions'
+import { MODULE_OPTION_NAMES, APP_OPTION_NAMES, APP_OPTIONS } from './moduleOptions'
 import type { ModuleOptions } from './moduleOptions'
 import { CONFIG_NAMES, CONNECTION_NAMES, OTHER_CONNECTION_NAMES } from '../runtime/server/config'
 import type { ConfigName, ConfiguredSource, NventConfig, StoreRuntimeConfig } from '../runtime/server/config'
@@ -55,7 +55,7 @@ export function toRuntimeConfig(options: ModuleOptions, build: BuildContext): St
 /** Checks the options as far as possible at build time. An empty prefix is left to the check at the start. */
 function checkConfig(options: ModuleOptions, config: StoreRuntimeConfig): void {
   refuseUnknown(options, MODULE_OPTION_NAMES, 'nventStorePostgres.')
-  for (const name of ROUTE_NAMES) ROUTE_OPTIONS[name].check(`nventStorePostgres.${name}`, config[name])
+  for (const name of APP_OPTION_NAMES) APP_OPTIONS[name].check(`nventStorePostgres.${name}`, config[name])
   const { prefix, schema } = config
   resolveOptions({ ...optionsBesideConnections(config, {}), prefix: prefix === '' ? undefined : prefix, schema, connection: 'pglite://memory' })
   for (const name of CONNECTION_NAMES) {
@@ -82,8 +82,9 @@ function runtimeConfigOf(options: ModuleOptions, build: BuildContext): StoreRunt
   }
   return {
     ...Object.fromEntries(CONFIG_NAMES.map(name => [name, valueOf(name)])) as Pick<StoreRuntimeConfig, ConfigName>,
-    health: options.health ?? ROUTE_OPTIONS.health.default,
-    metrics: options.metrics ?? ROUTE_OPTIONS.metrics.default,
+    health: options.health ?? APP_OPTIONS.health.default,
+    metrics: options.metrics ?? APP_OPTIONS.metrics.default,
+    consumers: options.consumers ?? APP_OPTIONS.consumers.default,
     sources: sourcesOf(options, build),
     adapter: store?.adapter ?? '',
     embedded: build.dev ? pgliteUrl(join(build.rootDir, '.data/nvent-store')) : '',

@@ -62,9 +62,9 @@ describe('a plain Nitro project', () => {
     expect(await database.sql(CONNECTIONS)).toEqual([{ open: 0 }])
   })
 
-  it('has a task that runs the consumers where nothing starts them', async () => {
+  it.each([['SERVERLESS', 'true'], ['CONSUMERS', 'false']])('has a task that runs the consumers where nothing starts them: %s=%s', async (option, value) => {
     const database = await freshDatabase('pg18')
-    const frozen = await startOutput(output, { env: { DATABASE_URL: database.url, NITRO_NVENT_STORE_POSTGRES_SERVERLESS: 'true' } })
+    const frozen = await startOutput(output, { env: { DATABASE_URL: database.url, [`NITRO_NVENT_STORE_POSTGRES_${option}`]: value } })
     for (let n = 0; n < 3; n++) await frozen.post('/order', { id: String(n), total: n })
     expect(await database.sql('select consumer from shop_consumers')).toEqual([])
     expect(await frozen.post('/consumers', { name: 'orders:mail', maxMs: 60_000 })).toEqual({ result: [{ name: 'orders:mail', handled: 3, caughtUp: true }] })

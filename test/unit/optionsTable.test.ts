@@ -5,7 +5,7 @@ import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { targetFlags } from '../../src/cli/settings'
 import { toRuntimeConfig } from '../../src/options/runtimeConfig'
-import { MODULE_OPTION_NAMES, ROUTE_OPTIONS } from '../../src/options/moduleOptions'
+import { MODULE_OPTION_NAMES, APP_OPTIONS } from '../../src/options/moduleOptions'
 import { OPTION_NAMES, constantOf, namesWith, optionOf, resolveOptions } from '../../src/runtime/core/options/resolve'
 import { OPTIONS } from '../../src/runtime/core/options/table'
 import { optionsBesideConnections, storeSettings } from '../../src/runtime/server/settings'
@@ -14,7 +14,7 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
 const MEMORY = 'pglite://memory'
 const CODE = ['pool', 'logger']
 const FOLLOWING_NVENT = ['subjectPrefix', 'adoptFrom']
-const ROUTES = ['health', 'metrics']
+const OF_APP = ['health', 'metrics', 'consumers']
 const INTERNAL = ['sources', 'adapter', 'embedded']
 
 const config = () => toRuntimeConfig({}, { dev: false, rootDir: '/app', env: {}, warn: () => {} })
@@ -48,9 +48,9 @@ describe('the table of options', () => {
 
   it('has the members of ModuleOptions, whose comments are those of the store unless the app differs', () => {
     expect(Object.keys(ofModule).sort()).toEqual([...MODULE_OPTION_NAMES].sort())
-    expect([...MODULE_OPTION_NAMES].sort()).toEqual([...without(...CODE, ...FOLLOWING_NVENT), ...ROUTES].sort())
+    expect([...MODULE_OPTION_NAMES].sort()).toEqual([...without(...CODE, ...FOLLOWING_NVENT), ...OF_APP].sort())
     const differing = Object.keys(ofModule).filter(name => JSON.stringify(ofModule[name]) !== JSON.stringify(ofStore[name])).sort()
-    expect(differing).toEqual(Object.entries({ ...OPTIONS, ...ROUTE_OPTIONS }).filter(([, option]) => 'moduleDefault' in option).map(([name]) => name).sort())
+    expect(differing).toEqual(Object.entries({ ...OPTIONS, ...APP_OPTIONS }).filter(([, option]) => 'moduleDefault' in option).map(([name]) => name).sort())
     for (const [name, { comment }] of Object.entries(ofModule)) expect(comment, name).not.toBe('')
   })
 
@@ -65,7 +65,7 @@ describe('the table of options', () => {
 
   it('gives the names of the runtime config, with what is not given empty', () => {
     const made = config()
-    expect(Object.keys(made).sort()).toEqual([...without(...CODE), ...ROUTES, ...INTERNAL].sort())
+    expect(Object.keys(made).sort()).toEqual([...without(...CODE), ...OF_APP, ...INTERNAL].sort())
     for (const name of without(...CODE)) expect(made[name as keyof typeof made], name).toEqual(optionOf(name).empty ? '' : constantOf(optionOf(name)))
   })
 
@@ -97,7 +97,7 @@ describe('the table of options', () => {
     const page = readFileSync(resolve(ROOT, 'README.md'), 'utf8')
     const table = page.slice(page.indexOf('<!-- options:start -->'), page.indexOf('<!-- options:end -->'))
     const rows = [...table.matchAll(/^\| `(\w+)` \| (.+?) \| (.+) \|$/gm)].map(([, name, , summary]) => [name, summary])
-    const all = { ...OPTIONS, ...ROUTE_OPTIONS }
+    const all = { ...OPTIONS, ...APP_OPTIONS }
     expect(rows).toEqual(MODULE_OPTION_NAMES.map(name => [name, all[name].summary]))
   })
 })

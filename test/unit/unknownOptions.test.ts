@@ -171,6 +171,8 @@ describe('an option of a wrong type', () => {
 
   it('is refused of a route, a logger, a pool, and of the options themselves', () => {
     expect(() => toRuntimeConfig(wrong({ health: true }), build)).toThrow(refusal('nventStorePostgres.health', /string/))
+    expect(() => toRuntimeConfig(wrong({ consumers: 'no' }), build)).toThrow(refusal('nventStorePostgres.consumers', /"no"/))
+    expect(() => storeSettings({ ...toRuntimeConfig({}, build), connection: MEMORY, ...wrong({ consumers: 'no' }) }, {})).toThrow(refusal('consumers', /"no"/))
     expect(() => toRuntimeConfig(wrong({ connection: 5 }), build)).toThrow(refusal('nventStorePostgres.connection', /URL/))
     expect(() => createStore(wrong({ connection: MEMORY, logger: {} }))).toThrow(refusal('logger', /`info`/))
     expect(() => createStore(wrong({ pool: {} }))).toThrow(refusal('pool', /`connect`/))

@@ -29,7 +29,7 @@ export default defineNitroPlugin((app) => {
   if (nventStorePostgres.serverless === true) return releaseAfterRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (import.meta.prerender) return
-  started = appConsumers()
+  if (nventStorePostgres.consumers) started = appConsumers()
   if (started.size === 0 && worksElsewhere(nventStorePostgres, nvent)) return
   const handle = appHandle()
   const ready = closeUnready(handle.store, announce(handle, logger))

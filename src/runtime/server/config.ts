@@ -33,6 +33,8 @@ export interface StoreRuntimeConfig extends ConfiguredOptions {
   /** Routes, fixed when the app is built; empty: none. */
   health: string
   metrics: string
+  /** Whether the consumers of files are started. */
+  consumers: boolean
   /** The connections in nuxt.config, highest precedence first. */
   sources: ConfiguredSource[]
   /** `nvent.store.adapter`; empty when it is not set. */

@@ -1,4 +1,5 @@
 import { constantOf, optionOf } from '../core/options/resolve'
+import { flag } from '../core/shared/optionChecks'
 import type { StoreOptions } from '../core/options/types'
 import { CONFIG_NAMES, OTHER_CONNECTION_NAMES } from './config'
 import type { ConfigName, NventConfig, StoreRuntimeConfig } from './config'
@@ -20,6 +21,7 @@ export interface StoreSettings {
  */
 export function storeSettings(config: StoreRuntimeConfig, env: Env, nvent: NventConfig = {}): StoreSettings {
   refuseUnknownVariables(Object.keys(config), env)
+  flag('consumers', config.consumers)
   const { connection, source, warnings } = chooseConnection({
     env,
     override: config.connection,
