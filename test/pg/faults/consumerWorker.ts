@@ -1,5 +1,6 @@
 import { createStore } from '../../../src/runtime/core/index'
 import type { ConsumeOptions } from '../../../src/runtime/core/index'
+import { NOTE_EFFECT } from './effects'
 
 export interface ConsumerPlan {
   url: string
@@ -16,16 +17,15 @@ const store = createStore({
   logger: { info() {}, warn: message => process.send!({ log: message }), error: message => process.send!({ log: message }) },
 })
 const isTransactional = options.transaction !== 'none'
-const note = 'insert into effects (subject, n, worker) values ($1, $2, $3)'
 
 const consumer = store.consume({
   ...options,
   async handler({ subject, data }, { tx }) {
     const values = [subject, (data as { n: number }).n, worker]
     // Before the failure: what it has written must not be kept.
-    if (isTransactional) await tx.query(note, values)
+    if (isTransactional) await tx.query(NOTE_EFFECT, values)
     if (Math.random() * 1_000 < failures) throw new Error('now and then')
-    if (!isTransactional) await store.transaction(own => own.query(note, values))
+    if (!isTransactional) await store.transaction(own => own.query(NOTE_EFFECT, values))
   },
 })
 process.on('message', () => {

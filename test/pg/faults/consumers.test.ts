@@ -3,18 +3,19 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { Store } from '../../../src/runtime/core/index'
 import { compiled } from '../../setup/compiled'
 import { freshDatabase, openStore } from '../../setup/database'
 import { eventually } from '../../setup/eventually'
 import { servers } from '../servers'
 import type { ConsumerPlan } from './consumerWorker'
+import { EFFECTS, READ_EFFECTS } from './effects'
+import type { Effect } from './effects'
+import { appending, checkEffects } from './numbered'
 
 // Fifty rounds: CONSUMER_ROUNDS=50 npx vitest run --project pg test/pg/faults/consumers.test.ts
 const ROUNDS = Number(process.env.CONSUMER_ROUNDS ?? 6)
 const WORKERS = 3
 const LEASE_MS = 800
-const SUBJECTS = Array.from({ length: 30 }, (_, at) => `orders:${at}`)
 
 interface Worker {
   child: ChildProcess
@@ -32,31 +33,6 @@ async function start(plan: ConsumerPlan): Promise<Worker> {
   return { child, logs }
 }
 
-/** Appends numbered events, a few subjects at a time, until it is stopped. */
-function appending(store: Store) {
-  const next = new Map(SUBJECTS.map(subject => [subject, 0]))
-  let running = true
-  const done = (async () => {
-    while (running) {
-      await Promise.all(SUBJECTS.filter(() => Math.random() < 0.3).map(async (subject) => {
-        const n = next.get(subject)!
-        next.set(subject, n + 1)
-        const append = () => store.stream.append(subject, { type: 'numbered', data: { n } }, { eventId: `${subject} ${n}` })
-        // Its connection may be among those that are terminated.
-        await append().catch(append).catch(append)
-      }))
-      await sleep(5)
-    }
-  })()
-  return {
-    next,
-    async stop() {
-      running = false
-      await done
-    },
-  }
-}
-
 const CASES: [name: string, options: ConsumerPlan['options']][] = [
   ['in batches', { name: 'totals', transaction: 'batch', batchSize: 20, concurrency: 2 }],
   ['one by one', { name: 'totals', transaction: 'each', concurrency: 3 }],
@@ -69,7 +45,7 @@ describe.each(servers)('consumers on $name whose processes are killed, frozen an
     const { url, sql } = await freshDatabase(server)
     const store = openStore({ connection: url })
     await store.ready()
-    await sql('create table effects (at bigint generated always as identity, subject text, n int, worker text)')
+    await sql(EFFECTS)
     const plan = (at: number): ConsumerPlan => ({
       url, worker: String(at), failures: 10,
       options: { ...given, leaseMs: LEASE_MS, pollInterval: 50, backoff: { first: 20, max: 200 }, maxAttempts: 100 },
@@ -104,17 +80,7 @@ describe.each(servers)('consumers on $name whose processes are killed, frozen an
       await once(child, 'exit')
     }))
 
-    const rows = await sql<{ subject: string, n: number }>('select subject, n from effects order by at')
-    const found = new Map(SUBJECTS.map(subject => [subject, [] as number[]]))
-    for (const { subject, n } of rows) found.get(subject)!.push(n)
-    let all = 0
-    let doubled = 0
-    for (const [subject, count] of events.next) {
-      all += count
-      const firsts = [...new Set(found.get(subject))]
-      doubled += found.get(subject)!.length - firsts.length
-      expect(firsts, `${subject}: every event, in order`).toEqual(Array.from({ length: count }, (_, n) => n))
-    }
+    const { all, doubled } = checkEffects(await sql<Effect>(READ_EFFECTS), events.next)
     console.info(`${given.transaction ?? 'batch'} ${given.order ?? 'subject'}: ${all} events, ${ROUNDS} rounds, ${doubled} doubled`)
     // What a handler does outside of a transaction may happen again where its process was killed, frozen or cut off.
     if (given.transaction === 'none') expect(doubled).toBeLessThanOrEqual(ROUNDS * 3 * given.concurrency! * 20)

@@ -7,7 +7,10 @@ import { installedBinaries } from '../../setup/binaries'
 import { startServer, startStandby } from '../../setup/postgres'
 import type { Server } from '../../setup/postgres'
 import { startProxy } from '../../setup/proxy'
+import { EFFECTS, READ_EFFECTS } from './effects'
+import type { Effect } from './effects'
 import { startLoad } from './load'
+import { appending, checkEffects, noting } from './numbered'
 
 const bin = await installedBinaries()
 // The servers from npm come without it.
@@ -60,6 +63,25 @@ describe.skipIf(!canCopy)('a failover to a standby', () => {
     await expect.poll(() => seen).toEqual(['before', 'after'])
     expect(load.codes().filter(code => code !== 'CONNECTION' && code !== 'TIMEOUT')).toEqual([])
     await load.check(store)
+  })
+
+  it('leaves consumers with every effect once and in order', async () => {
+    const { primary, standby, address, store } = await pair()
+    await query(primary, EFFECTS)
+    const consumer = store.consume({ name: 'totals', leaseMs: 1_000, pollInterval: 50, backoff: { first: 20, max: 200 }, handler: noting('only') })
+    await consumer.start()
+    const events = appending(store)
+    const effects = async (server: Server) => (await query(server, READ_EFFECTS)).rows as unknown as Effect[]
+    await expect.poll(async () => (await effects(primary)).length).toBeGreaterThan(200)
+    await primary.halt('immediate')
+    await query(standby, 'select pg_promote()')
+    address.lead(standby.port)
+    const before = (await effects(standby)).length
+    await expect.poll(async () => (await effects(standby)).length).toBeGreaterThan(before + 200)
+    await events.stop()
+    await expect.poll(() => consumer.status()).toMatchObject({ lag: 0, parked: 0 })
+    await consumer.stop()
+    expect(checkEffects(await effects(standby), events.next).doubled).toBe(0)
   })
 
   it('to one that lacks the last events gives subscribers everything that comes after it', async () => {
