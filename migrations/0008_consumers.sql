@@ -8,6 +8,8 @@ create table "{schema}"."{prefix}_consumers" (
   shards bigint not null,
   -- What the server's hash function gave for a fixed text: subjects would be in other shards where it gives another result.
   hash_probe bigint not null,
+  -- What its events are and how often they are tried, where workers claim them. Null: those of store.consume handle them.
+  pull jsonb,
   created_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer)
 );
@@ -35,7 +37,7 @@ create table "{schema}"."{prefix}_consumer_members" (
   primary key (tenant_id, consumer, member)
 ) with (fillfactor = 30);
 
--- Subjects whose events wait for a retry, in order: the first of them failed.
+-- Subjects whose events wait for a retry, in order: the first of them failed. Or those of which a worker has claimed events.
 create table "{schema}"."{prefix}_consumer_parked" (
   tenant_id text collate "C" not null default '',
   consumer text collate "C" not null,
@@ -50,12 +52,19 @@ create table "{schema}"."{prefix}_consumer_parked" (
   replacement jsonb,
   -- By an operator, who is not the holder of its shard; until the next attempt.
   requeued boolean not null default false,
+  -- Of a lease, which runs out at due_at: who has it, and the last event of it.
+  token bigint,
+  owner text collate "C",
+  leased_to bigint,
+  -- The last event that the shard has left to this row. Null: the process that holds the shard knows.
+  passed_to bigint,
   parked_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, subject)
 ) with (fillfactor = 70);
 -- The shard first: without statistics of the table this index must not be taken to look a subject up.
 create index "idx_{prefix}_consumer_parked_shard" on "{schema}"."{prefix}_consumer_parked" (shard, tenant_id, consumer);
 create index "idx_{prefix}_consumer_parked_requeued" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, due_at) where requeued;
+create index "idx_{prefix}_consumer_parked_pull" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, due_at) where passed_to is not null;
 
 -- What rateLimit and concurrencyKey of consumers give out: a slot is free from free_at on, and where it has no row.
 create table "{schema}"."{prefix}_consumer_slots" (

@@ -23,6 +23,7 @@ const ENTRIES = [
   'src/runtime/core/schema/migrate.ts',
   'test/pg/faults/consumerWorker.ts',
   'test/pg/faults/limitedWorker.ts',
+  'test/pg/faults/leaseWorker.ts',
   'test/pg/faults/soakWorker.ts',
   'test/pg/faults/terminatedWorker.ts',
 ]

@@ -27,7 +27,10 @@ export const ROWS: Record<string, string>[] = [
   },
   { jobs: 'background work of one instance at a time: the sweep, retention' },
   { consumers: 'handle the events of the log in the background: shards, leases, retries, parked subjects' },
-  { relay: 'publishes what is in the outbox: a consumer of the log' },
+  {
+    relay: 'publishes what is in the outbox: a consumer of the log',
+    leases: 'gives the events of the log to workers that ask for them: claim, renew, ack, nack, block',
+  },
   { schema: 'migrations, adoption, drift' },
   { observability: 'metrics, traces, store events' },
   {

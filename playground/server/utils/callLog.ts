@@ -28,6 +28,7 @@ export function logged(event: H3Event, store: Store): Store {
     with: client => store.with(client),
     consume: options => store.consume(options),
     deadLetters: store.deadLetters,
+    leases: store.leases,
     outbox: store.outbox,
     admin: store.admin,
     async transaction(work, options) {

@@ -35,6 +35,9 @@ export type {
 } from './consumers/deadLetterTypes'
 export type { ConcurrencyKey, Debounce, FlowKey, RateLimit } from './consumers/flowTypes'
 export type { ConsumerInfo, ConsumerResetOptions, ConsumersAdmin } from './consumers/adminTypes'
+export type {
+  AckOptions, BlockOptions, ClaimOptions, HeldLease, Lease, LeasedSubject, LeasesApi, NackOptions, OpenOptions, RenewOptions,
+} from './leases/types'
 export { defineConsumer } from './consumers/define'
 export type { ConsumerDefinition, ConsumerDefinitionOptions, ConsumerSchema, TypedConsumedEvent } from './consumers/define'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'

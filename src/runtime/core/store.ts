@@ -1,4 +1,5 @@
 import { createAdmin } from './admin/api'
+import { directScope } from './batch/tierScope'
 import { createConsumers } from './consumers/consumers'
 import { letterExpiry } from './consumers/deadLetters'
 import type { DbOptions } from './db/types'
@@ -7,6 +8,7 @@ import { createJobLock } from './jobs/jobLock'
 import { createRetention } from './jobs/retention/run'
 import { createSweep } from './jobs/sweep'
 import { createKvApi } from './kv/api'
+import { createLeases } from './leases/leases'
 import { createNotifier } from './log/notifier'
 import { readAll } from './log/readAll'
 import { createGlobalReader } from './log/reader'
@@ -121,6 +123,11 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen }
   const consumers = register(createConsumers(parts))
   const outbox = createOutbox({ ...resolved, parts, select, register: consumers.register, writer: createOutboxWriter(apis.stream.append, resolved.subjectPrefix) })
+  const leases = createLeases({
+    ...parts,
+    readerOn: use => createGlobalReader({ context, use }, select),
+    readOn: use => createStreamOperations({ ...routes, ...directScope(context, use), appended: onAppend }).read,
+  })
   for (const capability of capabilities) capability.start?.()
 
   let closing: Promise<void> | undefined
@@ -140,6 +147,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     transaction: transactions.transaction,
     with: transactions.with,
     ...consumers.apis,
+    leases,
     outbox,
     releaseIdle: connector.releaseIdle,
     async close() {

@@ -3,6 +3,7 @@ import type { DeadLettersApi } from './consumers/deadLetterTypes'
 import type { ConsumeOptions, Consumer } from './consumers/types'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
+import type { LeasesApi } from './leases/types'
 import type { OutboxApi } from './relay/types'
 import type { LogOperations } from './log/types'
 import type { StoreInfo } from './schema/types'
@@ -62,6 +63,8 @@ export interface Store extends StoreApis {
    * await fulfilment.start()
    */
   consume(options: ConsumeOptions): Consumer
+  /** The events of the log for workers that ask for them, in whatever process or language (docs/consumers.md). */
+  readonly leases: LeasesApi
   /** The events that consumers have given up. */
   readonly deadLetters: DeadLettersApi
   /** Messages to other systems, sent if and only if their transaction is committed (docs/outbox.md). */

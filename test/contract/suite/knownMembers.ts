@@ -5,6 +5,7 @@ import { HEALTH_OPTIONS } from '../../../src/runtime/core/admin/types'
 import { CONSUMER_RESET_OPTIONS } from '../../../src/runtime/core/consumers/adminTypes'
 import { DEAD_LETTER_LIST_OPTIONS, PREVIEW_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from '../../../src/runtime/core/consumers/deadLetterTypes'
 import { CAUGHT_UP_OPTIONS, CONSUME_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from '../../../src/runtime/core/consumers/types'
+import { ACK_OPTIONS, BLOCK_OPTIONS, CLAIM_OPTIONS, LEASE, NACK_OPTIONS, OPEN_OPTIONS, RENEW_OPTIONS } from '../../../src/runtime/core/leases/types'
 import { ENQUEUE_OPTIONS } from '../../../src/runtime/core/outbox/types'
 import { OUTBOX_STATS_OPTIONS, RELAY_OPTIONS } from '../../../src/runtime/core/relay/types'
 import { RETENTION_RUN_OPTIONS } from '../../../src/runtime/core/jobs/retention/types'
@@ -33,6 +34,13 @@ const ended = { signal: AbortSignal.abort() }
 const typed = (store: Store) => store.stream.of({ odd: schema })
 const ignore = () => {}
 const orNotFound = (error: unknown) => isStoreError(error) && error.code === 'NOT_FOUND' ? null : Promise.reject(error as Error)
+const orLost = (error: unknown) => isStoreError(error) && error.code === 'LEASE_LOST' ? null : Promise.reject(error as Error)
+/** A lease that is none any more. */
+const lease = { consumer: 'known', subject: 'known:1', token: '1' }
+const onLease = (known: Taken['known'], right: object, run: (store: Store, lease: never, given: never) => Promise<unknown>): Taken[] => [
+  { argument: 'options', known, right, run: (store, given) => run(store, wrong(lease), given).catch(orLost) },
+  { argument: 'lease', known: LEASE, right: lease, run: (store, given) => run(store, given, wrong(right)).catch(orLost) },
+]
 const consumer = (store: Store) => store.consume({ name: 'known', handler: ignore })
 
 /** Every public call, with the objects whose members the store knows. */
@@ -123,6 +131,16 @@ const calls: Record<string, Taken[]> = {
   'deadLetters.discard': [],
   'deadLetters.purge': options(PURGE_OPTIONS, (store, given) => store.deadLetters.purge(given)),
   'deadLetters.preview': options(PREVIEW_OPTIONS, (store, given) => store.deadLetters.preview('1', given).catch(orNotFound)),
+  'leases.open': [{ argument: 'options', known: OPEN_OPTIONS, right: { consumer: 'known-pull' }, run: (store, given) => store.leases.open(given) }],
+  'leases.claim': [{ argument: 'options', known: CLAIM_OPTIONS, right: { consumer: 'known-none', by: 'me' }, run: (store, given) => store.leases.claim(given).catch(orNotFound) }],
+  'leases.renew': onLease(RENEW_OPTIONS, {}, (store, lease, given) => store.leases.renew(lease, given)),
+  'leases.ack': onLease(ACK_OPTIONS, {}, (store, lease, given) => store.leases.ack(lease, given)),
+  'leases.nack': onLease(NACK_OPTIONS, {}, (store, lease, given) => store.leases.nack(lease, given).catch(orNotFound)),
+  'leases.block': [
+    { argument: 'options', known: BLOCK_OPTIONS, right: { reason: 'odd' }, run: (store, given) => store.leases.block(lease, given).catch(orNotFound) },
+    { argument: 'subject', known: LEASE, right: lease, run: (store, given) => store.leases.block(given, { reason: 'odd' }).catch(orNotFound) },
+  ],
+  'leases.unblock': [{ argument: 'subject', known: LEASE, right: lease, run: (store, given) => store.leases.unblock(given).catch(orNotFound) }],
   'outbox.enqueue': [{ argument: 'options', known: ENQUEUE_OPTIONS, right: { topics: ['known'] }, run: (store, given) => store.outbox.enqueue(1, given) }],
   'outbox.relay': [{ argument: 'options', known: RELAY_OPTIONS, right: { publish: ignore }, run: (store, given) => store.outbox.relay(given) }],
   'outbox.stats': options(OUTBOX_STATS_OPTIONS, (store, given) => store.outbox.stats(given)),

@@ -27,7 +27,10 @@ export function createConsumersAdmin({ context, use, reader }: ConsumersAdminOpt
   /** @throws {StoreError} INVALID_CALL */
   async function requireStopped(session: Session, name: string): Promise<void> {
     const { rows: [row] } = await session.query(readConsumers(context, name))
-    const [held, members] = [Number(row?.held ?? 0), Number(row?.members ?? 0)]
+    const [held, members, leased] = [Number(row?.held ?? 0), Number(row?.members ?? 0), Number(row?.leased ?? 0)]
+    if (leased > 0) {
+      throw new StoreError('INVALID_CALL', `consumer ${JSON.stringify(name)} is at work: ${members} workers have leases of ${leased} subjects; stop them, and wait until the leases have run out`, { details: { consumer: name, members, leased } })
+    }
     if (held + members > 0) {
       throw new StoreError('INVALID_CALL', `consumer ${JSON.stringify(name)} is at work: ${members} processes hold ${held} of its shards; stop it in all of them (what a process that is gone has held is free after its leaseMs)`, { details: { consumer: name, members, held } })
     }
@@ -57,7 +60,7 @@ function toInfo(row: Row, head: bigint): ConsumerInfo {
   const position = String(row.position)
   return {
     name: row.name as string, position, head: String(head), lag: Math.max(0, Number(head - BigInt(position))), staleMs: Number(row.stale_ms),
-    shards: { all: Number(row.shards), held: Number(row.held) }, members: Number(row.members), parked: Number(row.parked),
+    shards: { all: Number(row.shards), held: Number(row.held) }, members: Number(row.members), leased: Number(row.leased), parked: Number(row.parked),
     deadLetters: Number(row.dead_letters), createdAt: Number(row.created_at),
   }
 }

@@ -13,14 +13,20 @@ export function readConsumers(context: StatementContext, name: string | null): S
   const of = (table: string) => `select pg_catalog.count(*)::double precision from ${table} o where o.tenant_id = c.tenant_id and o.consumer = c.consumer`
   return statement(context, 'list', table => `
 select c.consumer as name, c.shards, s.position::text as position, s.held, (extract(epoch from ${NOW} - s.updated_at) * 1000)::double precision as stale_ms,
-  (${of(table('consumer_members'))} and o.expires_at >= ${NOW}) as members,
-  (${of(table('consumer_parked'))}) as parked, (${of(table('dead_letters'))}) as dead_letters,
+  (${of(table('consumer_members'))} and o.expires_at >= ${NOW}) + p.workers as members,
+  p.parked, p.leased, (${of(table('dead_letters'))}) as dead_letters,
   ${millisecondsSql('c.created_at')}::double precision as created_at
 from ${table('consumers')} c cross join lateral (
   select pg_catalog.min(position) as position, pg_catalog.max(updated_at) as updated_at,
     (pg_catalog.count(*) filter (where owner is not null and leased_until >= ${NOW}))::int as held
   from ${table('consumer_shards')} where tenant_id = c.tenant_id and consumer = c.consumer
-) s
+) s cross join lateral (
+  select pg_catalog.count(*) filter (where until is null)::int as parked, pg_catalog.count(until)::int as leased, pg_catalog.count(distinct owner) filter (where until is not null) as workers
+  from (
+    select owner, case when token is not null and due_at > ${NOW} then due_at end as until
+    from ${table('consumer_parked')} where tenant_id = c.tenant_id and consumer = c.consumer
+  ) waiting
+) p
 where c.tenant_id = $1::text and ($2::text is null or c.consumer = $2::text) order by c.consumer`, [name])
 }
 

@@ -12,8 +12,10 @@ export interface ConsumerInfo {
   /** Milliseconds since any process wrote a position or took a shard. */
   staleMs: number
   shards: { all: number, held: number }
-  /** Processes that work for it. */
+  /** Processes that work for it, or workers that have leases. */
   members: number
+  /** Subjects of which a worker has events: `store.leases`. */
+  leased: number
   /** Subjects that wait for a retry, or for an operator. */
   parked: number
   /** Letters in any state. */

@@ -4,9 +4,9 @@ import { StoreError, messageOf } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
 import { inTime } from '../shared/timer'
 import { Exhausted, exhaustedError } from './failures'
-import { otherShards } from './settings'
+import { registerIn } from './register'
 import type { ConsumerSettings } from './settings'
-import { readConsumer, registerConsumer } from './sql'
+import { readConsumer } from './sql'
 import { CAUGHT_UP_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from './types'
 import type { CaughtUpOptions, Consumer, ConsumerStatus, RunOnceOptions, RunOnceResult } from './types'
 import { createWorker } from './worker'
@@ -48,13 +48,9 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
   let work: Work | undefined
 
   async function register(): Promise<void> {
-    const position = settings.from === 'start' ? '0' : settings.from === 'now' ? String((await reader.mark()).safePosition) : settings.from
-    const statement = registerConsumer(context, { consumer: name, shards: settings.shards, position })
-    const ask = async () => (await call(session => session.query<{ shards: number, same_hash: boolean }>(statement))).rows[0]
-    // No row: another process was making it in that moment, and its row is there now.
-    const row = await ask() ?? await ask()
-    if (row!.shards !== settings.shards) throw otherShards(name, row!.shards, settings.shards)
-    if (!row!.same_hash) throw new StoreError('INVALID_CALL', `the server's hash function is another one than when consumer ${JSON.stringify(name)} was made: its subjects are in other shards now; make a consumer of another name from the lowest position of this one`, { details: { consumer: name } })
+    if (await registerIn({ context, call, reader }, { ...settings, pull: null })) {
+      throw new StoreError('INVALID_CALL', `consumer ${JSON.stringify(name)} is one whose events are claimed with store.leases: take another name, or remove it first with store.admin.consumers.remove()`, { details: { consumer: name } })
+    }
   }
 
   async function reached(): Promise<bigint | undefined> {

@@ -62,6 +62,13 @@ interface FailuresOptions {
   parked: ParkedSubjects
 }
 
+/** Milliseconds after so many attempts. */
+export function pauseOf(backoff: ConsumerSettings['backoff'], attempts: number): number {
+  const pauses = createBackoff({ ...backoff, jitter: [0.5, 1.5] })
+  for (let at = 1; at < Math.min(attempts, 30); at++) pauses.next()
+  return pauses.next()
+}
+
 export function createFailures({ context, settings, parked }: FailuresOptions): Failures {
   const { name: consumer, maxAttempts, onExhausted, backoff } = settings
 
@@ -71,12 +78,7 @@ export function createFailures({ context, settings, parked }: FailuresOptions): 
     return isLast
   }
 
-  function pauseAfter(attempts: number, { after }: Failed): number {
-    if (after !== undefined) return after
-    const pauses = createBackoff({ ...backoff, jitter: [0.5, 1.5] })
-    for (let at = 1; at < Math.min(attempts, 30); at++) pauses.next()
-    return pauses.next()
-  }
+  const pauseAfter = (attempts: number, { after }: Failed): number => after ?? pauseOf(backoff, attempts)
 
   const parkedRow: Failures['parkedRow'] = ({ subject, id }, shard, attempts, isDead, failed) =>
     ({ subject, shard, fromId: id, attempts, delayMs: isDead ? undefined : pauseAfter(attempts, failed), error: describeError(failed.error) })

@@ -9,7 +9,7 @@ import type { DebounceSettings, Limit } from './flowSettings'
 import { CONSUME_OPTIONS } from './types'
 import type { ConsumeOptions } from './types'
 
-const MAX_NAME_BYTES = 200
+export const MAX_NAME_BYTES = 200
 const MAX_SHARDS = 1_024
 const BACKOFF = { first: true, max: true } as const
 
@@ -71,16 +71,16 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
   }
 }
 
-const fromOf = (from: string): string => from === 'start' || from === 'now' ? from : checkPosition('options.from', from)
+export const fromOf = (from: string): string => from === 'start' || from === 'now' ? from : checkPosition('options.from', from)
 
-function shardsOf(order: 'subject' | 'global', given: number | undefined): number {
+export function shardsOf(order: 'subject' | 'global', given: number | undefined): number {
   const shards = atLeastOne('options.shards', given ?? (order === 'global' ? 1 : 32))
   if (shards > MAX_SHARDS) throw invalidValue('options.shards', `must be at most ${MAX_SHARDS}, not ${shards}`)
   if (order === 'global' && shards !== 1) throw invalidValue('options.shards', 'must be 1 in global order: one process at a time handles all events')
   return shards
 }
 
-function atLeastOne(argument: string, value: unknown): number {
+export function atLeastOne(argument: string, value: unknown): number {
   const count = checkCount(argument, value)
   if (count === 0) throw invalidValue(argument, 'must be at least 1, not 0')
   return count

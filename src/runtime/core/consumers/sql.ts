@@ -24,23 +24,33 @@ function statement(context: StatementContext, name: string, build: (table: (name
   return { ...context.cache.unprepared(`consumer ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
 }
 
-/** Makes a consumer with its shards, unless it is there. Returns how many shards it has, and whether its hash still holds. */
-export function registerConsumer(context: StatementContext, given: { consumer: string, shards: number, position: string }): Statement {
+export interface NewConsumer {
+  consumer: string
+  shards: number
+  position: string
+  /** JSON of what workers claim of it; null: it is one of `store.consume`. */
+  pull: string | null
+}
+
+export type RegisteredRow = { shards: number, same_hash: boolean, is_pull: boolean }
+
+/** Makes a consumer with its shards, unless it is there. Returns how many shards it has, whether its hash still holds, and its kind. */
+export function registerConsumer(context: StatementContext, given: NewConsumer): Statement {
   return statement(context, 'register', table => `
 with made as (
-  insert into ${table('consumers')} (tenant_id, consumer, shards, hash_probe)
-  values ($1::text, $2::text, $3::int, ${HASH_PROBE})
+  insert into ${table('consumers')} (tenant_id, consumer, shards, hash_probe, pull)
+  values ($1::text, $2::text, $3::int, ${HASH_PROBE}, $5::jsonb)
   on conflict do nothing
-  returning shards, hash_probe
+  returning shards, hash_probe, pull
 ), filled as (
   insert into ${table('consumer_shards')} (tenant_id, consumer, shard, position)
   select $1::text, $2::text, shard, $4::bigint from made, pg_catalog.generate_series(0::bigint, made.shards - 1::bigint) as shard
   on conflict do nothing
 )
-select shards::int as shards, hash_probe = ${HASH_PROBE} as same_hash from made
+select shards::int as shards, hash_probe = ${HASH_PROBE} as same_hash, pull is not null as is_pull from made
 union all
-select shards::int, hash_probe = ${HASH_PROBE} from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
-limit 1`, [given.consumer, given.shards, given.position])
+select shards::int, hash_probe = ${HASH_PROBE}, pull is not null from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
+limit 1`, [given.consumer, given.shards, given.position, given.pull])
 }
 
 /** Says that a member is alive, forgets those that are not, and counts those that are. */

@@ -7,6 +7,7 @@ export type StoreErrorCode
     | 'VERSION_CONFLICT'
     | 'ARCHIVED'
     | 'EXHAUSTED'
+    | 'LEASE_LOST'
     | 'MIGRATION_FAILED'
     | 'SCHEMA_TOO_NEW'
     | 'SCHEMA_BEHIND'
@@ -28,7 +29,7 @@ export interface StoreErrorOptions {
 
 // 4xx: the client can correct its request. 503: the condition is temporary. All other codes are server errors (500).
 const STATUS: Partial<Record<StoreErrorCode, number>> = {
-  INVALID_VALUE: 400, NOT_FOUND: 404, VERSION_CONFLICT: 409, ARCHIVED: 409, CONNECTION: 503, TIMEOUT: 503, CLOSED: 503, DATABASE_LOCKED: 503,
+  INVALID_VALUE: 400, NOT_FOUND: 404, VERSION_CONFLICT: 409, ARCHIVED: 409, LEASE_LOST: 409, CONNECTION: 503, TIMEOUT: 503, CLOSED: 503, DATABASE_LOCKED: 503,
 }
 
 /** The only error the store throws: what happened and what to do, with a `code` for programs. */

@@ -1,0 +1,116 @@
+import { describeError } from '../consumers/attempt'
+import { pauseOf } from '../consumers/failures'
+import { addDeadLetter } from '../consumers/parkedSql'
+import { ONE } from '../consumers/shard'
+import type { ConsumedEvent } from '../consumers/types'
+import type { Row, Session } from '../db/types'
+import { messageOf } from '../shared/errors'
+import type { EventRecord } from '../shared/event'
+import { toJson } from '../shared/json'
+import { hasTopics } from '../shared/topics'
+import type { StatementContext } from '../sql/template'
+import type { StreamOperations } from '../stream/types'
+import type { PullDefinition } from './settings'
+import { dropSubject, standSubject } from './sql'
+
+const PAGE = 100
+const NO_ERROR = '{}'
+
+/** A subject with events that are leased or wait. Its row is locked by the transaction. */
+export interface Waiting {
+  subject: string
+  fromId: bigint
+  leasedTo: bigint | undefined
+  passedTo: bigint
+  attempts: number
+  /** What the worker gets in place of the event at `fromId`; null: it is dropped. */
+  replacement: EventRecord | null | undefined
+  isBlocked: boolean
+}
+
+export const toWaiting = (row: Row): Waiting => ({
+  subject: row.subject as string,
+  fromId: BigInt(row.from_id as string),
+  leasedTo: row.leased_to === null ? undefined : BigInt(row.leased_to as string),
+  passedTo: BigInt(row.passed_to as string),
+  attempts: Number(row.attempts),
+  replacement: row.replacement === null ? undefined : JSON.parse(row.replacement as string) as EventRecord | null,
+  isBlocked: row.blocked === true,
+})
+
+/** One transaction on the subjects of a consumer. */
+export interface SubjectScope {
+  context: StatementContext
+  session: Session
+  read: StreamOperations['read']
+  consumer: string
+  definition: PullDefinition
+}
+
+/** The next events of a subject that waits, as they are in the log by now. */
+export async function nextEvents({ read, definition }: SubjectScope, waiting: Waiting, limit: number): Promise<ConsumedEvent[]> {
+  const { subject, fromId, passedTo, replacement } = waiting
+  const { types = [], topics } = definition
+  const events: ConsumedEvent[] = []
+  for (let after = fromId - ONE; after < passedTo;) {
+    const page = await read(subject, { after: String(after), limit: PAGE, types })
+    for (const event of page) {
+      const id = BigInt(event.id)
+      if (id > passedTo) return events
+      if (topics && !hasTopics(event, topics)) continue
+      if (id === fromId && replacement === null) continue
+      events.push({ ...event, ...id === fromId && replacement, subject })
+      if (events.length === limit) return events
+    }
+    if (page.length < PAGE) return events
+    after = BigInt(page.at(-1)!.id)
+  }
+  return events
+}
+
+/** Lets a subject go on from an event; nothing of it is left when no event waits there. */
+export async function goOn({ context, session, consumer }: SubjectScope, { subject, passedTo }: Waiting, fromId: bigint): Promise<void> {
+  const statement = fromId > passedTo
+    ? dropSubject(context, { consumer, subject })
+    : standSubject(context, { consumer, subject, fromId, attempts: 0, delayMs: 0, error: NO_ERROR })
+  await session.query(statement)
+}
+
+export interface Failure {
+  /** The event that failed: those before it are done. */
+  fromId: bigint
+  attempts: number
+  error: string
+  /** Milliseconds until the next attempt. Default: as the definition says. */
+  after?: number | undefined
+  /** No further attempt is wanted, whatever the definition says. */
+  isBlocked?: boolean
+}
+
+/** Writes down what becomes of an event that has failed, and of those behind it. */
+export async function fail(scope: SubjectScope, waiting: Waiting, { fromId, attempts, error, after, isBlocked = false }: Failure): Promise<void> {
+  const { context, session, read, consumer, definition } = scope
+  const { subject } = waiting
+  const [event] = await read(subject, { after: String(fromId - ONE), limit: 1 })
+  // It was dismissed or deleted meanwhile.
+  const isGone = event?.id !== String(fromId)
+  if (isGone && !isBlocked) return goOn(scope, waiting, fromId + ONE)
+  const { onExhausted, maxAttempts, backoff } = definition
+  const isLast = isBlocked || (onExhausted !== 'block' && attempts >= maxAttempts)
+  const isSkipped = isLast && !isBlocked && onExhausted === 'skip'
+  if (isLast && !isGone) {
+    await session.query(addDeadLetter(context, {
+      consumer, subject, eventId: fromId, event: JSON.stringify(toJson(event, 'event')), attempts, error, state: isSkipped ? 'skipped' : 'parked',
+    }))
+  }
+  if (isSkipped) return goOn(scope, waiting, fromId + ONE)
+  await session.query(standSubject(context, { consumer, subject, fromId, attempts, delayMs: isLast ? undefined : after ?? pauseOf(backoff, attempts), error }))
+}
+
+/** What is kept of what a worker says has failed: an error, or anything that came as JSON. */
+export function describeFailure(given: unknown): string {
+  if (given instanceof Error) return describeError(given)
+  return describe('Error', given === undefined ? 'the worker gave no reason' : messageOf(given))
+}
+
+export const describe = (name: string, message: string): string => describeError(Object.assign(new Error(message), { name, stack: undefined }))
