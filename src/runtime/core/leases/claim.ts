@@ -42,17 +42,18 @@ interface Claim extends Terms {
   shards: number
 }
 
+type LeasedRow = { token: string, leased_until: number }
+
 interface Definition {
   shards: number
-  token: string
   definition: PullDefinition
 }
 
 export async function definitionOf({ context, call }: Pick<LeaseParts, 'context' | 'call'>, consumer: string): Promise<Definition> {
-  const { rows: [row] } = await call(session => session.query<{ shards: number, pull: string | null, token: string }>(readDefinition(context, consumer)))
+  const { rows: [row] } = await call(session => session.query<{ shards: number, pull: string | null }>(readDefinition(context, consumer)))
   if (!row) throw notOpened(consumer)
   if (row.pull === null) throw notPulled(consumer)
-  return { shards: row.shards, token: row.token, definition: JSON.parse(row.pull) as PullDefinition }
+  return { shards: row.shards, definition: JSON.parse(row.pull) as PullDefinition }
 }
 
 export const notOpened = (consumer: string) =>
@@ -78,14 +79,14 @@ export const inTransaction = <T>({ call, readOn, readerOn }: LeaseParts, work: (
 export function createClaims(parts: LeaseParts) {
   const { context, reader } = parts
 
-  const toLease = ({ consumer, by, token }: Claim, events: ConsumedEvent[], attempt: number, leasedUntil: unknown): Lease =>
+  const toLease = ({ consumer, by }: Claim, events: ConsumedEvent[], attempt: number, { token, leased_until: leasedUntil }: LeasedRow): Lease =>
     ({ consumer, subject: events[0]!.subject, by, token, events, attempt, leasedUntil: Number(leasedUntil) })
 
   /** Subjects whose next attempt is due, or that another worker has lost. */
-  const claimDue = (claim: Claim, limit: number): Promise<Lease[]> => inTransaction(parts, async (session, { read }) => {
+  const claimDue = (claim: Claim, limit: number, except: string[]): Promise<Lease[]> => inTransaction(parts, async (session, { read }) => {
     const { consumer, definition } = claim
     const scope: SubjectScope = { context, session, read, consumer, definition }
-    const { rows } = await session.query(lockDue(context, claim, limit))
+    const { rows } = await session.query(lockDue(context, consumer, limit, except))
     const leases: Lease[] = []
     let left = limit
     for (const row of rows) {
@@ -103,8 +104,8 @@ export function createClaims(parts: LeaseParts) {
         continue
       }
       const attempt = BigInt(first.id) === fromId ? attempts + 1 : 1
-      const { rows: [leased] } = await session.query(leaseLocked(context, claim, { subject, fromId: BigInt(first.id), leasedTo: BigInt(last.id), attempts: attempt }))
-      leases.push(toLease(claim, events, attempt, leased!.leased_until))
+      const { rows: [leased] } = await session.query<LeasedRow>(leaseLocked(context, claim, { subject, fromId: BigInt(first.id), leasedTo: BigInt(last.id), attempts: attempt }))
+      leases.push(toLease(claim, events, attempt, leased!))
       left -= events.length
     }
     return leases
@@ -132,12 +133,12 @@ export function createClaims(parts: LeaseParts) {
 
   async function leave(session: Session, claim: Claim, left: Given[]): Promise<Lease[]> {
     if (left.length === 0) return []
-    const { rows } = await session.query<{ subject: string, token: string | null, leased_until: number }>(leaveSubjects(context, claim, left))
+    const { rows } = await session.query<LeasedRow & { subject: string, is_own: boolean | null }>(leaveSubjects(context, claim, left))
     const rowOf = new Map(rows.map(row => [row.subject, row]))
     return left.flatMap(({ subject, events }) => {
-      const { token, leased_until: leasedUntil } = rowOf.get(subject)!
-      // Another token: the subject was blocked meanwhile.
-      return events.length > 0 && token === claim.token ? [toLease(claim, events, 1, leasedUntil)] : []
+      const row = rowOf.get(subject)!
+      // Not ours: the subject was blocked meanwhile.
+      return events.length > 0 && row.is_own ? [toLease(claim, events, 1, row)] : []
     })
   }
 
@@ -149,7 +150,7 @@ export function createClaims(parts: LeaseParts) {
     const left = () => limit - leases.reduce((events, lease) => events + lease.events.length, 0)
 
     async function takeDue(): Promise<void> {
-      if (left() > 0) leases.push(...await claimDue(claim, left()))
+      if (left() > 0) leases.push(...await claimDue(claim, left(), leases.map(({ subject }) => subject)))
     }
 
     async function takeNew(): Promise<void> {

@@ -27,11 +27,9 @@ export function redefine(context: StatementContext, consumer: string, pull: stri
 update ${table('consumers')} set pull = $3::jsonb where tenant_id = $1::text and consumer = $2::text and pull is not null`, [consumer, pull])
 }
 
-/** A consumer, and a token for what is claimed of it. */
 export function readDefinition(context: StatementContext, consumer: string): Statement {
   return statement(context, 'definition', table => `
-select shards::int as shards, pull::text as pull, pg_catalog.nextval(${context.names.literal('lease_tokens_seq')})::text as token
-from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text`, [consumer])
+select shards::int as shards, pull::text as pull from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text`, [consumer])
 }
 
 /** Lets the server end a transaction whose process is frozen or cut off, so that it holds no lock for long. */
@@ -78,46 +76,49 @@ export interface LeftSubject {
 export interface Terms {
   consumer: string
   by: string
-  token: string
   leaseMs: number
 }
+
+// Taken when the locks are held: of two leases of a subject the later one has the higher token.
+const nextToken = ({ names }: StatementContext) => `pg_catalog.nextval(${names.literal('lease_tokens_seq')})`
 
 /**
  * Leases subjects that have no row. One that has a row by now only gets to know of its later events: whatever is said by
  * then of it, by the worker that holds it, waits for this transaction or comes before it.
  */
-export function leaveSubjects(context: StatementContext, { consumer, by, token, leaseMs }: Terms, left: LeftSubject[]): Statement {
+export function leaveSubjects(context: StatementContext, { consumer, by, leaseMs }: Terms, left: LeftSubject[]): Statement {
   return statement(context, 'leave', table => `
+with own as materialized (select ${nextToken(context)} as token)
 insert into ${table('consumer_parked')} as p (tenant_id, consumer, subject, shard, from_id, leased_to, passed_to, token, owner, attempts, due_at, error)
 select $1::text, $2::text, subject, shard, from_id, leased_to, passed_to,
-  case when leased_to is not null then $4::bigint end, case when leased_to is not null then $3::text end,
-  case when leased_to is null then 0 else 1 end, case when leased_to is null then ${NOW} else ${until('$5')} end, '{}'::jsonb
-from rows from (pg_catalog.unnest($6::text[]), pg_catalog.unnest($7::int[]), pg_catalog.unnest($8::bigint[]), pg_catalog.unnest($9::bigint[]), pg_catalog.unnest($10::bigint[]))
+  case when leased_to is not null then own.token end, case when leased_to is not null then $3::text end,
+  case when leased_to is null then 0 else 1 end, case when leased_to is null then ${NOW} else ${until('$4')} end, '{}'::jsonb
+from own cross join rows from (pg_catalog.unnest($5::text[]), pg_catalog.unnest($6::int[]), pg_catalog.unnest($7::bigint[]), pg_catalog.unnest($8::bigint[]), pg_catalog.unnest($9::bigint[]))
   as given (subject, shard, from_id, leased_to, passed_to)
 order by subject
 on conflict (tenant_id, consumer, subject) do update set passed_to = greatest(p.passed_to, excluded.passed_to)
-returning subject, token::text as token, case when token is not null then ${millisecondsSql('due_at')} end::double precision as leased_until`, [
-    consumer, by, token, leaseMs,
+returning subject, token::text as token, token = (select own.token from own) as is_own, case when token is not null then ${millisecondsSql('due_at')} end::double precision as leased_until`, [
+    consumer, by, leaseMs,
     left.map(({ subject }) => subject), left.map(({ shard }) => shard), left.map(({ fromId }) => String(fromId)),
     left.map(({ leasedTo }) => leasedTo === undefined ? null : String(leasedTo)), left.map(({ passedTo }) => String(passedTo)),
   ])
 }
 
-/** Locks subjects whose next attempt is due, or whose lease has run out: not in the claim that made it. */
-export function lockDue(context: StatementContext, { consumer, token }: Terms, limit: number): Statement {
+/** Locks subjects whose next attempt is due, or whose lease has run out, but for some. */
+export function lockDue(context: StatementContext, consumer: string, limit: number, except: string[]): Statement {
   return statement(context, 'due', table => `
 select ${ROW}, token is not null as ran_out from ${table('consumer_parked')}
-where tenant_id = $1::text and consumer = $2::text and passed_to is not null and due_at <= ${NOW} and token is distinct from $4::bigint
-order by due_at limit $3::int for update skip locked`, [consumer, limit, token])
+where tenant_id = $1::text and consumer = $2::text and passed_to is not null and due_at <= ${NOW} and subject <> all($4::text[])
+order by due_at limit $3::int for update skip locked`, [consumer, limit, except])
 }
 
 /** Leases a subject that is locked. */
-export function leaseLocked(context: StatementContext, { consumer, by, token, leaseMs }: Terms, given: { subject: string, fromId: bigint, leasedTo: bigint, attempts: number }): Statement {
+export function leaseLocked(context: StatementContext, { consumer, by, leaseMs }: Terms, given: { subject: string, fromId: bigint, leasedTo: bigint, attempts: number }): Statement {
   return statement(context, 'lease', table => `
-update ${table('consumer_parked')} set token = $4::bigint, owner = $5::text, due_at = ${until('$6')}, leased_to = $8::bigint, attempts = $9::int,
-  replacement = case when from_id = $7::bigint then replacement end, from_id = $7::bigint
-where ${ONE_ROW} returning ${millisecondsSql('due_at')}::double precision as leased_until`,
-  [consumer, given.subject, token, by, leaseMs, String(given.fromId), String(given.leasedTo), given.attempts])
+update ${table('consumer_parked')} set token = ${nextToken(context)}, owner = $4::text, due_at = ${until('$5')}, leased_to = $7::bigint, attempts = $8::int,
+  replacement = case when from_id = $6::bigint then replacement end, from_id = $6::bigint
+where ${ONE_ROW} returning token::text as token, ${millisecondsSql('due_at')}::double precision as leased_until`,
+  [consumer, given.subject, by, leaseMs, String(given.fromId), String(given.leasedTo), given.attempts])
 }
 
 /** Locks the row of a lease until the transaction ends. No row: the lease is lost. */

@@ -41,7 +41,7 @@ export interface Lease {
   subject: string
   /** What the worker calls itself. */
   by: string
-  /** Another lease has another one. */
+  /** Each lease of the subject has a higher one than those before it. */
   token: string
   /** In the order of the subject. There is at least one. */
   events: ConsumedEvent[]
