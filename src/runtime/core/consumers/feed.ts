@@ -1,6 +1,6 @@
 import type { GlobalReader } from '../log/reader'
 import type { GlobalEvent } from '../log/types'
-import type { Lease } from './lease'
+import type { ShardLease } from './lease'
 import type { ConsumerSettings } from './settings'
 import { fill } from './shard'
 import type { Shard } from './shard'
@@ -22,7 +22,7 @@ export interface Feed {
 
 type ShardedEvent = GlobalEvent & { shard: number }
 
-export function createFeed({ reader, lease, settings }: { reader: GlobalReader, lease: Lease, settings: ConsumerSettings }): Feed {
+export function createFeed({ reader, lease, settings }: { reader: GlobalReader, lease: ShardLease, settings: ConsumerSettings }): Feed {
   const { shards: count, subjects, types, topics } = settings
 
   async function readPage(after: bigint, upTo: bigint, group: Shard[]): Promise<ShardedEvent[]> {

@@ -23,7 +23,7 @@ interface LeaseOptions {
 }
 
 /** The shards of one consumer that one process holds. */
-export interface Lease {
+export interface ShardLease {
   readonly held: ReadonlyMap<number, Shard>
   /** Extends what is held, and forgets what another process has taken. */
   renew(): Promise<void>
@@ -42,7 +42,7 @@ export interface Lease {
   end(): Promise<void>
 }
 
-export function createLease({ context, use, consumer, member, shards, leaseMs, once, isTransactional, onClaim }: LeaseOptions): Lease {
+export function createLease({ context, use, consumer, member, shards, leaseMs, once, isTransactional, onClaim }: LeaseOptions): ShardLease {
   const held = new Map<number, Shard>()
   let heldUntil = 0
   let members = 1

@@ -9,7 +9,7 @@ import type { DebounceSettings, Limit } from './flowSettings'
 import { CONSUME_OPTIONS } from './types'
 import type { ConsumeOptions } from './types'
 
-export const MAX_NAME_BYTES = 200
+export const MAX_CONSUMER_BYTES = 200
 const MAX_SHARDS = 1_024
 const BACKOFF = { first: true, max: true } as const
 
@@ -44,7 +44,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
   const leaseMs = checkMilliseconds('options.leaseMs', options.leaseMs ?? 30_000, 100)
   const backoff = checkOptions('options.backoff', options.backoff, BACKOFF)
   return {
-    name: checkName('options.name', options.name, MAX_NAME_BYTES),
+    name: checkName('options.name', options.name, MAX_CONSUMER_BYTES),
     subjects: options.subjects === undefined ? undefined : checkArray('options.subjects', options.subjects).map((subject, at) => checkName(`options.subjects.${at}`, subject)),
     types: checkTypes('options.types', options.types),
     topics: checkTopicFilter('options.topics', options.topics),
@@ -62,7 +62,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
     },
     attemptTimeout: checkMilliseconds('options.attemptTimeout', options.attemptTimeout ?? 30_000),
     onExhausted,
-    shards: shardsOf(order, options.shards),
+    shards: shardCountOf(order, options.shards),
     leaseMs,
     limits: checkLimits(options, leaseMs),
     debounce: checkDebounce(options.debounce, order),
@@ -73,7 +73,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
 
 export const fromOf = (from: string): string => from === 'start' || from === 'now' ? from : checkPosition('options.from', from)
 
-export function shardsOf(order: 'subject' | 'global', given: number | undefined): number {
+export function shardCountOf(order: 'subject' | 'global', given: number | undefined): number {
   const shards = atLeastOne('options.shards', given ?? (order === 'global' ? 1 : 32))
   if (shards > MAX_SHARDS) throw invalidValue('options.shards', `must be at most ${MAX_SHARDS}, not ${shards}`)
   if (order === 'global' && shards !== 1) throw invalidValue('options.shards', 'must be 1 in global order: one process at a time handles all events')

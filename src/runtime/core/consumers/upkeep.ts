@@ -2,7 +2,7 @@ import type { Use } from '../batch/operation'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { createLease } from './lease'
-import type { Lease } from './lease'
+import type { ShardLease } from './lease'
 import { readChanged, readParked } from './parkedSql'
 import { toParked } from './parkedSubjects'
 import type { ParkedSubjects } from './parkedSubjects'
@@ -28,7 +28,7 @@ export interface UpkeepOptions {
 
 /** Keeps the shards of this process, and what it knows of parked subjects, as the database has them. */
 export interface Upkeep {
-  readonly lease: Lease
+  readonly lease: ShardLease
   /** Something went wrong, and whether it was committed may not be known: the truth is read again with the next lease. */
   drop(shard: Shard): void
   /** Milliseconds until shards may have to be taken or given, or an operator may have changed something. */

@@ -8,10 +8,10 @@ import type { GlobalEvent } from '../log/types'
 import { StoreError } from '../shared/errors'
 import type { StatementContext } from '../sql/template'
 import type { StreamOperations } from '../stream/types'
-import type { PullDefinition } from './settings'
+import type { PullDefinition } from './leaseChecks'
 import { boundTransaction, countBehind, leaseLocked, leaveSubjects, lockDue, lockShards, moveLocked, readDefinition, readWaiting } from './sql'
 import type { LeftSubject, Terms } from './sql'
-import { describe, fail, goOn, nextEvents, toWaiting } from './subject'
+import { describeAs, failEvent, goOn, nextEvents, toWaiting } from './subject'
 import type { SubjectScope } from './subject'
 import type { ClaimOptions, Lease } from './types'
 
@@ -63,7 +63,7 @@ export const notPulled = (consumer: string) =>
   new StoreError('INVALID_CALL', `the events of consumer ${JSON.stringify(consumer)} are handled by store.consume() and can't be claimed: take another name, or remove it first with store.admin.consumers.remove()`, { details: { consumer } })
 
 /** Runs work in a short transaction, with what reads in it. */
-export const inTransaction = <T>({ call, readOn, readerOn }: LeaseParts, work: (session: Session, on: { read: StreamOperations['read'], reader: GlobalReader }) => Promise<T>): Promise<T> =>
+export const inShortTransaction = <T>({ call, readOn, readerOn }: LeaseParts, work: (session: Session, on: { read: StreamOperations['read'], reader: GlobalReader }) => Promise<T>): Promise<T> =>
   call((outer, tables) => outer.atomic(async (session) => {
     await session.query(boundTransaction(BOUND_MS))
     let last: Promise<unknown> = Promise.resolve()
@@ -83,7 +83,7 @@ export function createClaims(parts: LeaseParts) {
     ({ consumer, subject: events[0]!.subject, by, token, events, attempt, leasedUntil: Number(leasedUntil) })
 
   /** Subjects whose next attempt is due, or that another worker has lost. */
-  const claimDue = (claim: Claim, limit: number, except: string[]): Promise<Lease[]> => inTransaction(parts, async (session, { read }) => {
+  const claimDue = (claim: Claim, limit: number, except: string[]): Promise<Lease[]> => inShortTransaction(parts, async (session, { read }) => {
     const { consumer, definition } = claim
     const scope: SubjectScope = { context, session, read, consumer, definition }
     const { rows } = await session.query(lockDue(context, consumer, limit, except))
@@ -94,7 +94,7 @@ export function createClaims(parts: LeaseParts) {
       const waiting = toWaiting(row)
       const { subject, fromId, attempts } = waiting
       if (row.ran_out === true && definition.onExhausted !== 'block' && attempts >= definition.maxAttempts) {
-        await fail(scope, waiting, { fromId, attempts, error: describe('LeaseLost', 'the lease of the worker has run out') })
+        await failEvent(scope, waiting, { fromId, attempts, error: describeAs('LeaseLost', 'the lease of the worker has run out') })
         continue
       }
       const events = await nextEvents(scope, waiting, left)
@@ -112,7 +112,7 @@ export function createClaims(parts: LeaseParts) {
   })
 
   /** New events of some shards, up to a position. Undefined when no shard is free. */
-  const claimNew = (claim: Claim, limit: number, safePosition: bigint): Promise<Lease[] | undefined> => inTransaction(parts, async (session, { reader }) => {
+  const claimNew = (claim: Claim, limit: number, safePosition: bigint): Promise<Lease[] | undefined> => inShortTransaction(parts, async (session, { reader }) => {
     const { consumer, shards: count, definition } = claim
     const { rows } = await session.query<{ shard: number, position: string }>(lockShards(context, { consumer, upTo: safePosition, limit: Math.ceil(count / PARTS) }))
     if (rows.length === 0) return undefined

@@ -5,13 +5,13 @@ import { registerIn } from '../consumers/register'
 import type { Session } from '../db/types'
 import { checkMilliseconds, checkOptions, checkText } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
-import { createClaims, definitionOf, inTransaction, notOpened, notPulled } from './claim'
+import { createClaims, definitionOf, inShortTransaction, notOpened, notPulled } from './claim'
 import type { LeaseParts } from './claim'
-import { checkClaim, checkEventId, checkLease, checkLeaseMs, checkOpen, checkSubject } from './settings'
-import type { CheckedLease, CheckedSubject } from './settings'
+import { checkClaim, checkEventId, checkLease, checkLeaseMs, checkOpen, checkSubject } from './leaseChecks'
+import type { CheckedLease, CheckedSubject } from './leaseChecks'
 import { ackLease, blockSubject, lockLease, lockShardOf, lockSubject, redefine, renewLease, unblockSubject } from './sql'
-import { describe, describeFailure, fail, nextEvents, toWaiting } from './subject'
-import type { Failure, Waiting } from './subject'
+import { describeAs, describeFailure, failEvent, nextEvents, toWaiting } from './subject'
+import type { Failure, WaitingSubject } from './subject'
 import { ACK_OPTIONS, BLOCK_OPTIONS, NACK_OPTIONS, RENEW_OPTIONS } from './types'
 import type { BlockOptions, LeasesApi } from './types'
 
@@ -24,18 +24,18 @@ export function createLeases(parts: LeaseParts): LeasesApi {
   async function failLease(lease: CheckedLease, event: bigint | undefined, failure: Pick<Failure, 'error' | 'after' | 'isBlocked'>): Promise<void> {
     const { consumer } = lease
     const { definition } = await definitionOf(parts, consumer)
-    await inTransaction(parts, async (session, { read }) => {
+    await inShortTransaction(parts, async (session, { read }) => {
       const { rows: [row] } = await session.query(lockLease(context, lease))
       if (!row) throw leaseLost(lease)
       const waiting = toWaiting(row)
       const fromId = event ?? waiting.fromId
       if (fromId < waiting.fromId || fromId > waiting.leasedTo!) throw notOfLease('options.event', fromId, lease)
       const attempts = fromId === waiting.fromId ? waiting.attempts : 1
-      await fail({ context, session, read, consumer, definition }, waiting, { ...failure, fromId, attempts })
+      await failEvent({ context, session, read, consumer, definition }, waiting, { ...failure, fromId, attempts })
     })
   }
 
-  async function lockWaiting(session: Session, subject: CheckedSubject): Promise<Waiting | undefined> {
+  async function lockWaiting(session: Session, subject: CheckedSubject): Promise<WaitingSubject | undefined> {
     const { rows: [row] } = await session.query(lockSubject(context, subject))
     return row && toWaiting(row)
   }
@@ -43,7 +43,7 @@ export function createLeases(parts: LeaseParts): LeasesApi {
   async function blockAll(of: CheckedSubject, error: string): Promise<void> {
     const { consumer } = of
     const { definition } = await definitionOf(parts, consumer)
-    await inTransaction(parts, async (session, { read }) => {
+    await inShortTransaction(parts, async (session, { read }) => {
       const { rows: [shard] } = await session.query<{ shard: number, position: string }>(lockShardOf(context, of))
       if (!shard) throw notOpened(consumer)
       const waiting = await lockWaiting(session, of)
@@ -51,7 +51,7 @@ export function createLeases(parts: LeaseParts): LeasesApi {
       if (!waiting) return session.query(blockSubject(context, of, { shard: shard.shard, position: BigInt(shard.position), error }))
       const scope = { context, session, read, consumer, definition }
       const [first] = await nextEvents(scope, waiting, 1)
-      await fail(scope, waiting, { fromId: first ? BigInt(first.id) : waiting.fromId, attempts: waiting.attempts, error, isBlocked: true })
+      await failEvent(scope, waiting, { fromId: first ? BigInt(first.id) : waiting.fromId, attempts: waiting.attempts, error, isBlocked: true })
     })
   }
 
@@ -92,7 +92,7 @@ export function createLeases(parts: LeaseParts): LeasesApi {
     async block(given, options) {
       const { token, ...subject } = checkSubject('subject', given)
       const { reason, event } = checkOptions<Partial<BlockOptions>>('options', options, BLOCK_OPTIONS)
-      const error = describe('Blocked', checkText('options.reason', reason))
+      const error = describeAs('Blocked', checkText('options.reason', reason))
       const id = checkEventId('options.event', event)
       if (token !== undefined) return failLease({ ...subject, token }, id, { error, isBlocked: true })
       if (id !== undefined) throw invalidValue('options.event', 'needs the lease of the event: give the lease itself, or no event')
@@ -102,7 +102,7 @@ export function createLeases(parts: LeaseParts): LeasesApi {
     async unblock(given) {
       const { consumer, subject } = checkSubject('subject', given)
       await definitionOf(parts, consumer)
-      return inTransaction(parts, async (session) => {
+      return inShortTransaction(parts, async (session) => {
         const { rows: [released] } = await session.query<ReleasedRow>(releaseLetters(context, { ...ALL_LETTERS, consumer, subject, after: '0', limit: 1 }, null))
         const { count } = await session.query(unblockSubject(context, { consumer, subject }))
         return released!.count + count > 0

@@ -2,7 +2,7 @@ import { shardSql } from '../log/sql'
 import { millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
-import type { CheckedLease, CheckedSubject } from './settings'
+import type { CheckedLease, CheckedSubject } from './leaseChecks'
 
 /*
  * Who waits for whom: a claim locks shards and then rows of their subjects; everything else locks one row, or the shard
@@ -115,7 +115,7 @@ order by due_at limit $3::int for update skip locked`, [consumer, limit, except]
 /** Leases a subject that is locked. */
 export function leaseLocked(context: StatementContext, { consumer, by, leaseMs }: Terms, given: { subject: string, fromId: bigint, leasedTo: bigint, attempts: number }): Statement {
   return statement(context, 'lease', table => `
-update ${table('consumer_parked')} set token = ${nextToken(context)}, owner = $4::text, due_at = ${until('$5')}, leased_to = $7::bigint, attempts = $8::int,
+update ${table('consumer_parked')} set token = ${nextToken(context)}, requeued = false, owner = $4::text, due_at = ${until('$5')}, leased_to = $7::bigint, attempts = $8::int,
   replacement = case when from_id = $6::bigint then replacement end, from_id = $6::bigint
 where ${ONE_ROW} returning token::text as token, ${millisecondsSql('due_at')}::double precision as leased_until`,
   [consumer, given.subject, by, leaseMs, String(given.fromId), String(given.leasedTo), given.attempts])

@@ -10,14 +10,14 @@ import { toJson } from '../shared/json'
 import { hasTopics } from '../shared/topics'
 import type { StatementContext } from '../sql/template'
 import type { StreamOperations } from '../stream/types'
-import type { PullDefinition } from './settings'
+import type { PullDefinition } from './leaseChecks'
 import { dropSubject, standSubject } from './sql'
 
 const PAGE = 100
 const NO_ERROR = '{}'
 
 /** A subject with events that are leased or wait. Its row is locked by the transaction. */
-export interface Waiting {
+export interface WaitingSubject {
   subject: string
   fromId: bigint
   leasedTo: bigint | undefined
@@ -28,7 +28,7 @@ export interface Waiting {
   isBlocked: boolean
 }
 
-export const toWaiting = (row: Row): Waiting => ({
+export const toWaiting = (row: Row): WaitingSubject => ({
   subject: row.subject as string,
   fromId: BigInt(row.from_id as string),
   leasedTo: row.leased_to === null ? undefined : BigInt(row.leased_to as string),
@@ -48,7 +48,7 @@ export interface SubjectScope {
 }
 
 /** The next events of a subject that waits, as they are in the log by now. */
-export async function nextEvents({ read, definition }: SubjectScope, waiting: Waiting, limit: number): Promise<ConsumedEvent[]> {
+export async function nextEvents({ read, definition }: SubjectScope, waiting: WaitingSubject, limit: number): Promise<ConsumedEvent[]> {
   const { subject, fromId, passedTo, replacement } = waiting
   const { types = [], topics } = definition
   const events: ConsumedEvent[] = []
@@ -69,7 +69,7 @@ export async function nextEvents({ read, definition }: SubjectScope, waiting: Wa
 }
 
 /** Lets a subject go on from an event; nothing of it is left when no event waits there. */
-export async function goOn({ context, session, consumer }: SubjectScope, { subject, passedTo }: Waiting, fromId: bigint): Promise<void> {
+export async function goOn({ context, session, consumer }: SubjectScope, { subject, passedTo }: WaitingSubject, fromId: bigint): Promise<void> {
   const statement = fromId > passedTo
     ? dropSubject(context, { consumer, subject })
     : standSubject(context, { consumer, subject, fromId, attempts: 0, delayMs: 0, error: NO_ERROR })
@@ -88,7 +88,7 @@ export interface Failure {
 }
 
 /** Writes down what becomes of an event that has failed, and of those behind it. */
-export async function fail(scope: SubjectScope, waiting: Waiting, { fromId, attempts, error, after, isBlocked = false }: Failure): Promise<void> {
+export async function failEvent(scope: SubjectScope, waiting: WaitingSubject, { fromId, attempts, error, after, isBlocked = false }: Failure): Promise<void> {
   const { context, session, read, consumer, definition } = scope
   const { subject } = waiting
   const [event] = await read(subject, { after: String(fromId - ONE), limit: 1 })
@@ -110,7 +110,7 @@ export async function fail(scope: SubjectScope, waiting: Waiting, { fromId, atte
 /** What is kept of what a worker says has failed: an error, or anything that came as JSON. */
 export function describeFailure(given: unknown): string {
   if (given instanceof Error) return describeError(given)
-  return describe('Error', given === undefined ? 'the worker gave no reason' : messageOf(given))
+  return describeAs('Error', given === undefined ? 'the worker gave no reason' : messageOf(given))
 }
 
-export const describe = (name: string, message: string): string => describeError(Object.assign(new Error(message), { name, stack: undefined }))
+export const describeAs = (name: string, message: string): string => describeError(Object.assign(new Error(message), { name, stack: undefined }))

@@ -1,4 +1,4 @@
-import { MAX_NAME_BYTES, atLeastOne, fromOf, shardsOf } from '../consumers/settings'
+import { MAX_CONSUMER_BYTES, atLeastOne, fromOf, shardCountOf } from '../consumers/settings'
 import type { ConsumerSettings } from '../consumers/settings'
 import { checkArray, checkMembers, checkMilliseconds, checkName, checkOptions, checkPosition, checkWord } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
@@ -21,9 +21,9 @@ export function checkOpen(given: OpenOptions): OpenSettings {
   const options = checkMembers('options', given, OPEN_OPTIONS)
   const backoff = checkOptions('options.backoff', options.backoff, BACKOFF)
   return {
-    name: checkName('options.consumer', options.consumer, MAX_NAME_BYTES),
+    name: checkName('options.consumer', options.consumer, MAX_CONSUMER_BYTES),
     from: fromOf(options.from ?? 'start'),
-    shards: shardsOf('subject', options.shards),
+    shards: shardCountOf('subject', options.shards),
     definition: {
       subjects: options.subjects === undefined ? undefined : checkArray('options.subjects', options.subjects).map((subject, at) => checkName(`options.subjects.${at}`, subject)),
       types: checkTypes('options.types', options.types),
@@ -41,8 +41,8 @@ export function checkOpen(given: OpenOptions): OpenSettings {
 export function checkClaim(given: ClaimOptions): Required<ClaimOptions> {
   const options = checkMembers('options', given, CLAIM_OPTIONS)
   return {
-    consumer: checkName('options.consumer', options.consumer, MAX_NAME_BYTES),
-    by: checkName('options.by', options.by, MAX_NAME_BYTES),
+    consumer: checkName('options.consumer', options.consumer, MAX_CONSUMER_BYTES),
+    by: checkName('options.by', options.by, MAX_CONSUMER_BYTES),
     limit: checkLimit(options.limit ?? LIMIT),
     leaseMs: checkLeaseMs(options.leaseMs),
   }
@@ -74,7 +74,7 @@ export function checkLease(given: HeldLease): CheckedLease {
 export function checkSubject(argument: string, given: LeasedSubject): CheckedSubject & { token: string | undefined } {
   const { consumer, subject, token } = checkMembers(argument, given, LEASE)
   return {
-    consumer: checkName(`${argument}.consumer`, consumer, MAX_NAME_BYTES),
+    consumer: checkName(`${argument}.consumer`, consumer, MAX_CONSUMER_BYTES),
     subject: checkName(`${argument}.subject`, subject),
     token: token === undefined ? undefined : checkPosition(`${argument}.token`, token),
   }
