@@ -5,6 +5,7 @@ import type { ConsumedEvent } from '../consumers/types'
 import type { Session } from '../db/types'
 import type { GlobalReader } from '../log/reader'
 import type { GlobalEvent } from '../log/types'
+import { createBackoff } from '../shared/backoff'
 import { StoreError } from '../shared/errors'
 import type { StatementContext } from '../sql/template'
 import type { StreamOperations } from '../stream/types'
@@ -78,6 +79,7 @@ export const inShortTransaction = <T>({ call, readOn, readerOn }: LeaseParts, wo
 
 export function createClaims(parts: LeaseParts) {
   const { context, reader } = parts
+  let isNewFirst = false
 
   const toLease = ({ consumer, by }: Claim, events: ConsumedEvent[], attempt: number, { token, leased_until: leasedUntil }: LeasedRow): Lease =>
     ({ consumer, subject: events[0]!.subject, by, token, events, attempt, leasedUntil: Number(leasedUntil) })
@@ -155,16 +157,18 @@ export function createClaims(parts: LeaseParts) {
 
     async function takeNew(): Promise<void> {
       let looks = LOOKS
+      const pauses = createBackoff({ first: LOOK_MS, max: LOOK_MS, jitter: [0, 1] })
       for (let round = 0; round < MOST_ROUNDS && left() > 0; round++) {
         const found = await claimNew(claim, left(), safePosition)
         if (found) leases.push(...found)
         else if (leases.length > 0 || looks-- === 0 || !await isBehind(consumer, safePosition)) return
-        else await sleep(LOOK_MS * Math.random())
+        else await sleep(pauses.next())
       }
     }
 
     // Neither what fails again and again nor what is new keeps the other waiting.
-    for (const take of Math.random() < 0.5 ? [takeDue, takeNew] : [takeNew, takeDue]) await take()
+    isNewFirst = !isNewFirst
+    for (const take of isNewFirst ? [takeNew, takeDue] : [takeDue, takeNew]) await take()
     return leases.sort((a, b) => BigInt(a.events[0]!.id) < BigInt(b.events[0]!.id) ? -1 : 1)
   }
 
