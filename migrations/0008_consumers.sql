@@ -10,6 +10,8 @@ create table "{schema}"."{prefix}_consumers" (
   hash_probe bigint not null,
   -- What its events are and how often they are tried, where workers claim them. Null: those of store.consume handle them.
   pull jsonb,
+  -- When a worker asked for events last, to about a second.
+  claimed_at timestamptz,
   created_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer)
 );
@@ -22,7 +24,7 @@ create table "{schema}"."{prefix}_consumer_shards" (
   token bigint,
   owner text collate "C",
   leased_until timestamptz,
-  -- When its position or its owner was written last: staleness.
+  -- When its position, its owner or its lease was written last: staleness.
   updated_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, shard)
 ) with (fillfactor = 30);

@@ -13,7 +13,9 @@ export const consumersCommand = storeCommand({
   }),
 })
 
-const line = ({ name, position, lag, staleMs, shards, members, parked, deadLetters }: ConsumerInfo): string[] => [
-  visible(name), `at ${position}`, `lag ${lag}`, `written ${Math.round(staleMs / 1000)} s ago`,
+const seconds = (ms: number): string => `${Math.round(ms / 1000)} s`
+
+const line = ({ name, position, lag, lagMs, staleMs, shards, members, parked, deadLetters }: ConsumerInfo): string[] => [
+  visible(name), `at ${position}`, `lag ${lag} (${seconds(lagMs)})`, `looked after ${seconds(staleMs)} ago`,
   `${shards.held}/${shards.all} shards held by ${members} processes`, `${parked} parked`, `${deadLetters} dead letters`,
 ]

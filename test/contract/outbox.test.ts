@@ -1,6 +1,6 @@
 /** Topics, the outbox and its relays, on every database. */
-import { describe, expect, it, onTestFinished } from 'vitest'
-import type { OutboxMessage, RelayOptions } from '../../src/runtime/core/index'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import type { Consumer, OutboxMessage, RelayOptions } from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types'
 import { embeddedAndServer } from '../setup/backends'
 import { eventually } from '../setup/eventually'
@@ -125,5 +125,27 @@ describe.each(embeddedAndServer)('the outbox on $name', ({ open, available }) =>
   ])('refuses %s by name', async (_, message, options, name) => {
     const { store } = await open()
     await expect(store.outbox.enqueue(message, options as never)).rejects.toMatchObject({ code: 'INVALID_VALUE', message: expect.stringContaining(name) as string })
+  })
+
+  it.runIf(available()).each([
+    ['its signal', (_: Store, controller: AbortController) => controller.abort()],
+    ['the store', (store: Store) => store.close()],
+    ['its stop', (_store: Store, _controller: AbortController, relay: Consumer) => relay.stop()],
+  ])('is cleaned up no longer once a relay has ended by %s', async (_, end) => {
+    const { store } = await open()
+    const [begun, cleared] = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'clearTimeout')]
+    onTestFinished(() => [begun, cleared].forEach(spy => spy.mockRestore()))
+    // The pause between two clean-ups.
+    const pauses = () => begun.mock.results.filter((_, at) => begun.mock.calls[at]![1] === 5_000).map(({ value }) => value as unknown)
+    const waiting = () => pauses().filter(timer => !cleared.mock.calls.some(([ended]) => ended === timer))
+    const controller = new AbortController()
+    const relay = store.outbox.relay({ ...quick, publish: () => {} })
+    await relay.start(controller.signal)
+    await eventually(() => expect(waiting()).toHaveLength(1))
+    await end(store, controller, relay)
+    await eventually(() => expect(waiting()).toEqual([]))
+    // Nothing is under way that would begin the next pause.
+    await relay.stop()
+    expect(waiting()).toEqual([])
   })
 })

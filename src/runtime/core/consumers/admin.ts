@@ -18,10 +18,7 @@ interface ConsumersAdminOptions {
 /** What operators see and change of the consumers in the database. */
 export function createConsumersAdmin({ context, use, reader }: ConsumersAdminOptions): ConsumersAdmin {
   async function read(name: string | null): Promise<ConsumerInfo[]> {
-    // Positions before the mark: in the other order a consumer could be ahead of it.
-    const { rows } = await use(session => session.query(readConsumers(context, name)))
-    const { head } = await reader.mark()
-    return rows.map(row => toInfo(row, head))
+    return (await readInfos({ context, use, reader }, name)).infos
   }
 
   /** @throws {StoreError} INVALID_CALL */
@@ -56,11 +53,19 @@ export function createConsumersAdmin({ context, use, reader }: ConsumersAdminOpt
   }
 }
 
+/** All consumers, or one, and the newest event of the log. */
+export async function readInfos({ context, use, reader }: ConsumersAdminOptions, name: string | null): Promise<{ infos: ConsumerInfo[], head: bigint }> {
+  // Positions before the mark: in the other order a consumer could be ahead of it.
+  const { rows } = await use(session => session.query(readConsumers(context, name)))
+  const { head } = await reader.mark()
+  return { infos: rows.map(row => toInfo(row, head)), head }
+}
+
 function toInfo(row: Row, head: bigint): ConsumerInfo {
   const position = String(row.position)
   return {
-    name: row.name as string, position, head: String(head), lag: Math.max(0, Number(head - BigInt(position))), staleMs: Number(row.stale_ms),
-    shards: { all: Number(row.shards), held: Number(row.held) }, members: Number(row.members), leased: Number(row.leased), parked: Number(row.parked),
+    name: row.name as string, position, head: String(head), lag: Math.max(0, Number(head - BigInt(position))), lagMs: Number(row.lag_ms), staleMs: Number(row.stale_ms),
+    shards: { all: Number(row.shards), held: Number(row.held) }, members: Number(row.members), leased: Number(row.leased), parked: Number(row.parked), blocked: Number(row.blocked),
     deadLetters: Number(row.dead_letters), createdAt: Number(row.created_at),
   }
 }

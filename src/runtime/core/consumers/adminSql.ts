@@ -1,6 +1,7 @@
-import { millisecondsSql } from '../sql/clock'
+import { CLOCK_MS, millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { streamSpecs } from '../tables/builtin'
 
 const NOW = 'pg_catalog.clock_timestamp()'
 
@@ -8,22 +9,35 @@ function statement(context: StatementContext, name: string, build: (table: (name
   return { ...context.cache.unprepared(`consumers ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
 }
 
-/** All consumers, or one. */
+/** When the first event behind a position was appended: the start of one index scan in each table, however many there are. */
+const firstBehind = (table: (name: string) => string, position: string): string => `
+  select pg_catalog.min(ts) as ts from (${streamSpecs.map(spec => `
+    (select ts from ${table(spec.table)} where tenant_id = $1::text and id > ${position} and dismissed is null order by id limit 1)`).join(' union all')}
+  ) first`
+
+/**
+ * All consumers, or one. It is stale since the shard was written that was not written for longest: whoever holds a shard
+ * writes it again and again. Nobody holds those of a consumer whose events are claimed; there it is since the last claim.
+ */
 export function readConsumers(context: StatementContext, name: string | null): Statement {
   const of = (table: string) => `select pg_catalog.count(*)::double precision from ${table} o where o.tenant_id = c.tenant_id and o.consumer = c.consumer`
   return statement(context, 'list', table => `
-select c.consumer as name, c.shards, s.position::text as position, s.held, (extract(epoch from ${NOW} - s.updated_at) * 1000)::double precision as stale_ms,
+select c.consumer as name, c.shards, s.position::text as position, s.held, c.pull is not null as is_pull,
+  greatest(0, extract(epoch from ${NOW} - case when c.pull is null then s.updated_at else coalesce(c.claimed_at, c.created_at) end) * 1000)::double precision as stale_ms,
+  greatest(0, ${CLOCK_MS} - coalesce(oldest.ts, ${CLOCK_MS}))::double precision as lag_ms,
   (${of(table('consumer_members'))} and o.expires_at >= ${NOW}) + p.workers as members,
-  p.parked, p.leased, (${of(table('dead_letters'))}) as dead_letters,
+  p.parked, p.leased, p.blocked, p.most_attempts, (${of(table('dead_letters'))}) as dead_letters,
   ${millisecondsSql('c.created_at')}::double precision as created_at
 from ${table('consumers')} c cross join lateral (
-  select pg_catalog.min(position) as position, pg_catalog.max(updated_at) as updated_at,
+  select pg_catalog.min(position) as position, pg_catalog.min(updated_at) as updated_at,
     (pg_catalog.count(*) filter (where owner is not null and leased_until >= ${NOW}))::int as held
   from ${table('consumer_shards')} where tenant_id = c.tenant_id and consumer = c.consumer
-) s cross join lateral (
-  select pg_catalog.count(*) filter (where until is null)::int as parked, pg_catalog.count(until)::int as leased, pg_catalog.count(distinct owner) filter (where until is not null) as workers
+) s cross join lateral (${firstBehind(table, 's.position')}
+) oldest cross join lateral (
+  select pg_catalog.count(*) filter (where until is null)::int as parked, pg_catalog.count(*) filter (where due_at = 'infinity'::timestamptz)::int as blocked,
+    coalesce(pg_catalog.max(attempts), 0)::int as most_attempts, pg_catalog.count(until)::int as leased, pg_catalog.count(distinct owner) filter (where until is not null) as workers
   from (
-    select owner, case when token is not null and due_at > ${NOW} then due_at end as until
+    select owner, due_at, attempts, case when token is not null and due_at > ${NOW} then due_at end as until
     from ${table('consumer_parked')} where tenant_id = c.tenant_id and consumer = c.consumer
   ) waiting
 ) p

@@ -9,7 +9,15 @@ export interface ConsumerInfo {
   head: string
   /** Ids between the two: at most so many events are left. */
   lag: number
-  /** Milliseconds since any process wrote a position or took a shard. */
+  /**
+   * Milliseconds since the first event behind `position` was appended, by the clock of the database; 0 when there is none.
+   * Events of parked subjects do not count.
+   */
+  lagMs: number
+  /**
+   * Milliseconds since a process has last shown that it looks after the events: for the shard where that is longest ago, or
+   * since the last claim of a worker. It grows while nobody works for the consumer, whatever its lag.
+   */
   staleMs: number
   shards: { all: number, held: number }
   /** Processes that work for it, or workers that have leases. */
@@ -18,6 +26,8 @@ export interface ConsumerInfo {
   leased: number
   /** Subjects that wait for a retry, or for an operator. */
   parked: number
+  /** Those of them that wait for an operator. */
+  blocked: number
   /** Letters in any state. */
   deadLetters: number
   /** Milliseconds since 1970. */

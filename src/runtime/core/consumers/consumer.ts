@@ -3,6 +3,7 @@ import { checkMilliseconds, checkOptions, checkPosition } from '../shared/checks
 import { StoreError, messageOf } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
 import { inTime } from '../shared/timer'
+import { readInfos } from './admin'
 import { Exhausted, exhaustedError } from './failures'
 import { registerIn } from './register'
 import type { ConsumerSettings } from './settings'
@@ -160,11 +161,11 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
     whenCaughtUp: async options => waitFor((await reader.mark()).head, options),
     whenProcessed: async (position, options) => waitFor(BigInt(checkPosition('position', position)), options),
     async status() {
-      const [{ head }, { rows: [row] }] = await Promise.all([reader.mark(), call(session => session.query(readConsumer(context, name)))])
-      const position = (row?.position ?? null) as string | null
+      const { infos: [info], head } = await readInfos({ context, use: call, reader }, name)
       return {
-        name, state: state === 'running' && isPaused ? 'paused' : state, position, head: String(head), lag: Number(head - BigInt(position ?? 0)), staleMs: row?.stale_ms == null ? null : Number(row.stale_ms),
-        shards: { all: settings.shards, held: Number(row?.held ?? 0), here: work?.worker.shards() ?? 0 }, parked: Number(row?.parked ?? 0),
+        name, state: state === 'running' && isPaused ? 'paused' : state,
+        position: info?.position ?? null, head: String(head), lag: info?.lag ?? Number(head), lagMs: info?.lagMs ?? null, staleMs: info?.staleMs ?? null,
+        shards: { all: settings.shards, held: info?.shards.held ?? 0, here: work?.worker.shards() ?? 0 }, parked: info?.parked ?? 0, blocked: info?.blocked ?? 0,
         ...error !== undefined && { error },
       }
     },

@@ -19,6 +19,8 @@ export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subject
   topics: TopicCondition | undefined
   /** Milliseconds until an event may be handled: its subject waits for that long, and no attempt is counted. */
   dueIn?: (event: EventRecord) => number
+  /** Done again and again beside the work, as long as that lasts. It never rejects. */
+  beside?: { everyMs: number, run(stopping: AbortSignal): Promise<void> }
   /** Empty: every event is handled as soon as possible. */
   limits: Limit[]
   debounce: DebounceSettings | undefined

@@ -67,7 +67,7 @@ select pg_catalog.count(*)::int + 1 as members from ${table('consumer_members')}
 where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at >= ${NOW}`, [given.consumer, given.member, given.leaseMs])
 }
 
-/** Extends the leases that are still ours; a shard that is missing in the result is lost. */
+/** Extends the leases that are still ours, and says that they are looked after; a shard that is missing in the result is lost. */
 export function renewShards(context: StatementContext, given: { consumer: string, held: HeldShard[], leaseMs: number }): Statement {
   return statement(context, 'renew', table => `
 with held as (
@@ -75,7 +75,7 @@ with held as (
   join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
   where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
 )
-update ${table('consumer_shards')} s set leased_until = ${until('$5')}
+update ${table('consumer_shards')} s set leased_until = ${until('$5')}, updated_at = ${NOW}
 from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard
 returning s.shard`, [given.consumer, given.held.map(({ shard }) => shard), given.held.map(({ token }) => token), given.leaseMs])
 }
@@ -149,11 +149,10 @@ with held as (
 delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member = $3::text`, [given.consumer, given.member])
 }
 
-/** Where a consumer stands: the lowest position of its shards, and how long ago one of them was written. */
+/** Where a consumer stands: the lowest position of its shards. */
 export function readConsumer(context: StatementContext, consumer: string): Statement {
   return statement(context, 'status', table => `
-select pg_catalog.min(position)::text as position, pg_catalog.count(*) filter (where owner is not null and leased_until >= ${NOW})::int as held,
-  pg_catalog.count(*)::int as shards, (extract(epoch from ${NOW} - pg_catalog.max(updated_at)) * 1000)::double precision as stale_ms,
+select pg_catalog.min(position)::text as position, pg_catalog.count(*)::int as shards,
   (select pg_catalog.count(*)::int from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text) as parked
 from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text`, [consumer])
 }

@@ -167,11 +167,21 @@ export interface ConsumerStatus {
   head: string
   /** Ids between the two: at most so many events are left. */
   lag: number
-  /** Milliseconds since any process wrote a position or took a shard: a lag of 0 says nothing when nobody looks. */
+  /**
+   * Milliseconds since the first event behind `position` was appended, by the clock of the database; 0 when there is none.
+   * Events of parked subjects do not count. Null while the consumer has never been started.
+   */
+  lagMs: number | null
+  /**
+   * Milliseconds since a process has last shown that it looks after the events, for the shard where that is longest ago. A
+   * process that works shows it every third of `leaseMs`: a lag of 0 says nothing when nobody looks.
+   */
   staleMs: number | null
   shards: { all: number, held: number, here: number }
   /** Subjects that wait for a retry, or for an operator. */
   parked: number
+  /** Those of them that wait for an operator. */
+  blocked: number
   /** Why it failed. */
   error?: unknown
 }

@@ -82,8 +82,8 @@ export function createWorker(options: WorkerOptions): Worker {
     pause.wake()
   }
 
-  /** Runs something beside the loop, which goes on when it ends. */
-  function beside(work: () => Promise<void>, ended: () => void): void {
+  /** Runs something while the loop goes on; it has a turn when that ends. */
+  function runBeside(work: () => Promise<void>, ended: () => void): void {
     const running = work().catch(trouble).finally(() => {
       underWay.delete(running)
       ended()
@@ -156,7 +156,7 @@ export function createWorker(options: WorkerOptions): Worker {
       if (waiting) parked.begin(waiting)
       else begin(unit)
       handlers++
-      beside(() => waiting ? retryOne(waiting) : work(unit), () => handlers--)
+      runBeside(() => waiting ? retryOne(waiting) : work(unit), () => handlers--)
     }
   }
 
@@ -173,7 +173,7 @@ export function createWorker(options: WorkerOptions): Worker {
     if (busy[kind]) return Infinity
     if (inMs > 0) return inMs
     busy[kind] = true
-    beside(work, () => (busy[kind] = false))
+    runBeside(work, () => (busy[kind] = false))
     return Infinity
   }
 
@@ -202,14 +202,17 @@ export function createWorker(options: WorkerOptions): Worker {
       || [...lease.held.values()].some(({ position }) => position < upTo),
     async run() {
       const beat = createHeartbeat(() => lease.renew().then(limits.keep).then(debounce.keep).catch(trouble).finally(pause.wake), leaseMs / 3)
+      const beside = settings.beside && createHeartbeat(() => settings.beside!.run(stopping), settings.beside.everyMs)
       const silence = options.listen(wake)
       try {
         await beat.start()
+        void beside?.start()
         while (!stopping.aborted && !failure) await pause.wait(Math.max(1, turn()))
         while (underWay.size > 0) await Promise.all(underWay)
       }
       finally {
         await beat.stop()
+        await beside?.stop()
         await silence()
         // What is not given back is found by others when the lease has run out.
         await lease.end().catch((error: unknown) => logger.warn(`consumer ${name} could not give its shards back: ${messageOf(error)}`))

@@ -50,8 +50,8 @@ interface Definition {
   definition: PullDefinition
 }
 
-export async function definitionOf({ context, call }: Pick<LeaseParts, 'context' | 'call'>, consumer: string): Promise<Definition> {
-  const { rows: [row] } = await call(session => session.query<{ shards: number, pull: string | null }>(readDefinition(context, consumer)))
+export async function definitionOf({ context, call }: Pick<LeaseParts, 'context' | 'call'>, consumer: string, isClaim = false): Promise<Definition> {
+  const { rows: [row] } = await call(session => session.query<{ shards: number, pull: string | null }>(readDefinition(context, consumer, isClaim)))
   if (!row) throw notOpened(consumer)
   if (row.pull === null) throw notPulled(consumer)
   return { shards: row.shards, definition: JSON.parse(row.pull) as PullDefinition }
@@ -145,7 +145,7 @@ export function createClaims(parts: LeaseParts) {
   }
 
   return async function claim({ consumer, by, limit, leaseMs }: Required<ClaimOptions>): Promise<Lease[]> {
-    const claim: Claim = { consumer, by, leaseMs, ...await definitionOf(parts, consumer) }
+    const claim: Claim = { consumer, by, leaseMs, ...await definitionOf(parts, consumer, true) }
     // A statement of its own before the pages: a page of the same snapshot would skip events.
     const { safePosition } = await reader.mark()
     const leases: Lease[] = []

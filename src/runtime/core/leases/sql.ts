@@ -27,9 +27,17 @@ export function redefine(context: StatementContext, consumer: string, pull: stri
 update ${table('consumers')} set pull = $3::jsonb where tenant_id = $1::text and consumer = $2::text and pull is not null`, [consumer, pull])
 }
 
-export function readDefinition(context: StatementContext, consumer: string): Statement {
+/** For a claim it is written down that a worker has asked, no more than once a second. */
+export function readDefinition(context: StatementContext, consumer: string, isClaim: boolean): Statement {
   return statement(context, 'definition', table => `
-select shards::int as shards, pull::text as pull from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text`, [consumer])
+with unclaimed as (
+  select tenant_id, consumer from ${table('consumers')}
+  where tenant_id = $1::text and consumer = $2::text and pull is not null and $3::boolean and (claimed_at is null or claimed_at < ${NOW} - interval '1 second')
+  for update skip locked
+), claimed as (
+  update ${table('consumers')} c set claimed_at = ${NOW} from unclaimed u where c.tenant_id = u.tenant_id and c.consumer = u.consumer
+)
+select shards::int as shards, pull::text as pull from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text`, [consumer, isClaim])
 }
 
 /** Lets the server end a transaction whose process is frozen or cut off, so that it holds no lock for long. */

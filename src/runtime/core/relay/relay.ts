@@ -1,6 +1,5 @@
 import type { TierScope } from '../batch/tierScope'
 import type { ConsumerParts } from '../consumers/consumer'
-import { createHeartbeat } from '../consumers/heartbeat'
 import type { ConsumerSettings } from '../consumers/settings'
 import { checkConsumer } from '../consumers/settings'
 import { readConsumer } from '../consumers/sql'
@@ -8,7 +7,7 @@ import type { Consumer, ConsumedEvent, ConsumerContext } from '../consumers/type
 import { dueIn, outboxSubjects } from '../outbox/enqueue'
 import type { OutboxWriter } from '../outbox/types'
 import { checkFunction, checkMilliseconds, checkName, checkOptions, checkWord } from '../shared/checks'
-import { isStoreError, messageOf } from '../shared/errors'
+import { messageOf } from '../shared/errors'
 import { topicsOf } from '../shared/topics'
 import { subjectPrefixOf } from '../tables/route'
 import type { Select } from '../tables/select'
@@ -42,48 +41,34 @@ export function createOutbox({ parts, select, subjectPrefix, writer, register }:
     return { id, type, data: data as unknown, topics: topicsOf(event), key, ts, meta: rest }
   }
 
-  function settingsOf(given: RelayOptions): ConsumerSettings & { keepMs: number } {
-    const { publish, keepMs = 0, name = NAME, concurrency = CONCURRENCY, onExhausted = 'park', ...options } = checkOptions<Partial<RelayOptions>>('options', given, RELAY_OPTIONS)
+  function settingsOf(given: RelayOptions): ConsumerSettings {
+    const { publish, keepMs: keep = 0, name = NAME, concurrency = CONCURRENCY, onExhausted = 'park', ...options } = checkOptions<Partial<RelayOptions>>('options', given, RELAY_OPTIONS)
     checkFunction('options.publish', publish)
     checkWord('options.onExhausted', onExhausted, ['park', 'skip', 'block'])
     const handler = (event: ConsumedEvent, { attempt, signal }: ConsumerContext) => publish!(toMessage(event), { attempt, signal })
     const settings = checkConsumer({ ...options, name, concurrency, onExhausted, handler, transaction: 'none', maxParked: MOST_WAITING })
-    return { ...settings, topics: settings.topics ?? { mode: 'any' }, dueIn, keepMs: checkMilliseconds('options.keepMs', keepMs) }
+    const keepMs = checkMilliseconds('options.keepMs', keep)
+    return { ...settings, topics: settings.topics ?? { mode: 'any' }, dueIn, beside: { everyMs: CLEAN_MS, run: stopping => clean(name, keepMs, stopping) } }
   }
 
   /** Removes what is published, in steps that hold no lock for long. */
-  async function clean(consumer: string, keepMs: number): Promise<void> {
+  async function clean(consumer: string, keepMs: number, stopping: AbortSignal): Promise<void> {
     const all = `${subjectPrefix}:outbox:`
     const statement = deletePublished(parts.context, { consumer, partition: subjectPrefixOf(`${all}x`), all, single: subjects.single, keepMs, limit: CLEAN_STEP })
-    for (let deleted = CLEAN_STEP; deleted === CLEAN_STEP;) {
-      const { rows: [row] } = await parts.use(session => session.query<{ deleted: number }>(statement))
-      deleted = Number(row!.deleted)
+    try {
+      for (let deleted = CLEAN_STEP; deleted === CLEAN_STEP && !stopping.aborted;) {
+        const { rows: [row] } = await parts.use(session => session.query<{ deleted: number }>(statement))
+        deleted = Number(row!.deleted)
+      }
+    }
+    catch (error) {
+      parts.logger.warn(`published messages could not be removed: ${messageOf(error)}`)
     }
   }
 
   return {
     ...writer,
-    relay(given) {
-      const { keepMs, ...settings } = settingsOf(given)
-      const consumer = register(settings)
-      const cleaning = () => createHeartbeat(() => clean(settings.name, keepMs).catch((error: unknown) => {
-        if (!isStoreError(error) || error.code !== 'CLOSED') parts.logger.warn(`published messages could not be removed: ${messageOf(error)}`)
-      }), CLEAN_MS)
-      let cleaner: ReturnType<typeof createHeartbeat> | undefined
-      return {
-        ...consumer,
-        async start(signal) {
-          await consumer.start(signal)
-          cleaner ??= cleaning()
-          await cleaner.start()
-        },
-        async stop(options) {
-          await cleaner?.stop()
-          cleaner = undefined
-          await consumer.stop(options)
-        },
-      }
-    },
+    relay: given => register(settingsOf(given)),
     async stats(given) {
       const { name = NAME } = checkOptions('options', given, OUTBOX_STATS_OPTIONS)
       return statsOf(parts, select, checkName('options.name', name))

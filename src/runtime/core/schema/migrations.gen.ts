@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: 'f84f3ecd91af9ad2bc94eae169d54deb96175de92605d4018e18d755f6487847',
+    checksum: 'd43fdaa7555ca9b91d7b255630255d4714d9c25201e4e0dfde4669b5d7f54277',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -556,6 +556,8 @@ create table "{schema}"."{prefix}_consumers" (
   hash_probe bigint not null,
   -- What its events are and how often they are tried, where workers claim them. Null: those of store.consume handle them.
   pull jsonb,
+  -- When a worker asked for events last, to about a second.
+  claimed_at timestamptz,
   created_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer)
 );
@@ -568,7 +570,7 @@ create table "{schema}"."{prefix}_consumer_shards" (
   token bigint,
   owner text collate "C",
   leased_until timestamptz,
-  -- When its position or its owner was written last: staleness.
+  -- When its position, its owner or its lease was written last: staleness.
   updated_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer, shard)
 ) with (fillfactor = 30);
