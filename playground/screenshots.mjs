@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core'
 const [url = 'http://localhost:3000', everything] = process.argv.slice(2)
 const images = fileURLToPath(new URL('../docs/images', import.meta.url))
 
-const pages = { 'order-desk': '/', 'streams': '/streams', 'indexes': '/indexes', 'kv': '/kv' }
+const pages = { 'order-desk': '/', 'streams': '/streams', 'indexes': '/indexes', 'kv': '/kv', 'consumers': '/consumers' }
 const sizes = { wide: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } }
 const orders = [
   { products: ['Filter coffee', 'Enamel mug', 'Enamel mug'], moves: ['Mark paid', 'Pack', 'Ship'] },

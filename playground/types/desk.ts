@@ -39,6 +39,38 @@ export interface Order {
   next: OrderStatus[]
 }
 
+/** A line of an order, as its first event has it. */
+export interface OrderItem {
+  product: string
+  quantity: number
+  amount: number
+}
+
+export type ParcelStatus = 'reserved' | 'sent' | 'returned'
+
+export interface StockLine {
+  product: Product
+  left: number
+}
+
+/** An event that was given up, and what waits behind it. */
+export interface ParkedLetter {
+  id: string
+  subject: string
+  event: ShownEvent
+  attempts: number
+  error: string
+  /** Types of the later events of its subject. */
+  waiting: string[]
+}
+
+/** What a requeued letter would do. */
+export interface LetterPreview {
+  handled: number
+  changes: { table: string, inserted: number, updated: number, deleted: number }[]
+  failed: { type: string, error: string } | null
+}
+
 export interface Totals {
   orders: number
   revenue: number
@@ -53,7 +85,7 @@ export interface ShownEvent {
   data?: unknown
 }
 
-export type Tier = 'stream' | 'index' | 'kv'
+export type Tier = 'stream' | 'index' | 'kv' | 'deadLetters' | 'admin.consumers'
 
 /** One call to the store, as it was made. */
 export interface Call {

@@ -1,5 +1,5 @@
 import type { H3Event } from 'h3'
-import { isStoreError, tableOf } from 'nvent-store-postgres/core'
+import { isStoreError } from 'nvent-store-postgres/core'
 import type { Store, Surfaces as StoreApis } from 'nvent-store-postgres/core'
 import type { Call, CallGroup, Exhibit, Tier } from '~/types/desk'
 
@@ -27,10 +27,10 @@ export function logged(event: H3Event, store: Store): Store {
     close: () => store.close(),
     with: client => store.with(client),
     consume: options => store.consume(options),
-    deadLetters: store.deadLetters,
+    deadLetters: note(event, 'deadLetters', store.deadLetters),
     leases: store.leases,
     outbox: store.outbox,
-    admin: store.admin,
+    admin: { ...store.admin, consumers: note(event, 'admin.consumers', store.admin.consumers) },
     async transaction(work, options) {
       const { calls } = groupOf(event)
       const first = calls.length
@@ -83,13 +83,21 @@ function noted<T extends Omit<StoreApis, 'stream'> & { stream: object }>(
   event: H3Event,
   apis: T,
   transaction?: Call['transaction'],
-): Pick<T, Tier> {
-  const note = <A extends object>(tier: Tier, api: A): A => new Proxy(api, {
+): Pick<T, 'stream' | 'index' | 'kv'> {
+  return {
+    stream: note(event, 'stream', apis.stream, transaction),
+    index: note(event, 'index', apis.index, transaction),
+    kv: note(event, 'kv', apis.kv, transaction),
+  }
+}
+
+function note<A extends object>(event: H3Event, tier: Tier, api: A, transaction?: Call['transaction']): A {
+  return new Proxy(api, {
     get(target, method: string): unknown {
       const original: unknown = Reflect.get(target, method)
       if (typeof original !== 'function') return original
       return async (...args: unknown[]): Promise<unknown> => {
-        const call: Call = { tier, method, args, table: tableOf(tier, String(args[0])), ms: 0, transaction }
+        const call: Call = { tier, method, args, table: tableOfCall(tier, args), ms: 0, transaction }
         groupOf(event).calls.push(call)
         const started = performance.now()
         try {
@@ -105,5 +113,4 @@ function noted<T extends Omit<StoreApis, 'stream'> & { stream: object }>(
       }
     },
   })
-  return { stream: note('stream', apis.stream), index: note('index', apis.index), kv: note('kv', apis.kv) }
 }

@@ -27,6 +27,8 @@ export function memberOf(body: unknown, field: string): unknown {
   return typeof body === 'object' && body !== null ? (body as Record<string, unknown>)[field] : undefined
 }
 
+export const productOf = (event: H3Event): string => oneOf(event.context.params, 'product', products.map(({ id }) => id))
+
 export function orderIdOf(event: H3Event): string {
   const id = getRouterParam(event, 'id') ?? ''
   if (!/^\d{1,15}$/.test(id)) throw problem(400, 'An order number is made of digits.')

@@ -5,6 +5,7 @@ const statusOf: Record<string, number> = {
   INVALID_VALUE: 400,
   NOT_FOUND: 404,
   VERSION_CONFLICT: 409,
+  INVALID_CALL: 409,
   CONNECTION: 503,
   TIMEOUT: 503,
   CLOSED: 503,
