@@ -4,6 +4,7 @@ import { chromium } from 'playwright-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
+import type { Row } from '../setup/database'
 import { root, startOutput, until, SETUP_LIMIT } from './support'
 import type { App } from './support'
 
@@ -16,6 +17,16 @@ interface Answer {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   body: any
 }
+
+interface ParcelRow extends Row {
+  subject: string
+  types: string[]
+  workers: number[]
+}
+
+/** What the consumer of the playground has written for each order, with the processes that did it. */
+const PARCELS = `select subject, array_agg(type order by id) as types, array_agg((data->>'worker')::integer) as workers
+  from nvent_events where subject like 'parcels:%' group by subject order by subject`
 
 /** Rows of which a part sticks out. */
 const TORN_ROWS = `[...document.querySelectorAll('.order, .timeline li, .log summary, .empty, .pills')].filter((row) => {
@@ -41,6 +52,16 @@ function visitor(app: App) {
   }
   return Object.assign(request, { cookie: () => cookie })
 }
+
+/** Orders one piece of a product, and tells the number of the order. */
+async function order(request: ReturnType<typeof visitor>, product: string, customer = 'Ada'): Promise<string> {
+  await request('PUT', '/api/cart', { product, quantity: 1 })
+  const { status, body } = await request('POST', '/api/orders', { customer })
+  expect(status).toBe(201)
+  return body.id
+}
+
+const isOf = (id: string) => ({ subject }: { subject: string }) => subject === `orders:${id}`
 
 /** What a person reads on a page, as rendered by the server. */
 function readable(html: string): string {
@@ -80,6 +101,7 @@ describe('the playground', async () => {
       expect((await request('GET', '/streams')).body).toContain('No streams yet')
       expect((await request('GET', '/indexes')).body).toContain('No such orders')
       expect((await request('GET', '/kv')).body).toContain('desk:')
+      expect((await request('GET', '/consumers')).body).toMatch(/No dead letters.*await store\.deadLetters\.list\(\{.*consumer: 'fulfilment'/)
     })
 
     it('places an order in one transaction and moves it on', async () => {
@@ -140,7 +162,7 @@ describe('the playground', async () => {
     })
 
     it('names the product on every page, and serves the docs it links to', async () => {
-      for (const path of ['/', '/streams', '/indexes', '/kv']) {
+      for (const path of ['/', '/streams', '/indexes', '/kv', '/consumers']) {
         const html = await (await fetch(app.url + path)).text()
         expect(readable(html)).toContain('playground of nvent-store-postgres')
         const links = [...html.matchAll(/href="(\/docs\/[^"]*)"/g)].map(([, link]) => link)
@@ -150,7 +172,7 @@ describe('the playground', async () => {
     })
 
     it('has no button that is on before the page is hydrated', async () => {
-      for (const path of ['/', '/streams', '/indexes', '/kv']) {
+      for (const path of ['/', '/streams', '/indexes', '/kv', '/consumers']) {
         const html = await (await fetch(app.url + path)).text()
         const buttons = html.match(/<button[^>]*>/g) ?? []
         expect(buttons.length).toBeGreaterThan(0)
@@ -215,6 +237,53 @@ describe('the playground', async () => {
     await until(() => request('GET', '/api/desk'), ({ body }) => body.cart.lines.length === 0)
     expect(await request('POST', '/api/orders', { customer: 'Ada' })).toMatchObject({ status: 400 })
     await app.stop()
+  })
+
+  it('fulfils each order once, in its order, while processes are added, stopped and killed', async () => {
+    const { url, sql } = await freshDatabase('pg18')
+    const parcels = () => sql<ParcelRow>(PARCELS)
+    const hasWorked = (process: App) => until(parcels, rows => rows.some(({ workers }) => workers.includes(process.pid)))
+
+    // Only answers requests; it has migrated the database when the first is answered.
+    const desk = await start({ DATABASE_URL: url, NUXT_NVENT_STORE_POSTGRES_CONSUMERS: 'false' })
+    await visitor(desk)('GET', '/api/desk')
+    const ways = [
+      { moves: [], types: ['parcel.reserved'] },
+      { moves: ['cancelled'], types: ['parcel.reserved', 'parcel.returned'] },
+      { moves: ['paid', 'packed', 'shipped'], types: ['parcel.reserved', 'parcel.sent'] },
+    ]
+    const expected: Pick<ParcelRow, 'subject' | 'types'>[] = []
+    let isOpen = true
+    const orders = (async () => {
+      while (isOpen) {
+        const { moves, types } = ways[expected.length % ways.length]!
+        const request = visitor(desk)
+        const id = await order(request, 'mug')
+        for (const status of moves) expect((await request('POST', `/api/orders/${id}/status`, { status })).status).toBe(200)
+        expected.push({ subject: `parcels:${id}`, types })
+      }
+    })()
+    // It is awaited below; until then a failure has no other handler.
+    orders.catch(() => {})
+
+    const [killed, stopped] = await Promise.all([start({ DATABASE_URL: url }), start({ DATABASE_URL: url })])
+    await Promise.all([hasWorked(killed), hasWorked(stopped)])
+    const added = await start({ DATABASE_URL: url })
+    await hasWorked(added)
+    await killed.kill()
+    expect(await stopped.stop()).toBe(0)
+    // Of all shards, also those whose lease has to run out first.
+    await until(async () => (await visitor(desk)('GET', '/api/consumers')).body.consumer.result.shards, ({ all, held }) => held === all)
+    isOpen = false
+    await orders
+
+    const rows = await until(parcels, rows => rows.flatMap(({ types }) => types).length >= expected.flatMap(({ types }) => types).length)
+    expect(rows.map(({ subject, types }) => ({ subject, types }))).toEqual(expected)
+    const { body } = await visitor(desk)('GET', '/api/consumers')
+    expect(body).toMatchObject({ consumer: { result: { parked: 0, deadLetters: 0 } }, letters: { result: [] } })
+    const taken = expected.filter(({ types }) => !types.includes('parcel.returned')).length
+    expect(body.stock.result[1]).toMatchObject({ product: { id: 'mug' }, left: 500 - taken })
+    await Promise.all([added.stop(), desk.stop()])
   })
 
   describe.skipIf(!existsSync(browserPath))(`in a browser (CHROMIUM_PATH, default ${browserPath})`, () => {
@@ -321,6 +390,7 @@ describe('the playground', async () => {
         '/streams': { shown: 'Every order is a stream', click: 'Simulate a workflow run', done: 'flow.completed' },
         '/indexes': { shown: 'Running totals', click: 'Simulate a workflow run', done: 'POST /api/workflows' },
         '/kv': { shown: 'Order numbers', click: 'Set', done: 'PUT /api/kv/scratch' },
+        '/consumers': { shown: 'No dead letters', click: 'Restock Desk lamp', done: 'POST /api/stock/lamp' },
       }
       for (const [path, { shown, click, done }] of Object.entries(pages)) {
         const running = path === '/' ? desk : await start({ ...environment, PORT: new URL(desk.url).port })
@@ -349,15 +419,16 @@ describe('the playground', async () => {
 
     it.each(['WWWWWWWWWW'.repeat(6), 'Anna-Maria '.repeat(5).trim()])('breaks no layout with a customer named %s', async (customer) => {
       const request = visitor(app)
-      await request('PUT', '/api/cart', { product: 'pen', quantity: 1 })
-      const { body: { id } } = await request('POST', '/api/orders', { customer })
+      await request('DELETE', '/api/stock/pen')
+      const id = await order(request, 'pen', customer)
+      await until(() => request('GET', '/api/consumers'), ({ body }) => body.letters.result.some(isOf(id)))
       await request('POST', `/api/orders/${id}/notes`, { text: 'W'.repeat(200) })
       for (const width of [320, 390, 700, 1280]) {
         // With the cookie of the visitor, so that the call log has something to show.
         const tab = await newPage({ viewport: { width, height: 800 } })
         const [name = '', value = ''] = request.cookie().split('=')
         await tab.context().addCookies([{ name, value, url: app.url }])
-        for (const path of ['/', `/streams?subject=orders:${id}`, '/indexes', '/kv', `/streams?subject=${'w'.repeat(300)}`]) {
+        for (const path of ['/', `/streams?subject=orders:${id}`, '/indexes', '/kv', '/consumers', `/streams?subject=${'w'.repeat(300)}`]) {
           await tab.goto(app.url + path)
           await hydrated(tab)
           expect(await tab.evaluate('document.documentElement.scrollWidth'), `${path} at ${width}`).toBeLessThanOrEqual(width)
@@ -389,6 +460,51 @@ describe('the playground', async () => {
       await tab.getByRole('button', { name: 'Add Desk lamp to the cart' }).click()
       await tab.getByRole('button', { name: 'Place order' }).waitFor()
       await tab.close()
+    })
+
+    it.each(Object.entries(databases))('parks an order that fails, and fulfils it when it is requeued, on %s', async (_, environment) => {
+      const shop = await start(await environment())
+      const tab = await newPage()
+      const press = (name: string) => tab.getByRole('button', { name, exact: true }).click()
+      const parcel = (id: string, status: string) => tab.locator('.entries li', { hasText: id }).getByText(`'${status}'`).waitFor()
+      const letter = tab.locator('.letter', { hasText: 'orders:1001' })
+
+      await tab.goto(`${shop.url}/consumers`)
+      await tab.getByText('No dead letters').waitFor()
+      await press('Sell out Desk lamp')
+      await tab.locator('.sold-out', { hasText: 'Desk lamp' }).waitFor()
+      // At other desks; this page is not told.
+      const request = visitor(shop)
+      expect(await order(request, 'lamp')).toBe('1001')
+      for (const status of ['paid', 'packed', 'shipped']) await request('POST', '/api/orders/1001/status', { status })
+      await letter.getByText('Order 1001 needs 1 × lamp, and 0 are left.').waitFor()
+      await letter.getByText('given up after 3 attempts').waitFor()
+      await letter.getByText('1 event behind it: order.shipped.').waitFor()
+      expect(await order(request, 'mug')).toBe('1002')
+      await parcel('1002', 'reserved')
+
+      await press('Preview orders:1001')
+      await letter.getByText('order.placed would fail').waitFor()
+      await press('Restock Desk lamp')
+      await press('Preview orders:1001')
+      await letter.getByText(/2 events would go well: .*nvent_kv \+0 ~1 −0/).waitFor()
+      // Nothing of a preview is kept.
+      expect((await request('GET', '/api/consumers')).body.stock.result).toContainEqual({ product: expect.objectContaining({ id: 'lamp' }) as object, left: 20 })
+      await press('Requeue orders:1001')
+      await parcel('1001', 'sent')
+      await tab.getByText('No dead letters').waitFor()
+      await tab.getByText('POST /api/letters/1/requeue').waitFor()
+      await tab.locator('.stock li', { hasText: 'Desk lamp' }).getByText('19', { exact: true }).waitFor()
+
+      await press('Sell out Enamel mug')
+      expect(await order(request, 'mug')).toBe('1003')
+      await request('POST', '/api/orders/1003/status', { status: 'cancelled' })
+      await press('Discard orders:1003')
+      await tab.getByText('No dead letters').waitFor()
+      const { body } = await request('GET', '/api/consumers')
+      expect(body.parcels.result.map(({ id }: { id: string }) => id)).toEqual(['1002', '1001'])
+      await tab.close()
+      await shop.stop()
     })
 
     it('explains what the store refuses', async () => {

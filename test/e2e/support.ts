@@ -41,8 +41,11 @@ export interface App {
   url: string
   /** All it has written to its output so far. */
   logs(): string
+  pid: number
   /** Asks it to end, and waits until it has. */
   stop(): Promise<number | null>
+  /** Ends it at once, with whatever it is doing. */
+  kill(): Promise<void>
   post<T = Record<string, unknown>>(path: string, body?: unknown, patience?: number): Promise<T>
 }
 
@@ -61,12 +64,14 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
   const child = spawnNode(args, {
     cwd, env: { ...process.env, ...noDatabase, NODE_ENV: undefined, HOST: '127.0.0.1', PORT: '0', CONSOLA_LEVEL: '3', ...env },
   })
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.process.exitCode !== null || child.process.signalCode !== null) return
+    // The whole group: the development server is a child of the command.
+    process.kill(-child.process.pid!, signal)
+    await child.ended
+  }
   const stop = async () => {
-    if (child.process.exitCode === null && child.process.signalCode === null) {
-      // The whole group: the development server is a child of the command.
-      process.kill(-child.process.pid!, 'SIGTERM')
-      await child.ended
-    }
+    await end('SIGTERM')
     return child.process.exitCode
   }
   onFileEnd(stop)
@@ -78,7 +83,9 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
   return {
     url: address,
     logs: child.logs,
+    pid: child.process.pid!,
     stop,
+    kill: () => end('SIGKILL'),
     post: async <T>(path: string, body: unknown = {}, patience = 60_000) => {
       const response = await fetch(address + path, {
         method: 'POST', body: JSON.stringify(body), headers: { 'content-type': 'application/json' }, signal: AbortSignal.timeout(patience),
