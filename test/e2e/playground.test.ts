@@ -28,6 +28,8 @@ interface ParcelRow extends Row {
 const PARCELS = `select subject, array_agg(type order by id) as types, array_agg((data->>'worker')::integer) as workers
   from nvent_events where subject like 'parcels:%' group by subject order by subject`
 
+const WAITING = 'select from pg_stat_activity where application_name = \'killed\' and wait_event_type = \'Lock\''
+
 /** Rows of which a part sticks out. */
 const TORN_ROWS = `[...document.querySelectorAll('.order, .timeline li, .log summary, .empty, .pills')].filter((row) => {
   const outer = row.getBoundingClientRect()
@@ -240,7 +242,7 @@ describe('the playground', async () => {
   })
 
   it('fulfils each order once, in its order, while processes are added, stopped and killed', async () => {
-    const { url, sql } = await freshDatabase('pg18')
+    const { url, sql, pool } = await freshDatabase('pg18')
     const parcels = () => sql<ParcelRow>(PARCELS)
     const hasWorked = (process: App) => until(parcels, rows => rows.some(({ workers }) => workers.includes(process.pid)))
 
@@ -258,6 +260,7 @@ describe('the playground', async () => {
       while (isOpen) {
         const { moves, types } = ways[expected.length % ways.length]!
         const request = visitor(desk)
+        await request('PUT', '/api/cart', { product: 'coffee', quantity: 1 })
         const id = await order(request, 'mug')
         for (const status of moves) expect((await request('POST', `/api/orders/${id}/status`, { status })).status).toBe(200)
         expected.push({ subject: `parcels:${id}`, types })
@@ -266,11 +269,17 @@ describe('the playground', async () => {
     // It is awaited below; until then a failure has no other handler.
     orders.catch(() => {})
 
-    const [killed, stopped] = await Promise.all([start({ DATABASE_URL: url }), start({ DATABASE_URL: url })])
+    const [killed, stopped] = await Promise.all([start({ DATABASE_URL: `${url}?application_name=killed` }), start({ DATABASE_URL: url })])
     await Promise.all([hasWorked(killed), hasWorked(stopped)])
     const added = await start({ DATABASE_URL: url })
     await hasWorked(added)
+    // In the middle of an order: it has taken the coffee, and waits for the mug.
+    const holder = await pool.connect()
+    await holder.query('begin; select from nvent_kv where key = \'stock:mug\' for update')
+    await until(() => sql(WAITING), ({ length }) => length > 0)
     await killed.kill()
+    await holder.query('rollback')
+    holder.release()
     expect(await stopped.stop()).toBe(0)
     // Of all shards, also those whose lease has to run out first.
     await until(async () => (await visitor(desk)('GET', '/api/consumers')).body.consumer.result.shards, ({ all, held }) => held === all)
@@ -282,7 +291,7 @@ describe('the playground', async () => {
     const { body } = await visitor(desk)('GET', '/api/consumers')
     expect(body).toMatchObject({ consumer: { result: { parked: 0, deadLetters: 0 } }, letters: { result: [] } })
     const taken = expected.filter(({ types }) => !types.includes('parcel.returned')).length
-    expect(body.stock.result[1]).toMatchObject({ product: { id: 'mug' }, left: 500 - taken })
+    expect(body.stock.result.slice(0, 2)).toMatchObject(['coffee', 'mug'].map(id => ({ product: { id }, left: 5000 - taken })))
     await Promise.all([added.stop(), desk.stop()])
   })
 

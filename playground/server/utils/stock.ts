@@ -2,7 +2,7 @@ import type { KvApi } from 'nvent-store-postgres/core'
 import type { StockLine } from '~/types/desk'
 
 /** What there is of each product before the first order. */
-const OPENING_STOCK = 500
+const OPENING_STOCK = 5000
 
 /** What has come in since then, less what has gone out: a counter that is missing counts as 0. */
 export const stockKey = (product: string): string => `stock:${product}`
