@@ -36,7 +36,7 @@ const ignore = () => {}
 const orNotFound = (error: unknown) => isStoreError(error) && error.code === 'NOT_FOUND' ? null : Promise.reject(error as Error)
 const orLost = (error: unknown) => isStoreError(error) && error.code === 'LEASE_LOST' ? null : Promise.reject(error as Error)
 /** A lease that is none any more. */
-const lease = { consumer: 'known', subject: 'known:1', token: '1' }
+const lease = { consumer: 'known-none', subject: 'known:1', token: '1' }
 const onLease = (known: Taken['known'], right: object, run: (store: Store, lease: never, given: never) => Promise<unknown>): Taken[] => [
   { argument: 'options', known, right, run: (store, given) => run(store, wrong(lease), given).catch(orLost) },
   { argument: 'lease', known: LEASE, right: lease, run: (store, given) => run(store, given, wrong(right)).catch(orLost) },
