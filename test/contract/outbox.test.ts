@@ -127,6 +127,26 @@ describe.each(embeddedAndServer)('the outbox on $name', ({ open, available }) =>
     await expect(store.outbox.enqueue(message, options as never)).rejects.toMatchObject({ code: 'INVALID_VALUE', message: expect.stringContaining(name) as string })
   })
 
+  it.runIf(available())('counts what was published and what failed, by topic', async () => {
+    const { store } = await open()
+    let attempts = 0
+    const { relay } = await published(store, {
+      publish: ({ topics }) => {
+        if (topics.includes('audit') && ++attempts < 3) throw new Error('the target is away')
+      },
+    })
+    await store.outbox.enqueue('a', { topics: ['mail', 'audit'] })
+    await store.outbox.enqueue('b', { topics: ['mail'] })
+    await eventually(() => expect(store.admin.metrics().outbox).toEqual({ topics: { mail: { published: 2, failed: 2 }, audit: { published: 1, failed: 2 } } }))
+    await eventually(() => expect(store.admin.metrics().consumers.outbox).toMatchObject({ handled: 2, failed: 2 }))
+    await relay.stop()
+    for (let n = 0; n < 120; n++) await store.outbox.enqueue(n, { topics: [`topic ${n}`] })
+    await (await published(store)).relay.whenCaughtUp()
+    const { topics } = store.admin.metrics().outbox
+    expect(Object.keys(topics)).toHaveLength(101)
+    expect(topics.OTHER).toEqual({ published: 22, failed: 0 })
+  })
+
   it.runIf(available()).each([
     ['its signal', (_: Store, controller: AbortController) => controller.abort()],
     ['the store', (store: Store) => store.close()],

@@ -6,12 +6,16 @@ import { StoreError } from '../../src/runtime/core/shared/errors'
 const LINE = /^(?:# HELP [a-z_]+ .+|# TYPE [a-z_]+ (?:counter|gauge|histogram)|[a-z_]+(?:\{(?:[a-z]+="(?:[^"\\\n]|\\["\\n])*",?)+\})? -?(?:\d[\d.e+-]*|\+Inf))$/
 
 function filled() {
-  const metrics = createMetrics({ pool: () => ({ total: 5, idle: 3, waiting: 2, max: 10 }), subscriptions: () => 4 })
+  const metrics = createMetrics({ pool: () => ({ total: 5, idle: 3, waiting: 2, max: 10 }), subscriptions: () => 4, consumers: () => ({ 'mails "x"': { shards: 3, lag: 12 } }) })
   const append = metrics.operation('stream.append')
   for (const ms of [0.2, 3, 3, 20_000]) countCall(append, ms)
   countError(append, new StoreError('CONNECTION', 'gone'))
   countError(append, new Error('of somebody else'))
   metrics.counts.eventsWritten = 7
+  Object.assign(metrics.consumer('mails "x"'), { handled: 5, failed: 2, parked: 1, deadLetters: 1, fenced: 1 })
+  countCall(metrics.consumer('mails "x"').handler, 3)
+  metrics.consumer('at rest')
+  metrics.counts.outbox.topics.mail = { published: 2, failed: 1 }
   return metrics
 }
 
@@ -50,6 +54,19 @@ describe('the text for Prometheus', () => {
     expect(of('nvent_store_operation_errors_total')).toEqual([
       'nvent_store_operation_errors_total{operation="stream.append",code="CONNECTION"} 1', 'nvent_store_operation_errors_total{operation="stream.append",code="OTHER"} 1',
     ])
+  })
+
+  it('has what was done for each consumer and topic', () => {
+    const text = prometheusText(filled().snapshot())
+    const of = '{consumer="mails \\"x\\""}'
+    for (const line of [
+      `nvent_store_consumer_events_handled_total${of} 5`, `nvent_store_consumer_attempts_failed_total${of} 2`, `nvent_store_consumer_subjects_parked_total${of} 1`,
+      `nvent_store_consumer_dead_letters_total${of} 1`, `nvent_store_consumer_fenced_total${of} 1`, `nvent_store_consumer_handler_duration_seconds_count${of} 1`,
+      `nvent_store_consumer_shards${of} 3`, `nvent_store_consumer_lag${of} 12`, 'nvent_store_consumer_shards{consumer="at rest"} 0',
+      'nvent_store_outbox_messages_total{topic="mail",outcome="published"} 2', 'nvent_store_outbox_messages_total{topic="mail",outcome="failed"} 1',
+    ]) expect(text.split('\n')).toContain(line)
+    expect(text).not.toContain('consumer_lag{consumer="at rest"}')
+    expect(prometheusText(createMetrics().snapshot())).not.toContain('_consumer_')
   })
 
   it('has the pool, and what was counted', () => {

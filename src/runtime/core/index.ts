@@ -49,7 +49,7 @@ export * from './schema/api'
 export type { AdoptionPlan, DriftFinding, MigrationPlan, PendingMigration, StoreInfo } from './schema/types'
 export { PROMETHEUS_TYPE, prometheusText } from './observability/prometheus'
 export type { TracedCall } from './observability/trace'
-export type { BackgroundMetrics, CallInfo, OperationMetrics, StoreEvents, StoreMetrics } from './observability/types'
+export type { BackgroundMetrics, CallInfo, ConsumerMetrics, OperationMetrics, StoreEvents, StoreMetrics } from './observability/types'
 export type { HealthCheck, HealthError, HealthOptions, HealthStatus, StoreAdmin, StoreHealth } from './admin/types'
 // Earlier names of the same types.
 export type { IndexApi as IndexSurface } from './entries/types'

@@ -120,8 +120,9 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     onEnd: watch.retained, expire: letterExpiry(context, resolved.deadLetterMaxAge),
   }))
   // Consumers
-  const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen }
+  const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen, watch: watch.consumers }
   const consumers = register(createConsumers(parts))
+  watch.metrics.gauges.consumers = consumers.gauges
   const outbox = createOutbox({ ...resolved, parts, select, register: consumers.register, writer: createOutboxWriter(apis.stream.append, resolved.subjectPrefix) })
   const leases = createLeases({
     ...parts,

@@ -10,6 +10,7 @@ import type { ConsumeResult } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry, Shard } from './shard'
 import type { ConsumedEvent, ConsumerContext } from './types'
+import type { ConsumerWatch } from './watching'
 
 export interface CallsOptions {
   context: StatementContext
@@ -17,6 +18,7 @@ export interface CallsOptions {
   use: Use
   /** A transaction in which code of the caller's runs. */
   within<T>(operation: string, work: (tx: TransactionApi, session: Session) => Promise<T>): Promise<T>
+  watch: ConsumerWatch
   settings: ConsumerSettings
   /** Aborts when the consumer waits no longer for what is under way. */
   killed: AbortSignal
@@ -47,10 +49,11 @@ export function callHandler(
   }, { timeoutMs: settings.attemptTimeout, signals, stopping })
 }
 
-export function createCalls({ use, within, settings, killed, stopping }: CallsOptions): RunHandler {
+export function createCalls({ use, within, watch, settings, killed, stopping }: CallsOptions): RunHandler {
   return async function run(entries, shards, attempts, keep) {
     const signals = [killed, ...[...shards].map(shard => shard.lost.signal)]
-    const call = (tx: TransactionApi) => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping)
+    const called = { consumer: settings.name, transaction: settings.transaction !== 'none' }
+    const call = (tx: TransactionApi) => watch.handler(called, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping))
     if (settings.transaction === 'none') {
       const results = await call(noTransaction)
       return use(session => session.atomic(inside => keep(inside, results)))

@@ -10,6 +10,7 @@ import type { ConsumerSettings } from './settings'
 import { readConsumer } from './sql'
 import { CAUGHT_UP_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from './types'
 import type { CaughtUpOptions, Consumer, ConsumerStatus, RunOnceOptions, RunOnceResult } from './types'
+import type { ConsumerGauge } from './watching'
 import { createWorker } from './worker'
 import type { Worker, WorkerParts } from './worker'
 
@@ -25,6 +26,8 @@ export interface ConsumerParts extends WorkerParts {
 
 /** A consumer that is at work in this process. */
 export interface Running {
+  readonly name: string
+  gauge(): ConsumerGauge
   wake(): void
   stop(): Promise<void>
 }
@@ -101,7 +104,7 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
     const worker = createWorker({
       ...parts, ...once && { listen: () => async () => {} }, once, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => isPaused,
     })
-    const self = { wake: worker.wake, stop: () => stop() }
+    const self: Running = { name, gauge: () => ({ shards: worker.shards(), lag: worker.lag() }), wake: worker.wake, stop: () => stop() }
     atWork.add(self)
     const onAbort = () => void stop()
     signal?.addEventListener('abort', onAbort)

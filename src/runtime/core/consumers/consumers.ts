@@ -9,11 +9,14 @@ import type { ConsumerSettings } from './settings'
 import type { DeadLettersApi } from './deadLetterTypes'
 import type { ConsumeOptions, Consumer } from './types'
 import { createReplay } from './replay'
+import type { ConsumerGauge } from './watching'
 
 export interface Consumers extends Capability {
   readonly admin: ConsumersAdmin
   /** Makes a consumer that takes part in wakes, and ends with the store. */
   register(settings: ConsumerSettings): Consumer
+  /** What this process holds of those that are at work. */
+  gauges(): Record<string, ConsumerGauge>
   readonly apis: { consume(options: ConsumeOptions): Consumer, deadLetters: DeadLettersApi }
 }
 
@@ -32,6 +35,16 @@ export function createConsumers(parts: ConsumerParts): Consumers {
   return {
     admin: createConsumersAdmin({ ...parts, use: parts.call }),
     register,
+    gauges() {
+      const gauges: Record<string, ConsumerGauge> = Object.create(null)
+      for (const { name, gauge } of atWork) {
+        const { shards, lag } = gauge()
+        const other = gauges[name]
+        gauges[name] = { shards: shards + (other?.shards ?? 0), lag: Math.max(lag ?? -1, other?.lag ?? -1) }
+        if (gauges[name].lag === -1) gauges[name].lag = null
+      }
+      return gauges
+    },
     apis: {
       deadLetters: createDeadLetters({ context: parts.context, use: parts.call, replay }),
       consume: options => register(checkConsumer(options)),

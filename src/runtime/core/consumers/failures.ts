@@ -10,6 +10,7 @@ import type { ParkedSubjects } from './parkedSubjects'
 import type { Failed } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry } from './shard'
+import type { ConsumerWatch } from './watching'
 
 /** The consumer ends at an event: `onExhausted: 'stop'`. No StoreError, which the transaction of a handler would take for a failure of it. */
 export class Exhausted extends Error {
@@ -60,6 +61,7 @@ interface FailuresOptions {
   context: StatementContext
   settings: ConsumerSettings
   parked: ParkedSubjects
+  watch: ConsumerWatch
 }
 
 /** Milliseconds after so many attempts. */
@@ -69,7 +71,7 @@ export function pauseOf(backoff: ConsumerSettings['backoff'], attempts: number):
   return pauses.next()
 }
 
-export function createFailures({ context, settings, parked }: FailuresOptions): Failures {
+export function createFailures({ context, settings, parked, watch }: FailuresOptions): Failures {
   const { name: consumer, maxAttempts, onExhausted, backoff } = settings
 
   function isLast(entry: FailedEntry, attempts: number, failed: Failed): boolean {
@@ -97,14 +99,18 @@ export function createFailures({ context, settings, parked }: FailuresOptions): 
       const last = isLast(entry, attempts, failed)
       if (last && onExhausted === 'skip') {
         await bury(session, entry, attempts, failed, 'skipped')
-        return () => {}
+        return () => watch.count(consumer, 'deadLetters')
       }
       if (parked.size >= settings.maxParked) throw new TooManyParked(failed.error)
       const isDead = last && onExhausted === 'park'
       if (isDead) await bury(session, entry, attempts, failed, 'parked')
       const row = parkedRow(entry, entry.shard.shard, attempts, isDead, failed)
       await session.query(parkSubject(context, consumer, row))
-      return () => parked.set(row, entry.id)
+      return () => {
+        parked.set(row, entry.id)
+        watch.count(consumer, 'parked')
+        if (isDead) watch.count(consumer, 'deadLetters')
+      }
     },
   }
 }

@@ -17,6 +17,8 @@ export type More = 'now' | 'soon' | 'later'
 export interface Feed {
   /** Whether handlers have enough to do. */
   isFull(): boolean
+  /** The newest event of the log when it was read last. */
+  head(): bigint
   read(): Promise<More>
 }
 
@@ -25,6 +27,8 @@ type ShardedEvent = GlobalEvent & { shard: number }
 export function createFeed({ reader, lease, settings }: { reader: GlobalReader, lease: ShardLease, settings: ConsumerSettings }): Feed {
   const { shards: count, subjects, types, topics } = settings
 
+  let newest = 0n
+
   async function readPage(after: bigint, upTo: bigint, group: Shard[]): Promise<ShardedEvent[]> {
     const wanted = group.length === count ? undefined : group.map(({ shard }) => shard)
     for await (const page of reader.pages({ after, upTo, subjects, types, topics, page: PAGE, shards: { count, wanted } })) return page as ShardedEvent[]
@@ -32,6 +36,7 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
   }
 
   return {
+    head: () => newest,
     isFull() {
       let read = 0
       for (const { entries } of lease.held.values()) read += entries.length
@@ -42,6 +47,7 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
     async read() {
       // The mark is a statement of its own, before that of the page: a page of the same snapshot would skip events.
       const { safePosition, head } = await reader.mark()
+      newest = head
       const shards = [...lease.held.values()].filter(({ isLeaving }) => !isLeaving)
       if (shards.length === 0) return 'later'
       const from = shards.reduce((lowest, { readTo }) => readTo < lowest ? readTo : lowest, shards[0]!.readTo)

@@ -12,6 +12,7 @@ import { Undone, failureOf, toFailed } from './results'
 import type { ConsumerSettings } from './settings'
 import { ONE } from './shard'
 import type { Entry, Shard } from './shard'
+import type { ConsumerWatch } from './watching'
 
 export interface ParkedHandling {
   /** Makes a further attempt at the first event of a parked subject. Returns whether the next one may follow. */
@@ -32,12 +33,13 @@ interface ParkedHandlingOptions {
   run: RunHandler
   /** Returns whether the event is still in the log. */
   readAgain(entry: Pick<Entry, 'subject' | 'id' | 'event'>): Promise<boolean>
-  /** Events whose handler went well. */
-  count: { handled: number }
+  watch: ConsumerWatch
+  /** Counts events whose handler went well. */
+  count(handled: number): void
 }
 
 /** Handles the events of parked subjects, one by one. */
-export function createParkedHandling({ context, use, settings, parked, debounce, failures, run, readAgain, count }: ParkedHandlingOptions): ParkedHandling {
+export function createParkedHandling({ context, use, settings, parked, debounce, failures, run, readAgain, watch, count }: ParkedHandlingOptions): ParkedHandling {
   const { name: consumer, onExhausted } = settings
 
   /** Lets a parked subject go on behind an event. */
@@ -82,10 +84,11 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
       await moveOn(session, shard, fromId, next, entry)
     }).then(() => undefined, failureOf)
     if (!failed) {
-      count.handled++
+      count(1)
       parked.set(next)
       return true
     }
+    watch.count(consumer, 'failed')
     await readAgain(entry)
     const isLast = failures.isLast(entry, attempts, failed)
     const isSkipped = isLast && onExhausted === 'skip'
@@ -95,6 +98,7 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
       if (isSkipped) return moveOn(inside, shard, fromId, next, entry)
       await move(inside, shard, fromId, row)
     }))
+    if (isLast && onExhausted !== 'block') watch.count(consumer, 'deadLetters')
     parked.set(row)
     return isSkipped
   }

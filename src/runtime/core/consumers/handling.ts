@@ -40,13 +40,18 @@ export interface Handling extends ParkedHandling {
 }
 
 export function createHandling(options: HandlingOptions): Handling {
-  const { context, use, read, settings, parked, limits, debounce, killed, stopping } = options
+  const { context, use, read, watch, settings, parked, limits, debounce, killed, stopping } = options
   const { name: consumer, transaction, onExhausted, order } = settings
-  const failures = createFailures({ context, settings, parked })
+  const failures = createFailures({ context, settings, parked, watch })
   const run = debounce.within(limits.within(createCalls(options)))
   const isTransactional = transaction !== 'none'
   const isEarly = (entry: Pick<Entry, 'event'>) => failures.waitOf(entry) > 0
-  const count = { handled: 0 }
+  let handled = 0
+
+  function count(more: number): void {
+    handled += more
+    if (more > 0) watch.count(consumer, 'handled', more)
+  }
 
   /** Moves the shards behind a unit. Without a transaction the positions are written later, for many units at once. */
   async function save(session: Session, last: Map<Shard, bigint>): Promise<void> {
@@ -66,7 +71,7 @@ export function createHandling(options: HandlingOptions): Handling {
     if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
     if (order === 'global' && unit.length === 1) return repeat(unit[0]!)
     const last = lastOf(unit)
-    let done = 0
+    let undoneCount = 0
     let after: (() => void)[] = []
     try {
       await run(unit, last.keys(), 1, async (session, results) => {
@@ -77,18 +82,22 @@ export function createHandling(options: HandlingOptions): Handling {
         if (undone.size > 0 && !canSplit(unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
         for (const [entry, failed] of undone) after.push(await failures.fail(session, entry, 1, failed))
         if (isTransactional || undone.size > 0) await save(session, last)
-        done = unit.length - undone.size
+        undoneCount = undone.size
       })
     }
     catch (error) {
       if (error instanceof Limited) return limited(unit, error)
       const failed = failureOf(error)
-      if (unit.length === 1) return park(unit[0]!, failed)
+      if (unit.length === 1) {
+        watch.count(consumer, 'failed')
+        return park(unit[0]!, failed)
+      }
       // So that only the event that fails is held back.
       return oneByOne(unit, async entry => await readAgain(entry) ? handle([entry]) : void (entry.state = 'done'))
     }
     after.forEach(done => done())
-    count.handled += done
+    count(unit.length - undoneCount)
+    if (undoneCount > 0) watch.count(consumer, 'failed', undoneCount)
     finish(unit, last)
   }
 
@@ -184,9 +193,10 @@ export function createHandling(options: HandlingOptions): Handling {
         await save(session, last)
       }).then(() => undefined, error => error instanceof Limited ? error : failureOf(error))
       if (!failed) {
-        count.handled++
+        count(1)
         return finish([entry], last)
       }
+      if (!(failed instanceof Limited)) watch.count(consumer, 'failed')
       if (failed instanceof Limited) attempts--
       else if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
       await sleep(failed instanceof Limited ? failed.delayMs : failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => Promise.reject(new Fenced()))
@@ -196,7 +206,7 @@ export function createHandling(options: HandlingOptions): Handling {
 
   return {
     get handled() {
-      return count.handled
+      return handled
     },
     handle,
     ...createParkedHandling({ ...options, failures, run, readAgain, count }),

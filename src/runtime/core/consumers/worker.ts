@@ -27,7 +27,7 @@ const SOON_MS = 20
 // Without anything else to wait for.
 const IDLE_MS = 1_000
 
-export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | 'within' | 'read'> {
+export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | 'within' | 'read' | 'watch'> {
   reader: GlobalReader
   logger: Logger
   /** Calls back when there may be new events, until the result is called. */
@@ -49,6 +49,8 @@ export interface Worker {
   wake(): void
   /** Shards that this process holds. */
   shards(): number
+  /** Ids between the newest event that it has read of and the lowest position of its shards; null while it holds none. */
+  lag(): number | null
   /** Events whose handler went well. */
   handled(): number
   /** Whether there is something to do for it up to a position, or an attempt that is due. */
@@ -56,7 +58,7 @@ export interface Worker {
 }
 
 export function createWorker(options: WorkerOptions): Worker {
-  const { logger, settings, stopping, killed } = options
+  const { logger, watch, settings, stopping, killed } = options
   const { name, leaseMs, concurrency } = settings
   const bySubject = settings.transaction === 'none' && settings.order === 'subject'
   const parked = createParkedSubjects()
@@ -93,7 +95,11 @@ export function createWorker(options: WorkerOptions): Worker {
   }
 
   function trouble(error: unknown): void {
-    if (error instanceof Fenced || killed.aborted) return
+    if (killed.aborted) return
+    if (error instanceof Fenced) {
+      if (!stopping.aborted) watch.count(name, 'fenced')
+      return
+    }
     if (error instanceof Exhausted) {
       failure ??= { error }
       return
@@ -197,6 +203,10 @@ export function createWorker(options: WorkerOptions): Worker {
   return {
     wake,
     shards: () => lease.held.size,
+    lag() {
+      const positions = [...lease.held.values()].map(({ position }) => position)
+      return positions.length === 0 ? null : positions.reduce((most, position) => Math.max(most, Number(feed.head() - position)), 0)
+    },
     handled: () => handling.handled,
     isBusy: upTo => underWay.size > 0 || upkeep.keepIn() <= 0 || resumeAt > performance.now() || parked.nextIn() <= SOON_MS
       || [...lease.held.values()].some(({ position }) => position < upTo),

@@ -1,3 +1,4 @@
+import type { ConsumerCounts, ConsumerGauge } from '../consumers/watching'
 import type { PoolMetrics } from '../db/types'
 import type { RetentionReport } from '../jobs/retention/types'
 import type { StoreError } from '../shared/errors'
@@ -32,9 +33,18 @@ export interface StoreMetrics {
   subscriptions: number
   sweep: BackgroundMetrics & { removed: number }
   retention: BackgroundMetrics & { dropped: number, archived: number }
+  /** What this process has done for each consumer, relays included. */
+  consumers: Record<string, ConsumerMetrics>
+  /** Messages that relays of this process have published, and attempts that failed, by topic: 100 of them, then `OTHER`. */
+  outbox: { topics: Record<string, { published: number, failed: number }> }
   connection: { lost: number, restored: number }
   slowCalls: number
   conflicts: number
+}
+
+export interface ConsumerMetrics extends ConsumerCounts, ConsumerGauge {
+  /** Calls of the handler, which may be given several events. */
+  handler: OperationMetrics
 }
 
 export interface BackgroundMetrics {
@@ -57,6 +67,8 @@ export interface CallInfo {
   table: string | undefined
   /** Whether the call was made inside `transaction`. */
   transaction: boolean
+  /** Whose handler it is, for `consumer.handle`. */
+  consumer?: string
 }
 
 /** The events of `store.admin.on` with their payloads. */

@@ -3,9 +3,11 @@ import type { BackgroundOutcome } from '../jobs/repeat'
 import type { SweepOutcome } from '../jobs/sweep'
 import type { Logger } from '../shared/types'
 import type { PoolMetrics } from '../db/types'
+import type { ConsumerWatch } from '../consumers/watching'
 import type { RetentionReport } from '../jobs/retention/types'
 import type { StoreEvents } from './types'
 import { monitorConnection } from './connectionState'
+import { createConsumerWatch } from './countConsumers'
 import { createEmitter } from './storeEvents'
 import type { Emitter } from './storeEvents'
 import { codeOf, countRun, createMetrics } from './metrics'
@@ -28,6 +30,7 @@ export interface Watch {
   call: Observer['call']
   /** Wraps the APIs: their calls are observed. */
   apis<T extends object>(tiers: T, place?: Place): T
+  readonly consumers: ConsumerWatch
   connectionLost(error: StoreError): void
   swept(outcome: SweepOutcome): void
   retained(report: RetentionReport, outcome: BackgroundOutcome): void
@@ -54,6 +57,7 @@ export function createWatch({ logger, slowCallMs }: { logger: Logger, slowCallMs
     call: observer.call,
     apis: (tiers, place) => Object.fromEntries(Object.entries(tiers).map(([tier, api]) =>
       [tier, observer.api(tier, api as object, options.tables[tier]!, place)])) as typeof tiers,
+    consumers: createConsumerWatch(metrics),
     connectionLost: connection.lost,
     swept(outcome) {
       countRun(sweep, outcome)

@@ -45,7 +45,17 @@ export function createOutbox({ parts, select, subjectPrefix, writer, register }:
     const { publish, keepMs: keep = 0, name = NAME, concurrency = CONCURRENCY, onExhausted = 'park', ...options } = checkOptions<Partial<RelayOptions>>('options', given, RELAY_OPTIONS)
     checkFunction('options.publish', publish)
     checkWord('options.onExhausted', onExhausted, ['park', 'skip', 'block'])
-    const handler = (event: ConsumedEvent, { attempt, signal }: ConsumerContext) => publish!(toMessage(event), { attempt, signal })
+    const handler = async (event: ConsumedEvent, { attempt, signal }: ConsumerContext) => {
+      const message = toMessage(event)
+      let outcome: 'published' | 'failed' = 'failed'
+      try {
+        await publish!(message, { attempt, signal })
+        outcome = 'published'
+      }
+      finally {
+        parts.watch.relayed(message.topics, outcome)
+      }
+    }
     const settings = checkConsumer({ ...options, name, concurrency, onExhausted, handler, transaction: 'none', maxParked: MOST_WAITING })
     const keepMs = checkMilliseconds('options.keepMs', keep)
     return { ...settings, topics: settings.topics ?? { mode: 'any' }, dueIn, beside: { everyMs: CLEAN_MS, run: stopping => clean(name, keepMs, stopping) } }
