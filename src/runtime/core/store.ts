@@ -142,7 +142,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     stream: withTypedViews(apis.stream),
     admin: createAdmin({
       connector, database: { ...database, onConnectionLost: watch.connectionLost }, names, metrics: watch.metrics, on: watch.on, requireOutside: transactions.requireOutside,
-      retention: { run: options => connector.call(() => retention.run(options)) }, consumers: consumers.admin,
+      retention: { run: options => connector.call(() => retention.run(options)) }, consumers: consumers.admin, conditions: consumers.conditions,
     }),
     ready: async () => (await connector.start()).value.info,
     transaction: transactions.transaction,

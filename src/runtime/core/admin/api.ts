@@ -13,6 +13,7 @@ import { migrations } from '../schema/migrations.gen'
 import type { Names } from '../shared/identifier'
 import { HEALTH_OPTIONS } from './types'
 import type { ConsumersAdmin } from '../consumers/adminTypes'
+import type { ConsumerCondition } from '../consumers/condition'
 import type { RetentionAdmin } from '../jobs/retention/types'
 import type { StoreAdmin } from './types'
 import type { StoreEvents } from '../observability/types'
@@ -27,6 +28,7 @@ interface AdminOptions {
   metrics: Metrics
   retention: RetentionAdmin
   consumers: ConsumersAdmin
+  conditions(): Promise<ConsumerCondition[]>
   /** Refuses a call inside `transaction`, where it would wait for itself. */
   requireOutside(call: string): void
   on: StoreAdmin['on']
@@ -38,7 +40,7 @@ const EVENTS: Record<keyof StoreEvents, true> = {
 }
 
 /** `store.admin`. Its calls on the schema also work while a schema error keeps the store from starting. */
-export function createAdmin({ connector, database, names, metrics, retention, consumers, requireOutside, on }: AdminOptions): StoreAdmin {
+export function createAdmin({ connector, database, names, metrics, retention, consumers, conditions, requireOutside, on }: AdminOptions): StoreAdmin {
   const use = <R>(work: (db: Db) => Promise<R>) => connector.call(async () => {
     const explained = (db: Db) => work(db).catch(error => explainRefused(db, names, error))
     const started = await connector.start().catch((error: unknown) => {
@@ -79,12 +81,14 @@ export function createAdmin({ connector, database, names, metrics, retention, co
     retention,
     consumers,
     async health(options) {
-      const { timeoutMs } = checkOptions('options', options, HEALTH_OPTIONS)
-      if (timeoutMs !== undefined) checkMilliseconds('options.timeoutMs', timeoutMs)
+      const { timeoutMs, ...limits } = checkOptions('options', options, HEALTH_OPTIONS)
+      for (const [name, limit] of Object.entries({ timeoutMs, ...limits })) if (limit !== undefined) checkMilliseconds(`options.${name}`, limit)
       return checkHealth({
         // On a connection of the pool, not on one of its own: health is whether calls work.
         version: () => connector.call(() => connector.use(({ db }) => schemaOn(db).catch(error => explainRefused(db, names, error)))),
         expected: migrations.length,
+        conditions,
+        limits,
         metrics: metrics.snapshot,
         timeoutMs,
       })

@@ -1,5 +1,8 @@
 import { StoreError, isStoreError, messageOf } from '../shared/errors'
 import type { BackgroundMetrics, StoreMetrics } from '../observability/types'
+import type { ConsumerCondition } from '../consumers/condition'
+import { consumersCheck } from './consumersHealth'
+import type { ConsumerLimits } from './consumersHealth'
 import type { HealthCheck, HealthStatus, StoreHealth } from './types'
 import { isRefused } from '../schema/rights'
 import type { SequenceBehind } from '../schema/sequences'
@@ -17,21 +20,30 @@ interface HealthInput {
   expected: number
   metrics(): StoreMetrics
   timeoutMs?: number | undefined
+  conditions(): Promise<ConsumerCondition[]>
+  limits: ConsumerLimits
 }
 
-/** Checks what calls need, and the background jobs. Reasons contain error codes; messages could name hosts and users. */
+/** Checks what calls need, the background jobs and the consumers. Reasons contain error codes; messages could name hosts and users. */
 export async function checkHealth(input: HealthInput): Promise<StoreHealth> {
   const since = performance.now()
-  const found = await within(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, input.version()).then(
-    found => ({ ...found, durationMs: Math.round((performance.now() - since) * 10) / 10 }), (error: unknown) => ({ error }))
+  const look = async () => {
+    const found = await input.version()
+    const durationMs = Math.round((performance.now() - since) * 10) / 10
+    if (found.version < input.expected) return { ...found, durationMs }
+    const consumers = await input.conditions().then(found => consumersCheck(found, input.limits), (error: unknown): Record<string, HealthCheck> => ({ consumers: { status: 'degraded', reason: reasonOf(error) } }))
+    return { ...found, durationMs, consumers }
+  }
+  const found = await within(input.timeoutMs ?? DEFAULT_TIMEOUT_MS, look()).catch((error: unknown) => ({ error }))
   const { pool, sweep, retention } = input.metrics()
   const checks: Record<string, HealthCheck> = {
     ...'error' in found
-      ? { database: { status: 'down', reason: isRefused(found.error) ? LACKS_RIGHTS : codeOf(found.error) } }
+      ? { database: { status: 'down', reason: reasonOf(found.error) } }
       : { database: { status: 'ok', durationMs: found.durationMs }, schema: schemaCheck(found.version, input.expected), ...sequenceCheck(found.behind) },
     ...pool && { pool: { ...pool, ...pool.waiting > 0 && pool.idle === 0 ? { status: 'degraded', reason: 'calls wait for a connection' } : { status: 'ok' } } },
     sweep: backgroundCheck(sweep),
     retention: backgroundCheck(retention),
+    ...'consumers' in found ? found.consumers : {},
   }
   return {
     status: worst(checks),
@@ -40,6 +52,8 @@ export async function checkHealth(input: HealthInput): Promise<StoreHealth> {
     ...'error' in found && { error: { code: codeOf(found.error), message: messageOf(found.error) } },
   }
 }
+
+const reasonOf = (error: unknown): string => isRefused(error) ? LACKS_RIGHTS : codeOf(error)
 
 /** The health of a store that could not be created. */
 export function healthOfNothing(error: unknown): StoreHealth {

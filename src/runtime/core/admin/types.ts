@@ -9,7 +9,7 @@ export type HealthStatus = 'ok' | 'degraded' | 'down'
 
 export interface HealthCheck {
   status: HealthStatus
-  /** Why it is not `ok`, without names of hosts, users or subjects. */
+  /** Why it is not `ok`, without names of hosts, users or subjects. Consumers are named. */
   reason?: string
   /** Findings: numbers and short strings. */
   [detail: string]: unknown
@@ -32,9 +32,17 @@ export interface StoreHealth {
 export interface HealthOptions {
   /** How long to wait for the database, in milliseconds. Default: 5000. */
   timeoutMs?: number
+  /**
+   * Milliseconds after which a consumer counts as stale: events wait, and no process looks after all of them. For one that
+   * only a cron job runs, longer than its interval.
+   * @default 60000
+   */
+  consumerStaleMs?: number
+  /** How old the first event that is not handled may be, in milliseconds. Default: any age. */
+  consumerLagMs?: number
 }
 
-export const HEALTH_OPTIONS: Members<HealthOptions> = { timeoutMs: true }
+export const HEALTH_OPTIONS: Members<HealthOptions> = { timeoutMs: true, consumerStaleMs: true, consumerLagMs: true }
 
 export interface StoreAdmin {
   /**
@@ -71,7 +79,7 @@ export interface StoreAdmin {
   /** The consumers of this database, whichever process they run in. */
   readonly consumers: ConsumersAdmin
   /**
-   * Checks the database, the schema, the pool and the background jobs. A failure is part of the result.
+   * Checks the database, the schema, the pool, the background jobs and the consumers. A failure is part of the result.
    * @throws {StoreError} INVALID_VALUE for invalid options only
    */
   health(options?: HealthOptions): Promise<StoreHealth>

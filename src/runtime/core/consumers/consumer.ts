@@ -30,6 +30,13 @@ export interface Running {
   gauge(): ConsumerGauge
   wake(): void
   stop(): Promise<void>
+  /** Attempts that have failed at the event at which all others wait: global order. */
+  attempts(): number
+}
+
+export interface OwnConsumer {
+  consumer: Consumer
+  gaveUp(): boolean
 }
 
 /** What is under way between a start and its end. */
@@ -42,7 +49,7 @@ interface Work {
 }
 
 /** It is in `atWork` between its start and its end. */
-export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings, atWork: Set<Running>): Consumer {
+export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings, atWork: Set<Running>): OwnConsumer {
   const { context, call, reader, logger } = parts
   const { name } = settings
   const running = {}
@@ -104,7 +111,7 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
     const worker = createWorker({
       ...parts, ...once && { listen: () => async () => {} }, once, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => isPaused,
     })
-    const self: Running = { name, gauge: () => ({ shards: worker.shards(), lag: worker.lag() }), wake: worker.wake, stop: () => stop() }
+    const self: Running = { name, gauge: () => ({ shards: worker.shards(), lag: worker.lag() }), wake: worker.wake, stop: () => stop(), attempts: worker.attempts }
     atWork.add(self)
     const onAbort = () => void stop()
     signal?.addEventListener('abort', onAbort)
@@ -149,7 +156,7 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
     }
   }
 
-  return {
+  const consumer: Consumer = {
     name,
     start,
     runOnce,
@@ -173,4 +180,5 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
       }
     },
   }
+  return { consumer, gaveUp: () => state === 'failed' }
 }

@@ -1,8 +1,10 @@
 import type { Capability } from '../shared/types'
 import { createConsumersAdmin } from './admin'
 import type { ConsumersAdmin } from './adminTypes'
+import { readConditions } from './condition'
+import type { ConsumerCondition, OwnCondition } from './condition'
 import { createConsumer } from './consumer'
-import type { ConsumerParts, Running } from './consumer'
+import type { ConsumerParts, OwnConsumer, Running } from './consumer'
 import { createDeadLetters } from './deadLetters'
 import { checkConsumer } from './settings'
 import type { ConsumerSettings } from './settings'
@@ -15,6 +17,8 @@ export interface Consumers extends Capability {
   readonly admin: ConsumersAdmin
   /** Makes a consumer that takes part in wakes, and ends with the store. */
   register(settings: ConsumerSettings): Consumer
+  /** The condition of all consumers of the database. */
+  conditions(): Promise<ConsumerCondition[]>
   /** What this process holds of those that are at work. */
   gauges(): Record<string, ConsumerGauge>
   readonly apis: { consume(options: ConsumeOptions): Consumer, deadLetters: DeadLettersApi }
@@ -24,17 +28,27 @@ export interface Consumers extends Capability {
 export function createConsumers(parts: ConsumerParts): Consumers {
   const atWork = new Set<Running>()
   // The last one of each name.
-  const settings = new Map<string, ConsumerSettings>()
-  const replay = createReplay({ ...parts, settingsOf: name => settings.get(name) })
+  const own = new Map<string, OwnConsumer & { settings: ConsumerSettings }>()
+  const replay = createReplay({ ...parts, settingsOf: name => own.get(name)?.settings })
+
+  function ownCondition(name: string): OwnCondition | undefined {
+    const found = own.get(name)
+    if (!found) return undefined
+    const { onExhausted, maxAttempts } = found.settings
+    const inOrder = [...atWork].filter(running => running.name === name).map(running => running.attempts())
+    return { gaveUp: found.gaveUp(), isStuckAfter: attempts => onExhausted === 'block' && Math.max(attempts, ...inOrder) >= maxAttempts }
+  }
 
   function register(checked: ConsumerSettings): Consumer {
-    settings.set(checked.name, checked)
-    return createConsumer(parts, checked, atWork)
+    const created = createConsumer(parts, checked, atWork)
+    own.set(checked.name, { ...created, settings: checked })
+    return created.consumer
   }
 
   return {
     admin: createConsumersAdmin({ ...parts, use: parts.call }),
     register,
+    conditions: () => readConditions(parts.context, parts.call, ownCondition),
     gauges() {
       const gauges: Record<string, ConsumerGauge> = Object.create(null)
       for (const { name, gauge } of atWork) {

@@ -35,6 +35,8 @@ export interface HandlingOptions extends CallsOptions {
 export interface Handling extends ParkedHandling {
   /** Events whose handler went well. */
   readonly handled: number
+  /** Attempts that have failed at the event at which all others wait: global order. */
+  readonly attempts: number
   /** Handles a unit of work, and marks as done what is handled, parked or given up. */
   handle(unit: Unit): Promise<void>
 }
@@ -47,6 +49,7 @@ export function createHandling(options: HandlingOptions): Handling {
   const isTransactional = transaction !== 'none'
   const isEarly = (entry: Pick<Entry, 'event'>) => failures.waitOf(entry) > 0
   let handled = 0
+  let failedAttempts = 0
 
   function count(more: number): void {
     handled += more
@@ -69,7 +72,7 @@ export function createHandling(options: HandlingOptions): Handling {
   async function handle(unit: Unit): Promise<void> {
     if (debounce.isOn) return arrive(debounce.fitting(unit))
     if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
-    if (order === 'global' && unit.length === 1) return repeat(unit[0]!)
+    if (order === 'global' && unit.length === 1) return repeat(unit[0]!).finally(() => (failedAttempts = 0))
     const last = lastOf(unit)
     let undoneCount = 0
     let after: (() => void)[] = []
@@ -187,6 +190,7 @@ export function createHandling(options: HandlingOptions): Handling {
     const last = lastOf([entry])
     const ended = AbortSignal.any([killed, stopping, entry.shard.lost.signal])
     for (let attempts = 1; ; attempts++) {
+      failedAttempts = attempts - 1
       const failed = await run([entry], [entry.shard], attempts, async (session, [result]) => {
         const failed = toFailed(result)
         if (failed) throw new Undone(failed)
@@ -207,6 +211,9 @@ export function createHandling(options: HandlingOptions): Handling {
   return {
     get handled() {
       return handled
+    },
+    get attempts() {
+      return failedAttempts
     },
     handle,
     ...createParkedHandling({ ...options, failures, run, readAgain, count }),

@@ -51,6 +51,8 @@ export interface Worker {
   shards(): number
   /** Ids between the newest event that it has read of and the lowest position of its shards; null while it holds none. */
   lag(): number | null
+  /** Attempts that have failed at the event at which all others wait: global order. */
+  attempts(): number
   /** Events whose handler went well. */
   handled(): number
   /** Whether there is something to do for it up to a position, or an attempt that is due. */
@@ -207,6 +209,7 @@ export function createWorker(options: WorkerOptions): Worker {
       const positions = [...lease.held.values()].map(({ position }) => position)
       return positions.length === 0 ? null : positions.reduce((most, position) => Math.max(most, Number(feed.head() - position)), 0)
     },
+    attempts: () => handling.attempts,
     handled: () => handling.handled,
     isBusy: upTo => underWay.size > 0 || upkeep.keepIn() <= 0 || resumeAt > performance.now() || parked.nextIn() <= SOON_MS
       || [...lease.held.values()].some(({ position }) => position < upTo),
