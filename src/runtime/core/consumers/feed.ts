@@ -17,8 +17,8 @@ export type More = 'now' | 'soon' | 'later'
 export interface Feed {
   /** Whether handlers have enough to do. */
   isFull(): boolean
-  /** The newest event of the log when it was read last. */
-  head(): bigint
+  /** Ids between the newest event, when the log was read last, and the lowest position of the shards; null without shards. */
+  lag(): number | null
   read(): Promise<More>
 }
 
@@ -27,7 +27,7 @@ type ShardedEvent = GlobalEvent & { shard: number }
 export function createFeed({ reader, lease, settings }: { reader: GlobalReader, lease: ShardLease, settings: ConsumerSettings }): Feed {
   const { shards: count, subjects, types, topics } = settings
 
-  let newest = 0n
+  let newest = BigInt(0)
 
   async function readPage(after: bigint, upTo: bigint, group: Shard[]): Promise<ShardedEvent[]> {
     const wanted = group.length === count ? undefined : group.map(({ shard }) => shard)
@@ -36,7 +36,11 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
   }
 
   return {
-    head: () => newest,
+    lag() {
+      const positions = [...lease.held.values()].map(({ position }) => position)
+      return positions.length === 0 ? null : positions.reduce((most, position) => Math.max(most, Number(newest - position)), 0)
+    },
+
     isFull() {
       let read = 0
       for (const { entries } of lease.held.values()) read += entries.length

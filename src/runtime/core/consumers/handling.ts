@@ -48,11 +48,10 @@ export function createHandling(options: HandlingOptions): Handling {
   const run = debounce.within(limits.within(createCalls(options)))
   const isTransactional = transaction !== 'none'
   const isEarly = (entry: Pick<Entry, 'event'>) => failures.waitOf(entry) > 0
-  let handled = 0
-  let failedAttempts = 0
+  const counts = { handled: 0, attempts: 0 }
 
   function count(more: number): void {
-    handled += more
+    counts.handled += more
     if (more > 0) watch.count(consumer, 'handled', more)
   }
 
@@ -72,7 +71,7 @@ export function createHandling(options: HandlingOptions): Handling {
   async function handle(unit: Unit): Promise<void> {
     if (debounce.isOn) return arrive(debounce.fitting(unit))
     if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
-    if (order === 'global' && unit.length === 1) return repeat(unit[0]!).finally(() => (failedAttempts = 0))
+    if (order === 'global' && unit.length === 1) return repeat(unit[0]!).finally(() => (counts.attempts = 0))
     const last = lastOf(unit)
     let undoneCount = 0
     let after: (() => void)[] = []
@@ -190,7 +189,7 @@ export function createHandling(options: HandlingOptions): Handling {
     const last = lastOf([entry])
     const ended = AbortSignal.any([killed, stopping, entry.shard.lost.signal])
     for (let attempts = 1; ; attempts++) {
-      failedAttempts = attempts - 1
+      counts.attempts = attempts - 1
       const failed = await run([entry], [entry.shard], attempts, async (session, [result]) => {
         const failed = toFailed(result)
         if (failed) throw new Undone(failed)
@@ -210,10 +209,10 @@ export function createHandling(options: HandlingOptions): Handling {
 
   return {
     get handled() {
-      return handled
+      return counts.handled
     },
     get attempts() {
-      return failedAttempts
+      return counts.attempts
     },
     handle,
     ...createParkedHandling({ ...options, failures, run, readAgain, count }),

@@ -19,6 +19,7 @@ import { createRetries } from './retryParked'
 import { nextUnit } from './schedule'
 import { begin, end, shardsOf } from './shard'
 import type { Unit } from './shard'
+import { createUnderWay } from './underWay'
 import { createUpkeep } from './upkeep'
 import type { UpkeepOptions } from './upkeep'
 
@@ -72,8 +73,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
-  const underWay = new Set<Promise<void>>()
-  const busy = { reading: false, keeping: false, saving: false }
+  const underWay = createUnderWay(trouble, pause.wake)
   let handlers = 0
   let wasRetry = false
   let failure: { error: unknown } | undefined
@@ -84,16 +84,6 @@ export function createWorker(options: WorkerOptions): Worker {
   function wake(): void {
     readAt = 0
     pause.wake()
-  }
-
-  /** Runs something while the loop goes on; it has a turn when that ends. */
-  function runBeside(work: () => Promise<void>, ended: () => void): void {
-    const running = work().catch(trouble).finally(() => {
-      underWay.delete(running)
-      ended()
-      pause.wake()
-    })
-    underWay.add(running)
   }
 
   function trouble(error: unknown): void {
@@ -164,7 +154,7 @@ export function createWorker(options: WorkerOptions): Worker {
       if (waiting) parked.begin(waiting)
       else begin(unit)
       handlers++
-      runBeside(() => waiting ? retryOne(waiting) : work(unit), () => handlers--)
+      underWay.run(() => waiting ? retryOne(waiting) : work(unit), () => handlers--)
     }
   }
 
@@ -176,28 +166,19 @@ export function createWorker(options: WorkerOptions): Worker {
     return Math.max(1, Math.min(settings.batchSize, Math.ceil(waiting / (concurrency - handlers))))
   }
 
-  /** Begins something that is due, unless it is under way. Returns in how many milliseconds it is due. */
-  function when(kind: keyof typeof busy, inMs: number, work: () => Promise<void>): number {
-    if (busy[kind]) return Infinity
-    if (inMs > 0) return inMs
-    busy[kind] = true
-    runBeside(work, () => (busy[kind] = false))
-    return Infinity
-  }
-
   /** One turn: begins what is due. Returns in how many milliseconds the next one is. */
   function turn(): number {
     const waitMs = resumeAt - performance.now()
     const isHeld = lease.check()
     parked.keep(shard => lease.held.has(shard))
     if (waitMs > 0) return waitMs
-    const keptIn = when('keeping', upkeep.keepIn(), upkeep.keep)
+    const keptIn = underWay.when('keeping', upkeep.keepIn(), upkeep.keep)
     if (options.isPaused()) return Math.min(keptIn, IDLE_MS)
     if (isHeld) dispatch()
     return Math.min(
       IDLE_MS, keptIn,
-      lease.held.size === 0 || feed.isFull() ? Infinity : when('reading', readAt - performance.now(), readMore),
-      when('saving', upkeep.saveIn(), upkeep.save),
+      lease.held.size === 0 || feed.isFull() ? Infinity : underWay.when('reading', readAt - performance.now(), readMore),
+      underWay.when('saving', upkeep.saveIn(), upkeep.save),
       isHeld && handlers < concurrency ? Math.min(parked.nextIn(), limits.nextIn()) : Infinity,
     )
   }
@@ -205,10 +186,7 @@ export function createWorker(options: WorkerOptions): Worker {
   return {
     wake,
     shards: () => lease.held.size,
-    lag() {
-      const positions = [...lease.held.values()].map(({ position }) => position)
-      return positions.length === 0 ? null : positions.reduce((most, position) => Math.max(most, Number(feed.head() - position)), 0)
-    },
+    lag: feed.lag,
     attempts: () => handling.attempts,
     handled: () => handling.handled,
     isBusy: upTo => underWay.size > 0 || upkeep.keepIn() <= 0 || resumeAt > performance.now() || parked.nextIn() <= SOON_MS
@@ -221,7 +199,7 @@ export function createWorker(options: WorkerOptions): Worker {
         await beat.start()
         void beside?.start()
         while (!stopping.aborted && !failure) await pause.wait(Math.max(1, turn()))
-        while (underWay.size > 0) await Promise.all(underWay)
+        await underWay.end()
       }
       finally {
         await beat.stop()
