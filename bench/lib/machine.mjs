@@ -9,7 +9,7 @@ import { ROOT } from './paths.mjs'
 import { POSTGRES_SETTINGS, REDIS_SETTINGS } from './servers.mjs'
 
 /** The machine and the versions that the figures depend on, as lines of Markdown. */
-export function describeMachine({ servers = [], stores = [], peers = false }) {
+export function describeMachine({ servers = [], stores = [], peers = false, packages = peers ? Object.values(PEERS) : [] }) {
   const own = createRequire(import.meta.url)
   const settings = given => Object.entries(given).map(([name, value]) => `${name}=${value === '' ? '\'\'' : value}`).join(' ')
   const hasPostgres = servers.some(({ name }) => name.startsWith('PostgreSQL'))
@@ -20,7 +20,7 @@ export function describeMachine({ servers = [], stores = [], peers = false }) {
       `Node ${process.versions.node}`,
       `pg ${own('pg/package.json').version}`,
       ...servers.map(({ name, version }) => `${name.split(' ')[0]} ${version}`),
-      ...(peers ? Object.values(PEERS).map(name => `${name} ${versionOf(name)}`) : []),
+      ...packages.map(name => `${name} ${versionOf(name)}`),
     ].join(', ')}.`,
     ...(hasPostgres ? [`PostgreSQL: ${settings(POSTGRES_SETTINGS)}.`] : []),
     ...(servers.some(({ name }) => name === 'Redis') ? [`Redis: ${settings(REDIS_SETTINGS)}.`] : []),

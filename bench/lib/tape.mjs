@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { intercept } from './intercept.mjs'
 import { startSlice } from './load.mjs'
 import { KEY_PATTERN } from './workloads.mjs'
 
@@ -11,48 +12,26 @@ import { KEY_PATTERN } from './workloads.mjs'
 const MAX_STATEMENTS = 20_000
 
 /**
- * Records the statements that a store sends while `work` runs. They are intercepted in the client of `pg`, so that the
- * recording does not depend on how the store uses its connections.
+ * Records the statements that a store sends while `work` runs.
  * @param {() => Promise<{ calls: number }>} work
  * @returns {Promise<Tape>} the recorded statements
  */
 export async function record(work) {
-  const original = pg.Client.prototype.query
   const configs = []
   let [underWay, sum, seen, pipeline] = [0, 0, 0, false]
-  pg.Client.prototype.query = function (config, ...others) {
+  const { calls } = await intercept((config, others, client) => {
     underWay++
     sum += underWay
     seen++
-    pipeline ||= Boolean(this.pipeline)
+    pipeline ||= Boolean(client.pipeline)
     if (configs.length < MAX_STATEMENTS) configs.push(textual(config, others))
-    const done = () => {
-      underWay--
-    }
-    const callback = others.findIndex(each => typeof each === 'function')
-    if (callback >= 0) {
-      const answer = others[callback]
-      others[callback] = (...result) => {
-        done()
-        answer(...result)
-      }
-      return original.call(this, config, ...others)
-    }
-    const result = original.call(this, config, ...others)
-    result?.then?.(done, done)
-    return result
-  }
-  try {
-    const { calls } = await work()
-    return {
-      statements: configs.map(config => ({ config, keys: keysOf(config) })),
-      calls: calls * configs.length / seen,
-      parallel: Math.max(1, Math.round(sum / seen)),
-      pipeline,
-    }
-  }
-  finally {
-    pg.Client.prototype.query = original
+    return () => underWay--
+  }, work)
+  return {
+    statements: configs.map(config => ({ config, keys: keysOf(config) })),
+    calls: calls * configs.length / seen,
+    parallel: Math.max(1, Math.round(sum / seen)),
+    pipeline,
   }
 }
 
