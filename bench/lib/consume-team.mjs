@@ -10,7 +10,7 @@ const SETTLE_MS = 500
 /** Who is measured: `kind` as in consume-worker.mjs, `alone` when more than one process brings nothing. */
 export const CONTESTANTS = {
   'store': { kind: 'store' },
-  'store, one by one': { kind: 'store', each: true },
+  'store one by one': { kind: 'store', each: true },
   'pg-boss': { kind: 'openPgBoss' },
   'graphile-worker': { kind: 'openGraphileWorker' },
   'BullMQ': { kind: 'openBullMq', redis: true },
