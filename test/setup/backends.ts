@@ -127,5 +127,7 @@ async function keptOpen() {
   return { connection, sql: throughStore(openStore({ connection })) }
 }
 
-/** The embedded database and one server, for what no version changes: the older one, which can do less. */
-export const embeddedAndServer: Backend[] = [pgliteEmptied, hasServer('pg15') ? postgres15 : postgres18]
+const oneServer = hasServer('pg15') ? postgres15 : postgres18
+
+/** The embedded database and one server, both migrated, for what no version changes: the older one, which can do less. */
+export const embeddedAndServer: Backend[] = [pgliteEmptied, { ...oneServer, open: oneServer.openMore ?? oneServer.open }]
