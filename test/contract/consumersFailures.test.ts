@@ -72,6 +72,22 @@ describe.each(embeddedAndServer)('consumers on $name, whose handler fails', ({ o
     await expect(once.runOnce()).rejects.toMatchObject({ code: 'EXHAUSTED', cause, details: { consumer: 'once', attempts: 1 } })
   })
 
+  it.runIf(available()).each(TRANSACTIONS)('keep an event that is given up in global order as a dead letter of all its attempts: transaction %s', async (transaction) => {
+    const { store } = await open()
+    await append(store, 'poison', 1)
+    await append(store, 'well', 1)
+    const seen: string[] = []
+    const consumer = await started(store, {
+      name: 'skips', transaction, order: 'global', maxAttempts: 3, onExhausted: 'skip', backoff: { first: 1, max: 1 }, handler({ subject }, { attempt }) {
+        seen.push(`${subject} ${attempt}`)
+        if (subject === 'poison') throw new Error('poison')
+      },
+    })
+    await consumer.whenCaughtUp()
+    expect((await store.deadLetters.list()).letters).toMatchObject([{ subject: 'poison', state: 'skipped', attempts: 3 }])
+    expect(seen.filter((call, at) => seen.indexOf(call) === at)).toEqual(['poison 1', 'poison 2', 'poison 3', 'well 1'])
+  })
+
   const RESULTS: [what: string, result: unknown][] = [
     ['a number', 1], ['a word', 'fine'], ['too few', []], ['too many', ['done', 'done']], ['null', [null]], ['a hole', Array(1)],
     ['retry null', [{ retry: null }]], ['retry a word', [{ retry: 'soon' }]], ['after a word', [{ retry: { after: 'soon' } }]],

@@ -23,6 +23,25 @@ describe.each(servers)('leases of consumers on $name', ({ server }) => {
     expect(await store.kv.getMany(['handled', 'n:1', 'n:2'])).toEqual([2, 1, 1])
   })
 
+  it('stay with processes whose connections are all busy with handlers that take longer', async () => {
+    const { url } = await freshDatabase(server)
+    const stores = Array.from({ length: 3 }, () => openStore({ connection: url, poolSize: 1 }))
+    const subjects = Array.from({ length: 12 }, (_, at) => `a:${at}`)
+    await Promise.all(subjects.map(subject => append(stores[0]!, subject, 1)))
+    const calls: string[] = []
+    const consumers = await Promise.all(stores.map(store => started(store, {
+      name: 'slow', transaction: 'each', leaseMs: LEASE_MS, shards: 4, async handler({ subject }, { tx }) {
+        calls.push(subject)
+        await tx.kv.increment(subject)
+        await sleep(LEASE_MS * 3)
+      },
+    })))
+    await consumers[0]!.whenCaughtUp()
+    expect(await stores[0]!.kv.getMany(subjects)).toEqual(subjects.map(() => 1))
+    // One or another may be taken over between two handlers.
+    expect(calls.length).toBeLessThan(subjects.length * 1.5)
+  })
+
   it.each(['batch', 'each'] as const)('count no attempt when the connection breaks under a handler: transaction %s', async (transaction) => {
     const { url, sql } = await freshDatabase(server)
     const store = openStore({ connection: url })

@@ -1,5 +1,5 @@
 import type { Use } from '../batch/operation'
-import type { Session } from '../db/types'
+import type { AtomicOptions, Session } from '../db/types'
 import { StoreError, isStoreError } from '../shared/errors'
 import { unref } from '../shared/timer'
 import type { TransactionApi } from '../transaction/types'
@@ -9,6 +9,8 @@ import { readResults } from './results'
 import type { ConsumeResult } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry, Shard } from './shard'
+import { holdShards } from './sql'
+import type { Statement } from '../sql/statement'
 import type { ConsumedEvent, ConsumerContext } from './types'
 import type { ConsumerWatch } from './watching'
 
@@ -17,7 +19,7 @@ export interface CallsOptions {
   /** Runs the store's own statements. */
   use: Use
   /** A transaction in which code of the caller's runs. */
-  within<T>(operation: string, work: (tx: TransactionApi, session: Session) => Promise<T>): Promise<T>
+  within<T>(operation: string, work: (tx: TransactionApi, session: Session) => Promise<T>, options?: Pick<AtomicOptions, 'idleTimeout'>): Promise<T>
   watch: ConsumerWatch
   settings: ConsumerSettings
   /** Aborts when the consumer waits no longer for what is under way. */
@@ -49,9 +51,11 @@ export function callHandler(
   }, { timeoutMs: settings.attemptTimeout, signals, stopping })
 }
 
-export function createCalls({ use, within, watch, settings, killed, stopping }: CallsOptions): RunHandler {
+export function createCalls({ context, use, within, watch, settings, killed, stopping }: CallsOptions): RunHandler {
+  const { leaseMs } = settings
   return async function run(entries, shards, attempts, keep) {
-    const signals = [killed, ...[...shards].map(shard => shard.lost.signal)]
+    const held = [...shards]
+    const signals = [killed, ...held.map(shard => shard.lost.signal)]
     const called = { consumer: settings.name, transaction: settings.transaction !== 'none' }
     const call = (tx: TransactionApi) => watch.handler(called, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping))
     if (settings.transaction === 'none') {
@@ -60,8 +64,9 @@ export function createCalls({ use, within, watch, settings, killed, stopping }: 
     }
     try {
       await within('consume', async (tx, session) => {
-        await keep(session, await whileAlive(session, settings.leaseMs, () => call(tx)))
-      })
+        const hold = holdShards(context, settings.name, held)
+        await keep(session, await whileAlive(session, { leaseMs, hold }, () => call(tx)))
+      }, { idleTimeout: leaseMs })
     }
     catch (error) {
       // What the database refuses of the handler's writes may show as late as at the commit.
@@ -70,16 +75,25 @@ export function createCalls({ use, within, watch, settings, killed, stopping }: 
   }
 }
 
+// In the time of a lease.
+const BEATS = 10
+
 const PROBE = { text: 'select 1', values: [] }
 
+interface Alive {
+  leaseMs: number
+  /** Keeps the shards of the handler from being claimed. */
+  hold: Statement
+}
+
 /**
- * Runs a handler in a transaction that the server ends when this process is frozen or cut off, so that it holds no lock
- * for longer than its lease. While the process is well, the handler may take its time between two statements.
+ * Runs a handler in a transaction that the server ends when it is idle for the time of a lease, as this process is frozen
+ * or cut off. While the process is well, the handler may take its time between two statements. It keeps its shards, too,
+ * when all connections are so busy that no lease is renewed.
  */
-async function whileAlive<T>(session: Session, leaseMs: number, work: () => Promise<T>): Promise<T> {
-  await session.query({ text: 'select pg_catalog.set_config(\'idle_in_transaction_session_timeout\', $1::text, true)', values: [String(leaseMs)] })
+async function whileAlive<T>(session: Session, { leaseMs, hold }: Alive, work: () => Promise<T>): Promise<T> {
   // Where it fails the transaction has failed, and its next statement tells.
-  const beat = setInterval(() => void session.query(PROBE).catch(() => clearInterval(beat)), leaseMs / 4)
+  const beat = setInterval(() => void session.query(hold).catch(() => clearInterval(beat)), leaseMs / BEATS)
   unref(beat)
   try {
     return await work()

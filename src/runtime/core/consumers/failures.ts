@@ -45,7 +45,7 @@ export interface Failures {
   /** Milliseconds until the next attempt. */
   pauseAfter(attempts: number, failed: Failed): number
   /**
-   * Writes down what becomes of an event that failed for the first time. Returns what has to happen after the commit.
+   * Writes down what becomes of an event that failed and is not parked yet. Returns what has to happen after the commit.
    * @throws {TooManyParked}
    */
   fail(session: Session, entry: Entry, attempts: number, failed: Failed): Promise<() => void>

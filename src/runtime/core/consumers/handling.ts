@@ -171,12 +171,12 @@ export function createHandling(options: HandlingOptions): Handling {
     finish([entry], last)
   }
 
-  /** An event has failed alone, for the first time. */
-  async function park(entry: Entry, failed: Failed): Promise<void> {
+  /** An event has failed alone. */
+  async function park(entry: Entry, failed: Failed, attempts = 1): Promise<void> {
     await readAgain(entry)
     const last = lastOf([entry])
     const done = await use(session => session.atomic(async (inside) => {
-      const done = await failures.fail(inside, entry, 1, failed)
+      const done = await failures.fail(inside, entry, attempts, failed)
       await save(inside, last)
       return done
     }))
@@ -201,7 +201,7 @@ export function createHandling(options: HandlingOptions): Handling {
       }
       if (!(failed instanceof Limited)) watch.count(consumer, 'failed')
       if (failed instanceof Limited) attempts--
-      else if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true })
+      else if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true }, attempts)
       await sleep(failed instanceof Limited ? failed.delayMs : failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => Promise.reject(new Fenced()))
       if (!await readAgain(entry)) return use(session => session.atomic(inside => save(inside, last))).then(() => finish([entry], last))
     }

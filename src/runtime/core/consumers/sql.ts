@@ -73,7 +73,7 @@ export function renewShards(context: StatementContext, given: { consumer: string
 with held as (
   select s.shard from ${table('consumer_shards')} s
   join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
-  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
+  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for no key update of s
 )
 update ${table('consumer_shards')} s set leased_until = ${until('$5')}, updated_at = ${NOW}
 from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard
@@ -111,7 +111,7 @@ with moved as (
   select s.shard, given.upto from ${table('consumer_shards')} s
   join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]), pg_catalog.unnest($6::bigint[])) as given (shard, token, since, upto)
     on s.shard = given.shard and s.token = given.token and s.position = given.since
-  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
+  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for no key update of s
 )
 update ${table('consumer_shards')} s set position = moved.upto, updated_at = ${NOW}
 from moved where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard
@@ -124,13 +124,25 @@ export function fenceShard(context: StatementContext, consumer: string, { shard,
 select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint for share`, [consumer, shard, token])
 }
 
+/**
+ * Keeps others from claiming shards until the transaction ends, even after their lease. Their holder can renew and move
+ * them meanwhile. A shard that is missing in the result is lost.
+ */
+export function holdShards(context: StatementContext, consumer: string, held: HeldShard[]): Statement {
+  return statement(context, 'hold', table => `
+select s.shard from ${table('consumer_shards')} s
+join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
+where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for key share of s`,
+  [consumer, held.map(({ shard }) => shard), held.map(({ token }) => token)])
+}
+
 /** Lets others take shards at once. */
 export function releaseShards(context: StatementContext, { consumer, held }: { consumer: string, held: HeldShard[] }): Statement {
   return statement(context, 'release', table => `
 with held as (
   select s.shard from ${table('consumer_shards')} s
   join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
-  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for update of s
+  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for no key update of s
 )
 update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${NOW}
 from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard`,
@@ -141,7 +153,7 @@ from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = h
 export function removeMember(context: StatementContext, given: { consumer: string, member: string }): Statement {
   return statement(context, 'leave', table => `
 with held as (
-  select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and owner = $3::text order by shard for update
+  select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and owner = $3::text order by shard for no key update
 ), released as (
   update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${NOW}
   from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard

@@ -24,6 +24,8 @@ export interface AtomicOptions {
   isolation?: IsolationLevel | undefined
   /** Disables time-outs for the statements: for work that takes long or waits for other processes. */
   patient?: boolean
+  /** Milliseconds without a statement after which the server ends a new transaction, so that a frozen process keeps no locks. */
+  idleTimeout?: number
 }
 
 /** Runs calls on the pool, where `atomic` opens a transaction, or in a transaction, which `atomic` joins. */

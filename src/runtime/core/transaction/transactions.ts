@@ -1,5 +1,5 @@
 import type { Connector, Started } from '../db/connect'
-import type { Db, Session, StreamTables } from '../db/types'
+import type { AtomicOptions, Db, Session, StreamTables } from '../db/types'
 import { checkFunction } from '../shared/checks'
 import { StoreError } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
@@ -30,9 +30,11 @@ interface TransactionsOptions<Place extends { restart(): void }> {
 /** `session`: the same transaction, for statements of the store itself. */
 type Work<T> = (tx: TransactionApi, session: Session) => Promise<T>
 
+interface WithinOptions extends CheckedTransactionOptions, Pick<AtomicOptions, 'idleTimeout'> {}
+
 export interface Transactions {
   /** A transaction of the store's own, in which code of the caller's runs. */
-  within<T>(operation: string, work: Work<T>): Promise<T>
+  within<T>(operation: string, work: Work<T>, options?: Pick<AtomicOptions, 'idleTimeout'>): Promise<T>
   transaction<T>(work: (tx: TransactionApi) => Promise<T>, options?: TransactionOptions): Promise<T>
   with(client: TransactionClient): TransactionApi
   /**
@@ -53,7 +55,7 @@ export function createTransactions<Place extends { restart(): void }>(options: T
   // Mark the two kinds of calls that run the caller's code: `close` inside either would wait for itself.
   const [transactions, joined] = [{}, {}]
 
-  async function run<T>(work: Work<T>, { isolation, retries }: CheckedTransactionOptions, place: Place, { db, value: { tables } }: Started<{ tables: StreamTables }>): Promise<T> {
+  async function run<T>(work: Work<T>, { retries, ...begin }: WithinOptions, place: Place, { db, value: { tables } }: Started<{ tables: StreamTables }>): Promise<T> {
     const appended = new Set<string>()
     const attempt = () => db.atomic((session) => {
       appended.clear()
@@ -61,7 +63,7 @@ export function createTransactions<Place extends { restart(): void }>(options: T
       const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, call => call(session, tables))
       const calls = createTransactionCalls()
       return calls.during(() => work(calls.on(flattened(observer.apis(tiers, place))), session))
-    }, { isolation })
+    }, begin)
     const result = await runInside(transactions, () => withRetries(retries, attempt)).catch((error: unknown) => options.explain(db, error))
     appended.forEach(options.onAppend)
     await tables.afterTransaction()
@@ -72,11 +74,11 @@ export function createTransactions<Place extends { restart(): void }>(options: T
     if (isInside(transactions)) throw new StoreError('INVALID_CALL', `${call} inside transaction() would wait for itself: call it when the transaction has ended`)
   }
 
-  const within = <T>(operation: string, work: Work<T>, checked: CheckedTransactionOptions): Promise<T> =>
+  const within = <T>(operation: string, work: Work<T>, checked: WithinOptions): Promise<T> =>
     observer.call(operation, place => connector.call(() => connector.use(started => run(work, checked, place, started))))
 
   return {
-    within: (operation, work) => within(operation, work, checkTransactionOptions(undefined)),
+    within: (operation, work, options) => within(operation, work, { ...checkTransactionOptions(undefined), ...options }),
     async transaction(work, given) {
       checkFunction('work', work)
       return within('transaction', tx => work(tx), checkTransactionOptions(given))

@@ -20,7 +20,7 @@ const rollbackOf = (isChanged: boolean) => isChanged ? `rollback; deallocate all
 
 /** Runs work on one connection, between `begin` and `commit`. */
 export async function inTransaction<T>(
-  pool: Pool, wire: Wire, work: (session: Session) => Promise<T>, { patient = false, isolation = 'read committed' }: AtomicOptions = {},
+  pool: Pool, wire: Wire, work: (session: Session) => Promise<T>, { patient = false, isolation = 'read committed', idleTimeout }: AtomicOptions = {},
 ): Promise<T> {
   const client = await borrow(pool)
   let useless: Error | undefined
@@ -31,8 +31,10 @@ export async function inTransaction<T>(
   const callers = withCallersSql(querying(send, wire, queryTimeout))
   const scope = openScope(callers.statements)
   try {
-    // Explicit, because a stricter default level of the database would cause serialization failures.
-    await send({ text: `begin isolation level ${isolation}${patient ? '; set local statement_timeout = 0' : ''}`, query_timeout: queryTimeout })
+    // The level is explicit, because a stricter default of the database would cause serialization failures.
+    const settings = [patient && 'statement_timeout = 0', idleTimeout !== undefined && `idle_in_transaction_session_timeout = ${idleTimeout}`]
+    const text = [`begin isolation level ${isolation}`, ...settings.filter(Boolean).map(setting => `set local ${setting}`)].join('; ')
+    await send({ text, query_timeout: queryTimeout })
     const result = await work(scope.session)
     await scope.finish()
     callers.check()
