@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ConsumeOptions, Consumer, ConsumedEvent, ConsumerContext } from '../../src/runtime/core/consumers/types'
 import type { Store } from '../../src/runtime/core/types'
 import { embeddedAndServer } from '../setup/backends'
+import { gate } from '../setup/consumers'
 import { eventually } from '../setup/eventually'
 
 const range = (count: number) => Array.from({ length: count }, (_, at) => at)
@@ -48,6 +49,20 @@ describe.each(embeddedAndServer)('consumers on $name', ({ open, available }) => 
     })
     await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
     expect(await store.kv.getMany(SUBJECTS.map(subject => `count:${subject}`))).toEqual(SUBJECTS.map(() => 5))
+  })
+
+  it.runIf(available()).each(['subject', 'global'] as const)('write their positions down while an event is under way, without a transaction: order %s', async (order) => {
+    const { store } = await open()
+    for (let n = 0; n < 10; n++) await store.stream.append('orders:1', { type: 'numbered', data: { n } })
+    const [, , , fourth] = await store.stream.read('orders:1')
+    const { opened, open: end } = gate()
+    const consumer = await started(store, {
+      name: 'slow', transaction: 'none', order, leaseMs: 20_000, handler: ({ data }) => (data as { n: number }).n < 4 ? undefined : opened,
+    })
+    await consumer.whenProcessed(fourth!.id)
+    expect(await consumer.status()).toMatchObject({ state: 'running', position: fourth!.id })
+    end()
+    await consumer.whenCaughtUp()
   })
 
   it.runIf(available())('park a subject whose event fails for the last time, in order, while others go on', async () => {

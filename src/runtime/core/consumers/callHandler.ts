@@ -28,8 +28,8 @@ export interface CallsOptions {
   stopping: AbortSignal
 }
 
-/** What is kept in the transaction of a handler, given what it returned. */
-export type Keep = (session: Session, results: ConsumeResult[]) => Promise<void>
+/** What is written together with the effects of a handler, given what it returned; undefined: nothing. */
+export type Keep = (results: ConsumeResult[]) => ((session: Session) => Promise<void>) | undefined
 
 /** Calls the handler, with whatever is kept together with its effects. */
 export type RunHandler = (entries: Pick<Entry, 'event' | 'subject'>[], shards: Iterable<Shard>, attempts: number, keep: Keep) => Promise<void>
@@ -59,13 +59,13 @@ export function createCalls({ context, use, within, watch, settings, killed, sto
     const called = { consumer: settings.name, transaction: settings.transaction !== 'none' }
     const call = (tx: TransactionApi) => watch.handler(called, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping))
     if (settings.transaction === 'none') {
-      const results = await call(noTransaction)
-      return use(session => session.atomic(inside => keep(inside, results)))
+      const write = keep(await call(noTransaction))
+      return write && use(session => session.atomic(write))
     }
     try {
       await within('consume', async (tx, session) => {
         const hold = holdShards(context, settings.name, held)
-        await keep(session, await whileAlive(session, { leaseMs, hold }, () => call(tx)))
+        await keep(await whileAlive(session, { leaseMs, hold }, () => call(tx)))?.(session)
       }, { idleTimeout: leaseMs })
     }
     catch (error) {

@@ -9,6 +9,9 @@ import type { Shard } from './shard'
 const PAGE = 1_000
 // Read ahead of the handlers at most.
 const MOST_READ = 4 * PAGE
+// A long walk through the log asks now and then how far there is to go.
+const MARK_MS = 1_000
+const ZERO = BigInt(0)
 
 /** Whether there is more to read: now, soon (it is appended and not settled yet), or once something new is appended. */
 export type More = 'now' | 'soon' | 'later'
@@ -24,21 +27,50 @@ export interface Feed {
 
 type ShardedEvent = GlobalEvent & { shard: number }
 
+/** A page after the other, for shards that stand at the same position. */
+interface Walk {
+  /** All shards that are held: another set of them begins a walk of its own. */
+  shards: Shard[]
+  group: Shard[]
+  pages: AsyncGenerator<GlobalEvent[]>
+  at: bigint
+  upTo: bigint
+}
+
 export function createFeed({ reader, lease, settings }: { reader: GlobalReader, lease: ShardLease, settings: ConsumerSettings }): Feed {
   const { shards: count, subjects, types, topics } = settings
+  let mark = { head: ZERO, safePosition: ZERO }
+  let markedAt = -Infinity
+  let walk: Walk | undefined
 
-  let newest = BigInt(0)
+  const isSame = (shards: Shard[], { shards: before, group, at }: Walk) =>
+    shards.length === before.length && shards.every((shard, index) => shard === before[index]) && group.every(({ readTo }) => readTo === at)
 
-  async function readPage(after: bigint, upTo: bigint, group: Shard[]): Promise<ShardedEvent[]> {
+  /** For the shards that are furthest behind, up to where the next ones are: some were taken over from others. */
+  function walkFrom(shards: Shard[]): Walk | undefined {
+    const at = shards.reduce((lowest, { readTo }) => readTo < lowest ? readTo : lowest, shards[0]!.readTo)
+    const group = shards.filter(({ readTo }) => readTo === at)
+    const upTo = shards.reduce((lowest, { readTo }) => readTo > at && readTo < lowest ? readTo : lowest, mark.safePosition)
+    if (upTo <= at) return undefined
     const wanted = group.length === count ? undefined : group.map(({ shard }) => shard)
-    for await (const page of reader.pages({ after, upTo, subjects, types, topics, page: PAGE, shards: { count, wanted } })) return page as ShardedEvent[]
-    return []
+    return { shards, group, at, upTo, pages: reader.pages({ after: at, upTo, subjects, types, topics, page: PAGE, shards: { count, wanted } }) }
+  }
+
+  /** At least a page, unless the end of the walk is nearer. */
+  async function next({ pages }: Walk): Promise<{ events: ShardedEvent[], isOver: boolean }> {
+    const events: ShardedEvent[] = []
+    while (events.length < PAGE) {
+      const { value, done } = await pages.next()
+      if (done) return { events, isOver: true }
+      events.push(...value as ShardedEvent[])
+    }
+    return { events, isOver: false }
   }
 
   return {
     lag() {
       const positions = [...lease.held.values()].map(({ position }) => position)
-      return positions.length === 0 ? null : positions.reduce((most, position) => Math.max(most, Number(newest - position)), 0)
+      return positions.length === 0 ? null : positions.reduce((most, position) => Math.max(most, Number(mark.head - position)), 0)
     },
 
     isFull() {
@@ -47,24 +79,29 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
       return read >= MOST_READ
     },
 
-    /** A page for the shards that are furthest behind, up to where the next ones are: some were taken over from others. */
     async read() {
+      const going = walk
+      walk = undefined
       // The mark is a statement of its own, before that of the page: a page of the same snapshot would skip events.
-      const { safePosition, head } = await reader.mark()
-      newest = head
+      const isMarking = !going || performance.now() - markedAt > MARK_MS
+      if (isMarking) {
+        mark = await reader.mark()
+        markedAt = performance.now()
+      }
       const shards = [...lease.held.values()].filter(({ isLeaving }) => !isLeaving)
       if (shards.length === 0) return 'later'
-      const from = shards.reduce((lowest, { readTo }) => readTo < lowest ? readTo : lowest, shards[0]!.readTo)
-      const group = shards.filter(({ readTo }) => readTo === from)
-      const upTo = shards.reduce((lowest, { readTo }) => readTo > from && readTo < lowest ? readTo : lowest, safePosition)
-      if (upTo <= from) return safePosition < head ? 'soon' : 'later'
-      const events = await readPage(from, upTo, group)
-      const readTo = events.length >= PAGE ? BigInt(events.at(-1)!.event.id) : upTo
+      const current = going && isSame(shards, going) ? going : walkFrom(shards)
+      if (!current) return mark.safePosition < mark.head ? 'soon' : 'later'
+      const { events, isOver } = await next(current)
+      const { group, upTo } = current
+      const readTo = isOver ? upTo : BigInt(events.at(-1)!.event.id)
       const byShard = new Map(group.map(({ shard }) => [shard, [] as GlobalEvent[]]))
       for (const event of events) byShard.get(event.shard)?.push(event)
       for (const shard of group) if (lease.held.get(shard.shard) === shard) fill(shard, byShard.get(shard.shard)!, readTo)
-      if (readTo < safePosition) return 'now'
-      return safePosition < head ? 'soon' : 'later'
+      if (!isOver) walk = { ...current, at: readTo }
+      // After an older mark something may have been appended that woke nobody.
+      if (readTo < mark.safePosition || !isMarking) return 'now'
+      return mark.safePosition < mark.head ? 'soon' : 'later'
     },
   }
 }

@@ -78,10 +78,10 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
       parked.set(next)
       return true
     }
-    const failed = await run([{ subject, event: { ...event, ...replacement } }], [shard], attempts, async (session, [result]) => {
+    const failed = await run([{ subject, event: { ...event, ...replacement } }], [shard], attempts, ([result]) => {
       const failed = toFailed(result)
       if (failed) throw new Undone(failed)
-      await moveOn(session, shard, fromId, next, entry)
+      return session => moveOn(session, shard, fromId, next, entry)
     }).then(() => undefined, failureOf)
     if (!failed) {
       count(1)

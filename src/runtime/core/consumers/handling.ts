@@ -76,15 +76,18 @@ export function createHandling(options: HandlingOptions): Handling {
     let undoneCount = 0
     let after: (() => void)[] = []
     try {
-      await run(unit, last.keys(), 1, async (session, results) => {
-        after = []
+      await run(unit, last.keys(), 1, (results) => {
         const undone = undoneOf(unit, results)
         // Alone, nothing that was written for it is kept.
         if (unit.length === 1 && undone.size > 0) throw new Undone(undone.get(unit[0]!)!)
         if (undone.size > 0 && !canSplit(unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
-        for (const [entry, failed] of undone) after.push(await failures.fail(session, entry, 1, failed))
-        if (isTransactional || undone.size > 0) await save(session, last)
         undoneCount = undone.size
+        if (!isTransactional && undone.size === 0) return undefined
+        return async (session) => {
+          after = []
+          for (const [entry, failed] of undone) after.push(await failures.fail(session, entry, 1, failed))
+          await save(session, last)
+        }
       })
     }
     catch (error) {
@@ -190,10 +193,10 @@ export function createHandling(options: HandlingOptions): Handling {
     const ended = AbortSignal.any([killed, stopping, entry.shard.lost.signal])
     for (let attempts = 1; ; attempts++) {
       counts.attempts = attempts - 1
-      const failed = await run([entry], [entry.shard], attempts, async (session, [result]) => {
+      const failed = await run([entry], [entry.shard], attempts, ([result]) => {
         const failed = toFailed(result)
         if (failed) throw new Undone(failed)
-        await save(session, last)
+        return isTransactional ? session => save(session, last) : undefined
       }).then(() => undefined, error => error instanceof Limited ? error : failureOf(error))
       if (!failed) {
         count(1)

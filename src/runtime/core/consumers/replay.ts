@@ -62,11 +62,13 @@ export function createReplay({ context, use, within, read, watch, settingsOf }: 
       const settings = settingsFor('requeue() out of order', letter)
       const run = createCalls({ context, use, within, watch, settings, stopping: new AbortController().signal, killed: new AbortController().signal })
       try {
-        await run([{ subject, event: replacement ?? event }], [], letter.attempts + 1, async (session, [result]) => {
+        await run([{ subject, event: replacement ?? event }], [], letter.attempts + 1, ([result]) => {
           const failed = toFailed(result)
           if (failed) throw failed.error
-          const { count } = await session.query(settleLetter(context, { id, replacement: replacement === undefined ? null : JSON.stringify(replacement) }))
-          if (count === 0) throw new Gone()
+          return async (session) => {
+            const { count } = await session.query(settleLetter(context, { id, replacement: replacement === undefined ? null : JSON.stringify(replacement) }))
+            if (count === 0) throw new Gone()
+          }
         })
         return true
       }

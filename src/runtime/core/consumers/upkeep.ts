@@ -20,8 +20,6 @@ export interface UpkeepOptions {
   settings: ConsumerSettings
   member: string
   parked: ParkedSubjects
-  /** Several units of one shard may be under way. */
-  bySubject: boolean
   /** It takes whatever is free, and leaves soon: no share is kept for others. */
   once: boolean
 }
@@ -39,9 +37,10 @@ export interface Upkeep {
   save(): Promise<void>
 }
 
-export function createUpkeep({ context, use, settings, member, parked, bySubject, once }: UpkeepOptions): Upkeep {
+export function createUpkeep({ context, use, settings, member, parked, once }: UpkeepOptions): Upkeep {
   const { name: consumer, leaseMs } = settings
-  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, isTransactional: settings.transaction !== 'none', onClaim })
+  const isTransactional = settings.transaction !== 'none'
+  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, isTransactional, onClaim })
   // By the clock of this process.
   let balanceAt = 0
   let refreshAt = 0
@@ -84,7 +83,7 @@ export function createUpkeep({ context, use, settings, member, parked, bySubject
     saveIn: () => [...lease.held.values()].some(({ position, saved }) => position > saved) ? saveAt - performance.now() : Infinity,
 
     async save() {
-      const moved = [...lease.held.values()].filter(shard => shard.position > shard.saved && (bySubject || shard.running === 0))
+      const moved = [...lease.held.values()].filter(shard => shard.position > shard.saved && (!isTransactional || shard.running === 0))
       // Nothing of them begins meanwhile: two writers of one position would take each other for another process.
       for (const shard of moved) shard.running++
       try {

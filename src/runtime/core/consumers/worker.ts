@@ -65,7 +65,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const { name, leaseMs, concurrency } = settings
   const bySubject = settings.transaction === 'none' && settings.order === 'subject'
   const parked = createParkedSubjects()
-  const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, bySubject, member: randomUUID() })
+  const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, member: randomUUID() })
   const limits = createLimits({ ...options, onFree: parked.call })
   const debounce = createDebounce({ ...options, parked })
   const handling = createHandling({ ...options, parked, limits, debounce })
