@@ -12,7 +12,7 @@ import { Limited } from './limits'
 import type { Limits } from './limits'
 import { parkSubject, waitingRow } from './parkedSql'
 import type { ParkedSubjects } from './parkedSubjects'
-import { Undone, failureOf, toFailed, undoneOf } from './results'
+import { Undone, canSplit, failureOf, toFailed, undoneOf } from './results'
 import type { Failed } from './results'
 import { passOver } from './schedule'
 import { ONE, lastOf } from './shard'
@@ -80,7 +80,7 @@ export function createHandling(options: HandlingOptions): Handling {
         const undone = undoneOf(unit, results)
         // Alone, nothing that was written for it is kept.
         if (unit.length === 1 && undone.size > 0) throw new Undone(undone.get(unit[0]!)!)
-        if (undone.size > 0 && !canSplit(unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
+        if (undone.size > 0 && (order === 'global' || !canSplit(unit, undone))) throw new HandlerFailure(new Error('some events of the batch were not done'))
         undoneCount = undone.size
         if (!isTransactional && undone.size === 0) return undefined
         return async (session) => {
@@ -104,12 +104,6 @@ export function createHandling(options: HandlingOptions): Handling {
     count(unit.length - undoneCount)
     if (undoneCount > 0) watch.count(consumer, 'failed', undoneCount)
     finish(unit, last)
-  }
-
-  /** Whether what was done of a batch can be kept: not when it was behind an event of its subject that was not done. */
-  function canSplit(unit: Unit, undone: Map<Entry, Failed>): boolean {
-    if (order === 'global') return false
-    return [...undone.keys()].every(({ subject, id }) => unit.every(entry => entry.subject !== subject || entry.id <= id))
   }
 
   /** A handler may have changed the event it was given, and an operator the log. Returns whether it is there. */

@@ -62,3 +62,7 @@ export function undoneOf(unit: Unit, results: ConsumeResult[]): Map<Entry, Faile
   })
   return undone
 }
+
+/** Whether what was done of a unit can be kept: not when it was behind an event of its subject that was not done. */
+export const canSplit = (unit: Unit, undone: Map<Entry, Failed>): boolean =>
+  [...undone.keys()].every(({ subject, id }) => unit.every(entry => entry.subject !== subject || entry.id <= id))
