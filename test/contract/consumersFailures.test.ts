@@ -1,7 +1,7 @@
 /** What handlers may throw, return and do to their events: each of it is a failed attempt, and none holds up the others. */
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { StoreError } from '../../src/runtime/core/index'
+import { StoreError, versionOf } from '../../src/runtime/core/index'
 import type { ConsumeOptions } from '../../src/runtime/core/consumers/types'
 import { embeddedAndServer } from '../setup/backends'
 import { append, gate, numberOf, started } from '../setup/consumers'
@@ -105,6 +105,21 @@ describe.each(embeddedAndServer)('consumers on $name, whose handler fails', ({ o
     await consumer.whenCaughtUp()
     const { letters } = await store.deadLetters.list()
     expect(letters.map(({ subject }) => subject).sort()).toEqual(RESULTS.map(([what]) => what).filter(what => what !== 'a hole').sort())
+  })
+
+  it.runIf(available()).each(TRANSACTIONS)('give every attempt an event whose version is known: transaction %s', async (transaction) => {
+    const { store } = await open()
+    await append(store, 'a', 1, 2)
+    const seen: number[] = []
+    const consumer = await started(store, {
+      name: 'versions', transaction, async handler(event, { attempt, tx }) {
+        seen.push(versionOf(event))
+        if (numberOf(event) === 2 && attempt === 1) throw new Error('once')
+        if (numberOf(event) === 2) await (transaction === 'none' ? store : tx).stream.append('a', { type: 'numbered', data: { n: 3 } }, { expectedVersion: versionOf(event) })
+      },
+    })
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
+    expect([seen[0], seen.at(-2), seen.at(-1)]).toEqual([1, 2, 3])
   })
 
   it.runIf(available()).each(TRANSACTIONS)('give every attempt, and the dead letter, the event as it is in the log: transaction %s', async (transaction) => {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { StoreError, isStoreError, messageOf } from '../shared/errors'
 import { unref } from '../shared/timer'
 
@@ -19,36 +20,65 @@ interface Attempt {
 
 /**
  * Runs a handler once. One that is out of time goes on by itself, as nothing can end it; its transaction is rolled back.
+ * `run` gets a function that gives the signal of this attempt: to make one takes longer than many a handler, and few ask.
  * @throws {HandlerFailure} when it throws or runs out of time
  */
-export async function attempt<T>(run: (signal: AbortSignal) => T | Promise<T>, { timeoutMs, signals, stopping }: Attempt): Promise<T> {
-  const own = new AbortController()
-  const signal = AbortSignal.any([own.signal, ...signals])
-  let timer: NodeJS.Timeout | undefined
-  let onAbort = () => {}
-  const late = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort)
-    if (timeoutMs === 0) return
-    timer = setTimeout(() => own.abort(new HandlerFailure(new StoreError('TIMEOUT', `the handler has not returned within ${timeoutMs} ms`))), timeoutMs)
-    unref(timer)
-  })
-  // Rejects unheard when the handler was first.
-  late.catch(() => undefined)
+export async function attempt<T>(run: (signal: () => AbortSignal) => T | Promise<T>, { timeoutMs, signals, stopping }: Attempt): Promise<T> {
+  const ending = createEnding()
+  const onAbort = ({ target }: Event) => ending.end((target as AbortSignal).reason)
+  for (const signal of signals) {
+    if (signal.aborted) ending.end(signal.reason)
+    else signal.addEventListener('abort', onAbort)
+  }
+  const timer = timeoutMs === 0 ? undefined : setTimeout(() => ending.end(new HandlerFailure(new StoreError('TIMEOUT', `the handler has not returned within ${timeoutMs} ms`))), timeoutMs)
+  if (timer) unref(timer)
   try {
-    signal.throwIfAborted()
-    return await Promise.race([(async () => run(signal))(), late])
+    ending.throwIfEnded()
+    return await Promise.race([(async () => run(ending.signal))(), ending.ended])
   }
   catch (error) {
     // What ends the attempt is no failure of the event, unless it is the time.
-    if (signal.aborted) throw signal.reason
+    ending.throwIfEnded()
     if (stopping?.aborted && isOwn(error) && error.code === 'CLOSED') throw error
     throw new HandlerFailure(error)
   }
   finally {
     clearTimeout(timer)
-    // A signal that is listened to is kept for as long as those that it depends on.
-    signal.removeEventListener('abort', onAbort)
+    for (const signal of signals) signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** A signal that ends any number of attempts at once. */
+export function createKill(): AbortController {
+  const kill = new AbortController()
+  setMaxListeners(0, kill.signal)
+  return kill
+}
+
+/** The end of an attempt before the handler returns. */
+function createEnding() {
+  let reason: { error: unknown } | undefined
+  let own: AbortController | undefined
+  let refuse = (_: unknown) => {}
+  const ended = new Promise<never>((_, reject) => (refuse = reject))
+  // Rejects unheard when the handler throws by itself at that moment.
+  ended.catch(() => undefined)
+  return {
+    ended,
+    end(error: unknown) {
+      if (reason) return
+      reason = { error }
+      own?.abort(error)
+      refuse(error)
+    },
+    throwIfEnded() {
+      if (reason) throw reason.error
+    },
+    signal() {
+      own ??= new AbortController()
+      if (reason) own.abort(reason.error)
+      return own.signal
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import type { Use } from '../batch/operation'
 import type { AtomicOptions, Session } from '../db/types'
 import { StoreError, isStoreError } from '../shared/errors'
 import { unref } from '../shared/timer'
+import { copyRecord } from '../tables/eventCodec'
 import type { TransactionApi } from '../transaction/types'
 import type { StatementContext } from '../sql/template'
 import { HandlerFailure, attempt, isOfDatabase } from './attempt'
@@ -43,8 +44,14 @@ export function callHandler(
   stopping?: AbortSignal,
 ): Promise<ConsumeResult[]> {
   return attempt(async (signal) => {
-    const context = { ...given, consumer: settings.name, signal }
-    const events = entries.map(({ event, subject }): ConsumedEvent => ({ ...event, subject }))
+    const context: ConsumerContext = {
+      ...given,
+      consumer: settings.name,
+      get signal() {
+        return signal()
+      },
+    }
+    const events = entries.map(({ event, subject }): ConsumedEvent => copyRecord(event, { subject }))
     if (settings.batchHandler) return readResults(await settings.batchHandler(events, context), events.length)
     for (const event of events) await settings.handler!(event, context)
     return []

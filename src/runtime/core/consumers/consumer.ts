@@ -4,6 +4,7 @@ import { StoreError, messageOf } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
 import { inTime } from '../shared/timer'
 import { readInfos } from './admin'
+import { createKill } from './attempt'
 import { Exhausted, exhaustedError } from './failures'
 import { registerIn } from './register'
 import type { ConsumerSettings } from './settings'
@@ -107,7 +108,7 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
   /** Registers the consumer and begins to work. A failure to register is that of `registered`; `ended` never rejects. */
   function begin(once: boolean, signal?: AbortSignal): Work {
     const stopping = new AbortController()
-    const killed = new AbortController()
+    const killed = createKill()
     const worker = createWorker({
       ...parts, ...once && { listen: () => async () => {} }, once, settings, stopping: stopping.signal, killed: killed.signal, isPaused: () => isPaused,
     })

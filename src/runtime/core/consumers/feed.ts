@@ -1,5 +1,4 @@
-import type { GlobalReader } from '../log/reader'
-import type { GlobalEvent } from '../log/types'
+import type { GlobalReader, PagedEvent } from '../log/reader'
 import type { ShardLease } from './lease'
 import type { ConsumerSettings } from './settings'
 import { fill } from './shard'
@@ -25,14 +24,12 @@ export interface Feed {
   read(): Promise<More>
 }
 
-type ShardedEvent = GlobalEvent & { shard: number }
-
 /** A page after the other, for shards that stand at the same position. */
 interface Walk {
   /** All shards that are held: another set of them begins a walk of its own. */
   shards: Shard[]
   group: Shard[]
-  pages: AsyncGenerator<GlobalEvent[]>
+  pages: AsyncGenerator<PagedEvent[]>
   at: bigint
   upTo: bigint
 }
@@ -57,12 +54,12 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
   }
 
   /** At least a page, unless the end of the walk is nearer. */
-  async function next({ pages }: Walk): Promise<{ events: ShardedEvent[], isOver: boolean }> {
-    const events: ShardedEvent[] = []
+  async function next({ pages }: Walk): Promise<{ events: PagedEvent[], isOver: boolean }> {
+    const events: PagedEvent[] = []
     while (events.length < PAGE) {
       const { value, done } = await pages.next()
       if (done) return { events, isOver: true }
-      events.push(...value as ShardedEvent[])
+      events.push(...value as PagedEvent[])
     }
     return { events, isOver: false }
   }
@@ -95,8 +92,8 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
       const { events, isOver } = await next(current)
       const { group, upTo } = current
       const readTo = isOver ? upTo : BigInt(events.at(-1)!.event.id)
-      const byShard = new Map(group.map(({ shard }) => [shard, [] as GlobalEvent[]]))
-      for (const event of events) byShard.get(event.shard)?.push(event)
+      const byShard = new Map(group.map(({ shard }) => [shard, [] as PagedEvent[]]))
+      for (const event of events) byShard.get(event.shard!)?.push(event)
       for (const shard of group) if (lease.held.get(shard.shard) === shard) fill(shard, byShard.get(shard.shard)!, readTo)
       if (!isOver) walk = { ...current, at: readTo }
       // After an older mark something may have been appended that woke nobody.

@@ -1,5 +1,6 @@
 import type { Use } from '../batch/operation'
 import type { Session } from '../db/types'
+import { copyRecord } from '../tables/eventCodec'
 import type { StatementContext } from '../sql/template'
 import type { RunHandler } from './callHandler'
 import type { Debouncing } from './debounce'
@@ -78,7 +79,7 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
       parked.set(next)
       return true
     }
-    const failed = await run([{ subject, event: { ...event, ...replacement } }], [shard], attempts, ([result]) => {
+    const failed = await run([{ subject, event: copyRecord(event, replacement) }], [shard], attempts, ([result]) => {
       const failed = toFailed(result)
       if (failed) throw new Undone(failed)
       return session => moveOn(session, shard, fromId, next, entry)

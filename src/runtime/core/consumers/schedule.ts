@@ -10,19 +10,22 @@ interface ScheduleOptions {
   isDebounced: boolean
 }
 
-/**
- * Chooses what is handled next: up to `most` entries, taken off as many shards as it needs, in the order of the log.
- * Entries of parked subjects are passed over: a retry reads them again.
- */
-export function nextUnit(shards: Iterable<Shard>, most: number, { parked, bySubject, isDebounced }: ScheduleOptions): Unit {
-  const unit: Unit = []
-  for (const shard of shards) {
-    if (unit.length >= most) break
-    if (shard.isLeaving || (shard.running > 0 && !bySubject)) continue
-    take(shard, unit, most)
-    moveOn(shard)
+export interface Schedule {
+  /**
+   * Chooses what is handled next: up to `most` entries, taken off as few shards as have them. The shards take turns, so
+   * that each of them has gathered many. Entries of parked subjects are passed over: a retry reads them again.
+   */
+  next(shards: Iterable<Shard>, most: number): Unit
+}
+
+export function createSchedule({ parked, bySubject, isDebounced }: ScheduleOptions): Schedule {
+  let served: Shard | undefined
+
+  function inTurn(shards: Iterable<Shard>): Shard[] {
+    const all = [...shards]
+    const at = served ? all.indexOf(served) + 1 : 0
+    return at === 0 ? all : [...all.slice(at), ...all.slice(0, at)]
   }
-  return unit.sort((a, b) => a.id < b.id ? -1 : 1)
 
   function take({ entries }: Shard, unit: Unit, most: number): void {
     const busy = new Set<string>()
@@ -37,6 +40,20 @@ export function nextUnit(shards: Iterable<Shard>, most: number, { parked, bySubj
       else if (waiting && !isDebounced) passOver(entry, waiting)
       else unit.push(entry)
     }
+  }
+  return {
+    next(shards, most) {
+      const unit: Unit = []
+      for (const shard of inTurn(shards)) {
+        if (unit.length >= most) break
+        if (shard.isLeaving || (shard.running > 0 && !bySubject)) continue
+        const before = unit.length
+        take(shard, unit, most)
+        moveOn(shard)
+        if (unit.length > before) served = shard
+      }
+      return unit.sort((a, b) => a.id < b.id ? -1 : 1)
+    },
   }
 }
 

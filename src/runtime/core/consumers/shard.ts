@@ -1,3 +1,4 @@
+import { createKill } from './attempt'
 import type { GlobalEvent } from '../log/types'
 
 // Not a BigInt literal: bundlers with older targets warn about those.
@@ -36,7 +37,7 @@ export interface Shard {
 }
 
 export const createShard = (shard: number, token: string, position: bigint): Shard => ({
-  shard, token, lost: new AbortController(), saved: position, position, readTo: position, entries: [], running: 0, isLeaving: false, isSaving: false,
+  shard, token, lost: createKill(), saved: position, position, readTo: position, entries: [], running: 0, isLeaving: false, isSaving: false,
 })
 
 /** Adds events that were read up to a position. */

@@ -21,6 +21,7 @@ export interface ConsumerContext {
   preview: boolean
 }
 
+/** An event and its subject; `versionOf` tells its version. */
 export type ConsumedEvent = EventRecord & { subject: string }
 
 /** What becomes of one event of a batch; `undefined` means done. */

@@ -16,7 +16,7 @@ import { createLimits } from './limits'
 import { createParkedSubjects } from './parkedSubjects'
 import type { Waiting } from './parkedSubjects'
 import { createRetries } from './retryParked'
-import { nextUnit } from './schedule'
+import { createSchedule } from './schedule'
 import { begin, end, shardsOf } from './shard'
 import type { Unit } from './shard'
 import { createUnderWay } from './underWay'
@@ -70,6 +70,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const debounce = createDebounce({ ...options, parked })
   const handling = createHandling({ ...options, parked, limits, debounce })
   const retry = createRetries({ ...options, ...handling, limits, debounce, parked })
+  const schedule = createSchedule({ parked, bySubject, isDebounced: debounce.isOn })
   const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
@@ -147,7 +148,7 @@ export function createWorker(options: WorkerOptions): Worker {
   function dispatch(): void {
     while (handlers < concurrency) {
       const first = wasRetry ? undefined : parked.due()
-      const unit = first || limits.isHolding() ? [] : nextUnit(lease.held.values(), mostOf(), { parked, bySubject, isDebounced: debounce.isOn })
+      const unit = first || limits.isHolding() ? [] : schedule.next(lease.held.values(), mostOf())
       const waiting = first ?? (unit.length === 0 ? parked.due() : undefined)
       if (!waiting && unit.length === 0) return
       wasRetry = waiting !== undefined

@@ -1,7 +1,7 @@
 import type { Row } from '../db/types'
 import { toStoreError } from '../db/errors'
 import type { StoreError } from '../shared/errors'
-import { decodeEvent } from '../tables/eventCodec'
+import { decodeCells } from '../tables/eventCodec'
 import type { Select, Selection } from '../tables/select'
 import type { GlobalRange } from './sql'
 import { readGlobal, readSigns, readVersions } from './sql'
@@ -27,6 +27,11 @@ export interface GlobalQuery extends Pick<GlobalRange, 'types' | 'correlationId'
   page: number
 }
 
+export interface PagedEvent extends GlobalEvent {
+  /** Of its subject, when shards were asked for. */
+  shard?: number
+}
+
 /** What distinguishes an event from another event with the same id. */
 export interface Sign {
   id: bigint
@@ -38,7 +43,7 @@ export interface Sign {
 /** Reads the events of all tables in the order of their ids. */
 export interface GlobalReader {
   mark(): Promise<HighWaterMark>
-  pages(query: GlobalQuery): AsyncGenerator<GlobalEvent[]>
+  pages(query: GlobalQuery): AsyncGenerator<PagedEvent[]>
   /** Signs of those events with these ids that are in the log: of one subject, or of all. */
   signs(ids: bigint[], subject?: string): Promise<Sign[]>
   /** Signs of the newest events of each table up to each of these positions, oldest first. */
@@ -47,23 +52,25 @@ export interface GlobalReader {
   versions(subjects: string[]): Promise<Map<string, string>>
 }
 
-/** The read state of one table; `rows` were fetched and are not merged yet. */
+/** The read state of one table; `rows` were fetched, and those from the index `at` on are not merged yet. */
 interface Source {
   selection: Selection
-  rows: { id: bigint, row: Row }[]
+  rows: unknown[][]
+  at: number
+  /** Of the row at `at`. */
+  id: bigint
   after: bigint
   more: boolean
 }
 
 export function createGlobalReader({ context, use }: Pick<TierScope, 'context' | 'use'>, select: Select): GlobalReader {
   async function fill(source: Source, { upTo, page, types, correlationId, since, topics, shards }: GlobalQuery): Promise<void> {
-    if (source.rows.length > 0 || !source.more) return
+    if (source.at < source.rows.length || !source.more) return
     const range = { after: String(source.after), upTo: String(upTo), limit: page, types, correlationId, since, topics, shards }
-    const { rows } = await use(session => session.query(readGlobal(context, source.selection, range)))
-    // Reversed, so that the next row can be popped off the end.
-    source.rows = rows.map(row => ({ id: BigInt(row.id as string), row })).reverse()
-    source.after = source.rows[0]?.id ?? upTo
-    source.more = rows.length === page
+    source.rows = await use(session => session.queryLists(readGlobal(context, source.selection, range)))
+    source.more = source.rows.length === page
+    source.after = source.more ? idAt(source, page - 1) : upTo
+    moveTo(source, 0)
   }
 
   async function signsOf(selections: Selection[], ids: bigint[], newest?: number): Promise<Sign[]> {
@@ -92,8 +99,8 @@ export function createGlobalReader({ context, use }: Pick<TierScope, 'context' |
     /** The settled part of the log never changes, so separate statements for each table and page are consistent. */
     async* pages(query) {
       if (query.after >= query.upTo) return
-      const sources: Source[] = select(query.subjects).map(selection => ({ selection, rows: [], after: query.after, more: true }))
-      while (sources.some(source => source.more || source.rows.length > 0)) {
+      const sources: Source[] = select(query.subjects).map(selection => ({ selection, rows: [], at: 0, id: query.after, after: query.after, more: true }))
+      while (sources.some(source => source.more || source.at < source.rows.length)) {
         await Promise.all(sources.map(source => fill(source, query)))
         const page = merge(sources)
         if (page.length > 0) yield page
@@ -102,23 +109,41 @@ export function createGlobalReader({ context, use }: Pick<TierScope, 'context' |
   }
 }
 
+const idAt = ({ rows }: Source, at: number): bigint => BigInt(rows[at]![0] as string)
+
+function moveTo(source: Source, at: number): void {
+  source.at = at
+  if (at < source.rows.length) source.id = idAt(source, at)
+}
+
 /** Takes rows off the sources in order of id, until one of them has to be filled again. */
-function merge(sources: Source[]): GlobalEvent[] {
-  const merged: GlobalEvent[] = []
+function merge(sources: Source[]): PagedEvent[] {
+  const merged: PagedEvent[] = []
   for (;;) {
     let next: Source | undefined
+    let others = false
     for (const source of sources) {
-      if (source.rows.length === 0 && source.more) return merged
-      if (source.rows.length > 0 && (!next || source.rows.at(-1)!.id < next.rows.at(-1)!.id)) next = source
+      if (source.at === source.rows.length) {
+        if (source.more) return merged
+        continue
+      }
+      others = next !== undefined
+      if (!next || source.id < next.id) next = source
     }
     if (!next) return merged
-    merged.push(toGlobal(next.selection, next.rows.pop()!.row))
+    const end = others ? next.at + 1 : next.rows.length
+    for (let at = next.at; at < end; at++) merged.push(toGlobal(next.selection, next.rows[at]!))
+    moveTo(next, end)
   }
 }
 
-const toGlobal = ({ spec, subject }: Selection, row: Row): GlobalEvent => ({
-  subject: subjectOf(subject, row), event: decodeEvent(spec, row), ...row.shard !== undefined && { shard: Number(row.shard) },
-})
+function toGlobal({ spec, subject }: Selection, cells: unknown[]): PagedEvent {
+  const shard = cells[cells.length - 2] as number | null
+  const key = cells[cells.length - 1] as string | null
+  const event = decodeCells(spec, cells, 0, key ?? undefined)
+  const text = subject.map(part => 'text' in part ? part.text : key!).join('')
+  return shard === null ? { subject: text, event } : { subject: text, event, shard }
+}
 
 const toSign = ({ subject }: Selection, { id, version, ts, ...keys }: Row): Sign =>
   ({ id: BigInt(id as string), subject: subjectOf(subject, keys), version: String(version), ts: String(ts) })

@@ -1,11 +1,12 @@
 import type { Selection, SubjectPart } from '../tables/select'
 import { partitionsOf } from '../tables/select'
-import { columnsOf, fieldsOf } from '../tables/fields'
+import { columnsOf } from '../tables/fields'
 import { likePattern } from '../shared/glob'
 import type { TopicCondition } from '../shared/topics'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
-import { eventColumns } from '../stream/read/sql'
+import { pageColumns } from '../stream/read/sql'
+import { selectColumns } from '../sql/rows'
 
 /** Which events of all streams: ids in `(after, upTo]`, as decimal strings. */
 export interface GlobalRange {
@@ -36,7 +37,8 @@ const CONDITIONS: Record<'types' | 'correlationId' | 'since', (parameter: string
 
 /**
  * Reads events of one table (with all its partitions) in order of id: a merge of primary key scans. Not a prepared
- * statement: it is planned for its values, so that the planner prunes partitions that can't hold a wanted subject.
+ * statement: it is planned for its values, so that the planner prunes partitions that can't hold a wanted subject. The
+ * rows are those of `decodeCells`, followed by the shard and by the column that the subject ends with, where there are.
  */
 export function readGlobal(context: StatementContext, { spec, subject, wanted }: Selection, range: GlobalRange): Statement {
   const values: unknown[] = []
@@ -54,11 +56,10 @@ export function readGlobal(context: StatementContext, { spec, subject, wanted }:
   if (wanted) conditions.push(`(${subjectConditions(spec, subject, wanted, parameter).join(' or ')})`)
   const shard = range.shards && shardSql(subjectText(subject, parameter), parameter(range.shards.count))
   if (shard && range.shards?.wanted) conditions.push(`${shard} = any(${parameter(range.shards.wanted)}::int[])`)
-  const own = new Set(fieldsOf(spec).map(field => field.column))
-  const keys = columnsOf(spec).keys.filter(({ name }) => !own.has(name)).map(({ sql }) => `, ${sql}`).join('')
+  const key = subject.find(part => 'column' in part)?.column.sql
   return {
     text: `
-select ${eventColumns(spec)}${keys}${shard ? `, ${shard} as shard` : ''}
+select ${selectColumns(spec, pageColumns(spec))}, ${shard ?? 'null'}, ${key ?? 'null'}
 from ${context.names.table(spec.table)}
 where ${conditions.join('\n  and ')}
 order by id

@@ -158,6 +158,14 @@ function versioned(record: JsonObject, version: unknown): EventRecord {
   return Object.defineProperty(record as unknown as EventRecord, VERSION, { value: Number(version) })
 }
 
+/** A copy of a record with other members, which is still known by its version. */
+export function copyRecord<More extends object>(event: EventRecord, more: More | undefined): EventRecord & More {
+  const copy = { ...event, ...more } as EventRecord & More
+  const version = (event as { [VERSION]?: number })[VERSION]
+  if (version !== undefined) versioned(copy as unknown as JsonObject, version)
+  return copy
+}
+
 /**
  * The version of an event within its subject: 1, 2, 3 … It is not an enumerable member of the record, because an event
  * may have a `version` field of its own; a copy of a record (`{ ...event }`, JSON) therefore has no version.
