@@ -10,7 +10,7 @@ import { StoreError } from '../shared/errors'
 import type { StatementContext } from '../sql/template'
 import type { StreamOperations } from '../stream/types'
 import type { PullDefinition } from './leaseChecks'
-import { boundTransaction, countBehind, leaseLocked, leaveSubjects, lockDue, lockShards, moveLocked, readDefinition, readWaiting } from './sql'
+import { countBehind, leaseLocked, leaveSubjects, lockDue, lockShards, moveLocked, readDefinition, readWaiting } from './sql'
 import type { LeftSubject, Terms } from './sql'
 import { describeAs, failEvent, goOn, nextEvents, toWaiting } from './subject'
 import type { SubjectScope } from './subject'
@@ -66,7 +66,6 @@ export const notPulled = (consumer: string) =>
 /** Runs work in a short transaction, with what reads in it. */
 export const inShortTransaction = <T>({ call, readOn, readerOn }: LeaseParts, work: (session: Session, on: { read: StreamOperations['read'], reader: GlobalReader }) => Promise<T>): Promise<T> =>
   call((outer, tables) => outer.atomic(async (session) => {
-    await session.query(boundTransaction(BOUND_MS))
     let last: Promise<unknown> = Promise.resolve()
     // One after the other: a connection has no more than one statement at a time.
     const use: Use = (run) => {
@@ -75,7 +74,7 @@ export const inShortTransaction = <T>({ call, readOn, readerOn }: LeaseParts, wo
       return next
     }
     return work(session, { read: readOn(use), reader: readerOn(use) })
-  }))
+  }, { idleTimeout: BOUND_MS }))
 
 export function createClaims(parts: LeaseParts) {
   const { context, reader } = parts

@@ -40,11 +40,6 @@ with unclaimed as (
 select shards::int as shards, pull::text as pull from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text`, [consumer, isClaim])
 }
 
-/** Lets the server end a transaction whose process is frozen or cut off, so that it holds no lock for long. */
-export const boundTransaction = (ms: number): Statement => ({
-  text: 'select pg_catalog.set_config(\'idle_in_transaction_session_timeout\', $1::text, true)', values: [String(ms)],
-})
-
 /** Locks shards that are behind a position, the last ones first. Those that another claim has locked are not waited for. */
 export function lockShards(context: StatementContext, given: { consumer: string, upTo: bigint, limit: number }): Statement {
   return statement(context, 'shards', table => `
