@@ -28,10 +28,14 @@ const page = await context.newPage()
 await fill()
 await shoot('order-desk', '/', 'light', sizes.wide, images)
 await shoot('streams', '/streams', 'light', sizes.wide, images)
+await shoot('consumers', '/consumers', 'light', sizes.wide, images)
 if (everything) await shootAll(everything)
 await browser.close()
 
 async function fill() {
+  await open('/consumers')
+  await page.getByRole('button', { name: 'Sell out Fountain pen' }).click()
+  await page.locator('.sold-out', { hasText: 'Fountain pen' }).waitFor()
   await open('/kv')
   await click('Set')
   await click('Add one')
@@ -46,6 +50,10 @@ async function fill() {
   await click('Add Filter coffee to the cart')
   await click('Add Desk lamp to the cart')
   for (const [place, { moves }] of orders.toReversed().entries()) await move(place, moves.at(-1))
+  await open('/consumers')
+  // The order that needs what is sold out.
+  await page.getByRole('button', { name: /^Preview / }).click({ timeout: 120_000 })
+  await page.locator('.letter').getByText('would fail').waitFor()
 }
 
 async function move(place, label) {
