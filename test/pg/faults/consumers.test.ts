@@ -38,6 +38,7 @@ const CASES: [name: string, options: ConsumerPlan['options']][] = [
   ['one by one', { name: 'totals', transaction: 'each', concurrency: 3 }],
   ['in global order', { name: 'totals', order: 'global', onExhausted: 'block' }],
   ['without a transaction', { name: 'totals', transaction: 'none', concurrency: 8 }],
+  ['in global order without a transaction', { name: 'totals', transaction: 'none', order: 'global', onExhausted: 'block', concurrency: 1 }],
 ]
 
 describe.each(servers)('consumers on $name whose processes are killed, frozen and cut off', ({ server }) => {
