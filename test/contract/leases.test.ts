@@ -304,4 +304,21 @@ describe.each(embeddedAndServer)('leases on $name', ({ open: openBackend, availa
     await expect(store.leases.ack({ ...lease, token: String(Number(lease.token) + 1) })).rejects.toMatchObject(lost)
     for (const error of [undefined, null, 'text', { message: 'an object' }, 3]) await store.leases.nack((await claim(store))[0] ?? lease, { error })
   })
+
+  it.runIf(available())('take no event of another subject for one of their own', async () => {
+    const { store } = await openBackend()
+    await open(store)
+    for (const n of [0, 1, 2]) for (const subject of ['a', 'b']) await append(store, subject, n)
+    const [a, b] = await claim(store) as [Lease, Lease]
+    const { id } = b.events[0]!
+    const foreign = { code: 'INVALID_VALUE', message: expect.stringContaining('must be the id of an event that this lease of "a" still has') as string }
+    await expect(store.leases.nack(a, { event: id })).rejects.toMatchObject(foreign)
+    await expect(store.leases.block(a, { event: id, reason: 'why' })).rejects.toMatchObject(foreign)
+    await expect(store.leases.ack(a, { upTo: id })).rejects.toMatchObject(foreign)
+    await store.stream.dismiss(a.events[1]!.id, { by: 'ann', reason: 'a mistake' })
+    await store.leases.ack(a, { upTo: a.events[1]!.id })
+    await store.leases.nack(a, { event: a.events[2]!.id })
+    await store.leases.ack(b)
+    expect(held(await claim(store))).toEqual({ a: [2] })
+  })
 })

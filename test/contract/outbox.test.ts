@@ -168,4 +168,24 @@ describe.each(embeddedAndServer)('the outbox on $name', ({ open, available }) =>
     await relay.stop()
     expect(waiting()).toEqual([])
   })
+
+  it.runIf(available())('removes only what a relay publishes: messages of other topics wait for their relay', async () => {
+    const { store } = await open()
+    await store.outbox.enqueue('to mail', { topics: ['mail'] })
+    await store.outbox.enqueue('to audit', { topics: ['audit'], key: 'k' })
+    const left = async () => (await store.stream.read('nvent:outbox:key:k')).map(({ data }) => data as unknown)
+    const mail = await published(store, { name: 'mail', topics: ['mail'] })
+    await mail.relay.whenCaughtUp()
+    await eventually(async () => expect((await store.stream.list({ glob: 'nvent:outbox:single:*' })).streams).toEqual([]), 20_000)
+    expect(await left()).toEqual(['to audit'])
+    const audit = await published(store, { name: 'audit', topics: ['audit'] })
+    await eventually(() => expect(audit.messages.map(({ data }) => data)).toEqual(['to audit']))
+  })
+
+  it.runIf(available())('publishes events at once, whatever their members are called', async () => {
+    const { store } = await open()
+    for (const [at, outboxDueAt] of [1e300, Date.now() + 1e9].entries()) await store.stream.append(`orders:${at}`, { type: 'a', outboxDueAt }, { topics: ['mail'] })
+    const { messages } = await published(store)
+    await eventually(() => expect(messages).toHaveLength(2))
+  })
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createDebounce } from '../../src/runtime/core/consumers/debounce'
 import { createLimits } from '../../src/runtime/core/consumers/limits'
 import { createParkedSubjects } from '../../src/runtime/core/consumers/parkedSubjects'
+import { keyOf } from '../../src/runtime/core/consumers/flowSettings'
 import { checkConsumer } from '../../src/runtime/core/consumers/settings'
 
 const refuse = () => Promise.reject(new Error('the database was asked'))
@@ -26,5 +27,22 @@ describe('a consumer that holds nothing back', () => {
     expect(await debounce.waits('orders:1', [{ id: '1' }, { id: '2' }] as never[])).toEqual([0, 0])
     await debounce.end(undefined as never, { subject: 'orders:1', event: { id: '1' } as never })
     await debounce.keep()
+  })
+})
+
+describe('a key function', () => {
+  it('that is async is refused, and what it rejects with ends no process', async () => {
+    const unheard: unknown[] = []
+    const note = (error: unknown) => void unheard.push(error)
+    process.on('unhandledRejection', note)
+    try {
+      const key = keyOf('options.rateLimit.key', (() => Promise.reject(new Error('no tenant'))) as never)
+      expect(() => key({ id: '1', ts: 1, type: 'a', subject: 'orders:1' })).toThrow('options.rateLimit.key(event) must be a string or a number, not a Promise')
+      await new Promise(resolve => setImmediate(resolve))
+      expect(unheard).toEqual([])
+    }
+    finally {
+      process.off('unhandledRejection', note)
+    }
   })
 })

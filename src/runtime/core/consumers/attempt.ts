@@ -91,11 +91,16 @@ const MAX_MESSAGE = 2_000
 const MAX_STACK = 4_000
 // A search for secrets takes quadratic time at worst.
 const MAX_SEARCHED = 20_000
-// A password in a URL, the value of a member or header with a telling name, a token.
+// A password or a token in a URL, the rest of a line with a cookie, the value of a member or header with a telling name
+// (also in JSON within JSON), a private key, and tokens that tell by themselves what they are.
 const SECRETS = [
-  /(:\/\/[^\s:/@]*:)\S+(?=@)/g,
-  /((?:password|passwd|pwd|secret|token|api[-_]?key|authorization)["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|(?:(?:bearer|basic)\s+)?[^\s,;&"']+)/gi,
+  /(:\/\/[^\s:/@]*:)\S{1,500}(?=@)/g,
+  /(:\/\/)[^\s:/@]+(?=@)/g,
+  /(\b(?:set-)?cookie\\*["'`]?\s*[:=])[^\n]+/gi,
+  /((?:pass(?:word|wd|phrase|code)|(?<![a-z])pass|[?&]key|pwd|secret|token|credentials?|(?:api|access|private|secret|signing|encryption)[-_ ]?key|authorization|x-auth|signature|\bsig)(?:[-_](?:access|api)?[-_]?(?:key|id|token|hash|value)|key|s)?\\*["'`]?(?:\s*(?:=>|[:=])\s*|%3d))(?:\\+"[^"\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`|\[[^\]]*\]|(?:(?:bearer|basic|token|digest|negotiate)\s+)?[^\s,;&"'`]+)/gi,
   /(\bbearer\s+)[\w.~+/=-]+/gi,
+  /(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]+/g,
+  /\b(eyJ|[rs]k[-_]|gh[a-z]_|github_pat_|xox[a-z]-|AKIA)[\w-]{12,}(?:\.[\w-]+)*/g,
 ]
 
 const withoutSecrets = (text: string): string => SECRETS.reduce((text, secret) => text.replace(secret, '$1***'), text.slice(0, MAX_SEARCHED))
@@ -113,7 +118,7 @@ export function describeError(error: unknown): string {
 }
 
 /** What JSON of the database can hold: neither NUL nor half a character. */
-const plain = (text: string, most: number): string => withoutSecrets(text).replaceAll('\0', '').slice(0, most).toWellFormed()
+const plain = (text: string, most: number): string => withoutSecrets(text.replaceAll('\0', '')).slice(0, most).toWellFormed()
 
 /** Anything can be thrown: it may refuse to be read, or not be convertible to a string. */
 function attempted<T>(part: () => T): T | undefined {

@@ -27,6 +27,9 @@ export interface LetterPage extends MeantLetters {
   limit: number
 }
 
+// No letter is 300 years old, and times do not go back without end.
+const ago = (parameter: string) => `pg_catalog.statement_timestamp() - least(${parameter}::double precision, 1e13) * interval '1 millisecond'`
+
 // $1 to $13.
 const MEANT = `tenant_id = $1::text and id > $2::bigint and ($4::bigint is null or id = $4::bigint)
   and ($5::text is null or consumer = $5::text) and ($6::text is null or subject = $6::text) and ($7::text is null or subject like $7::text escape '\\')
@@ -35,7 +38,7 @@ const MEANT = `tenant_id = $1::text and id > $2::bigint and ($4::bigint is null 
   and ($10::double precision is null or ${millisecondsSql('dead_at')} < $10::double precision)
   and ($11::text is null or pg_catalog.strpos(pg_catalog.lower(pg_catalog.concat_ws(' ', error ->> 'name', error ->> 'code', error ->> 'message')), pg_catalog.lower($11::text)) > 0)
   and ($12::text[] is null or state = any($12::text[]))
-  and ($13::double precision is null or dead_at <= pg_catalog.statement_timestamp() - $13::double precision * interval '1 millisecond')`
+  and ($13::double precision is null or dead_at <= ${ago('$13')})`
 
 function statement(context: StatementContext, name: string, page: LetterPage, build: (table: (name: string) => string) => string, values: unknown[] = []): Statement {
   const { after, limit, id, consumer, subject, pattern, types, since, until, error, states, olderThanMs } = page
@@ -90,7 +93,7 @@ export function expireLetters(context: StatementContext, { maxAgeMs, limit }: { 
     ...context.cache.unprepared('dead letters expire', () => `
 delete from ${context.names.table('dead_letters')} where tenant_id = $1::text and id = any(array(
   select id from ${context.names.table('dead_letters')}
-  where tenant_id = $1::text and state <> 'parked' and dead_at < pg_catalog.statement_timestamp() - $2::double precision * interval '1 millisecond'
+  where tenant_id = $1::text and state <> 'parked' and dead_at < ${ago('$2')}
   order by dead_at limit $3::bigint for update skip locked
 ))`),
     values: [context.tenant, maxAgeMs, limit],

@@ -90,7 +90,7 @@ export function createFailures({ context, settings, parked, watch }: FailuresOpt
   }
 
   return {
-    waitOf: ({ event }) => settings.dueIn?.(event) ?? 0,
+    waitOf: entry => settings.dueIn?.(entry) ?? 0,
     isLast,
     pauseAfter,
     parkedRow,

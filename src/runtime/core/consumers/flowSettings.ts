@@ -78,6 +78,11 @@ export function keyOf(argument: string, key: FlowKey | undefined): KeyOf {
   return (event) => {
     const given: unknown = key!(event)
     if (given === undefined || given === null) return undefined
+    if (given instanceof Promise) {
+      // Nobody waits for it: a rejection would end the process.
+      given.catch(() => undefined)
+      throw invalidValue(`${argument}(event)`, 'must be a string or a number, not a Promise: the function can\'t be async')
+    }
     return checkName(`${argument}(event)`, typeof given === 'number' ? String(given) : given, MAX_KEY_BYTES)
   }
 }

@@ -2,6 +2,7 @@ import type { Session } from '../db/types'
 import { checkCount } from '../shared/checks'
 import { StoreError } from '../shared/errors'
 import type { EventRecord } from '../shared/event'
+import { hasTopics } from '../shared/topics'
 import { HandlerFailure, describeError, isOfDatabase } from './attempt'
 import { callHandler, createCalls } from './callHandler'
 import { countAttempt, settleLetter } from './deadLettersSql'
@@ -13,6 +14,7 @@ import { countChanges } from './tableChanges'
 import type { WorkerParts } from './worker'
 
 const PREVIEWED = 100
+const PAGE = 100
 
 interface ReplayOptions extends Pick<WorkerParts, 'context' | 'use' | 'within' | 'read' | 'watch'> {
   /** Of a consumer that this process has. */
@@ -51,9 +53,16 @@ export function createReplay({ context, use, within, read, watch, settingsOf }: 
     return settings
   }
 
-  /** The event of a letter and those that wait behind it. */
-  async function waitingOf({ subject, event, state }: DeadLetter, first: EventRecord, { types = [] }: ConsumerSettings, limit: number): Promise<EventRecord[]> {
-    return state === 'parked' ? [first, ...await read(subject, { after: event.id, limit, types })] : [first]
+  /** The event of a letter and those that wait behind it: as many, and one more where there are more. */
+  async function waitingOf({ subject, event, state }: DeadLetter, first: EventRecord, { types = [], topics }: ConsumerSettings, limit: number): Promise<EventRecord[]> {
+    const events = [first]
+    for (let after = event.id; state === 'parked' && events.length <= limit;) {
+      const page = await read(subject, { after, limit: PAGE, types })
+      events.push(...page.filter(event => !topics || hasTopics(event, topics)))
+      if (page.length < PAGE) break
+      after = page.at(-1)!.id
+    }
+    return events
   }
 
   return {

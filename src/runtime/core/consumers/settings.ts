@@ -18,7 +18,7 @@ export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subject
   types: string[] | undefined
   topics: TopicCondition | undefined
   /** Milliseconds until an event may be handled: its subject waits for that long, and no attempt is counted. */
-  dueIn?: (event: EventRecord) => number
+  dueIn?: (entry: { subject: string, event: EventRecord }) => number
   /** Done again and again beside the work, as long as that lasts. It never rejects. */
   beside?: { everyMs: number, run(stopping: AbortSignal): Promise<void> }
   /** Empty: every event is handled as soon as possible. */

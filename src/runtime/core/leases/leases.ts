@@ -3,6 +3,7 @@ import { releaseLetters } from '../consumers/deadLettersSql'
 import type { ReleasedRow } from '../consumers/deadLettersSql'
 import { registerIn } from '../consumers/register'
 import type { Session } from '../db/types'
+import type { GlobalReader } from '../log/reader'
 import { checkMilliseconds, checkOptions, checkText } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
 import { createClaims, definitionOf, inShortTransaction, notOpened, notPulled } from './claim'
@@ -24,15 +25,25 @@ export function createLeases(parts: LeaseParts): LeasesApi {
   async function failLease(lease: CheckedLease, event: bigint | undefined, failure: Pick<Failure, 'error' | 'after' | 'isBlocked'>): Promise<void> {
     const { consumer } = lease
     const { definition } = await definitionOf(parts, consumer)
-    await inShortTransaction(parts, async (session, { read }) => {
+    await inShortTransaction(parts, async (session, { read, reader }) => {
       const { rows: [row] } = await session.query(lockLease(context, lease))
       if (!row) throw leaseLost(lease)
       const waiting = toWaiting(row)
       const fromId = event ?? waiting.fromId
       if (fromId < waiting.fromId || fromId > waiting.leasedTo!) throw notOfLease('options.event', fromId, lease)
+      if (event !== undefined) await requireOwn(reader, 'options.event', event, lease)
       const attempts = fromId === waiting.fromId ? waiting.attempts : 1
       await failEvent({ context, session, read, consumer, definition }, waiting, { ...failure, fromId, attempts })
     })
+  }
+
+  /**
+   * The ids of other subjects lie between those of a lease: taken for one of its own, one of them would make events done
+   * that nobody has said it of. One that was deleted since is of no subject.
+   */
+  async function requireOwn(reader: GlobalReader, argument: string, id: bigint, lease: CheckedLease): Promise<void> {
+    if ((await reader.signs([id], lease.subject)).length > 0) return
+    if ((await reader.signs([id])).length > 0) throw notOfLease(argument, id, lease)
   }
 
   async function lockWaiting(session: Session, subject: CheckedSubject): Promise<WaitingSubject | undefined> {
@@ -76,6 +87,7 @@ export function createLeases(parts: LeaseParts): LeasesApi {
     async ack(given, options) {
       const lease = checkLease(given)
       const upTo = checkEventId('options.upTo', checkOptions('options', options, ACK_OPTIONS).upTo)
+      if (upTo !== undefined) await requireOwn(parts.reader, 'options.upTo', upTo, lease)
       const { rows: [row] } = await call(session => session.query<{ beyond: boolean }>(ackLease(context, lease, upTo)))
       if (!row) throw leaseLost(lease)
       if (row.beyond) throw notOfLease('options.upTo', upTo!, lease)

@@ -100,7 +100,7 @@ export const shardSql = (subject: string, shards: string): string =>
   `pg_catalog.mod(pg_catalog.hashtextextended(${subject}, 0::bigint) & 9223372036854775807, ${shards}::bigint)::int`
 
 /** As `hasTopics` says. An array only: `meta.topics` may be something of the caller's own. */
-function topicCondition(wanted: TopicCondition, parameter: Parameter): string {
+export function topicCondition(wanted: TopicCondition, parameter: Parameter): string {
   const own = '(meta -> \'topics\'::text)'
   const isList = `pg_catalog.jsonb_typeof(${own}) = 'array'::text`
   if (wanted.mode === 'any') return isList

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { checkMilliseconds, checkName, checkOptions } from '../shared/checks'
 import type { EventRecord } from '../shared/event'
+import { MAX_MS } from '../shared/timer'
 import { checkTopics } from '../shared/topics'
 import type { StreamOperations } from '../stream/types'
 import { ENQUEUE_OPTIONS } from './types'
@@ -33,5 +34,5 @@ export function createOutboxWriter(append: StreamOperations['append'], subjectPr
   }
 }
 
-/** Milliseconds until a message may be published. */
-export const dueIn = (event: EventRecord): number => typeof event[DUE_AT] === 'number' ? event[DUE_AT] - Date.now() : 0
+/** Milliseconds until a message may be published; an operator who edits it may give any number. */
+export const dueIn = (event: EventRecord): number => typeof event[DUE_AT] === 'number' ? Math.min(event[DUE_AT] - Date.now(), MAX_MS) : 0

@@ -9,6 +9,7 @@ import type { OutboxWriter } from '../outbox/types'
 import { checkFunction, checkMilliseconds, checkName, checkOptions, checkWord } from '../shared/checks'
 import { messageOf } from '../shared/errors'
 import { topicsOf } from '../shared/topics'
+import type { TopicCondition } from '../shared/topics'
 import { subjectPrefixOf } from '../tables/route'
 import type { Select } from '../tables/select'
 import { countPending, deletePublished } from './sql'
@@ -58,13 +59,19 @@ export function createOutbox({ parts, select, subjectPrefix, writer, register }:
     }
     const settings = checkConsumer({ ...options, name, concurrency, onExhausted, handler, transaction: 'none', maxParked: MOST_WAITING })
     const keepMs = checkMilliseconds('options.keepMs', keep)
-    return { ...settings, topics: settings.topics ?? { mode: 'any' }, dueIn, beside: { everyMs: CLEAN_MS, run: stopping => clean(name, keepMs, stopping) } }
+    const topics: TopicCondition = settings.topics ?? { mode: 'any' }
+    const isMessage = (subject: string) => subject.startsWith(subjects.keyed) || subject.startsWith(subjects.single)
+    return {
+      ...settings, topics,
+      dueIn: ({ subject, event }) => isMessage(subject) ? dueIn(event) : 0,
+      beside: { everyMs: CLEAN_MS, run: stopping => clean(name, topics, keepMs, stopping) },
+    }
   }
 
   /** Removes what is published, in steps that hold no lock for long. */
-  async function clean(consumer: string, keepMs: number, stopping: AbortSignal): Promise<void> {
+  async function clean(consumer: string, topics: TopicCondition, keepMs: number, stopping: AbortSignal): Promise<void> {
     const all = `${subjectPrefix}:outbox:`
-    const statement = deletePublished(parts.context, { consumer, partition: subjectPrefixOf(`${all}x`), all, single: subjects.single, keepMs, limit: CLEAN_STEP })
+    const statement = deletePublished(parts.context, { consumer, partition: subjectPrefixOf(`${all}x`), all, single: subjects.single, topics, keepMs, limit: CLEAN_STEP })
     try {
       for (let deleted = CLEAN_STEP; deleted === CLEAN_STEP && !stopping.aborted;) {
         const { rows: [row] } = await parts.use(session => session.query<{ deleted: number }>(statement))

@@ -1,5 +1,6 @@
 import type { Shards } from '../log/sql'
-import { shardSql } from '../log/sql'
+import { shardSql, topicCondition } from '../log/sql'
+import type { TopicCondition } from '../shared/topics'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import type { SubjectPart, Selection } from '../tables/select'
@@ -48,19 +49,23 @@ export interface CleanUp {
   /** How the subjects of all messages, and of those without a key, begin. */
   all: string
   single: string
+  /** What the relay publishes: messages for others are theirs to remove. */
+  topics: TopicCondition
   keepMs: number
   limit: number
 }
 
 /** Deletes messages that are published for long enough, with the heads of subjects that never come back. */
-export function deletePublished(context: StatementContext, { consumer, partition, all, single, keepMs, limit }: CleanUp): Statement {
+export function deletePublished(context: StatementContext, { consumer, partition, all, single, topics, keepMs, limit }: CleanUp): Statement {
   const { names } = context
+  const values: unknown[] = [context.tenant, consumer, partition, all, single, keepMs, limit]
+  const isOfRelay = topicCondition(topics, value => `$${values.push(value)}`)
   const events = names.table(MESSAGES.table)
   return {
     text: `
 with victim as (
   select e.id, e.subject from ${events} e
-  where e.tenant_id = $1::text and e.subject_prefix = $3::text and pg_catalog.starts_with(e.subject, $4::text)
+  where e.tenant_id = $1::text and e.subject_prefix = $3::text and pg_catalog.starts_with(e.subject, $4::text) and ${isOfRelay}
     and e.id <= (select pg_catalog.min(position) from ${names.table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text)
     and e.ts <= pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint - $6::bigint
     and not exists (select from ${names.table('consumer_parked')} p where p.tenant_id = $1::text and p.consumer = $2::text and p.subject = e.subject and p.from_id <= e.id)
@@ -71,7 +76,7 @@ with victim as (
   delete from ${names.table('heads')} h using gone g where h.tenant_id = $1::text and h.subject = g.subject and pg_catalog.starts_with(g.subject, $5::text)
 )
 select pg_catalog.count(*)::int as deleted from gone`,
-    values: [context.tenant, consumer, partition, all, single, keepMs, limit],
+    values,
   }
 }
 
