@@ -105,12 +105,15 @@ const requeue = storeCommand({
 })
 
 function eventOf(text: string): Record<string, unknown> {
+  let event: unknown
   try {
-    return JSON.parse(text) as Record<string, unknown>
+    event = JSON.parse(text)
   }
   catch (cause) {
     throw new UsageError(`--event must be JSON: ${(cause as Error).message}`)
   }
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) throw new UsageError(`--event must be an object in JSON, such as {"data":{}}, not ${text}`)
+  return event as Record<string, unknown>
 }
 
 const discard = storeCommand({

@@ -49,7 +49,7 @@ describe.each(oneServer)('consumers and dead letters on the command line', ({ se
     expect((await on('dead', 'get', idOf('orders:1'), '--json')).json()).toMatchObject({ subject: 'orders:1', event: { data: { fails: true } } })
     expect(await on('dead', 'get', '99999')).toMatchObject({ code: 1, stdout: '' })
 
-    for (const wrong of [['requeue'], ['requeue', '1', '--all'], ['requeue', '--all', '--event', '{}'], ['requeue', '1', '--event', '{'], ['list', '--since', 'yesterday']]) {
+    for (const wrong of [['requeue'], ['requeue', '1', '--all'], ['requeue', '--all', '--event', '{}'], ['requeue', '1', '--event', '{'], ['requeue', '1', '--event', 'null'], ['list', '--since', 'yesterday']]) {
       expect(await on('dead', ...wrong), wrong.join(' ')).toMatchObject({ code: 2, stdout: '' })
     }
     expect(await on('dead', 'list', '--state', 'odd')).toMatchObject({ code: 1, stdout: '' })
