@@ -176,7 +176,7 @@ describe.each(embeddedAndServer)('the outbox on $name', ({ open, available }) =>
     const left = async () => (await store.stream.read('nvent:outbox:key:k')).map(({ data }) => data as unknown)
     const mail = await published(store, { name: 'mail', topics: ['mail'] })
     await mail.relay.whenCaughtUp()
-    await eventually(async () => expect((await store.stream.list({ glob: 'nvent:outbox:single:*' })).streams).toEqual([]), 20_000)
+    await eventually(async () => expect((await store.stream.list({ glob: 'nvent:outbox:single:*' })).streams).toEqual([]))
     expect(await left()).toEqual(['to audit'])
     const audit = await published(store, { name: 'audit', topics: ['audit'] })
     await eventually(() => expect(audit.messages.map(({ data }) => data)).toEqual(['to audit']))

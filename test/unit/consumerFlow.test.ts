@@ -37,7 +37,7 @@ describe('a key function', () => {
     process.on('unhandledRejection', note)
     try {
       const key = keyOf('options.rateLimit.key', (() => Promise.reject(new Error('no tenant'))) as never)
-      expect(() => key({ id: '1', ts: 1, type: 'a', subject: 'orders:1' })).toThrow('options.rateLimit.key(event) must be a string or a number, not a Promise')
+      expect(() => key({ id: '1', ts: 1, type: 'a', subject: 'orders:1' } as never)).toThrow('options.rateLimit.key(event) must be a string or a number, not a Promise')
       await new Promise(resolve => setImmediate(resolve))
       expect(unheard).toEqual([])
     }

@@ -52,7 +52,7 @@ export interface Failures {
   /** The row of a parked subject that waits for its next attempt, or for an operator. */
   parkedRow(entry: FailedEntry, shard: number, attempts: number, isDead: boolean, failed: Failed): Parked
   /** Milliseconds until an event may be handled; not above 0 where that is now. */
-  waitOf(entry: Pick<Entry, 'event'>): number
+  waitOf(entry: Pick<Entry, 'event' | 'subject'>): number
   /** Keeps an event as a dead letter. */
   bury(session: Session, entry: FailedEntry, attempts: number, failed: Failed, state: 'parked' | 'skipped'): Promise<void>
 }

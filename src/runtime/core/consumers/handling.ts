@@ -47,7 +47,7 @@ export function createHandling(options: HandlingOptions): Handling {
   const failures = createFailures({ context, settings, parked, watch })
   const run = debounce.within(limits.within(createCalls(options)))
   const isTransactional = transaction !== 'none'
-  const isEarly = (entry: Pick<Entry, 'event'>) => failures.waitOf(entry) > 0
+  const isEarly = (entry: Entry) => failures.waitOf(entry) > 0
   const counts = { handled: 0, attempts: 0 }
 
   function count(more: number): void {
