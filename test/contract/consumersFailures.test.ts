@@ -1,5 +1,6 @@
 /** What handlers may throw, return and do to their events: each of it is a failed attempt, and none holds up the others. */
 import { getEventListeners } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { StoreError, versionOf } from '../../src/runtime/core/index'
 import type { ConsumeOptions } from '../../src/runtime/core/consumers/types'
@@ -161,6 +162,29 @@ describe.each(embeddedAndServer)('consumers on $name, whose handler fails', ({ o
     await eventually(() => expect(refused.length).toBeGreaterThan(0))
     expect(refused[0]).toMatchObject({ code: 'INVALID_CALL' })
     expect(await store.kv.get('late')).toBeNull()
+  })
+
+  it.runIf(available()).each(['out of time', 'stopped'] as const)('begin no further event of a batch whose attempt has ended: %s', async (how) => {
+    const { store } = await open()
+    await append(store, 'orders:1', 1, 2, 3)
+    const [first, late] = [gate(), gate()]
+    const seen: number[] = []
+    const consumer = await started(store, {
+      name: 'late', attemptTimeout: how === 'stopped' ? 0 : 200, maxAttempts: 1, async handler(event) {
+        seen.push(numberOf(event))
+        first.open()
+        // The first call returns when its attempt has ended.
+        if (seen.length === 1) await late.opened
+      },
+    })
+    await first.opened
+    if (how === 'stopped') await consumer.stop({ drainMs: 0 })
+    else await consumer.whenCaughtUp()
+    const before = [...seen]
+    late.open()
+    for (let turn = 0; turn < 10; turn++) await nextTurn()
+    expect(seen).toEqual(before)
+    expect(seen).toEqual(how === 'stopped' ? [1] : [1, 1, 2, 3])
   })
 
   it.runIf(available())('keep nothing of a handler that goes on after the database refused a statement', async () => {

@@ -18,12 +18,19 @@ interface Attempt {
   signals: AbortSignal[]
 }
 
+/** Whether an attempt goes on, for the calls it is made of. */
+export interface Going {
+  /** To make a signal takes longer than many a handler, and few ask. */
+  signal(): AbortSignal
+  /** @throws why the attempt has ended: no further call of it may begin */
+  throwIfEnded(): void
+}
+
 /**
  * Runs a handler once. One that is out of time goes on by itself, as nothing can end it; its transaction is rolled back.
- * `run` gets a function that gives the signal of this attempt: to make one takes longer than many a handler, and few ask.
  * @throws {HandlerFailure} when it throws or runs out of time
  */
-export async function attempt<T>(run: (signal: () => AbortSignal) => T | Promise<T>, { timeoutMs, signals, stopping }: Attempt): Promise<T> {
+export async function attempt<T>(run: (going: Going) => T | Promise<T>, { timeoutMs, signals, stopping }: Attempt): Promise<T> {
   const ending = createEnding()
   const onAbort = ({ target }: Event) => ending.end((target as AbortSignal).reason)
   for (const signal of signals) {
@@ -34,7 +41,7 @@ export async function attempt<T>(run: (signal: () => AbortSignal) => T | Promise
   if (timer) unref(timer)
   try {
     ending.throwIfEnded()
-    return await Promise.race([(async () => run(ending.signal))(), ending.ended])
+    return await Promise.race([(async () => run(ending))(), ending.ended])
   }
   catch (error) {
     // What ends the attempt is no failure of the event, unless it is the time.

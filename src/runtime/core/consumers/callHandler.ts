@@ -43,7 +43,7 @@ export function callHandler(
   settings: ConsumerSettings, entries: Pick<Entry, 'event' | 'subject'>[], given: Omit<ConsumerContext, 'consumer' | 'signal'>, signals: AbortSignal[],
   stopping?: AbortSignal,
 ): Promise<ConsumeResult[]> {
-  return attempt(async (signal) => {
+  return attempt(async ({ signal, throwIfEnded }) => {
     const context: ConsumerContext = {
       ...given,
       consumer: settings.name,
@@ -53,7 +53,11 @@ export function callHandler(
     }
     const events = entries.map(({ event, subject }): ConsumedEvent => copyRecord(event, { subject }))
     if (settings.batchHandler) return readResults(await settings.batchHandler(events, context), events.length)
-    for (const event of events) await settings.handler!(event, context)
+    for (const event of events) {
+      // The handler may have returned too late: the later events are those of another attempt.
+      throwIfEnded()
+      await settings.handler!(event, context)
+    }
     return []
   }, { timeoutMs: settings.attemptTimeout, signals, stopping })
 }
