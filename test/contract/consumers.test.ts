@@ -37,6 +37,22 @@ describe.each(embeddedAndServer)('consumers on $name', ({ open, available }) => 
     expect(await consumer.status()).toMatchObject({ state: 'stopped', shards: { held: 0, here: 0 } })
   })
 
+  it.runIf(available())('go on with the other shards while one has a slow event before more than is read ahead', async () => {
+    const { store } = await open()
+    await store.stream.appendMany('slow', range(4_200).map(n => ({ type: 'numbered', data: { n } })))
+    await fill(store, 1)
+    const { opened, open: end } = gate()
+    const seen: string[] = []
+    await started(store, {
+      name: 'beside', transaction: 'none', concurrency: 2, leaseMs: 20_000, attemptTimeout: 0,
+      handler: ({ subject }) => subject === 'slow' ? opened : void seen.push(subject),
+    })
+    // Those of its own shard wait behind it.
+    await eventually(() => expect(seen.length).toBeGreaterThan(SUBJECTS.length / 2))
+    expect(new Set(seen).size).toBe(seen.length)
+    end()
+  })
+
   it.runIf(available())('keep what a handler writes through its transaction together with the checkpoint', async () => {
     const { store } = await open()
     await fill(store)

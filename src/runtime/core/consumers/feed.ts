@@ -17,8 +17,11 @@ export type More = 'now' | 'soon' | 'later'
 
 /** Reads the log for the shards that this process holds. */
 export interface Feed {
-  /** Whether handlers have enough to do. */
-  isFull(): boolean
+  /**
+   * Whether more should be read: as long as there is room and, for a handler that finds nothing to do, for shards that
+   * have nothing left. What waits behind a slow subject must not keep the others from being read.
+   */
+  hasRoom(isIdle: boolean): boolean
   /** Ids between the newest event, when the log was read last, and the lowest position of the shards; null without shards. */
   lag(): number | null
   read(): Promise<More>
@@ -39,6 +42,18 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
   let mark = { head: ZERO, safePosition: ZERO }
   let markedAt = -Infinity
   let walk: Walk | undefined
+
+  function isFull(): boolean {
+    let read = 0
+    for (const { entries } of lease.held.values()) read += entries.length
+    return read >= MOST_READ
+  }
+
+  /** The shards to read for: when there is no room, those only that have nothing left. */
+  function toRead(): Shard[] {
+    const shards = [...lease.held.values()].filter(({ isLeaving }) => !isLeaving)
+    return isFull() ? shards.filter(({ entries }) => entries.length === 0) : shards
+  }
 
   const isSame = (shards: Shard[], { shards: before, group, at }: Walk) =>
     shards.length === before.length && shards.every((shard, index) => shard === before[index]) && group.every(({ readTo }) => readTo === at)
@@ -70,11 +85,7 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
       return positions.length === 0 ? null : positions.reduce((most, position) => Math.max(most, Number(mark.head - position)), 0)
     },
 
-    isFull() {
-      let read = 0
-      for (const { entries } of lease.held.values()) read += entries.length
-      return read >= MOST_READ
-    },
+    hasRoom: isIdle => !isFull() || (isIdle && toRead().length > 0),
 
     async read() {
       const going = walk
@@ -85,7 +96,7 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
         mark = await reader.mark()
         markedAt = performance.now()
       }
-      const shards = [...lease.held.values()].filter(({ isLeaving }) => !isLeaving)
+      const shards = toRead()
       if (shards.length === 0) return 'later'
       const current = going && isSame(shards, going) ? going : walkFrom(shards)
       if (!current) return mark.safePosition < mark.head ? 'soon' : 'later'

@@ -176,9 +176,10 @@ export function createWorker(options: WorkerOptions): Worker {
     const keptIn = underWay.when('keeping', upkeep.keepIn(), upkeep.keep)
     if (options.isPaused()) return Math.min(keptIn, IDLE_MS)
     if (isHeld) dispatch()
+    const isIdle = isHeld && handlers < concurrency && !limits.isHolding()
     return Math.min(
       IDLE_MS, keptIn,
-      lease.held.size === 0 || feed.isFull() ? Infinity : underWay.when('reading', readAt - performance.now(), readMore),
+      lease.held.size === 0 || !feed.hasRoom(isIdle) ? Infinity : underWay.when('reading', readAt - performance.now(), readMore),
       underWay.when('saving', upkeep.saveIn(), upkeep.save),
       isHeld && handlers < concurrency ? Math.min(parked.nextIn(), limits.nextIn()) : Infinity,
     )
