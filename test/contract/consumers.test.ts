@@ -81,6 +81,31 @@ describe.each(embeddedAndServer)('consumers on $name', ({ open, available }) => 
     await consumer.whenCaughtUp()
   })
 
+  it.runIf(available())('repeat nothing but what is under way when they are stopped, without a transaction', async () => {
+    const { store } = await open()
+    const { opened, open: end } = gate()
+    const seen: string[] = []
+    const options: ConsumeOptions = {
+      name: 'handed over', transaction: 'none', concurrency: 4, leaseMs: 20_000, shards: 2, attemptTimeout: 0, async handler({ subject, data }, { signal }) {
+        seen.push(`${subject} ${(data as { n: number }).n}`)
+        if (subject.startsWith('slow') && !signal.aborted) await opened
+      },
+    }
+    for (const subject of ['slow:1', 'slow:2', 'slow:3']) for (let n = 0; n < 3; n++) await store.stream.append(subject, { type: 'numbered', data: { n } })
+    await fill(store)
+    const first = await started(store, options)
+    await eventually(() => expect(seen).toHaveLength(103))
+    await first.stop({ drainMs: 50 })
+    end()
+    const next = await started(store, options)
+    await eventually(async () => expect(await next.status()).toMatchObject({ lag: 0, parked: 0 }))
+    const all = [...SUBJECTS.flatMap(subject => range(5).map(n => `${subject} ${n}`)), ...range(3).flatMap(at => range(3).map(n => `slow:${at + 1} ${n}`))]
+    expect([...new Set(seen)].sort()).toEqual(all.sort())
+    // The three that were under way.
+    expect(seen).toHaveLength(all.length + 3)
+    for (const slow of ['slow:1', 'slow:2', 'slow:3']) expect(seen.slice(103).filter(call => call.startsWith(slow))).toEqual(range(3).map(n => `${slow} ${n}`))
+  })
+
   it.runIf(available())('park a subject whose event fails for the last time, in order, while others go on', async () => {
     const { store, sql } = await open()
     await fill(store)

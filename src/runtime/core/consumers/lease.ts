@@ -20,6 +20,8 @@ interface LeaseOptions {
   isTransactional: boolean
   /** Prepares for shards that were just taken; what it returns is called at the moment when they are held. */
   onClaim(shards: number[]): Promise<() => void>
+  /** Prepares for a shard that is about to be given back, of which nothing is under way. */
+  onGive(shard: Shard): Promise<void>
 }
 
 /** The shards of one consumer that one process holds. */
@@ -42,7 +44,7 @@ export interface ShardLease {
   end(): Promise<void>
 }
 
-export function createLease({ context, use, consumer, member, shards, leaseMs, once, isTransactional, onClaim }: LeaseOptions): ShardLease {
+export function createLease({ context, use, consumer, member, shards, leaseMs, once, isTransactional, onClaim, onGive }: LeaseOptions): ShardLease {
   const held = new Map<number, Shard>()
   let heldUntil = 0
   let members = 1
@@ -74,8 +76,18 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
     }
   }
 
+  async function prepare(given: Shard[]): Promise<void> {
+    for (const shard of given) {
+      await onGive(shard).catch((error: unknown) => {
+        drop(shard)
+        if (!(error instanceof Fenced)) throw error
+      })
+    }
+  }
+
   async function give(given: Shard[]): Promise<void> {
     if (given.length === 0) return
+    await prepare(given)
     await save(given)
     const kept = given.filter(shard => held.get(shard.shard) === shard && !shard.isSaving)
     for (const shard of kept) drop(shard)
@@ -124,6 +136,7 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
     },
 
     async end() {
+      await prepare([...held.values()])
       await save([...held.values()])
       for (const shard of [...held.values()]) drop(shard)
       await query(removeMember(context, { consumer, member }))

@@ -2,6 +2,7 @@ import type { Use } from '../batch/operation'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { createLease } from './lease'
+import { createLeaveBehind } from './leaveBehind'
 import type { ShardLease } from './lease'
 import { readChanged, readParked } from './parkedSql'
 import { toParked } from './parkedSubjects'
@@ -40,7 +41,7 @@ export interface Upkeep {
 export function createUpkeep({ context, use, settings, member, parked, once }: UpkeepOptions): Upkeep {
   const { name: consumer, leaseMs } = settings
   const isTransactional = settings.transaction !== 'none'
-  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, isTransactional, onClaim })
+  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, isTransactional, onClaim, onGive: createLeaveBehind({ context, use, consumer, parked }) })
   // By the clock of this process.
   let balanceAt = 0
   let refreshAt = 0

@@ -136,7 +136,8 @@ export function createWorker(options: WorkerOptions): Worker {
       backoff.reset()
     }
     catch (error) {
-      for (const shard of shardsOf(unit)) drop(shard)
+      // When nobody waits for a handler any longer, it is known what was written without a transaction: nothing.
+      if (!killed.aborted || settings.transaction !== 'none') for (const shard of shardsOf(unit)) drop(shard)
       throw error
     }
     finally {
