@@ -24,6 +24,20 @@ describe.each(embeddedAndServer)('consumers on $name, started and stopped', ({ o
     expect((await other.status()).state).toBe('idle')
   })
 
+  it.runIf(available())('stop with an error when they were removed while their process was away, and can be started again', async () => {
+    const { store, sql } = await open()
+    const consumer = await started(store, { name: 'removed', leaseMs: 600, handler: (_, { tx }) => tx.kv.increment('handled') })
+    // As an operator can when the leases have run out.
+    for (const table of ['consumers', 'consumer_shards', 'consumer_members']) await sql(`delete from nvent_${table} where consumer = 'removed'`)
+    await append(store, 'a', 1)
+    await expect(consumer.whenCaughtUp()).rejects.toMatchObject({ code: 'NOT_FOUND', details: { consumer: 'removed' }, message: expect.stringContaining('start()') as string })
+    expect(await consumer.status()).toMatchObject({ state: 'failed', error: { code: 'NOT_FOUND' } })
+    expect(await sql('select * from nvent_consumer_members where consumer = \'removed\'')).toEqual([])
+    await consumer.start()
+    await consumer.whenCaughtUp()
+    expect(await store.kv.get('handled')).toBe(1)
+  })
+
   it.runIf(available())('stop while they start, also where they can\'t', async () => {
     const { store } = await open()
     await append(store, 'a', 1)

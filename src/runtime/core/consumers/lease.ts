@@ -1,5 +1,6 @@
 import type { Use } from '../batch/operation'
 import type { Session } from '../db/types'
+import { StoreError } from '../shared/errors'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { createShard } from './shard'
@@ -109,6 +110,7 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
     async renew() {
       const since = performance.now()
       const { rows: [row] } = await query(beat(context, { consumer, member, leaseMs }))
+      if (row!.known === false) throw new Removed(consumer)
       members = Number(row!.members)
       check()
       const before = [...held.values()]
@@ -146,6 +148,13 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
 
 /** Another process has taken a shard whose events were under way: nothing of them is kept. */
 export class Fenced extends Error {}
+
+/** An operator has removed the consumer while this process was frozen or cut off. */
+export class Removed extends StoreError {
+  constructor(consumer: string) {
+    super('NOT_FOUND', `consumer ${JSON.stringify(consumer)} has stopped: it was removed while this process was away; start() makes it again, from its beginning`, { details: { consumer } })
+  }
+}
 
 export const toCheckpoint = ({ shard, token, saved }: Shard, to: bigint): Checkpoint => ({ shard, token, from: saved, to })
 

@@ -53,17 +53,18 @@ select shards::int, hash_probe = ${HASH_PROBE}, pull is not null from ${table('c
 limit 1`, [given.consumer, given.shards, given.position, given.pull])
 }
 
-/** Says that a member is alive, forgets those that are not, and counts those that are. */
+/** Says that a member is alive, forgets those that are not, and counts those that are. `known`: the consumer was not removed. */
 export function beat(context: StatementContext, given: { consumer: string, member: string, leaseMs: number }): Statement {
   return statement(context, 'beat', table => `
 with beat as (
   insert into ${table('consumer_members')} (tenant_id, consumer, member, expires_at)
-  values ($1::text, $2::text, $3::text, ${until('$4')})
+  select $1::text, $2::text, $3::text, ${until('$4')} from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
   on conflict (tenant_id, consumer, member) do update set expires_at = excluded.expires_at
+  returning member
 ), gone as (
   delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at < ${NOW}
 )
-select pg_catalog.count(*)::int + 1 as members from ${table('consumer_members')}
+select pg_catalog.count(*)::int + 1 as members, exists (select from beat) as known from ${table('consumer_members')}
 where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at >= ${NOW}`, [given.consumer, given.member, given.leaseMs])
 }
 

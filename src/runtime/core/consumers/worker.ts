@@ -11,7 +11,7 @@ import { createFeed } from './feed'
 import { createHandling } from './handling'
 import type { HandlingOptions } from './handling'
 import { createHeartbeat } from './heartbeat'
-import { Fenced } from './lease'
+import { Fenced, Removed } from './lease'
 import { createLimits } from './limits'
 import { createParkedSubjects } from './parkedSubjects'
 import type { Waiting } from './parkedSubjects'
@@ -44,6 +44,7 @@ export interface Worker {
   /**
    * Handles events until it is stopped.
    * @throws {Exhausted} when the consumer gives up
+   * @throws {Removed}
    */
   run(): Promise<void>
   /** There may be new events, or a change of what it may do. */
@@ -93,7 +94,7 @@ export function createWorker(options: WorkerOptions): Worker {
       if (!stopping.aborted) watch.count(name, 'fenced')
       return
     }
-    if (error instanceof Exhausted) {
+    if (error instanceof Exhausted || error instanceof Removed) {
       failure ??= { error }
       return
     }
