@@ -178,6 +178,11 @@ describe.each(embeddedAndServer)('limits of consumers on $name', ({ open, availa
   })
 })
 
+async function dismissLast(store: Store, subject: string): Promise<void> {
+  const [event] = await store.stream.read(subject, { order: 'desc', limit: 1 })
+  expect(await store.stream.dismiss(event!.id, { reason: 'a mistake', by: 'test' })).toBe(true)
+}
+
 describe.each(embeddedAndServer)('debounce of consumers on $name', ({ open, available }) => {
   // Global order refuses it.
   it.runIf(available()).each(MODES.slice(0, 4))('hands only the last event of each subject to the handler, %s', async (mode, options) => {
@@ -237,6 +242,26 @@ describe.each(embeddedAndServer)('debounce of consumers on $name', ({ open, avai
     await eventually(async () => expect(await second.status()).toMatchObject({ lag: 0, parked: 0 }))
     for (const subject of SUBJECTS) expect(seen.findLast(event => event.subject === subject), subject).toMatchObject({ data: { n: 3 } })
     expect(seen.length).toBeLessThan(SUBJECTS.length * 7)
+  })
+
+  const GONE: [how: string, key: boolean, remove: (store: Store) => Promise<unknown>, last: [string, number]][] = [
+    ['the newest is dismissed', false, async store => dismissLast(store, 'a:1'), ['a:1', 1]],
+    ['the two newest are dismissed', false, async store => [await dismissLast(store, 'a:1'), await dismissLast(store, 'a:1')], ['a:1', 0]],
+    ['the newest of several subjects is dismissed', true, async store => dismissLast(store, 'a:3'), ['a:2', 2]],
+    ['the stream of the newest is deleted', true, async store => store.stream.delete('a:3'), ['a:2', 2]],
+    ['the streams of the newest are deleted', true, async store => [await store.stream.delete('a:3'), await store.stream.delete('a:2')], ['a:1', 2]],
+  ]
+
+  it.runIf(available()).each(GONE)('hands the last event that is still in the log to the handler: %s', async (_, isKeyed, remove, last) => {
+    const { store } = await open()
+    const seen: ConsumedEvent[] = []
+    await fill(store, 3, isKeyed ? ['a:1', 'a:2', 'a:3'] : ['a:1'])
+    const consumer = await started(store, { name: 'left', debounce: { ms: 1_500, ...isKeyed && { key: keyOf } }, handler: event => void seen.push(event) })
+    await consumer.whenCaughtUp()
+    await remove(store)
+    expect(seen).toEqual([])
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
+    expect(seen.map(event => [event.subject, numberOf(event)])).toEqual([last])
   })
 
   it.runIf(available())('leaves the last event to further attempts, until a newer one takes its place', async () => {

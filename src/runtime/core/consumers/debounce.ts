@@ -1,10 +1,10 @@
 import type { Use } from '../batch/operation'
-import type { Session } from '../db/types'
+import type { Row, Session } from '../db/types'
 import type { StatementContext } from '../sql/template'
 import { HandlerFailure } from './attempt'
 import type { RunHandler } from './callHandler'
-import { endBurst, noteNewest, readWaits, sweepDebounced } from './debounceSql'
-import type { KeyedEvent } from './debounceSql'
+import { endBurst, noteNewest, readWaits, replaceGone, sweepDebounced } from './debounceSql'
+import type { KeyedEvent, WaitRow } from './debounceSql'
 import { parkSubject, waitingRow } from './parkedSql'
 import type { ParkedSubjects } from './parkedSubjects'
 import { passOver } from './schedule'
@@ -25,7 +25,10 @@ export interface Debouncing {
   fitting(unit: Unit): Unit
   /** Notes events that have come, and parks their subjects. Returns what has to happen after the commit. */
   arrive(session: Session, unit: Unit): Promise<() => void>
-  /** Milliseconds that events of a subject have to wait; undefined where a newer one takes their place. */
+  /**
+   * Milliseconds that events of a subject have to wait; undefined where a newer one takes their place. Until then they wait
+   * as well: the newer one may be dismissed or deleted.
+   */
   waits(subject: string, events: Entry['event'][]): Promise<(number | undefined)[]>
   /** An event was handled or given up. */
   end(session: Session, entry: Pick<Entry, 'event' | 'subject'>): Promise<void>
@@ -102,8 +105,11 @@ export function createDebounce({ context, use, settings, parked }: DebounceOptio
     async waits(subject, events) {
       if (!debounce || events.length === 0) return events.map(() => 0)
       const keyed = events.map(event => toKeyed({ event, subject }))
-      const { rows } = await use(session => session.query<{ waitMs: number | null }>(readWaits(context, consumer, keyed, debounce.ms, debounce.maxMs)))
-      return rows.map(({ waitMs }) => waitMs === null ? undefined : Number(waitMs))
+      const rows = await use(async (session) => {
+        await session.query(replaceGone(context, consumer, keyed))
+        return (await session.query<Row & WaitRow>(readWaits(context, consumer, keyed, debounce.ms, debounce.maxMs))).rows
+      })
+      return rows.map(({ waitMs, isReplaced }) => isReplaced && waitMs === 0 ? undefined : waitMs)
     },
 
     async end(session, entry) {

@@ -1,5 +1,6 @@
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { streamSpecs } from '../tables/builtin'
 
 const NOW = 'pg_catalog.clock_timestamp()'
 const milliseconds = (parameter: string) => `${parameter}::double precision * interval '1 millisecond'`
@@ -29,14 +30,40 @@ on conflict (tenant_id, consumer, key) do update
   where d.last_id < excluded.last_id`, [consumer, ...valuesOf(events)])
 }
 
-/** How long events wait, in their order: null where a newer one takes their place. */
+const GIVEN = 'rows from (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::bigint[]))'
+
+/** Events that are left when the newest one of their key was dismissed or deleted begin a burst of their own. */
+export function replaceGone(context: StatementContext, consumer: string, events: KeyedEvent[]): Statement {
+  const isInLog = (id: string) => streamSpecs.map(spec =>
+    `exists (select 1 from ${context.names.table(spec.table)} where tenant_id = $1::text and id = ${id} and dismissed is null)`).join(' or ')
+  return statement(context, 'gone', table => `
+with newest as (
+  select given.key, pg_catalog.max(given.id) as id from ${GIVEN} as given (key, id) group by given.key
+), gone as (
+  select d.key, newest.id from ${table} d join newest on newest.key = d.key
+  where d.tenant_id = $1::text and d.consumer = $2::text and not d.is_done and d.last_id <> newest.id
+    and (d.last_id < newest.id or not (${isInLog('d.last_id')}))
+  order by d.key for no key update of d
+)
+update ${table} d set last_id = gone.id, first_at = ${NOW}, last_at = ${NOW}
+from gone where d.tenant_id = $1::text and d.consumer = $2::text and d.key = gone.key`, [consumer, ...valuesOf(events)])
+}
+
+export interface WaitRow {
+  /** Until its burst ends. */
+  waitMs: number
+  /** A newer one takes its place then, if it is still in the log. */
+  isReplaced: boolean
+}
+
+/** How long events wait, in their order. */
 export function readWaits(context: StatementContext, consumer: string, events: KeyedEvent[], ms: number, maxMs: number | undefined): Statement {
   return statement(context, 'waits', table => `
-select case
-  when d.last_id > given.id then null
+select coalesce(d.last_id > given.id, false) as "isReplaced", case
+  when d.is_done then 0
   else coalesce(greatest(0, extract(epoch from least(d.last_at + ${milliseconds('$5')}, d.first_at + ${milliseconds('$6')}) - ${NOW}) * 1000), 0)
 end::double precision as "waitMs"
-from rows from (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::bigint[])) with ordinality as given (key, id, at)
+from ${GIVEN} with ordinality as given (key, id, at)
 left join ${table} d on d.tenant_id = $1::text and d.consumer = $2::text and d.key = given.key
 order by given.at`, [consumer, ...valuesOf(events), ms, maxMs ?? null])
 }

@@ -55,10 +55,10 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
     if (moved.count === 0) throw new Fenced()
   }
 
-  async function later(shard: Shard, { subject, fromId }: Waiting, id: bigint, delayMs: number): Promise<void> {
+  async function later(shard: Shard, { subject, fromId, replacement }: Waiting, id: bigint, delayMs: number): Promise<void> {
     const row = waitingRow({ subject, shard: shard.shard, fromId: id, delayMs })
     await use(session => session.atomic(inside => move(inside, shard, fromId, row)))
-    parked.set(row)
+    parked.set(id === fromId ? { ...row, replacement } : row)
   }
 
   async function again(shard: Shard, waiting: Waiting, event: Entry['event']): Promise<boolean> {

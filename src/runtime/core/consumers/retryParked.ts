@@ -36,11 +36,12 @@ export function createRetries({ again, later, unpark, limits, debounce, read, se
     const upTo = waiting.passedTo > shard.position ? waiting.passedTo : shard.position
     for (let after = waiting.fromId - ONE; after < upTo;) {
       const page = await read(waiting.subject, { after: String(after), limit: settings.batchSize, types: settings.types ?? [] })
-      const waits = await debounce.waits(waiting.subject, page)
-      for (const [at, event] of page.entries()) {
-        if (BigInt(event.id) > upTo) break
-        if (settings.topics && !hasTopics(event, settings.topics)) continue
-        const waitMs = waits[at]
+      const events = page.filter(event => BigInt(event.id) <= upTo && (!settings.topics || hasTopics(event, settings.topics)))
+      const waits = await debounce.waits(waiting.subject, events)
+      for (const [at, event] of events.entries()) {
+        // An operator has said what becomes of this event.
+        const isReplaced = BigInt(event.id) === waiting.fromId && waiting.replacement !== undefined
+        const waitMs = isReplaced ? 0 : waits[at]
         if (waitMs === undefined) continue
         if (stopping.aborted) return
         if (waitMs > 0) return later(shard, waiting, BigInt(event.id), waitMs)
