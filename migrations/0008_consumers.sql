@@ -12,6 +12,8 @@ create table "{schema}"."{prefix}_consumers" (
   pull jsonb,
   -- When a worker asked for events last, to about a second.
   claimed_at timestamptz,
+  -- What it publishes, and after which position, where it is a relay of the outbox.
+  relay jsonb,
   created_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer)
 );

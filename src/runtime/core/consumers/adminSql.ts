@@ -69,6 +69,10 @@ update ${table('dead_letters')} set state = 'skipped' where tenant_id = $1::text
 delete from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text`, [name]),
     statement(context, 'reset debounced', table => `
 delete from ${table('consumer_debounced')} where tenant_id = $1::text and consumer = $2::text`, [name]),
+    // What a relay has not published up to there never will be.
+    statement(context, 'reset relay', table => `
+update ${table('consumers')} set relay = pg_catalog.jsonb_set(relay, '{from}'::text[], pg_catalog.to_jsonb($3::text))
+where tenant_id = $1::text and consumer = $2::text and relay is not null`, [name, position]),
     statement(context, 'reset shards', table => `
 update ${table('consumer_shards')} set position = $3::bigint, token = null, owner = null, leased_until = null, updated_at = ${NOW}
 where tenant_id = $1::text and consumer = $2::text`, [name, position]),

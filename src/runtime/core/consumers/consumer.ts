@@ -60,9 +60,15 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
   let work: Work | undefined
 
   async function register(): Promise<void> {
-    if (await registerIn({ context, call, reader }, { ...settings, pull: null })) {
+    const { isPull, isRelay } = await registerIn({ context, call, reader }, { ...settings, pull: null })
+    if (isPull) {
       throw new StoreError('INVALID_CALL', `consumer ${JSON.stringify(name)} is one whose events are claimed with store.leases: take another name, or remove it first with store.admin.consumers.remove()`, { details: { consumer: name } })
     }
+    // What it passes over would count as published.
+    if (isRelay && !settings.onRegister) {
+      throw new StoreError('INVALID_CALL', `consumer ${JSON.stringify(name)} is a relay of the outbox: take another name, or remove it first with store.admin.consumers.remove()`, { details: { consumer: name } })
+    }
+    await settings.onRegister?.()
   }
 
   async function reached(): Promise<bigint | undefined> {

@@ -2,6 +2,7 @@ import type { Session } from '../db/types'
 import { createBackoff } from '../shared/backoff'
 import { StoreError } from '../shared/errors'
 import { toJson } from '../shared/json'
+import { MAX_MS } from '../shared/timer'
 import type { StatementContext } from '../sql/template'
 import { HandlerFailure, describeError } from './attempt'
 import { addDeadLetter, parkSubject } from './parkedSql'
@@ -62,6 +63,8 @@ interface FailuresOptions {
   settings: ConsumerSettings
   parked: ParkedSubjects
   watch: ConsumerWatch
+  /** Milliseconds since 1970 by the clock of the database. */
+  now(): number
 }
 
 /** Milliseconds after so many attempts. */
@@ -71,7 +74,7 @@ export function pauseOf(backoff: ConsumerSettings['backoff'], attempts: number):
   return pauses.next()
 }
 
-export function createFailures({ context, settings, parked, watch }: FailuresOptions): Failures {
+export function createFailures({ context, settings, parked, watch, now }: FailuresOptions): Failures {
   const { name: consumer, maxAttempts, onExhausted, backoff } = settings
 
   function isLast(entry: FailedEntry, attempts: number, failed: Failed): boolean {
@@ -90,7 +93,7 @@ export function createFailures({ context, settings, parked, watch }: FailuresOpt
   }
 
   return {
-    waitOf: entry => settings.dueIn?.(entry) ?? 0,
+    waitOf: entry => settings.dueAt ? Math.min(settings.dueAt(entry) - now(), MAX_MS) : 0,
     isLast,
     pauseAfter,
     parkedRow,

@@ -29,6 +29,8 @@ export interface HandlingOptions extends CallsOptions {
   parked: ParkedSubjects
   limits: Limits
   debounce: Debouncing
+  /** Milliseconds since 1970 by the clock of the database. */
+  now(): number
   read: StreamOperations['read']
 }
 
@@ -42,9 +44,9 @@ export interface Handling extends ParkedHandling {
 }
 
 export function createHandling(options: HandlingOptions): Handling {
-  const { context, use, read, watch, settings, parked, limits, debounce, killed, stopping } = options
+  const { context, use, read, watch, settings, parked, limits, debounce, now, killed, stopping } = options
   const { name: consumer, transaction, onExhausted, order } = settings
-  const failures = createFailures({ context, settings, parked, watch })
+  const failures = createFailures({ context, settings, parked, watch, now })
   const run = debounce.within(limits.within(createCalls(options)))
   const isTransactional = transaction !== 'none'
   const isEarly = (entry: Entry) => failures.waitOf(entry) > 0

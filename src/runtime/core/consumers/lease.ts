@@ -28,6 +28,8 @@ interface LeaseOptions {
 /** The shards of one consumer that one process holds. */
 export interface ShardLease {
   readonly held: ReadonlyMap<number, Shard>
+  /** Milliseconds since 1970 by the clock of the database, or a little less: as of the last renewal. */
+  now(): number
   /** Extends what is held, and forgets what another process has taken. */
   renew(): Promise<void>
   /** Takes shards, or lets go of some, so that all processes have about as many. */
@@ -49,6 +51,8 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
   const held = new Map<number, Shard>()
   let heldUntil = 0
   let members = 1
+  // What the clock of the database is ahead of that of this process, less the way of an answer.
+  let ahead = 0
 
   function drop(shard: Shard): void {
     if (held.get(shard.shard) !== shard) return
@@ -103,6 +107,7 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
 
   return {
     held,
+    now: () => ahead + performance.now(),
     drop,
     save,
     check,
@@ -112,6 +117,7 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
       const { rows: [row] } = await query(beat(context, { consumer, member, leaseMs }))
       if (row!.known === false) throw new Removed(consumer)
       members = Number(row!.members)
+      ahead = Number(row!.now) - performance.now()
       check()
       const before = [...held.values()]
       if (before.length > 0) {

@@ -14,10 +14,10 @@ interface RegisterParts {
 }
 
 /**
- * Makes a consumer, unless it is there. Returns whether its events are claimed with `store.leases`.
+ * Makes a consumer, unless it is there. Returns its kind: whether its events are claimed with `store.leases`, or it is a relay.
  * @throws {StoreError} when it is there, and can't be used as it is meant
  */
-export async function registerIn({ context, call, reader }: RegisterParts, given: Pick<ConsumerSettings, 'name' | 'shards' | 'from'> & { pull: string | null }): Promise<boolean> {
+export async function registerIn({ context, call, reader }: RegisterParts, given: Pick<ConsumerSettings, 'name' | 'shards' | 'from'> & { pull: string | null }): Promise<{ isPull: boolean, isRelay: boolean }> {
   const { name, shards, from, pull } = given
   const position = from === 'start' ? '0' : from === 'now' ? String((await reader.mark()).safePosition) : from
   const statement = registerConsumer(context, { consumer: name, shards, position, pull })
@@ -26,5 +26,5 @@ export async function registerIn({ context, call, reader }: RegisterParts, given
   const row = await ask() ?? await ask()
   if (row!.shards !== shards) throw otherShards(name, row!.shards, shards)
   if (!row!.same_hash) throw new StoreError('INVALID_CALL', `the server's hash function is another one than when consumer ${JSON.stringify(name)} was made: its subjects are in other shards now; make a consumer of another name from the lowest position of this one`, { details: { consumer: name } })
-  return row!.is_pull
+  return { isPull: row!.is_pull, isRelay: row!.is_relay }
 }

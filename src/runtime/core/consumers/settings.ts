@@ -17,8 +17,10 @@ export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subject
   subjects: string[] | undefined
   types: string[] | undefined
   topics: TopicCondition | undefined
-  /** Milliseconds until an event may be handled: its subject waits for that long, and no attempt is counted. */
-  dueIn?: (entry: { subject: string, event: EventRecord }) => number
+  /** Of a relay: after it was registered, and before it begins to work. */
+  onRegister?: () => Promise<void>
+  /** When an event may be handled, by the clock of the database: its subject waits until then, and no attempt is counted. */
+  dueAt?: (entry: { subject: string, event: EventRecord }) => number
   /** Done again and again beside the work, as long as that lasts. It never rejects. */
   beside?: { everyMs: number, run(stopping: AbortSignal): Promise<void> }
   /** Empty: every event is handled as soon as possible. */

@@ -1,3 +1,4 @@
+import { CLOCK_MS } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 
@@ -32,7 +33,7 @@ export interface NewConsumer {
   pull: string | null
 }
 
-export type RegisteredRow = { shards: number, same_hash: boolean, is_pull: boolean }
+export type RegisteredRow = { shards: number, same_hash: boolean, is_pull: boolean, is_relay: boolean }
 
 /** Makes a consumer with its shards, unless it is there. Returns how many shards it has, whether its hash still holds, and its kind. */
 export function registerConsumer(context: StatementContext, given: NewConsumer): Statement {
@@ -41,19 +42,19 @@ with made as (
   insert into ${table('consumers')} (tenant_id, consumer, shards, hash_probe, pull)
   values ($1::text, $2::text, $3::int, ${HASH_PROBE}, $5::jsonb)
   on conflict do nothing
-  returning shards, hash_probe, pull
+  returning shards, hash_probe, pull, relay
 ), filled as (
   insert into ${table('consumer_shards')} (tenant_id, consumer, shard, position)
   select $1::text, $2::text, shard, $4::bigint from made, pg_catalog.generate_series(0::bigint, made.shards - 1::bigint) as shard
   on conflict do nothing
 )
-select shards::int as shards, hash_probe = ${HASH_PROBE} as same_hash, pull is not null as is_pull from made
+select shards::int as shards, hash_probe = ${HASH_PROBE} as same_hash, pull is not null as is_pull, relay is not null as is_relay from made
 union all
-select shards::int, hash_probe = ${HASH_PROBE}, pull is not null from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
+select shards::int, hash_probe = ${HASH_PROBE}, pull is not null, relay is not null from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
 limit 1`, [given.consumer, given.shards, given.position, given.pull])
 }
 
-/** Says that a member is alive, forgets those that are not, and counts those that are. `known`: the consumer was not removed. */
+/** Says that a member is alive, forgets those that are not, counts those that are, and tells the time. `known`: the consumer was not removed. */
 export function beat(context: StatementContext, given: { consumer: string, member: string, leaseMs: number }): Statement {
   return statement(context, 'beat', table => `
 with beat as (
@@ -64,7 +65,7 @@ with beat as (
 ), gone as (
   delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at < ${NOW}
 )
-select pg_catalog.count(*)::int + 1 as members, exists (select from beat) as known from ${table('consumer_members')}
+select pg_catalog.count(*)::int + 1 as members, exists (select from beat) as known, ${CLOCK_MS}::double precision as now from ${table('consumer_members')}
 where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at >= ${NOW}`, [given.consumer, given.member, given.leaseMs])
 }
 

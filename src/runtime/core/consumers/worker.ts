@@ -69,7 +69,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, member: randomUUID() })
   const limits = createLimits({ ...options, onFree: parked.call })
   const debounce = createDebounce({ ...options, parked })
-  const handling = createHandling({ ...options, parked, limits, debounce })
+  const handling = createHandling({ ...options, parked, limits, debounce, now: lease.now })
   const retry = createRetries({ ...options, ...handling, limits, debounce, parked })
   const schedule = createSchedule({ parked, bySubject, isDebounced: debounce.isOn })
   const feed = createFeed({ ...options, lease })

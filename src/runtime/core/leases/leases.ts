@@ -70,7 +70,7 @@ export function createLeases(parts: LeaseParts): LeasesApi {
     async open(given) {
       const { definition, ...settings } = checkOpen(given)
       const pull = JSON.stringify(definition)
-      if (!await registerIn(parts, { ...settings, pull })) throw notPulled(settings.name)
+      if (!(await registerIn(parts, { ...settings, pull })).isPull) throw notPulled(settings.name)
       await call(session => session.query(redefine(context, settings.name, pull)))
     },
 

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { checkMilliseconds, checkName, checkOptions } from '../shared/checks'
 import type { EventRecord } from '../shared/event'
-import { MAX_MS } from '../shared/timer'
 import { checkTopics } from '../shared/topics'
 import type { StreamOperations } from '../stream/types'
 import { ENQUEUE_OPTIONS } from './types'
@@ -12,8 +11,8 @@ const MAX_KEY_BYTES = 512
 /** Subjects of messages: one for each key, and one for each message without a key. */
 export const outboxSubjects = (subjectPrefix: string) => ({ keyed: `${subjectPrefix}:outbox:key:`, single: `${subjectPrefix}:outbox:single:` })
 
-/** When a message may be published, in milliseconds since 1970, by the clock of the process that enqueued it. */
-const DUE_AT = 'outboxDueAt'
+/** How long after its `ts`, both by the clock of the database, a message may be published at the earliest. */
+const DELAY = 'outboxDelayMs'
 
 /** Messages are events of subjects of their own: whatever holds for events holds for them. */
 export function createOutboxWriter(append: StreamOperations['append'], subjectPrefix: string): OutboxWriter {
@@ -26,7 +25,7 @@ export function createOutboxWriter(append: StreamOperations['append'], subjectPr
       const event = {
         type: type === undefined ? 'message' : checkName('options.type', type),
         data: message === undefined ? null : message,
-        ...wait > 0 && { [DUE_AT]: Date.now() + wait },
+        ...wait > 0 && { [DELAY]: wait },
       }
       const { id } = await append(subject, event, { topics: checkTopics('options.topics', topics), ...meta !== undefined && { meta } })
       return { id }
@@ -34,5 +33,5 @@ export function createOutboxWriter(append: StreamOperations['append'], subjectPr
   }
 }
 
-/** Milliseconds until a message may be published; an operator who edits it may give any number. */
-export const dueIn = (event: EventRecord): number => typeof event[DUE_AT] === 'number' ? Math.min(event[DUE_AT] - Date.now(), MAX_MS) : 0
+/** When a message may be published; 0: at once. */
+export const dueAt = ({ ts, [DELAY]: delay }: EventRecord): number => typeof delay === 'number' ? ts + delay : 0

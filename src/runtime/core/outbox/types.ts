@@ -4,9 +4,12 @@ import type { Members } from '../shared/types'
 export interface EnqueueOptions {
   /** Where the message goes: at least one. */
   topics: string[]
-  /** Messages with the same key are published one after the other, in the order in which they were enqueued. */
+  /**
+   * Messages with the same key are published one after the other, in the order in which they were enqueued. Events that
+   * were appended with topics are no part of that order, also where their subject is the same as the key.
+   */
   key?: string
-  /** The message is published after so many milliseconds at the earliest; later ones of its key wait behind it. */
+  /** The message is published after so many milliseconds at the earliest, by the clock of the database; later ones of its key wait behind it. */
   delayMs?: number
   /** A name for what the message is. Default: `message`. */
   type?: string

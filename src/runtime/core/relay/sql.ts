@@ -1,6 +1,7 @@
 import type { Shards } from '../log/sql'
 import { shardSql, topicCondition } from '../log/sql'
 import type { TopicCondition } from '../shared/topics'
+import { NOW_MS } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import type { SubjectPart, Selection } from '../tables/select'
@@ -8,68 +9,112 @@ import { streamSpecs } from '../tables/builtin'
 
 // Planned each time: the tables of consumers are small, and a plan from when they were empty is wrong for long.
 
+/** What the database knows of a relay. */
+export interface KnownRelay {
+  name: string
+  /** The lowest of its shards. */
+  position: string
+  /** It publishes what comes after this position. */
+  from: string
+  topics: TopicCondition
+  keepMs: number
+}
+
+/** Writes down what a relay publishes. From here on, unless it did so before: what was passed over until now never comes again. */
+export function describeRelay(context: StatementContext, { name, topics, keepMs }: Omit<KnownRelay, 'position' | 'from'>): Statement {
+  const { names } = context
+  return {
+    text: `
+update ${names.table('consumers')} c set relay = pg_catalog.jsonb_build_object('topics'::text, $3::jsonb, 'keepMs'::text, $4::bigint, 'from'::text,
+  case when c.relay -> 'topics'::text = $3::jsonb then c.relay ->> 'from'::text
+  else (select pg_catalog.max(position)::text from ${names.table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text) end)
+where c.tenant_id = $1::text and c.consumer = $2::text`,
+    values: [context.tenant, name, JSON.stringify(topics), keepMs],
+  }
+}
+
+export function readRelays(context: StatementContext): Statement {
+  const { names } = context
+  return {
+    text: `
+select c.consumer as name, c.relay::text as relay,
+  (select pg_catalog.min(position)::text from ${names.table('consumer_shards')} s where s.tenant_id = c.tenant_id and s.consumer = c.consumer) as position
+from ${names.table('consumers')} c where c.tenant_id = $1::text and c.relay is not null`,
+    values: [context.tenant],
+  }
+}
+
+export interface PendingOf {
+  consumer: string
+  topics: TopicCondition
+  /** Undefined: the relay has never been started, and begins after a position. */
+  shards: Shards | undefined
+  from: string
+}
+
 /**
  * What one table still has for a relay, for each topic, and in all with topic null: events behind the position of their
- * shard, and those of subjects that wait. Without `shards` the relay has never been started: everything with a topic.
+ * shard, and those of subjects that wait.
  */
-export function countPending(context: StatementContext, { spec, subject }: Selection, consumer: string, shards: Shards | undefined): Statement {
+export function countPending(context: StatementContext, { spec, subject }: Selection, { consumer, topics, shards, from }: PendingOf): Statement {
   const { names } = context
-  const values: unknown[] = [context.tenant]
+  const values: unknown[] = [context.tenant, consumer]
   const parameter = (value: unknown) => `$${values.push(value)}`
   const events = names.table(spec.table)
-  const hasTopics = 'e.tenant_id = $1::text and e.dismissed is null and pg_catalog.jsonb_typeof(e.meta -> \'topics\'::text) = \'array\'::text'
+  const isOfRelay = `e.tenant_id = $1::text and e.dismissed is null and ${topicCondition(topics, parameter)}`
   const ofConsumer = (name: string) => `from ${names.table(name)} p where p.tenant_id = $1::text and p.consumer = $2::text`
   const behindShards = ({ count }: Shards) => {
-    parameter(consumer)
     const text = subjectSql(subject, parameter)
     return `
   select e.meta, e.ts from ${events} e
   join ${names.table('consumer_shards')} s on s.tenant_id = $1::text and s.consumer = $2::text and s.shard = ${shardSql(text, parameter(count))}
-  where ${hasTopics} and e.id > s.position and e.id > (select pg_catalog.min(p.position) ${ofConsumer('consumer_shards')})
+  where ${isOfRelay} and e.id > s.position and e.id > (select pg_catalog.min(p.position) ${ofConsumer('consumer_shards')})
     and not exists (select ${ofConsumer('consumer_parked')} and p.subject = ${text} and p.from_id <= e.id)
   union all
   select e.meta, e.ts from ${names.table('consumer_parked')} p join ${events} e on ${sameSubject(subject, parameter)} and e.id >= p.from_id
-  where p.tenant_id = $1::text and p.consumer = $2::text and ${hasTopics}`
+  where p.tenant_id = $1::text and p.consumer = $2::text and ${isOfRelay}`
   }
   return {
     text: `
-with pending as (${shards ? behindShards(shards) : `select e.meta, e.ts from ${events} e where ${hasTopics}`}
+with pending as (${shards ? behindShards(shards) : `select e.meta, e.ts from ${events} e where $2::text is not null and ${isOfRelay} and e.id > ${parameter(from)}::bigint`}
 )
 select null as topic, pg_catalog.count(*)::double precision as events, pg_catalog.min(ts)::double precision as oldest from pending
 union all
-select topic, pg_catalog.count(*)::double precision, null from pending, pg_catalog.jsonb_array_elements_text(meta -> 'topics'::text) as topic group by topic`,
+select topic, pg_catalog.count(*)::double precision, null from pending, pg_catalog.jsonb_array_elements_text(case pg_catalog.jsonb_typeof(meta -> 'topics'::text) when 'array'::text then meta -> 'topics'::text else '[]'::jsonb end) as topic group by topic`,
     values,
   }
 }
 
 export interface CleanUp {
-  consumer: string
+  /** The relay that cleans up, and all others: what they have still to publish stays. */
+  relay: KnownRelay
+  others: KnownRelay[]
   /** Partition key of the messages. */
   partition: string
   /** How the subjects of all messages, and of those without a key, begin. */
   all: string
   single: string
-  /** What the relay publishes: messages for others are theirs to remove. */
-  topics: TopicCondition
-  keepMs: number
   limit: number
 }
 
 /** Deletes messages that are published for long enough, with the heads of subjects that never come back. */
-export function deletePublished(context: StatementContext, { consumer, partition, all, single, topics, keepMs, limit }: CleanUp): Statement {
+export function deletePublished(context: StatementContext, { relay, others, partition, all, single, limit }: CleanUp): Statement {
   const { names } = context
-  const values: unknown[] = [context.tenant, consumer, partition, all, single, keepMs, limit]
-  const isOfRelay = topicCondition(topics, value => `$${values.push(value)}`)
+  const values: unknown[] = [context.tenant, relay.position, partition, all, single, limit]
+  const parameter = (value: unknown) => `$${values.push(value)}`
   const events = names.table(MESSAGES.table)
+  const isOf = ({ topics, from }: KnownRelay) => `${topicCondition(topics, parameter)} and e.id > ${parameter(from)}::bigint`
+  const isDone = ({ name, position, keepMs }: KnownRelay) => `e.id <= ${parameter(position)}::bigint and e.ts <= ${NOW_MS} - ${parameter(keepMs)}::bigint
+    and not exists (select from ${names.table('consumer_parked')} p where p.tenant_id = $1::text and p.consumer = ${parameter(name)}::text and p.subject = e.subject and p.from_id <= e.id)`
   return {
     text: `
 with victim as (
   select e.id, e.subject from ${events} e
-  where e.tenant_id = $1::text and e.subject_prefix = $3::text and pg_catalog.starts_with(e.subject, $4::text) and ${isOfRelay}
-    and e.id <= (select pg_catalog.min(position) from ${names.table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text)
-    and e.ts <= pg_catalog.floor(extract(epoch from pg_catalog.clock_timestamp()) * 1000)::bigint - $6::bigint
-    and not exists (select from ${names.table('consumer_parked')} p where p.tenant_id = $1::text and p.consumer = $2::text and p.subject = e.subject and p.from_id <= e.id)
-  order by e.id limit $7::bigint
+  where e.tenant_id = $1::text and e.subject_prefix = $3::text and pg_catalog.starts_with(e.subject, $4::text) and e.id <= $2::bigint
+    and ${isOf(relay)}
+    and ${isDone(relay)}${others.map(other => `
+    and ((${isOf(other)}) is not true or (${isDone(other)}))`).join('')}
+  order by e.id limit $6::bigint
 ), gone as (
   delete from ${events} e using victim v where e.tenant_id = $1::text and e.subject_prefix = $3::text and e.subject = v.subject and e.id = v.id returning e.subject
 ), heads as (

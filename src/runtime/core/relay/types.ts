@@ -10,7 +10,10 @@ export interface OutboxMessage {
   type: string
   data: unknown
   topics: string[]
-  /** Messages of one key come in order: what `enqueue` was given, or the subject of an event; null for none. */
+  /**
+   * What `enqueue` was given, null for none, or the subject of an event. Messages of one key come in order, and events of
+   * one subject; the two orders are separate, also where key and subject are the same.
+   */
   key: string | null
   /** When it was enqueued or appended, in milliseconds since 1970. */
   ts: number
@@ -38,7 +41,7 @@ export interface RelayOptions extends Pick<ConsumeOptions, 'from' | 'topics' | '
    */
   onExhausted?: 'park' | 'skip' | 'block'
   /**
-   * How long published messages of `enqueue` are kept, in milliseconds. Events with topics are never removed.
+   * How long published messages of `enqueue` are kept, in milliseconds, by every relay. Events with topics are never removed.
    * @default 0
    */
   keepMs?: number
@@ -77,6 +80,6 @@ export interface OutboxApi extends OutboxWriter {
    * await relay.start()
    */
   relay(options: RelayOptions): Consumer
-  /** What is still to be published. */
+  /** What a relay has still to publish. */
   stats(options?: OutboxStatsOptions): Promise<OutboxStats>
 }

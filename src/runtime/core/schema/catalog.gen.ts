@@ -84,6 +84,7 @@ export const catalog: Catalog = {
         {"name":"hash_probe","type":"bigint","required":true,"filled":false},
         {"name":"pull","type":"jsonb","required":false,"filled":false},
         {"name":"claimed_at","type":"timestamp with time zone","required":false,"filled":false},
+        {"name":"relay","type":"jsonb","required":false,"filled":false},
         {"name":"created_at","type":"timestamp with time zone","required":true,"filled":true},
       ],
     },

@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: 'd43fdaa7555ca9b91d7b255630255d4714d9c25201e4e0dfde4669b5d7f54277',
+    checksum: '7745805c2bc742bdc4833261736cfbb08dcd5de048d55f92a29ac36ccca79a42',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -558,6 +558,8 @@ create table "{schema}"."{prefix}_consumers" (
   pull jsonb,
   -- When a worker asked for events last, to about a second.
   claimed_at timestamptz,
+  -- What it publishes, and after which position, where it is a relay of the outbox.
+  relay jsonb,
   created_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, consumer)
 );
