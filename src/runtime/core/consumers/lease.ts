@@ -60,6 +60,8 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
     shard.lost.abort(new Fenced())
   }
 
+  const busy = ({ running, retrying }: Shard) => running + retrying
+
   const query = (statement: Statement) => use(session => session.query(statement))
 
   async function save(moved: Shard[]): Promise<void> {
@@ -132,9 +134,9 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
       const share = once ? shards : Math.ceil(shards / members)
       const all = [...held.values()]
       // Those first that nothing is under way of.
-      all.sort((a, b) => a.running - b.running)
+      all.sort((a, b) => busy(a) - busy(b))
       all.forEach((shard, at) => (shard.isLeaving = at < all.length - share))
-      await give(all.filter(({ isLeaving, running }) => isLeaving && running === 0))
+      await give(all.filter(shard => shard.isLeaving && busy(shard) === 0))
       if (held.size >= share) return
       const { rows } = await query(claimShards(context, { consumer, member, limit: share - held.size, leaseMs, held: [...held.keys()] }))
       if (rows.length === 0) return

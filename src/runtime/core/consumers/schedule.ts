@@ -1,25 +1,37 @@
 import type { ParkedSubjects } from './parkedSubjects'
+import type { ConsumerSettings } from './settings'
 import { moveOn } from './shard'
 import type { Entry, Shard, Unit } from './shard'
 
 interface ScheduleOptions {
   parked: ParkedSubjects
-  /** Several units of one shard at the same time, of different subjects. Else one after the other, so that its checkpoint can move with each. */
-  bySubject: boolean
+  settings: Pick<ConsumerSettings, 'batchHandler' | 'batchSize' | 'limits' | 'order' | 'transaction'>
   /** Entries of parked subjects are taken as well: their coming is noted. */
   isDebounced: boolean
 }
 
 export interface Schedule {
   /**
-   * Chooses what is handled next: up to `most` entries, taken off as few shards as have them. The shards take turns, so
-   * that each of them has gathered many. Entries of parked subjects are passed over: a retry reads them again.
+   * Chooses what one of so many handlers that have nothing to do gets: no more than its share, taken off as few shards as
+   * have it. The shards take turns, so that each of them has gathered many. Entries of parked subjects are passed over: a
+   * retry reads them again.
    */
-  next(shards: Iterable<Shard>, most: number): Unit
+  next(shards: Iterable<Shard>, handlers: number): Unit
 }
 
-export function createSchedule({ parked, bySubject, isDebounced }: ScheduleOptions): Schedule {
+export function createSchedule({ parked, settings, isDebounced }: ScheduleOptions): Schedule {
+  const { batchHandler, batchSize, limits, order, transaction } = settings
+  // Several units of one shard at the same time, of different subjects. Else one after the other, so that its checkpoint
+  // can move with each.
+  const bySubject = transaction === 'none' && order === 'subject'
+  const isSingle = !isDebounced && !batchHandler && (transaction !== 'batch' || limits.length > 0)
   let served: Shard | undefined
+
+  function mostOf(shards: Shard[], handlers: number): number {
+    if (isSingle) return 1
+    const waiting = shards.reduce((sum, { entries }) => sum + entries.length, 0)
+    return Math.max(1, Math.min(batchSize, Math.ceil(waiting / handlers)))
+  }
 
   function inTurn(shards: Iterable<Shard>): Shard[] {
     const all = [...shards]
@@ -41,10 +53,13 @@ export function createSchedule({ parked, bySubject, isDebounced }: ScheduleOptio
       else unit.push(entry)
     }
   }
+
   return {
-    next(shards, most) {
+    next(held, handlers) {
       const unit: Unit = []
-      for (const shard of inTurn(shards)) {
+      const shards = inTurn(held)
+      const most = mostOf(shards, handlers)
+      for (const shard of shards) {
         if (unit.length >= most) break
         if (shard.isLeaving || (shard.running > 0 && !bySubject)) continue
         const before = unit.length

@@ -30,6 +30,8 @@ export interface Shard {
   entries: Entry[]
   /** Units of work that are under way. */
   running: number
+  /** Retries of its parked subjects that are under way. */
+  retrying: number
   /** It is given to another process when nothing of it is under way. */
   isLeaving: boolean
   /** Its position is being written: two writers would take each other for another process. */
@@ -37,7 +39,7 @@ export interface Shard {
 }
 
 export const createShard = (shard: number, token: string, position: bigint): Shard => ({
-  shard, token, lost: createKill(), saved: position, position, readTo: position, entries: [], running: 0, isLeaving: false, isSaving: false,
+  shard, token, lost: createKill(), saved: position, position, readTo: position, entries: [], running: 0, retrying: 0, isLeaving: false, isSaving: false,
 })
 
 /** Adds events that were read up to a position. */

@@ -64,14 +64,13 @@ export interface Worker {
 export function createWorker(options: WorkerOptions): Worker {
   const { logger, watch, settings, stopping, killed } = options
   const { name, leaseMs, concurrency } = settings
-  const bySubject = settings.transaction === 'none' && settings.order === 'subject'
   const parked = createParkedSubjects()
   const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, member: randomUUID() })
   const limits = createLimits({ ...options, onFree: parked.call })
   const debounce = createDebounce({ ...options, parked })
   const handling = createHandling({ ...options, parked, limits, debounce, now: lease.now })
   const retry = createRetries({ ...options, ...handling, limits, debounce, parked })
-  const schedule = createSchedule({ parked, bySubject, isDebounced: debounce.isOn })
+  const schedule = createSchedule({ parked, settings, isDebounced: debounce.isOn })
   const feed = createFeed({ ...options, lease })
   const pause = createWakeablePause()
   const backoff = createBackoff({ first: 100, max: 10_000, jitter: [0.5, 1.5] })
@@ -119,14 +118,17 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function retryOne(waiting: Waiting): Promise<void> {
     const shard = lease.held.get(waiting.shard)
+    if (!shard) return parked.end(waiting)
+    shard.retrying++
     try {
-      if (shard) await retry(shard, waiting)
+      await retry(shard, waiting)
     }
     catch (error) {
-      if (shard) drop(shard)
+      drop(shard)
       throw error
     }
     finally {
+      shard.retrying--
       parked.end(waiting)
     }
   }
@@ -146,12 +148,20 @@ export function createWorker(options: WorkerOptions): Worker {
     }
   }
 
+  /** None of a shard that another process is about to get. */
+  function dueRetry(): Waiting | undefined {
+    const waiting = parked.due()
+    if (!waiting || !lease.held.get(waiting.shard)?.isLeaving) return waiting
+    parked.postpone(waiting, SOON_MS)
+    return undefined
+  }
+
   /** Begins as much as there is room for. Retries and what is new take turns. */
   function dispatch(): void {
     while (handlers < concurrency) {
-      const first = wasRetry ? undefined : parked.due()
-      const unit = first || limits.isHolding() ? [] : schedule.next(lease.held.values(), mostOf())
-      const waiting = first ?? (unit.length === 0 ? parked.due() : undefined)
+      const first = wasRetry ? undefined : dueRetry()
+      const unit = first || limits.isHolding() ? [] : schedule.next(lease.held.values(), concurrency - handlers)
+      const waiting = first ?? (unit.length === 0 ? dueRetry() : undefined)
       if (!waiting && unit.length === 0) return
       wasRetry = waiting !== undefined
       if (waiting) parked.begin(waiting)
@@ -159,14 +169,6 @@ export function createWorker(options: WorkerOptions): Worker {
       handlers++
       underWay.run(() => waiting ? retryOne(waiting) : work(unit), () => handlers--)
     }
-  }
-
-  /** How many events one unit gets: no more than its share, while other handlers have nothing to do. */
-  function mostOf(): number {
-    if (!debounce.isOn && !settings.batchHandler && (settings.transaction !== 'batch' || settings.limits.length > 0)) return 1
-    let waiting = 0
-    for (const shard of lease.held.values()) waiting += shard.entries.length
-    return Math.max(1, Math.min(settings.batchSize, Math.ceil(waiting / (concurrency - handlers))))
   }
 
   /** One turn: begins what is due. Returns in how many milliseconds the next one is. */
