@@ -6,7 +6,7 @@ import { copyRecord } from '../tables/eventCodec'
 import type { TransactionApi } from '../transaction/types'
 import type { StatementContext } from '../sql/template'
 import { HandlerFailure, attempt, isOfDatabase } from './attempt'
-import { readResults } from './results'
+import { isAwaited, isUndone, readResult, readResults } from './results'
 import type { ConsumeResult } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry, Shard } from './shard'
@@ -53,12 +53,16 @@ export function callHandler(
     }
     const events = entries.map(({ event, subject }): ConsumedEvent => copyRecord(event, { subject }))
     if (settings.batchHandler) return readResults(await settings.batchHandler(events, context), events.length)
-    for (const event of events) {
+    const results: ConsumeResult[] = []
+    for (const [at, event] of events.entries()) {
       // The handler may have returned too late: the later events are those of another attempt.
       throwIfEnded()
-      await settings.handler!(event, context)
+      const result = readResult(await settings.handler!(event, context))
+      results.push(result)
+      // All of them are rolled back then.
+      if (isUndone(result) && isAwaited(settings.order, events, at)) break
     }
-    return []
+    return results
   }, { timeoutMs: settings.attemptTimeout, signals, stopping })
 }
 

@@ -28,7 +28,7 @@ export interface ConsumerDefinitionOptions<Schema> extends Omit<ConsumeOptions, 
   /** An event whose `data` is refused fails as if the handler had thrown. Given by type, only events of these types are read. */
   schema?: Schema
   types?: EventOf<Schema>['type'][]
-  /** Called for each event, in the order of its subject. */
+  /** Called for each event, in the order of its subject; may return `{ retry: { after } }` or `{ dead }`. */
   handler?: (event: TypedConsumedEvent<Schema>, context: ConsumerContext) => unknown
   /** Called for several events at once, instead of `handler`; may return a result for each. */
   batchHandler?: (events: TypedConsumedEvent<Schema>[], context: ConsumerContext) => unknown

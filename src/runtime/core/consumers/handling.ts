@@ -82,7 +82,7 @@ export function createHandling(options: HandlingOptions): Handling {
         const undone = undoneOf(unit, results)
         // Alone, nothing that was written for it is kept.
         if (unit.length === 1 && undone.size > 0) throw new Undone(undone.get(unit[0]!)!)
-        if (undone.size > 0 && (order === 'global' || !canSplit(unit, undone))) throw new HandlerFailure(new Error('some events of the batch were not done'))
+        if (!canSplit(order, unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
         undoneCount = undone.size
         if (!isTransactional && undone.size === 0) return undefined
         return async (session) => {

@@ -1,6 +1,7 @@
 import { StoreError } from '../shared/errors'
 import { MAX_MS } from '../shared/timer'
 import { HandlerFailure } from './attempt'
+import type { ConsumerSettings } from './settings'
 import type { Entry, Unit } from './shard'
 import type { ConsumeResult } from './types'
 
@@ -15,10 +16,34 @@ export interface Failed {
   isDead?: boolean
 }
 
+export const isUndone = (result: ConsumeResult): boolean => result !== undefined && result !== 'done'
+
 export function toFailed(result: ConsumeResult): Failed | undefined {
-  if (result === undefined || result === 'done') return undefined
-  if ('dead' in result) return { error: new HandlerFailure(new Error(result.dead)), isDead: true }
-  return { error: new HandlerFailure(new Error('the handler wants to try again')), after: result.retry.after }
+  if (!isUndone(result)) return undefined
+  const { dead, retry } = result as { dead?: string, retry?: { after?: number } }
+  if (dead !== undefined) return { error: new HandlerFailure(new Error(dead)), isDead: true }
+  return { error: new HandlerFailure(new Error('the handler wants to try again')), after: retry!.after }
+}
+
+/**
+ * What a handler of one event returned. Many return something by chance, as `event => list.push(event)` does: only a plain
+ * object with nothing but `dead` or `retry` tells something.
+ * @throws {StoreError} INVALID_VALUE for such an object with wrong values
+ */
+export function readResult(result: unknown): ConsumeResult {
+  if (!isTelling(result)) return undefined
+  if (!isResult(result)) throw new StoreError('INVALID_VALUE', 'a handler that returns `dead` or `retry` must return { dead: reason } or { retry: { after } }')
+  return result as ConsumeResult
+}
+
+const TELLING = new Set<unknown>(['dead', 'retry'])
+
+function isTelling(result: unknown): boolean {
+  if (typeof result !== 'object' || result === null) return false
+  const prototype: unknown = Object.getPrototypeOf(result)
+  if (prototype !== null && prototype !== Object.prototype) return false
+  const members = Reflect.ownKeys(result)
+  return members.length > 0 && members.every(member => TELLING.has(member))
 }
 
 /** @throws {StoreError} INVALID_VALUE for anything but nothing, or a result for each event */
@@ -63,6 +88,10 @@ export function undoneOf(unit: Unit, results: ConsumeResult[]): Map<Entry, Faile
   return undone
 }
 
-/** Whether what was done of a unit can be kept: not when it was behind an event of its subject that was not done. */
-export const canSplit = (unit: Unit, undone: Map<Entry, Failed>): boolean =>
-  [...undone.keys()].every(({ subject, id }) => unit.every(entry => entry.subject !== subject || entry.id <= id))
+/** Whether what was done of a unit can be kept: not when other events of it have to wait for one that was not done. */
+export const canSplit = (order: ConsumerSettings['order'], unit: Unit, undone: Map<Entry, Failed>): boolean =>
+  [...undone.keys()].every(entry => !isAwaited(order, unit, unit.indexOf(entry)))
+
+/** Whether later ones of these events may not go ahead of the one at a place. */
+export const isAwaited = (order: ConsumerSettings['order'], events: { subject: string }[], at: number): boolean =>
+  order === 'global' ? events.length > 1 : events.some(({ subject }, other) => other > at && subject === events[at]!.subject)

@@ -24,7 +24,7 @@ export interface ConsumerContext {
 /** An event and its subject; `versionOf` tells its version. */
 export type ConsumedEvent = EventRecord & { subject: string }
 
-/** What becomes of one event of a batch; `undefined` means done. */
+/** What becomes of an event; `undefined` means done. */
 export type ConsumeResult = undefined | 'done' | { retry: { after?: number } } | { dead: string }
 
 export interface ConsumeOptions {
@@ -40,7 +40,10 @@ export interface ConsumeOptions {
    * @default 'start'
    */
   from?: 'start' | 'now' | (string & {})
-  /** Called for each event, in the order of its subject. */
+  /**
+   * Called for each event, in the order of its subject. It may return a `ConsumeResult`: `{ retry: { after } }` or
+   * `{ dead }`, with nothing else in the object. Whatever else it returns means done.
+   */
   handler?: (event: ConsumedEvent, context: ConsumerContext) => unknown
   /** Called for several events at once, instead of `handler`; may return a result for each. */
   batchHandler?: (events: ConsumedEvent[], context: ConsumerContext) => unknown
