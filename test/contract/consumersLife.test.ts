@@ -1,4 +1,5 @@
 /** Starting, stopping and pausing at any moment, also inside handlers. */
+import { getEventListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -130,6 +131,38 @@ describe.each(embeddedAndServer)('consumers on $name, started and stopped', ({ o
     expect((await consumer.status()).state).toBe('running')
     third.abort()
     await eventually(async () => expect((await consumer.status()).state).toBe('stopped'))
+  })
+
+  it.runIf(available())('stop by the signal of any of their starts, also of one while they are at work', async () => {
+    const { store } = await open()
+    const consumer = consumerOf(store, { name: 'life', handler: () => {} })
+    for (const first of [undefined, new AbortController().signal]) {
+      const second = new AbortController()
+      await Promise.all([consumer.start(first), consumer.start(), consumer.start(second.signal), consumer.start(second.signal)])
+      expect((await consumer.status()).state).toBe('running')
+      second.abort()
+      await eventually(async () => expect((await consumer.status()).state).toBe('stopped'))
+      expect(getEventListeners(second.signal, 'abort')).toEqual([])
+      if (first) expect(getEventListeners(first, 'abort')).toEqual([])
+    }
+  })
+
+  it.runIf(available()).each(['batch', 'each', 'none'] as const)('refuse to close their store inside a handler, which may stop them: transaction %s', async (transaction) => {
+    const { store, sql } = await open()
+    await append(store, 'a', 1)
+    const refused = gate()
+    let error: unknown
+    const consumer = consumerOf(store, { name: 'closing', transaction, async handler() {
+      error = await store.close().catch((error: unknown) => error)
+      await consumer.stop()
+      refused.open()
+    } })
+    await consumer.start()
+    await refused.opened
+    await eventually(async () => expect((await consumer.status()).state).toBe('stopped'))
+    expect(error).toMatchObject({ code: 'INVALID_CALL', message: expect.stringMatching(/^close\(\) inside a handler /) as string })
+    expect(await sql('select shard from nvent_consumer_shards where owner is not null')).toEqual([])
+    await store.close()
   })
 
   it.runIf(available())('may be stopped, paused and asked inside a handler', async () => {

@@ -120,7 +120,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     onEnd: watch.retained, expire: letterExpiry(context, resolved.deadLetterMaxAge),
   }))
   // Consumers
-  const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen, watch: watch.consumers }
+  const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen, watch: watch.consumers, handlers: {} }
   const consumers = register(createConsumers(parts))
   watch.metrics.gauges.consumers = consumers.gauges
   const outbox = createOutbox({ ...resolved, parts, select, register: consumers.register, writer: createOutboxWriter(apis.stream.append, resolved.subjectPrefix) })
@@ -152,6 +152,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     outbox,
     releaseIdle: connector.releaseIdle,
     async close() {
+      consumers.requireClosable()
       transactions.requireClosable()
       if (routes.progress.isInside()) throw new StoreError('INVALID_CALL', 'close() inside an onProgress callback would wait for itself: call it when appendMany() has resolved')
       connector.current()?.db.requireNotConnecting?.()

@@ -1,6 +1,7 @@
 import type { Use } from '../batch/operation'
 import type { AtomicOptions, Session } from '../db/types'
 import { StoreError, isStoreError } from '../shared/errors'
+import { runInside } from '../shared/inside'
 import { unref } from '../shared/timer'
 import { copyRecord } from '../tables/eventCodec'
 import type { TransactionApi } from '../transaction/types'
@@ -22,6 +23,8 @@ export interface CallsOptions {
   /** A transaction in which code of the caller's runs. */
   within<T>(operation: string, work: (tx: TransactionApi, session: Session) => Promise<T>, options?: Pick<AtomicOptions, 'idleTimeout'>): Promise<T>
   watch: ConsumerWatch
+  /** Marks the handlers of the store: `close` inside one of them would wait for itself. */
+  handlers: object
   settings: ConsumerSettings
   /** Aborts when the consumer waits no longer for what is under way. */
   killed: AbortSignal
@@ -66,13 +69,13 @@ export function callHandler(
   }, { timeoutMs: settings.attemptTimeout, signals, stopping })
 }
 
-export function createCalls({ context, use, within, watch, settings, killed, stopping }: CallsOptions): RunHandler {
+export function createCalls({ context, use, within, watch, handlers, settings, killed, stopping }: CallsOptions): RunHandler {
   const { leaseMs } = settings
   return async function run(entries, shards, attempts, keep) {
     const held = [...shards]
     const signals = [killed, ...held.map(shard => shard.lost.signal)]
     const called = { consumer: settings.name, transaction: settings.transaction !== 'none' }
-    const call = (tx: TransactionApi) => watch.handler(called, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping))
+    const call = (tx: TransactionApi) => watch.handler(called, () => runInside(handlers, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping)))
     if (settings.transaction === 'none') {
       const write = keep(await call(noTransaction))
       return write && use(session => session.atomic(write))

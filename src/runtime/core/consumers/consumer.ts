@@ -43,6 +43,8 @@ export interface OwnConsumer {
 /** What is under way between a start and its end. */
 interface Work {
   registered: Promise<void>
+  /** Stops it when the signal aborts; each start may have one. */
+  endsWith(signal: AbortSignal | undefined): void
   ended: Promise<void>
   stopping: AbortController
   killed: AbortController
@@ -108,11 +110,13 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
       await work.ended
       return start(signal)
     }
-    await (work ?? begin(false, signal)).registered
+    work ??= begin(false)
+    work.endsWith(signal)
+    await work.registered
   }
 
   /** Registers the consumer and begins to work. A failure to register is that of `registered`; `ended` never rejects. */
-  function begin(once: boolean, signal?: AbortSignal): Work {
+  function begin(once: boolean): Work {
     const stopping = new AbortController()
     const killed = createKill()
     const worker = createWorker({
@@ -120,8 +124,8 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
     })
     const self: Running = { name, gauge: () => ({ shards: worker.shards(), lag: worker.lag() }), wake: worker.wake, stop: () => stop(), attempts: worker.attempts }
     atWork.add(self)
+    const signals = new Set<AbortSignal>()
     const onAbort = () => void stop()
-    signal?.addEventListener('abort', onAbort)
     const registered = register().then(() => {
       state = 'running'
       error = undefined
@@ -137,9 +141,14 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
     const ended = registered.then(run, () => undefined).finally(() => {
       work = undefined
       atWork.delete(self)
-      signal?.removeEventListener('abort', onAbort)
+      for (const signal of signals) signal.removeEventListener('abort', onAbort)
     })
-    return work = { registered, ended, stopping, killed, worker }
+    function endsWith(signal: AbortSignal | undefined): void {
+      if (!signal) return
+      signals.add(signal)
+      signal.addEventListener('abort', onAbort)
+    }
+    return work = { registered, endsWith, ended, stopping, killed, worker }
   }
 
   const isAtWork = () => work !== undefined

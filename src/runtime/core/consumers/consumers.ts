@@ -1,3 +1,5 @@
+import { StoreError } from '../shared/errors'
+import { isInside } from '../shared/inside'
 import type { Capability } from '../shared/types'
 import { createConsumersAdmin } from './admin'
 import type { ConsumersAdmin } from './adminTypes'
@@ -21,6 +23,11 @@ export interface Consumers extends Capability {
   conditions(): Promise<ConsumerCondition[]>
   /** What this process holds of those that are at work. */
   gauges(): Record<string, ConsumerGauge>
+  /**
+   * Refuses `close()` inside a handler, which it would wait for.
+   * @throws {StoreError} INVALID_CALL
+   */
+  requireClosable(): void
   readonly apis: { consume(options: ConsumeOptions): Consumer, deadLetters: DeadLettersApi }
 }
 
@@ -58,6 +65,9 @@ export function createConsumers(parts: ConsumerParts): Consumers {
         if (gauges[name].lag === -1) gauges[name].lag = null
       }
       return gauges
+    },
+    requireClosable() {
+      if (isInside(parts.handlers)) throw new StoreError('INVALID_CALL', 'close() inside a handler of a consumer would wait for itself: call it when the handler has returned')
     },
     apis: {
       deadLetters: createDeadLetters({ context: parts.context, use: parts.call, replay }),

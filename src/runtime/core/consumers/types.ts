@@ -192,7 +192,7 @@ export interface ConsumerStatus {
 
 export interface Consumer {
   readonly name: string
-  /** Starts to handle events; ends when the signal aborts. */
+  /** Starts to handle events; ends when the signal aborts, also that of a start while it is at work. */
   start(signal?: AbortSignal): Promise<void>
   /** Finishes the events under way and gives the shards to others. */
   stop(options?: StopOptions): Promise<void>
