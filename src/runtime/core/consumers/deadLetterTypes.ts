@@ -124,8 +124,10 @@ export interface DeadLettersApi {
   get(id: string): Promise<DeadLetter | null>
   /**
    * Tries a parked subject again: this event, or what replaces it, and those behind it, in order. False when there is no
-   * such letter. With `outOfOrder` it rejects with the error of the handler, and the letter stays.
-   * @throws {StoreError} INVALID_CALL for one that was skipped, without `outOfOrder`
+   * such letter. With `outOfOrder` it rejects with the error of the handler, and the letter stays. An event that was
+   * dismissed or deleted since is passed over.
+   * @throws {StoreError} INVALID_CALL for one that was skipped, without `outOfOrder`, and for `event` when the event was
+   *   dismissed or deleted since
    * @example await store.deadLetters.requeue(letter.id, { event: { data: { ...letter.event.data, country: 'NL' } } })
    */
   requeue(id: string, options?: RequeueOptions): Promise<boolean>
@@ -143,7 +145,7 @@ export interface DeadLettersApi {
   /**
    * What would happen if it was requeued: runs the consumer's handler in a transaction that is rolled back. This process
    * must have the consumer. What a handler does outside of its transaction happens, unless it looks at `context.preview`.
-   * @throws {StoreError} NOT_FOUND; INVALID_CALL without the consumer, or when it has no transactions
+   * @throws {StoreError} NOT_FOUND; INVALID_CALL without the consumer, when it has no transactions, or as for `requeue`
    */
   preview(id: string, options?: PreviewOptions): Promise<DeadLetterPreview>
 }

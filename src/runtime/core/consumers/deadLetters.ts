@@ -7,7 +7,7 @@ import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
 import { ALL_LETTERS, readLetterFilter } from './deadLetterFilter'
-import { expireLetters, purgeLetters, readDeadLetters, releaseLetters } from './deadLettersSql'
+import { expireLetters, findEvent, purgeLetters, readDeadLetters, releaseLetters } from './deadLettersSql'
 import type { MeantLetters, ReleasedRow } from './deadLettersSql'
 import { DEAD_LETTER_LIST_OPTIONS, PREVIEW_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from './deadLetterTypes'
 import type { DeadLetter, DeadLettersApi } from './deadLetterTypes'
@@ -31,6 +31,16 @@ export function createDeadLetters({ context, use, replay }: DeadLettersOptions):
     return row ? toDeadLetter(row) : null
   }
 
+  /**
+   * Whether the event of a parked letter is not in the log any more: those behind it go on without it.
+   * @throws {StoreError} INVALID_CALL when another one is to take its place
+   */
+  async function isPassedOver({ id, state, event }: DeadLetter, edited: unknown): Promise<boolean> {
+    if (state !== 'parked' || (await query(findEvent(context, event.id))).count > 0) return false
+    if (edited === undefined) return true
+    throw new StoreError('INVALID_CALL', `the event of dead letter ${id} was dismissed or deleted since, and is not handled any more, nor is one in its place: requeue() it without another event, or discard() it, to let the later events of its subject go on`, { details: { id, event: event.id } })
+  }
+
   /** In steps, each a transaction of its own. A letter that comes back meanwhile is behind them. */
   async function release(meant: MeantLetters, replacement: string | null, limit = Infinity): Promise<number> {
     let released = 0
@@ -52,7 +62,8 @@ export function createDeadLetters({ context, use, replay }: DeadLettersOptions):
     get,
     async preview(id, given) {
       const options = checkOptions('options', given, PREVIEW_OPTIONS)
-      return replay.preview(await get(id) ?? missing(id), options)
+      const letter = await get(id) ?? missing(id)
+      return replay.preview(letter, options, await isPassedOver(letter, options.event))
     },
 
     async list(given) {
@@ -73,7 +84,10 @@ export function createDeadLetters({ context, use, replay }: DeadLettersOptions):
       const letter = await get(id)
       if (!letter || letter.state === 'edited') return false
       const replacement = event === undefined ? undefined : editEvent(letter, event)
-      if (letter.state === 'parked') return releaseOne({ id: letter.id }, replacement === undefined ? null : JSON.stringify(replacement))
+      if (letter.state === 'parked') {
+        await isPassedOver(letter, event)
+        return releaseOne({ id: letter.id }, replacement === undefined ? null : JSON.stringify(replacement))
+      }
       if (!outOfOrder) {
         throw new StoreError('INVALID_CALL', `dead letter ${id} was skipped: the later events of ${JSON.stringify(letter.subject)} were handled without it, so it can't go back into their order; give { outOfOrder: true } to handle it now, or purge() it`, { details: { id, subject: letter.subject } })
       }

@@ -1,6 +1,7 @@
 import { millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { isInLog } from './inLog'
 
 const COLUMNS = `id::text as id, consumer, subject, event::text as event, replacement::text as replacement, attempts, error::text as error, state,
   ${millisecondsSql('dead_at')}::double precision as dead_at`
@@ -58,13 +59,14 @@ export type ReleasedRow = { count: number, last: string | null }
 
 /**
  * Makes the next attempt of parked subjects due, as if it was the first one: at the event that failed, or at what
- * replaces it (JSON null: nothing does). A letter stays when it shows what was replaced. The process that holds the
- * shard can't be at an attempt, as none was due.
+ * replaces it (JSON null: nothing does). Nothing replaces an event that is not in the log any more. A letter stays when it
+ * shows what was replaced. The process that holds the shard can't be at an attempt, as none was due.
  */
 export function releaseLetters(context: StatementContext, page: LetterPage, replacement: string | null): Statement {
   return statement(context, 'release', page, table => `
 with meant as (
-  select id, consumer, subject, coalesce($14::jsonb, replacement) as replacement from ${table('dead_letters')}
+  select id, consumer, subject, case when ${isInLog(table, 'l.event_id')} then coalesce($14::jsonb, replacement) else 'null'::jsonb end as replacement
+  from ${table('dead_letters')} l
   where ${MEANT} and state = 'parked' order by id limit $3::bigint for update
 ), edited as (
   update ${table('dead_letters')} d set state = 'edited', replacement = meant.replacement
@@ -73,10 +75,18 @@ with meant as (
   delete from ${table('dead_letters')} d using meant
   where d.tenant_id = $1::text and d.id = meant.id and coalesce(meant.replacement, 'null'::jsonb) = 'null'::jsonb
 ), due as (
-  update ${table('consumer_parked')} p set attempts = 0, due_at = pg_catalog.clock_timestamp(), requeued = true, replacement = coalesce($14::jsonb, p.replacement)
+  update ${table('consumer_parked')} p set attempts = 0, due_at = pg_catalog.clock_timestamp(), requeued = true, replacement = coalesce(meant.replacement, p.replacement)
   from meant where p.tenant_id = $1::text and p.consumer = meant.consumer and p.subject = meant.subject
 )
 select pg_catalog.count(*)::int as count, pg_catalog.max(id)::text as last from meant`, [replacement])
+}
+
+/** A row when an event is in the log. */
+export function findEvent(context: StatementContext, id: string): Statement {
+  return {
+    ...context.cache.unprepared('dead letters event', () => `select 1 where ${isInLog(context.names.table, '$2::bigint')}`),
+    values: [context.tenant, id],
+  }
 }
 
 /** Deletes letters that nothing waits behind. */

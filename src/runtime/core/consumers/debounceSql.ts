@@ -1,6 +1,6 @@
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
-import { streamSpecs } from '../tables/builtin'
+import { isInLog } from './inLog'
 
 const NOW = 'pg_catalog.clock_timestamp()'
 const milliseconds = (parameter: string) => `${parameter}::double precision * interval '1 millisecond'`
@@ -34,15 +34,13 @@ const GIVEN = 'rows from (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::b
 
 /** Events that are left when the newest one of their key was dismissed or deleted begin a burst of their own. */
 export function replaceGone(context: StatementContext, consumer: string, events: KeyedEvent[]): Statement {
-  const isInLog = (id: string) => streamSpecs.map(spec =>
-    `exists (select 1 from ${context.names.table(spec.table)} where tenant_id = $1::text and id = ${id} and dismissed is null)`).join(' or ')
   return statement(context, 'gone', table => `
 with newest as (
   select given.key, pg_catalog.max(given.id) as id from ${GIVEN} as given (key, id) group by given.key
 ), gone as (
   select d.key, newest.id from ${table} d join newest on newest.key = d.key
   where d.tenant_id = $1::text and d.consumer = $2::text and not d.is_done and d.last_id <> newest.id
-    and (d.last_id < newest.id or not (${isInLog('d.last_id')}))
+    and (d.last_id < newest.id or not ${isInLog(context.names.table, 'd.last_id')})
   order by d.key for no key update of d
 )
 update ${table} d set last_id = gone.id, first_at = ${NOW}, last_at = ${NOW}

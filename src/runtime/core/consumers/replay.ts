@@ -28,7 +28,8 @@ export interface Replay {
    * @throws what the handler throws; the letter stays
    */
   handle(letter: DeadLetter, replacement: EventRecord | undefined): Promise<boolean>
-  preview(letter: DeadLetter, options: PreviewOptions): Promise<DeadLetterPreview>
+  /** `isPassedOver`: its event is not handled, only those behind it. */
+  preview(letter: DeadLetter, options: PreviewOptions, isPassedOver: boolean): Promise<DeadLetterPreview>
 }
 
 /** Rolls back what was done for a preview. */
@@ -54,8 +55,8 @@ export function createReplay({ context, use, within, read, watch, handlers, sett
   }
 
   /** The event of a letter and those that wait behind it: as many, and one more where there are more. */
-  async function waitingOf({ subject, event, state }: DeadLetter, first: EventRecord, { types = [], topics }: ConsumerSettings, limit: number): Promise<EventRecord[]> {
-    const events = [first]
+  async function waitingOf({ subject, event, state }: DeadLetter, first: EventRecord[], { types = [], topics }: ConsumerSettings, limit: number): Promise<EventRecord[]> {
+    const events = [...first]
     for (let after = event.id; state === 'parked' && events.length <= limit;) {
       const page = await read(subject, { after, limit: PAGE, types })
       events.push(...page.filter(event => !topics || hasTopics(event, topics)))
@@ -89,12 +90,12 @@ export function createReplay({ context, use, within, read, watch, handlers, sett
       }
     },
 
-    async preview(letter, { event: edited, limit = PREVIEWED }) {
+    async preview(letter, { event: edited, limit = PREVIEWED }, isPassedOver) {
       const most = checkCount('options.limit', limit)
       const settings = settingsFor('preview()', letter)
       if (settings.transaction === 'none') throw new StoreError('INVALID_CALL', `preview() can't undo what consumer ${JSON.stringify(letter.consumer)} does: it has transaction: 'none'`, { details: { consumer: letter.consumer } })
       const first = edited === undefined ? { ...letter.event, ...letter.replacement } : editEvent(letter, edited)
-      const events = await waitingOf(letter, first, settings, most)
+      const events = await waitingOf(letter, isPassedOver ? [] : [first], settings, most)
       try {
         return await within('preview', async (tx, session): Promise<never> => {
           const changesOf = await countChanges(session)
