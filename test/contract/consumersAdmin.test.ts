@@ -240,4 +240,59 @@ describe.each(embeddedAndServer)('the consumers of a database on $name', ({ open
     }
     await expect(store.admin.consumers.remove('')).rejects.toMatchObject({ code: 'INVALID_VALUE' })
   })
+
+  const WRONG = ['-1', '-5', -1, '-0', '9223372036854775808', '99999999999999999999999', '1'.repeat(400), '', 'later', '1.5', 1.5, null, undefined]
+
+  it.runIf(available()).each(WRONG)('are neither reset to nor begun at a position that can not be one: %j', async (position) => {
+    const { store } = await open()
+    await append(store, 'orders:1', 1)
+    const consumer = await started(store, { handler: () => {} })
+    await consumer.whenCaughtUp()
+    await consumer.stop()
+    const before = (await store.admin.consumers.get('fulfilment'))!.position
+    await expect(store.admin.consumers.reset('fulfilment', { to: position as never })).rejects.toMatchObject({ code: 'INVALID_VALUE', details: { argument: 'options.to' } })
+    expect((await store.admin.consumers.get('fulfilment'))!.position).toBe(before)
+    if (position === undefined || position === null) return
+    const isRefused = expect.objectContaining({ code: 'INVALID_VALUE' }) as Error
+    expect(() => store.consume({ name: 'other', from: position as never, handler: () => {} })).toThrow(isRefused)
+    expect(() => store.outbox.relay({ name: 'relayed', from: position as never, publish: () => {} } as never)).toThrow(isRefused)
+    await expect((async () => store.leases.open({ consumer: 'leased', from: position as never }))()).rejects.toEqual(isRefused)
+  })
+
+  it.runIf(available())('are not reset behind the newest event, but to now', async () => {
+    const { store } = await open()
+    const seen: number[] = []
+    await append(store, 'orders:1', 1)
+    const consumer = await started(store, { handler: ({ data }) => void seen.push(data.n as number) })
+    await consumer.whenCaughtUp()
+    await consumer.stop()
+    await append(store, 'orders:1', 2)
+    const { head } = (await store.admin.consumers.get('fulfilment'))!
+    for (const to of [String(BigInt(head) + BigInt(1)), '9223372036854775807']) {
+      await expect(store.admin.consumers.reset('fulfilment', { to })).rejects.toMatchObject({ code: 'INVALID_VALUE', message: expect.stringContaining(head) as string })
+    }
+    expect(await store.admin.consumers.reset('fulfilment', { to: 'now' })).toBe(true)
+    await append(store, 'orders:1', 3)
+    await consumer.start()
+    await eventually(() => expect(seen).toEqual([1, 3]))
+    expect(await store.admin.consumers.reset('none', { to: '0' })).toBe(false)
+  })
+
+  it.runIf(available())('count the dead letters that are parked or skipped, in whole milliseconds', async () => {
+    const { store } = await open()
+    let isBroken = true
+    const consumer = await started(store, { handler: ({ data }) => {
+      if (isBroken && data.n === 1) throw new Error('poison')
+    } })
+    await append(store, 'orders:1', 1)
+    const deadLetters = async () => [(await store.admin.consumers.get('fulfilment'))!.deadLetters, (await store.admin.health()).checks.consumers!.deadLetters]
+    await eventually(async () => expect(await deadLetters()).toEqual([1, 1]))
+    const { letters: [letter] } = await store.deadLetters.list()
+    isBroken = false
+    await store.deadLetters.requeue(letter!.id, { event: { data: { n: 2 } } })
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ parked: 0 }))
+    expect(await store.deadLetters.get(letter!.id)).toMatchObject({ state: 'edited' })
+    expect(await deadLetters()).toEqual([0, 0])
+    for (const { lagMs, staleMs } of [await consumer.status(), ...await store.admin.consumers.list()]) for (const ms of [lagMs, staleMs]) expect(ms).toSatisfy(Number.isInteger)
+  })
 })

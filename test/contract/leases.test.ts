@@ -321,4 +321,15 @@ describe.each(embeddedAndServer)('leases on $name', ({ open: openBackend, availa
     await store.leases.ack(b)
     expect(held(await claim(store))).toEqual({ a: [2] })
   })
+
+  it.runIf(available()).each([
+    [{ step: 'resize', status: 500 }, '{"step":"resize","status":500}'], [['a', 1], '["a",1]'], ['the disk is full', 'the disk is full'], [5, '5'], [undefined, 'the worker gave no reason'],
+  ])('keep what a worker says has failed: %j', async (error, message) => {
+    const { store } = await openBackend()
+    await store.leases.open({ consumer: 'thumbnails', maxAttempts: 1 })
+    await store.stream.append('uploads:1', { type: 'upload.stored' })
+    const [lease] = await store.leases.claim({ consumer: 'thumbnails', by: 'worker' })
+    await store.leases.nack(lease!, { error })
+    expect((await store.deadLetters.list()).letters).toMatchObject([{ error: { message } }])
+  })
 })

@@ -1,8 +1,8 @@
 import type { Use } from '../batch/operation'
 import type { Row, Session } from '../db/types'
 import type { GlobalReader } from '../log/reader'
-import { checkMembers, checkName, checkPosition } from '../shared/checks'
-import { StoreError } from '../shared/errors'
+import { checkMembers, checkName, checkStoredPosition } from '../shared/checks'
+import { StoreError, invalidValue } from '../shared/errors'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { lockConsumer, readConsumers, removeConsumer, resetConsumer } from './adminSql'
@@ -33,6 +33,15 @@ export function createConsumersAdmin({ context, use, reader }: ConsumersAdminOpt
     }
   }
 
+  async function positionOf(to: unknown): Promise<string> {
+    if (to === 'start') return '0'
+    const { safePosition, head } = await reader.mark()
+    if (to === 'now') return String(safePosition)
+    const position = checkStoredPosition('options.to', to)
+    if (BigInt(position) > head) throw invalidValue('options.to', `must not be behind the newest event of the log, ${head}: events that come would not be handled; to skip all that there are, give 'now'`)
+    return position
+  }
+
   /** Changes a consumer while no process works for it. */
   const change = (name: string, statements: Statement[]): Promise<boolean> => use(session => session.atomic(async (inside) => {
     const { count } = await inside.query(lockConsumer(context, name))
@@ -48,7 +57,8 @@ export function createConsumersAdmin({ context, use, reader }: ConsumersAdminOpt
     remove: async name => change(checkName('name', name), removeConsumer(context, name)),
     async reset(name, given) {
       const { to } = checkMembers('options', given, CONSUMER_RESET_OPTIONS)
-      return change(checkName('name', name), resetConsumer(context, name, to === 'start' ? '0' : checkPosition('options.to', to)))
+      checkName('name', name)
+      return change(name, resetConsumer(context, name, await positionOf(to)))
     },
   }
 }
@@ -64,7 +74,7 @@ export async function readInfos({ context, use, reader }: ConsumersAdminOptions,
 function toInfo(row: Row, head: bigint): ConsumerInfo {
   const position = String(row.position)
   return {
-    name: row.name as string, position, head: String(head), lag: Math.max(0, Number(head - BigInt(position))), lagMs: Number(row.lag_ms), staleMs: Number(row.stale_ms),
+    name: row.name as string, position, head: String(head), lag: Math.max(0, Number(head - BigInt(position))), lagMs: Math.floor(Number(row.lag_ms)), staleMs: Math.floor(Number(row.stale_ms)),
     shards: { all: Number(row.shards), held: Number(row.held) }, members: Number(row.members), leased: Number(row.leased), parked: Number(row.parked), blocked: Number(row.blocked),
     deadLetters: Number(row.dead_letters), createdAt: Number(row.created_at),
   }

@@ -26,7 +26,7 @@ select c.consumer as name, c.shards, s.position::text as position, s.held, c.pul
   greatest(0, extract(epoch from ${NOW} - case when c.pull is null then s.updated_at else coalesce(c.claimed_at, c.created_at) end) * 1000)::double precision as stale_ms,
   greatest(0, ${CLOCK_MS} - coalesce(oldest.ts, ${CLOCK_MS}))::double precision as lag_ms,
   (${of(table('consumer_members'))} and o.expires_at >= ${NOW}) + p.workers as members,
-  p.parked, p.leased, p.blocked, p.most_attempts, (${of(table('dead_letters'))}) as dead_letters,
+  p.parked, p.leased, p.blocked, p.most_attempts, (${of(table('dead_letters'))} and o.state <> 'edited') as dead_letters,
   ${millisecondsSql('c.created_at')}::double precision as created_at
 from ${table('consumers')} c cross join lateral (
   select pg_catalog.min(position) as position, pg_catalog.min(updated_at) as updated_at,

@@ -28,15 +28,15 @@ export interface ConsumerInfo {
   parked: number
   /** Those of them that wait for an operator. */
   blocked: number
-  /** Letters in any state. */
+  /** Letters that are parked or skipped: what was handled in another form (`edited`) does not count. */
   deadLetters: number
   /** Milliseconds since 1970. */
   createdAt: number
 }
 
 export interface ConsumerResetOptions {
-  /** `start`, or the id of an event: the ones behind it are handled, again or for the first time. */
-  to: 'start' | (string & {})
+  /** `start`, `now` (behind all events), or the id of an event: the ones behind it are handled, again or for the first time. */
+  to: 'start' | 'now' | (string & {})
 }
 
 export const CONSUMER_RESET_OPTIONS: Members<ConsumerResetOptions> = { to: true }
@@ -53,7 +53,7 @@ export interface ConsumersAdmin {
   /**
    * Lets a consumer go on from another position. What it has parked is not parked any more; letters of events before
    * the position stay, as skipped. False when there is no such consumer.
-   * @throws {StoreError} INVALID_CALL while a process works for it
+   * @throws {StoreError} INVALID_CALL while a process works for it; INVALID_VALUE for a position that no event has yet
    */
   reset(name: string, options: ConsumerResetOptions): Promise<boolean>
 }

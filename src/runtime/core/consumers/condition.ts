@@ -36,7 +36,7 @@ export async function readConditions(context: StatementContext, use: Use, ownOf:
     const own = ownOf(name)
     const isAttended = row.is_pull === true ? Number(row.leased) > 0 : Number(row.held) === Number(row.shards)
     return {
-      name, lagMs: Number(row.lag_ms), unattendedMs: isAttended ? 0 : Number(row.stale_ms), blocked: Number(row.blocked), deadLetters: Number(row.dead_letters),
+      name, lagMs: Math.floor(Number(row.lag_ms)), unattendedMs: isAttended ? 0 : Math.floor(Number(row.stale_ms)), blocked: Number(row.blocked), deadLetters: Number(row.dead_letters),
       gaveUp: own?.gaveUp ?? false, isStuck: own?.isStuckAfter(Number(row.most_attempts)) ?? false,
     }
   })

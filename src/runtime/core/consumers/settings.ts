@@ -1,4 +1,4 @@
-import { checkArray, checkCount, checkFunction, checkMilliseconds, checkName, checkOptions, checkPosition, checkWord } from '../shared/checks'
+import { checkArray, checkCount, checkFunction, checkMilliseconds, checkName, checkOptions, checkStoredPosition, checkWord } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
 import { checkTopicFilter } from '../shared/topics'
 import type { TopicCondition } from '../shared/topics'
@@ -75,7 +75,7 @@ export function checkConsumer(given: ConsumeOptions): ConsumerSettings {
   }
 }
 
-export const fromOf = (from: string): string => from === 'start' || from === 'now' ? from : checkPosition('options.from', from)
+export const fromOf = (from: string): string => from === 'start' || from === 'now' ? from : checkStoredPosition('options.from', from)
 
 export function shardCountOf(order: 'subject' | 'global', given: number | undefined): number {
   const shards = atLeastOne('options.shards', given ?? (order === 'global' ? 1 : 32))

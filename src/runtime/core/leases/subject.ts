@@ -110,7 +110,9 @@ export async function failEvent(scope: SubjectScope, waiting: WaitingSubject, { 
 /** What is kept of what a worker says has failed: an error, or anything that came as JSON. */
 export function describeFailure(given: unknown): string {
   if (given instanceof Error) return describeError(given)
-  return describeAs('Error', given === undefined ? 'the worker gave no reason' : messageOf(given))
+  // An object would be kept as "[object Object]".
+  const message = typeof given === 'object' && given !== null ? JSON.stringify(toJson(given, 'options.error')) : messageOf(given)
+  return describeAs('Error', given === undefined ? 'the worker gave no reason' : message)
 }
 
 export const describeAs = (name: string, message: string): string => describeError(Object.assign(new Error(message), { name, stack: undefined }))

@@ -150,6 +150,14 @@ export function checkPosition(argument: string, value: unknown): string {
   return String(position < -MAX_BIGINT ? -MAX_BIGINT : position)
 }
 
+/** A position at which something is to stand from then on: 0, or an id that an event can have. */
+export function checkStoredPosition(argument: string, value: unknown): string {
+  const position = checkPosition(argument, value)
+  const isExact = typeof value === 'number' || position === (value as string).replace(/^0+(?=\d)/, '')
+  if (position.startsWith('-') || !isExact) throw invalidValue(argument, `must be an event id between 0 and ${MAX_BIGINT}, not ${String(value).slice(0, MAX_DIGITS)}`)
+  return position
+}
+
 /**
  * Turns errors that a call throws synchronously into rejections. An `async` function does the same, but awaiting the
  * promise it returns costs several microtasks, which is measurable where calls are cheap.
