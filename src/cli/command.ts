@@ -35,7 +35,7 @@ interface CommandDefinition<A extends ArgsDef> {
   description: string
   args: A
   /** Read-only: it also works on an embedded database that an app has open. */
-  onlyLooks?: boolean
+  onlyLooks?: boolean | ((args: Args<A>) => boolean)
   /** It creates the embedded database if it does not exist. */
   makes?: boolean
   /** Resolves with the exit code; undefined means `EXIT.done`. */
@@ -45,13 +45,14 @@ interface CommandDefinition<A extends ArgsDef> {
 /** Makes a command with the flags that all commands have; its result becomes the exit code. */
 export function storeCommand<const A extends ArgsDef>(definition: CommandDefinition<A>): CommandDef {
   const args = { ...definition.args, ...targetFlags }
+  const { onlyLooks = false } = definition
   const command = defineCommand({
     meta: { name: definition.name, description: definition.description },
     args,
     async run({ args: given }) {
       refuseUnknown(args, given)
       const target = given as Args<Record<never, never>>
-      const settings: CommandSettings = { ...await readSettings(target, log), onlyLook: definition.onlyLooks ?? false, makes: definition.makes ?? false }
+      const settings: CommandSettings = { ...await readSettings(target, log), onlyLook: typeof onlyLooks === 'function' ? onlyLooks(given as unknown as Args<A>) : onlyLooks, makes: definition.makes ?? false }
       process.exitCode = await definition.run({ args: given as unknown as Args<A>, output: createOutput(target.json ?? false), settings }) ?? EXIT.done
     },
   })

@@ -2,6 +2,7 @@ import { defineCommand } from 'citty'
 import type { DeadLetter, DeadLetterFilter, DeadLetterListOptions } from '../runtime/core/consumers/deadLetterTypes'
 import { checkAge } from '../runtime/core/jobs/retention/rules'
 import { storeCommand, withStore } from './command'
+import { hasConsumer } from './consumers'
 import { columns, isConfirmed, visible } from './output'
 import { EXIT, UsageError, integerFlag } from './usage'
 
@@ -46,10 +47,12 @@ const list = storeCommand({
   run: ({ args, output, settings }) => {
     const limit = integerFlag('--limit', args.limit, 1)
     const options = { ...filterOf(args), limit, cursor: args.cursor ?? null, ...args.state !== undefined && { state: args.state } } as DeadLetterListOptions
-    return withStore(settings, async ({ deadLetters }) => {
-      const page = await deadLetters.list(options)
+    return withStore(settings, async (store) => {
+      if (args.consumer !== undefined && !await hasConsumer(store, output, args.consumer)) return EXIT.error
+      const page = await store.deadLetters.list(options)
       output.result(page, columns(page.letters.map(line)))
       if (page.cursor !== null) output.log.info(`more with --cursor ${page.cursor}`)
+      return EXIT.done
     })
   },
 })
@@ -90,7 +93,9 @@ const requeue = storeCommand({
     if ((args.id === undefined) !== Boolean(isRange)) throw new UsageError('give either the id of a letter, or options that say which are meant (--all for every one)')
     if (args.event !== undefined && args.id === undefined) throw new UsageError('--event replaces one event: give the id of its letter')
     const event = args.event === undefined ? undefined : eventOf(args.event)
-    return withStore(settings, async ({ deadLetters }) => {
+    return withStore(settings, async (store) => {
+      if (args.consumer !== undefined && !await hasConsumer(store, output, args.consumer)) return EXIT.error
+      const { deadLetters } = store
       const requeued = args.id === undefined
         ? await deadLetters.requeueRange({ ...filter, ...limit !== undefined && { limit } })
         : Number(await deadLetters.requeue(args.id, event && { event }))
@@ -145,12 +150,13 @@ const purge = storeCommand({
   run: ({ args, output, settings }) => {
     const olderThan = args['older-than']
     const filter = { ...filterOf(args), ...olderThan !== undefined && { olderThanMs: checkAge('--older-than', olderThan) } }
-    return withStore(settings, async ({ deadLetters }) => {
+    return withStore(settings, async (store) => {
+      if (args.consumer !== undefined && !await hasConsumer(store, output, args.consumer)) return EXIT.error
       if (!args.yes && !await isConfirmed(output, 'dead purge', 'Delete these dead letters? Parked ones stay.')) {
         output.log.info('nothing was changed')
         return EXIT.error
       }
-      const purged = await deadLetters.purge(filter)
+      const purged = await store.deadLetters.purge(filter)
       output.result({ purged }, [`${purged} deleted`])
       return EXIT.done
     })

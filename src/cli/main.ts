@@ -20,7 +20,10 @@ export async function main(root: CommandDef, rawArgs: string[], version: string)
   // A group of commands without a subcommand prints its help.
   if (words.includes('--help') || words.includes('-h') || (command.subCommands && next === undefined)) return help(command, parent)
   try {
-    if (command.subCommands) throw new UsageError(`unknown command ${JSON.stringify(next)}${hint('', next!, Object.keys(command.subCommands))}`)
+    if (command.subCommands) {
+      const known = Object.keys(command.subCommands)
+      throw new UsageError(`unknown command ${JSON.stringify(next)}${hint('', next!, known) || `: there are ${known.join(', ')}, which come before the options`}`)
+    }
     await runCommand(root, { rawArgs })
   }
   catch (error) {

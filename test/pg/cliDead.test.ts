@@ -67,4 +67,25 @@ describe.each(oneServer)('consumers and dead letters on the command line', ({ se
     expect(await on('dead', 'purge', '--consumer', 'mails', '--yes', '--json')).toMatchObject({ code: 0 })
     expect(await database.sql('select state from nvent_dead_letters where consumer = \'mails\'')).toEqual([])
   })
+
+  it('of no such consumer are refused, and consumers are reset and removed', async () => {
+    const store = openStore({ connection: database.url })
+    onTestFinished(() => store.close())
+    await store.stream.append('orders:1', { type: 'order.paid' })
+    await store.consume({ name: 'fulfilment', handler: () => {} }).runOnce()
+    const position = async () => (await store.admin.consumers.get('fulfilment'))?.position
+    for (const wrong of [['consumers', 'remove', 'fulfilmnt', '--yes'], ['consumers', 'reset', 'fulfilmnt', '--to', 'start', '--yes'], ...['list', 'requeue', 'purge'].map(name => ['dead', name, '--consumer', 'fulfilmnt'])]) {
+      expect(await on(...wrong), wrong.join(' ')).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('there is no consumer "fulfilmnt": did you mean fulfilment?') as string })
+    }
+    for (const wrong of [['remove'], ['reset', 'fulfilment'], ['remove', 'fulfilment', '--to', 'start'], ['rmove', 'fulfilment']]) expect(await on('consumers', ...wrong), wrong.join(' ')).toMatchObject({ code: 2 })
+    expect(await runCli(['dead', '--url', database.url], { cwd })).toMatchObject({ code: 2, stderr: expect.stringContaining('there are list, get, requeue, discard, purge') as string })
+    const head = (await store.admin.consumers.get('fulfilment'))!.head
+    expect(await on('consumers', 'reset', 'fulfilment', '--to', '999999', '--yes')).toMatchObject({ code: 1 })
+    expect(await on('consumers', 'reset', 'fulfilment', '--to', 'start', '--yes')).toMatchObject({ code: 0, stdout: 'fulfilment reset\n' })
+    expect(await position()).toBe('0')
+    expect(await on('consumers', 'reset', 'fulfilment', '--to', 'now', '--yes')).toMatchObject({ code: 0 })
+    expect(await position()).toBe(head)
+    expect(await on('consumers', 'remove', 'fulfilment', '--yes')).toMatchObject({ code: 0, stdout: 'fulfilment removed\n' })
+    expect(await position()).toBeUndefined()
+  })
 })
