@@ -36,7 +36,7 @@ interface AdminOptions {
 
 // The known event names, to refuse a listener for a mistyped one, which would never be called.
 const EVENTS: Record<keyof StoreEvents, true> = {
-  'connection:lost': true, 'connection:restored': true, 'history:changed': true, 'conflict': true, 'slow': true, 'error': true, 'retention': true,
+  'connection:lost': true, 'connection:restored': true, 'history:changed': true, 'conflict': true, 'slow': true, 'error': true, 'deadLetter': true, 'retention': true,
 }
 
 /** `store.admin`. Its calls on the schema also work while a schema error keeps the store from starting. */

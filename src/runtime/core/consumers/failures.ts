@@ -11,7 +11,7 @@ import type { ParkedSubjects } from './parkedSubjects'
 import type { Failed } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry } from './shard'
-import type { ConsumerWatch } from './watching'
+import type { ConsumerWatch, FailedAttempt } from './watching'
 
 /** The consumer ends at an event: `onExhausted: 'stop'`. No StoreError, which the transaction of a handler would take for a failure of it. */
 export class Exhausted extends Error {
@@ -54,6 +54,10 @@ export interface Failures {
   parkedRow(entry: FailedEntry, shard: number, attempts: number, isDead: boolean, failed: Failed): Parked
   /** Milliseconds until an event may be handled; not above 0 where that is now. */
   waitOf(entry: Pick<Entry, 'event' | 'subject'>): number
+  /** Counts and logs an attempt that has failed. */
+  note(entry: FailedEntry, attempts: number, failed: Failed): void
+  /** The same for an event that has become a dead letter, after the commit. */
+  noteBuried(entry: FailedEntry, attempts: number, failed: Failed): void
   /** Keeps an event as a dead letter. */
   bury(session: Session, entry: FailedEntry, attempts: number, failed: Failed, state: 'parked' | 'skipped'): Promise<void>
 }
@@ -92,7 +96,12 @@ export function createFailures({ context, settings, parked, watch, now }: Failur
     await session.query(addDeadLetter(context, { consumer, subject, eventId: id, event: JSON.stringify(toJson(event, 'event')), attempts, error: describeError(error), state }))
   }
 
+  const toAttempt = ({ subject, id }: FailedEntry, attempts: number, { error }: Failed): FailedAttempt => ({ consumer, subject, eventId: String(id), attempts, error })
+  const noteBuried: Failures['noteBuried'] = (...failure) => watch.buried(toAttempt(...failure))
+
   return {
+    note: (...failure) => watch.failed(toAttempt(...failure)),
+    noteBuried,
     waitOf: entry => settings.dueAt ? Math.min(settings.dueAt(entry) - now(), MAX_MS) : 0,
     isLast,
     pauseAfter,
@@ -102,7 +111,7 @@ export function createFailures({ context, settings, parked, watch, now }: Failur
       const last = isLast(entry, attempts, failed)
       if (last && onExhausted === 'skip') {
         await bury(session, entry, attempts, failed, 'skipped')
-        return () => watch.count(consumer, 'deadLetters')
+        return () => noteBuried(entry, attempts, failed)
       }
       if (parked.size >= settings.maxParked) throw new TooManyParked(failed.error)
       const isDead = last && onExhausted === 'park'
@@ -112,7 +121,7 @@ export function createFailures({ context, settings, parked, watch, now }: Failur
       return () => {
         parked.set(row, entry.id)
         watch.count(consumer, 'parked')
-        if (isDead) watch.count(consumer, 'deadLetters')
+        if (isDead) noteBuried(entry, attempts, failed)
       }
     },
   }

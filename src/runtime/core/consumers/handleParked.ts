@@ -13,7 +13,6 @@ import { Undone, failureOf, toFailed } from './results'
 import type { ConsumerSettings } from './settings'
 import { ONE } from './shard'
 import type { Entry, Shard } from './shard'
-import type { ConsumerWatch } from './watching'
 
 export interface ParkedHandling {
   /** Makes a further attempt at the first event of a parked subject. Returns whether the next one may follow. */
@@ -34,13 +33,12 @@ interface ParkedHandlingOptions {
   run: RunHandler
   /** Returns whether the event is still in the log. */
   readAgain(entry: Pick<Entry, 'subject' | 'id' | 'event'>): Promise<boolean>
-  watch: ConsumerWatch
   /** Counts events whose handler went well. */
   count(handled: number): void
 }
 
 /** Handles the events of parked subjects, one by one. */
-export function createParkedHandling({ context, use, settings, parked, debounce, failures, run, readAgain, watch, count }: ParkedHandlingOptions): ParkedHandling {
+export function createParkedHandling({ context, use, settings, parked, debounce, failures, run, readAgain, count }: ParkedHandlingOptions): ParkedHandling {
   const { name: consumer, onExhausted } = settings
 
   /** Lets a parked subject go on behind an event. */
@@ -89,7 +87,7 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
       parked.set(next)
       return true
     }
-    watch.count(consumer, 'failed')
+    failures.note(entry, attempts, failed)
     await readAgain(entry)
     const isLast = failures.isLast(entry, attempts, failed)
     const isSkipped = isLast && onExhausted === 'skip'
@@ -99,7 +97,7 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
       if (isSkipped) return moveOn(inside, shard, fromId, next, entry)
       await move(inside, shard, fromId, row)
     }))
-    if (isLast && onExhausted !== 'block') watch.count(consumer, 'deadLetters')
+    if (isLast && onExhausted !== 'block') failures.noteBuried(entry, attempts, failed)
     parked.set(row)
     return isSkipped
   }

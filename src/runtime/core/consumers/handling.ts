@@ -75,15 +75,14 @@ export function createHandling(options: HandlingOptions): Handling {
     if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
     if (order === 'global' && unit.length === 1) return repeat(unit[0]!).finally(() => (counts.attempts = 0))
     const last = lastOf(unit)
-    let undoneCount = 0
+    let undone = new Map<Entry, Failed>()
     let after: (() => void)[] = []
     try {
       await run(unit, last.keys(), 1, (results) => {
-        const undone = undoneOf(unit, results)
+        undone = undoneOf(unit, results)
         // Alone, nothing that was written for it is kept.
         if (unit.length === 1 && undone.size > 0) throw new Undone(undone.get(unit[0]!)!)
         if (!canSplit(order, unit, undone)) throw new HandlerFailure(new Error('some events of the batch were not done'))
-        undoneCount = undone.size
         if (!isTransactional && undone.size === 0) return undefined
         return async (session) => {
           after = []
@@ -96,15 +95,15 @@ export function createHandling(options: HandlingOptions): Handling {
       if (error instanceof Limited) return limited(unit, error)
       const failed = failureOf(error)
       if (unit.length === 1) {
-        watch.count(consumer, 'failed')
+        failures.note(unit[0]!, 1, failed)
         return park(unit[0]!, failed)
       }
       // So that only the event that fails is held back.
       return oneByOne(unit, async entry => await readAgain(entry) ? handle([entry]) : void (entry.state = 'done'))
     }
     after.forEach(done => done())
-    count(unit.length - undoneCount)
-    if (undoneCount > 0) watch.count(consumer, 'failed', undoneCount)
+    count(unit.length - undone.size)
+    for (const [entry, failed] of undone) failures.note(entry, 1, failed)
     finish(unit, last)
   }
 
@@ -198,7 +197,7 @@ export function createHandling(options: HandlingOptions): Handling {
         count(1)
         return finish([entry], last)
       }
-      if (!(failed instanceof Limited)) watch.count(consumer, 'failed')
+      if (!(failed instanceof Limited)) failures.note(entry, attempts, failed)
       if (failed instanceof Limited) attempts--
       else if (failures.isLast(entry, attempts, failed) && onExhausted === 'skip') return park(entry, { ...failed, isDead: true }, attempts)
       await sleep(failed instanceof Limited ? failed.delayMs : failures.pauseAfter(attempts, failed), undefined, { signal: ended }).catch(() => Promise.reject(new Fenced()))

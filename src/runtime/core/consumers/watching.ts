@@ -20,9 +20,22 @@ export interface ConsumerGauge {
   lag: number | null
 }
 
-/** Counts and traces what consumers do. */
+/** An attempt at an event that has failed. */
+export interface FailedAttempt {
+  consumer: string
+  subject: string
+  eventId: string
+  /** How many there were, with this one. */
+  attempts: number
+  error: unknown
+}
+
+/** Counts, traces and logs what consumers do. */
 export interface ConsumerWatch {
   count(consumer: string, counted: keyof ConsumerCounts, by?: number): void
+  failed(attempt: FailedAttempt): void
+  /** An event has become a dead letter by an attempt; called after the commit. */
+  buried(attempt: FailedAttempt): void
   /** Runs one call of a handler. */
   handler<T>(call: { consumer: string, transaction: boolean }, run: () => Promise<T>): Promise<T>
   /** A relay has called `publish`. */

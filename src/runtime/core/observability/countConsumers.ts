@@ -1,4 +1,5 @@
 import type { ConsumerWatch } from '../consumers/watching'
+import type { FailedAttempts } from './failedAttempts'
 import type { Metrics } from './metrics'
 import { countCall, countError } from './metrics'
 import { isTraced, traced } from './trace'
@@ -7,8 +8,8 @@ import { isTraced, traced } from './trace'
 const MOST_TOPICS = 100
 const OTHER_TOPICS = 'OTHER'
 
-/** Counts and traces the work of consumers, by their names. */
-export function createConsumerWatch(metrics: Metrics): ConsumerWatch {
+/** Counts and traces the work of consumers, by their names, and tells of what fails. */
+export function createConsumerWatch(metrics: Metrics, { failed, buried }: Pick<FailedAttempts, 'failed' | 'buried'>): ConsumerWatch {
   const { topics } = metrics.counts.outbox
 
   function topicOf(topic: string): { published: number, failed: number } {
@@ -20,6 +21,14 @@ export function createConsumerWatch(metrics: Metrics): ConsumerWatch {
   return {
     count(consumer, counted, by = 1) {
       metrics.consumer(consumer)[counted] += by
+    },
+    failed(attempt) {
+      metrics.consumer(attempt.consumer).failed++
+      failed(attempt)
+    },
+    buried(attempt) {
+      metrics.consumer(attempt.consumer).deadLetters++
+      buried(attempt)
     },
     async handler({ consumer, transaction }, run) {
       const { handler } = metrics.consumer(consumer)

@@ -88,6 +88,8 @@ export interface StoreEvents {
   'slow': CallInfo & { durationMs: number }
   /** A call, `sweep` or `retention` failed for a reason that the caller did not cause. */
   'error': { operation: string, error: unknown }
+  /** A consumer or relay of this store has given an event up. Passwords, keys and tokens are left out of the error. */
+  'deadLetter': { consumer: string, subject: string, eventId: string, attempts: number, error: { name: string, message: string, code?: string } }
   /** A run of retention has ended. */
   'retention': RetentionReport
 }

@@ -8,6 +8,7 @@ import type { RetentionReport } from '../jobs/retention/types'
 import type { StoreEvents } from './types'
 import { monitorConnection } from './connectionState'
 import { createConsumerWatch } from './countConsumers'
+import { createFailedAttempts } from './failedAttempts'
 import { createEmitter } from './storeEvents'
 import type { Emitter } from './storeEvents'
 import { codeOf, countRun, createMetrics } from './metrics'
@@ -43,6 +44,7 @@ export function createWatch({ logger, slowCallMs }: { logger: Logger, slowCallMs
   const { emit, on } = createEmitter(logger)
   const connection = monitorConnection({ emit, metrics, ask: options.ask })
   const observer = createObserver({ metrics, emit, logger, slowCallMs, onConnectionError: connection.lost })
+  const failedAttempts = createFailedAttempts(logger, emit)
   const { sweep, retention } = metrics.counts
 
   function failed(operation: string, what: string, error: unknown): void {
@@ -57,7 +59,7 @@ export function createWatch({ logger, slowCallMs }: { logger: Logger, slowCallMs
     call: observer.call,
     apis: (tiers, place) => Object.fromEntries(Object.entries(tiers).map(([tier, api]) =>
       [tier, observer.api(tier, api as object, options.tables[tier]!, place)])) as typeof tiers,
-    consumers: createConsumerWatch(metrics),
+    consumers: createConsumerWatch(metrics, failedAttempts),
     connectionLost: connection.lost,
     swept(outcome) {
       countRun(sweep, outcome)
@@ -71,6 +73,9 @@ export function createWatch({ logger, slowCallMs }: { logger: Logger, slowCallMs
       else failed('retention', 'retention has failed', outcome.error)
     },
     historyChanged: change => emit('history:changed', change),
-    stop: connection.stop,
+    stop() {
+      connection.stop()
+      failedAttempts.end()
+    },
   }
 }

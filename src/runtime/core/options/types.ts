@@ -138,7 +138,7 @@ export interface StoreOptions {
    */
   notify?: boolean
   /**
-   * Where to log; has the methods `info`, `warn` and `error`.
+   * Where to log; has the methods `info`, `warn` and `error`; `debug` is optional.
    * @default console
    */
   logger?: Logger

@@ -6,6 +6,8 @@ export interface Logger {
   info(message: string): void
   warn(message: string): void
   error(message: string, error?: unknown): void
+  /** Optional: gets each attempt of a consumer that has failed; without it, `warn` gets the first one of each event. */
+  debug?(message: string): void
 }
 
 /** A part of the store that runs in the background while the store is open. */
