@@ -41,6 +41,8 @@ describe('the consumers of files', () => {
     const consumers = consumersOf(store(), [file('mail', { handler })])
     expect(consumerNamed(consumers, 'mail').name).toBe('mail')
     for (const name of ['mial', 'other', '', undefined, 5] as never[]) expect(() => consumerNamed(consumers, name)).toThrow(expect.objectContaining({ code: 'INVALID_VALUE' }) as Error)
+    // The folder is server/consumers with Nuxt, and consumers with Nitro.
+    expect(() => consumerNamed(consumers, 'other')).toThrow('"other" is no consumer of the folder consumers (mail)')
     expect(() => consumerNamed(consumers, 'mial')).toThrow('did you mean "mail"?')
   })
 

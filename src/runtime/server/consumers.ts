@@ -68,7 +68,7 @@ export function consumerNamed(consumers: ConsumersByName, name: string): Consume
   if (consumer) return consumer
   const names = [...consumers.keys()]
   const meant = typeof name === 'string' ? nearest(name, names) : undefined
-  throw invalidValue('name', `${JSON.stringify(name)} is no consumer of server/consumers${meant === undefined ? ` (${names.join(', ') || 'there is none'})` : `; did you mean ${JSON.stringify(meant)}?`}`)
+  throw invalidValue('name', `${JSON.stringify(name)} is no consumer of the folder consumers${meant === undefined ? ` (${names.join(', ') || 'there is none'})` : `; did you mean ${JSON.stringify(meant)}?`}`)
 }
 
 /** Starts consumers, and stops them at the stop signal. A database that is away is waited for. Never rejects. */
