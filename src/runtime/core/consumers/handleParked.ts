@@ -98,7 +98,8 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
       await move(inside, shard, fromId, row)
     }))
     if (isLast && onExhausted !== 'block') failures.noteBuried(entry, attempts, failed)
-    parked.set(row)
+    // What replaces an event replaces no other one.
+    parked.set({ ...row, replacement: isSkipped ? undefined : replacement })
     return isSkipped
   }
 
