@@ -1,7 +1,7 @@
 import { millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
-import { isInLog } from './inLog'
+import { isInLog } from './parkedSql'
 
 const COLUMNS = `id::text as id, consumer, subject, event::text as event, replacement::text as replacement, attempts, error::text as error, state,
   ${millisecondsSql('dead_at')}::double precision as dead_at`

@@ -1,6 +1,6 @@
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
-import { isInLog } from './inLog'
+import { isInLog } from './parkedSql'
 
 const NOW = 'pg_catalog.clock_timestamp()'
 const milliseconds = (parameter: string) => `${parameter}::double precision * interval '1 millisecond'`

@@ -1,6 +1,7 @@
 import type { EventRecord } from '../shared/event'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { streamSpecs } from '../tables/builtin'
 
 const NOW = 'pg_catalog.clock_timestamp()'
 
@@ -99,3 +100,7 @@ on conflict (tenant_id, consumer, subject, event_id) do update
   set event = excluded.event, attempts = excluded.attempts, error = excluded.error, state = excluded.state, dead_at = ${NOW}`,
   [consumer, subject, String(eventId), event, attempts, error, state])
 }
+
+/** Whether the event of an id is in the log, neither dismissed nor deleted. $1 is the tenant. */
+export const isInLog = (table: (name: string) => string, id: string): string => `(${streamSpecs.map(spec =>
+  `exists (select 1 from ${table(spec.table)} where tenant_id = $1::text and id = ${id} and dismissed is null)`).join(' or ')})`
