@@ -7,12 +7,11 @@ import { copyRecord } from '../tables/eventCodec'
 import type { TransactionApi } from '../transaction/types'
 import type { StatementContext } from '../sql/template'
 import { HandlerFailure, attempt, isOfDatabase } from './attempt'
+import { requireHeld } from './lease'
 import { isAwaited, isUndone, readResult, readResults } from './results'
 import type { ConsumeResult } from './results'
 import type { ConsumerSettings } from './settings'
 import type { Entry, Shard } from './shard'
-import { holdShards } from './sql'
-import type { Statement } from '../sql/statement'
 import type { ConsumedEvent, ConsumerContext } from './types'
 import type { ConsumerWatch } from './watching'
 
@@ -82,7 +81,7 @@ export function createCalls({ context, use, within, watch, handlers, settings, k
     }
     try {
       await within('consume', async (tx, session) => {
-        const hold = holdShards(context, settings.name, held)
+        const hold = () => requireHeld(context, session, settings.name, held)
         await keep(await whileAlive(session, { leaseMs, hold }, () => call(tx)))?.(session)
       }, { idleTimeout: leaseMs })
     }
@@ -101,7 +100,7 @@ const PROBE = { text: 'select 1', values: [] }
 interface Alive {
   leaseMs: number
   /** Keeps the shards of the handler from being claimed. */
-  hold: Statement
+  hold(): Promise<void>
 }
 
 /**
@@ -111,7 +110,7 @@ interface Alive {
  */
 async function whileAlive<T>(session: Session, { leaseMs, hold }: Alive, work: () => Promise<T>): Promise<T> {
   // Where it fails the transaction has failed, and its next statement tells.
-  const beat = setInterval(() => void session.query(hold).catch(() => clearInterval(beat)), leaseMs / BEATS)
+  const beat = setInterval(() => void hold().catch(() => clearInterval(beat)), leaseMs / BEATS)
   unref(beat)
   try {
     return await work()

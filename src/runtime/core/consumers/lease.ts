@@ -6,7 +6,7 @@ import type { StatementContext } from '../sql/template'
 import { createShard } from './shard'
 import type { Shard } from './shard'
 import type { Checkpoint } from './sql'
-import { beat, claimShards, fenceShard, moveShards, releaseShards, removeMember, renewShards } from './sql'
+import { beat, claimShards, holdShard, moveShards, releaseShards, removeMember, renewShards } from './sql'
 
 interface LeaseOptions {
   context: StatementContext
@@ -172,7 +172,7 @@ export const toCheckpoint = ({ shard, token, saved }: Shard, to: bigint): Checkp
  */
 export async function requireHeld(context: StatementContext, session: Session, consumer: string, shards: Iterable<Shard>): Promise<void> {
   for (const shard of shards) {
-    const { count } = await session.query(fenceShard(context, consumer, shard))
+    const { count } = await session.query(holdShard(context, consumer, shard))
     if (count === 0) throw new Fenced()
   }
 }

@@ -130,22 +130,13 @@ where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token
 returning shard`, [consumer, shard, token, String(from), String(to)])
 }
 
-/** Locks a shard that must still be held, until the transaction ends. No row: it is lost. */
-export function fenceShard(context: StatementContext, consumer: string, { shard, token }: HeldShard): Statement {
-  return statement(context, 'fence', table => `
-select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint for share`, [consumer, shard, token])
-}
-
 /**
- * Keeps others from claiming shards until the transaction ends, even after their lease. Their holder can renew and move
- * them meanwhile. A shard that is missing in the result is lost.
+ * Keeps others from claiming a shard until the transaction ends, even after its lease. Its holder can renew and move it
+ * meanwhile. No row: it is lost.
  */
-export function holdShards(context: StatementContext, consumer: string, held: HeldShard[]): Statement {
+export function holdShard(context: StatementContext, consumer: string, { shard, token }: HeldShard): Statement {
   return statement(context, 'hold', table => `
-select s.shard from ${table('consumer_shards')} s
-join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
-where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for key share of s`,
-  [consumer, held.map(({ shard }) => shard), held.map(({ token }) => token)])
+select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint for key share`, [consumer, shard, token])
 }
 
 /** Lets others take shards at once. */
