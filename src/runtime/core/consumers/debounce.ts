@@ -7,7 +7,7 @@ import { endBurst, noteNewest, readWaits, replaceGone, sweepDebounced } from './
 import type { KeyedEvent, WaitRow } from './debounceSql'
 import { parkSubject, waitingRow } from './parkedSql'
 import type { ParkedSubjects } from './parkedSubjects'
-import { passOver } from './schedule'
+import { firstsOf, passOver } from './schedule'
 import type { ConsumerSettings } from './settings'
 import type { Entry, Unit } from './shard'
 
@@ -91,10 +91,8 @@ export function createDebounce({ context, use, settings, parked }: DebounceOptio
       const keys = new Map(unit.map(entry => [entry, toKeyed(entry)]))
       const noted = [...keys.values()].filter(({ key }) => key !== null)
       if (noted.length > 0) await session.query(noteNewest(context, consumer, noted))
-      const firsts = new Map<string, Entry>()
-      for (const entry of unit) if (!parked.get(entry.subject) && !firsts.has(entry.subject)) firsts.set(entry.subject, entry)
-      const rows = [...firsts].map(([subject, entry]) =>
-        waitingRow({ subject, shard: entry.shard.shard, fromId: entry.id, delayMs: keys.get(entry)!.key === null ? 0 : debounce!.ms }))
+      const rows = firstsOf(unit, parked).map(entry =>
+        waitingRow({ subject: entry.subject, shard: entry.shard.shard, fromId: entry.id, delayMs: keys.get(entry)!.key === null ? 0 : debounce!.ms }))
       for (const row of rows) await session.query(parkSubject(context, consumer, row))
       return () => {
         for (const row of rows) parked.set(row, row.fromId)

@@ -3,7 +3,7 @@ import type { StatementContext } from '../sql/template'
 import { requireHeld } from './lease'
 import { parkSubject, waitingRow } from './parkedSql'
 import type { ParkedSubjects } from './parkedSubjects'
-import { passOver } from './schedule'
+import { firstsOf, passOver } from './schedule'
 import { moveOn } from './shard'
 import type { Entry, Shard } from './shard'
 
@@ -23,9 +23,7 @@ export function createLeaveBehind({ context, use, consumer, parked }: LeaveBehin
   return async function leaveBehind(shard: Shard): Promise<void> {
     const overtaken = overtakenIn(shard)
     if (overtaken.length === 0) return
-    const firsts = new Map<string, Entry>()
-    for (const entry of overtaken) if (!parked.get(entry.subject) && !firsts.has(entry.subject)) firsts.set(entry.subject, entry)
-    const rows = [...firsts].map(([subject, { id }]) => waitingRow({ subject, shard: shard.shard, fromId: id, delayMs: 0 }))
+    const rows = firstsOf(overtaken, parked).map(({ subject, id }) => waitingRow({ subject, shard: shard.shard, fromId: id, delayMs: 0 }))
     await use(session => session.atomic(async (inside) => {
       await requireHeld(context, inside, consumer, [shard])
       for (const row of rows) await inside.query(parkSubject(context, consumer, row))

@@ -72,6 +72,13 @@ export function createSchedule({ parked, settings, isDebounced }: ScheduleOption
   }
 }
 
+/** The first entry of each subject that is not parked. */
+export function firstsOf(entries: Entry[], parked: ParkedSubjects): Entry[] {
+  const firsts = new Map<string, Entry>()
+  for (const entry of entries) if (!parked.get(entry.subject) && !firsts.has(entry.subject)) firsts.set(entry.subject, entry)
+  return [...firsts.values()]
+}
+
 /** Leaves an entry to the retries of its subject. */
 export function passOver(entry: Entry, waiting: { passedTo: bigint }): void {
   entry.state = 'done'
