@@ -1,6 +1,7 @@
 /** How consumers hold events back: rateLimit, concurrencyKey and debounce, which hold for all processes together. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { versionOf } from '../../src/runtime/core/index'
 import type { ConsumeOptions, ConsumedEvent } from '../../src/runtime/core/consumers/types'
 import type { Store } from '../../src/runtime/core/types'
 import { embeddedAndServer } from '../setup/backends'
@@ -64,6 +65,20 @@ describe.each(embeddedAndServer)('limits of consumers on $name', ({ open, availa
     // No event is parked for a limit that all events have in common.
     expect(await consumers[0]!.status()).toMatchObject({ parked: 0 })
     expect([...attempts]).toEqual([1])
+  })
+
+  it.runIf(available()).each(['rateLimit', 'concurrencyKey', 'debounce'] as const)('give the key of %s events whose versions are known', async (option) => {
+    const { store } = await open()
+    await append(store, 'a', 1, 2)
+    const seen = new Set<number>()
+    const key = (event: ConsumedEvent) => {
+      seen.add(versionOf(event))
+      return event.subject
+    }
+    const options = { rateLimit: { limit: 10, perMs: HOUR, key }, concurrencyKey: { limit: 10, key }, debounce: { ms: 1, key } }
+    const consumer = await started(store, { name: 'versions', [option]: options[option], handler: () => {} })
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
+    expect([...seen].sort()).toEqual([1, 2])
   })
 
   it.runIf(available()).each(MODES)('lose none of the events that rateLimit lets wait, and keep their order, %s', async (mode, options) => {

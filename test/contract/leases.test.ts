@@ -1,6 +1,7 @@
 /** Workers that claim events of the log, on every database. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import { versionOf } from '../../src/runtime/core/index'
 import type { ClaimOptions, Lease, OpenOptions } from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types'
 import { append, numberOf } from '../setup/consumers'
@@ -36,6 +37,17 @@ describe.each(embeddedAndServer)('leases on $name', ({ open: openBackend, availa
     await append(store, 'a', 3)
     expect(await drain(store)).toEqual({ a: [3] })
     expect(await store.admin.consumers.get(CONSUMER)).toMatchObject({ lag: 0, leased: 0, parked: 0, members: 0, deadLetters: 0 })
+  })
+
+  it.runIf(available())('have events whose versions are known, at the first attempt and later ones', async () => {
+    const { store } = await openBackend()
+    await open(store)
+    await append(store, 'a', 0, 1)
+    const [first] = await claim(store)
+    expect(first!.events.map(versionOf)).toEqual([1, 2])
+    await store.leases.nack(first!, { event: first!.events[1]!.id })
+    const [again] = await claim(store)
+    expect(again!.events.map(versionOf)).toEqual([2])
   })
 
   it.runIf(available())('hold later events of a subject back, and no other subject', async () => {

@@ -1,6 +1,7 @@
 import type { Use } from '../batch/operation'
 import type { Row, Session } from '../db/types'
 import type { StatementContext } from '../sql/template'
+import { copyRecord } from '../tables/eventCodec'
 import { HandlerFailure } from './attempt'
 import type { RunHandler } from './callHandler'
 import { endBurst, noteNewest, readWaits, replaceGone, sweepDebounced } from './debounceSql'
@@ -60,7 +61,7 @@ export function createDebounce({ context, use, settings, parked }: DebounceOptio
     }
   }
 
-  const keyOrThrow = ({ event, subject }: Keyed) => debounce?.keyOf({ ...event, subject })
+  const keyOrThrow = ({ event, subject }: Keyed) => debounce?.keyOf(copyRecord(event, { subject }))
   const toKeyed = (entry: Keyed): KeyedEvent => ({ key: keyOf(entry), id: BigInt(entry.event.id) })
 
   async function runChecked(run: RunHandler, ...call: Parameters<RunHandler>): Promise<void> {

@@ -3,6 +3,7 @@ import type { Use } from '../batch/operation'
 import { messageOf } from '../shared/errors'
 import type { Logger } from '../shared/types'
 import type { StatementContext } from '../sql/template'
+import { copyRecord } from '../tables/eventCodec'
 import { HandlerFailure } from './attempt'
 import type { RunHandler } from './callHandler'
 import type { Limit } from './flowSettings'
@@ -76,7 +77,7 @@ export function createLimits({ context, use, settings, logger, onFree }: LimitsO
   /** @throws {HandlerFailure} when a key function fails: the attempt has failed */
   function keysOf({ keyOf }: Limit, events: Events): (string | undefined)[] {
     try {
-      return events.map(({ event, subject }) => keyOf({ ...event, subject }))
+      return events.map(({ event, subject }) => keyOf(copyRecord(event, { subject })))
     }
     catch (error) {
       throw new HandlerFailure(error)

@@ -9,6 +9,7 @@ import { createBackoff } from '../shared/backoff'
 import { StoreError } from '../shared/errors'
 import type { StatementContext } from '../sql/template'
 import type { StreamOperations } from '../stream/types'
+import { copyRecord } from '../tables/eventCodec'
 import type { PullDefinition } from './leaseChecks'
 import { countBehind, leaseLocked, leaveSubjects, lockDue, lockShards, moveLocked, readDefinition, readWaiting } from './sql'
 import type { LeftSubject, Terms } from './sql'
@@ -204,7 +205,7 @@ function give(page: (GlobalEvent & { shard?: number })[], heldUp: Set<string>, l
     end = id
     if (isHeldUp) continue
     entry.leasedTo = id
-    entry.events.push({ ...event, subject })
+    entry.events.push(copyRecord(event, { subject }))
     given++
   }
   return { left }

@@ -9,6 +9,7 @@ import type { EventRecord } from '../shared/event'
 import { toJson } from '../shared/json'
 import { hasTopics } from '../shared/topics'
 import type { StatementContext } from '../sql/template'
+import { copyRecord } from '../tables/eventCodec'
 import type { StreamOperations } from '../stream/types'
 import type { PullDefinition } from './leaseChecks'
 import { dropSubject, standSubject } from './sql'
@@ -59,7 +60,7 @@ export async function nextEvents({ read, definition }: SubjectScope, waiting: Wa
       if (id > passedTo) return events
       if (topics && !hasTopics(event, topics)) continue
       if (id === fromId && replacement === null) continue
-      events.push({ ...event, ...id === fromId && replacement, subject })
+      events.push(copyRecord(event, { ...id === fromId && replacement, subject }))
       if (events.length === limit) return events
     }
     if (page.length < PAGE) return events
