@@ -1,13 +1,10 @@
-import { CLOCK_MS, millisecondsSql } from '../sql/clock'
+import { CLOCK, CLOCK_MS, millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
 import { streamSpecs } from '../tables/builtin'
 
-const NOW = 'pg_catalog.clock_timestamp()'
-
-function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
-  return { ...context.cache.unprepared(`consumers ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
-}
+const statement = plannedEachTime('consumers')
 
 /** When the first event behind a position was appended: the start of one index scan in each table, however many there are. */
 const firstBehind = (table: (name: string) => string, position: string): string => `
@@ -23,21 +20,21 @@ export function readConsumers(context: StatementContext, name: string | null): S
   const of = (table: string) => `select pg_catalog.count(*)::double precision from ${table} o where o.tenant_id = c.tenant_id and o.consumer = c.consumer`
   return statement(context, 'list', table => `
 select c.consumer as name, c.shards, s.position::text as position, s.held, c.pull is not null as is_pull,
-  greatest(0, extract(epoch from ${NOW} - case when c.pull is null then s.updated_at else coalesce(c.claimed_at, c.created_at) end) * 1000)::double precision as stale_ms,
+  greatest(0, extract(epoch from ${CLOCK} - case when c.pull is null then s.updated_at else coalesce(c.claimed_at, c.created_at) end) * 1000)::double precision as stale_ms,
   greatest(0, ${CLOCK_MS} - coalesce(oldest.ts, ${CLOCK_MS}))::double precision as lag_ms,
-  (${of(table('consumer_members'))} and o.expires_at >= ${NOW}) + p.workers as members,
+  (${of(table('consumer_members'))} and o.expires_at >= ${CLOCK}) + p.workers as members,
   p.parked, p.leased, p.blocked, p.most_attempts, (${of(table('dead_letters'))} and o.state <> 'edited') as dead_letters,
   ${millisecondsSql('c.created_at')}::double precision as created_at
 from ${table('consumers')} c cross join lateral (
   select pg_catalog.min(position) as position, pg_catalog.min(updated_at) as updated_at,
-    (pg_catalog.count(*) filter (where owner is not null and leased_until >= ${NOW}))::int as held
+    (pg_catalog.count(*) filter (where owner is not null and leased_until >= ${CLOCK}))::int as held
   from ${table('consumer_shards')} where tenant_id = c.tenant_id and consumer = c.consumer
 ) s cross join lateral (${firstBehind(table, 's.position')}
 ) oldest cross join lateral (
   select pg_catalog.count(*) filter (where until is null)::int as parked, pg_catalog.count(*) filter (where due_at = 'infinity'::timestamptz)::int as blocked,
     coalesce(pg_catalog.max(attempts), 0)::int as most_attempts, pg_catalog.count(until)::int as leased, pg_catalog.count(distinct owner) filter (where until is not null) as workers
   from (
-    select owner, due_at, attempts, case when token is not null and due_at > ${NOW} then due_at end as until
+    select owner, due_at, attempts, case when token is not null and due_at > ${CLOCK} then due_at end as until
     from ${table('consumer_parked')} where tenant_id = c.tenant_id and consumer = c.consumer
   ) waiting
 ) p
@@ -74,7 +71,7 @@ delete from ${table('consumer_debounced')} where tenant_id = $1::text and consum
 update ${table('consumers')} set relay = pg_catalog.jsonb_set(relay, '{from}'::text[], pg_catalog.to_jsonb($3::text))
 where tenant_id = $1::text and consumer = $2::text and relay is not null`, [name, position]),
     statement(context, 'reset shards', table => `
-update ${table('consumer_shards')} set position = $3::bigint, token = null, owner = null, leased_until = null, updated_at = ${NOW}
+update ${table('consumer_shards')} set position = $3::bigint, token = null, owner = null, leased_until = null, updated_at = ${CLOCK}
 where tenant_id = $1::text and consumer = $2::text`, [name, position]),
   ]
 }

@@ -1,6 +1,7 @@
-import { millisecondsSql } from '../sql/clock'
+import { CLOCK, millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
 import { isInLog } from './parkedSql'
 
 const COLUMNS = `id::text as id, consumer, subject, event::text as event, replacement::text as replacement, attempts, error::text as error, state,
@@ -41,12 +42,11 @@ const MEANT = `tenant_id = $1::text and id > $2::bigint and ($4::bigint is null 
   and ($12::text[] is null or state = any($12::text[]))
   and ($13::double precision is null or dead_at <= ${ago('$13')})`
 
+const planned = plannedEachTime('dead letters')
+
 function statement(context: StatementContext, name: string, page: LetterPage, build: (table: (name: string) => string) => string, values: unknown[] = []): Statement {
   const { after, limit, id, consumer, subject, pattern, types, since, until, error, states, olderThanMs } = page
-  return {
-    ...context.cache.unprepared(`dead letters ${name}`, () => build(context.names.table)),
-    values: [context.tenant, after, limit, id, consumer, subject, pattern, types, since, until, error, states, olderThanMs, ...values],
-  }
+  return planned(context, name, build, [after, limit, id, consumer, subject, pattern, types, since, until, error, states, olderThanMs, ...values])
 }
 
 export function readDeadLetters(context: StatementContext, page: LetterPage): Statement {
@@ -75,19 +75,15 @@ with meant as (
   delete from ${table('dead_letters')} d using meant
   where d.tenant_id = $1::text and d.id = meant.id and coalesce(meant.replacement, 'null'::jsonb) = 'null'::jsonb
 ), due as (
-  update ${table('consumer_parked')} p set attempts = 0, due_at = pg_catalog.clock_timestamp(), requeued = true, replacement = coalesce(meant.replacement, p.replacement)
+  update ${table('consumer_parked')} p set attempts = 0, due_at = ${CLOCK}, requeued = true, replacement = coalesce(meant.replacement, p.replacement)
   from meant where p.tenant_id = $1::text and p.consumer = meant.consumer and p.subject = meant.subject
 )
 select pg_catalog.count(*)::int as count, pg_catalog.max(id)::text as last from meant`, [replacement])
 }
 
 /** A row when an event is in the log. */
-export function findEvent(context: StatementContext, id: string): Statement {
-  return {
-    ...context.cache.unprepared('dead letters event', () => `select 1 where ${isInLog(context.names.table, '$2::bigint')}`),
-    values: [context.tenant, id],
-  }
-}
+export const findEvent = (context: StatementContext, id: string): Statement =>
+  planned(context, 'event', table => `select 1 where ${isInLog(table, '$2::bigint')}`, [id])
 
 /** Deletes letters that nothing waits behind. */
 export function purgeLetters(context: StatementContext, page: LetterPage): Statement {
@@ -99,39 +95,29 @@ delete from ${table('dead_letters')} where tenant_id = $1::text and id = any(arr
 
 /** Deletes letters of a certain age that nothing waits behind, the oldest first. */
 export function expireLetters(context: StatementContext, { maxAgeMs, limit }: { maxAgeMs: number, limit: number }): Statement {
-  return {
-    ...context.cache.unprepared('dead letters expire', () => `
-delete from ${context.names.table('dead_letters')} where tenant_id = $1::text and id = any(array(
-  select id from ${context.names.table('dead_letters')}
+  return planned(context, 'expire', table => `
+delete from ${table('dead_letters')} where tenant_id = $1::text and id = any(array(
+  select id from ${table('dead_letters')}
   where tenant_id = $1::text and state <> 'parked' and dead_at < ${ago('$2')}
   order by dead_at limit $3::bigint for update skip locked
-))`),
-    values: [context.tenant, maxAgeMs, limit],
-  }
+))`, [maxAgeMs, limit])
 }
 
 /** Writes down one more attempt at an event that was skipped. No row: the letter is gone, or is being handled elsewhere. */
 export function countAttempt(context: StatementContext, { id, error }: { id: string, error: string }): Statement {
-  return {
-    ...context.cache.unprepared('dead letters attempt', () => `
-update ${context.names.table('dead_letters')} set attempts = attempts + 1, error = $3::jsonb
-where tenant_id = $1::text and id = $2::bigint and state = 'skipped'`),
-    values: [context.tenant, id, error],
-  }
+  return planned(context, 'attempt', table => `
+update ${table('dead_letters')} set attempts = attempts + 1, error = $3::jsonb
+where tenant_id = $1::text and id = $2::bigint and state = 'skipped'`, [id, error])
 }
 
 /** Settles the letter of an event that was handled after all: it goes, or shows what was handled in its place. */
 export function settleLetter(context: StatementContext, { id, replacement }: { id: string, replacement: string | null }): Statement {
-  const table = context.names.table('dead_letters')
-  return {
-    ...context.cache.unprepared('dead letters settle', () => `
+  return planned(context, 'settle', table => `
 with edited as (
-  update ${table} set state = 'edited', replacement = $3::jsonb
+  update ${table('dead_letters')} set state = 'edited', replacement = $3::jsonb
   where tenant_id = $1::text and id = $2::bigint and state = 'skipped' and $3::jsonb is not null returning 1
 ), gone as (
-  delete from ${table} where tenant_id = $1::text and id = $2::bigint and state = 'skipped' and $3::jsonb is null returning 1
+  delete from ${table('dead_letters')} where tenant_id = $1::text and id = $2::bigint and state = 'skipped' and $3::jsonb is null returning 1
 )
-select 1 from edited union all select 1 from gone`),
-    values: [context.tenant, id, replacement],
-  }
+select 1 from edited union all select 1 from gone`, [id, replacement])
 }

@@ -1,13 +1,12 @@
+import { CLOCK, intervalSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
 import { isInLog } from './parkedSql'
 
-const NOW = 'pg_catalog.clock_timestamp()'
-const milliseconds = (parameter: string) => `${parameter}::double precision * interval '1 millisecond'`
-
-function statement(context: StatementContext, name: string, build: (table: string) => string, values: unknown[]): Statement {
-  return { ...context.cache.unprepared(`debounce ${name}`, () => build(context.names.table('consumer_debounced'))), values: [context.tenant, ...values] }
-}
+const planned = plannedEachTime('debounce')
+const statement = (context: StatementContext, name: string, build: (table: string) => string, values: unknown[]): Statement =>
+  planned(context, name, table => build(table('consumer_debounced')), values)
 
 /** An event and what it belongs to. */
 export interface KeyedEvent {
@@ -21,7 +20,7 @@ const valuesOf = (events: KeyedEvent[]) => [events.map(({ key }) => key), events
 export function noteNewest(context: StatementContext, consumer: string, events: KeyedEvent[]): Statement {
   return statement(context, 'note', table => `
 insert into ${table} as d (tenant_id, consumer, key, last_id, first_at, last_at, is_done)
-select $1::text, $2::text, given.key, pg_catalog.max(given.id), ${NOW}, ${NOW}, false
+select $1::text, $2::text, given.key, pg_catalog.max(given.id), ${CLOCK}, ${CLOCK}, false
 from rows from (pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::bigint[])) as given (key, id)
 group by given.key order by given.key
 on conflict (tenant_id, consumer, key) do update
@@ -43,7 +42,7 @@ with newest as (
     and (d.last_id < newest.id or not ${isInLog(context.names.table, 'd.last_id')})
   order by d.key for no key update of d
 )
-update ${table} d set last_id = gone.id, first_at = ${NOW}, last_at = ${NOW}
+update ${table} d set last_id = gone.id, first_at = ${CLOCK}, last_at = ${CLOCK}
 from gone where d.tenant_id = $1::text and d.consumer = $2::text and d.key = gone.key`, [consumer, ...valuesOf(events)])
 }
 
@@ -59,7 +58,7 @@ export function readWaits(context: StatementContext, consumer: string, events: K
   return statement(context, 'waits', table => `
 select coalesce(d.last_id > given.id, false) as "isReplaced", case
   when d.is_done then 0
-  else coalesce(greatest(0, extract(epoch from least(d.last_at + ${milliseconds('$5')}, d.first_at + ${milliseconds('$6')}) - ${NOW}) * 1000), 0)
+  else coalesce(greatest(0, extract(epoch from least(d.last_at + ${intervalSql('$5')}, d.first_at + ${intervalSql('$6')}) - ${CLOCK}) * 1000), 0)
 end::double precision as "waitMs"
 from ${GIVEN} with ordinality as given (key, id, at)
 left join ${table} d on d.tenant_id = $1::text and d.consumer = $2::text and d.key = given.key
@@ -76,7 +75,7 @@ update ${table} set is_done = true where tenant_id = $1::text and consumer = $2:
 export function sweepDebounced(context: StatementContext, consumer: string, ms: number): Statement {
   return statement(context, 'sweep', table => `
 with idle as (
-  select key from ${table} where tenant_id = $1::text and consumer = $2::text and last_at < ${NOW} - ${milliseconds('$3')} - interval '1 day'
+  select key from ${table} where tenant_id = $1::text and consumer = $2::text and last_at < ${CLOCK} - ${intervalSql('$3')} - interval '1 day'
   limit 10000 for update skip locked
 )
 delete from ${table} d using idle where d.tenant_id = $1::text and d.consumer = $2::text and d.key = idle.key`, [consumer, ms])

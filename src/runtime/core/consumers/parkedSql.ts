@@ -1,9 +1,9 @@
 import type { EventRecord } from '../shared/event'
+import { CLOCK, clockIn } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
 import { streamSpecs } from '../tables/builtin'
-
-const NOW = 'pg_catalog.clock_timestamp()'
 
 /** A subject whose first unhandled event failed; the later ones wait behind it. */
 export interface Parked {
@@ -24,11 +24,9 @@ export interface Parked {
 export const waitingRow = ({ subject, shard, fromId, delayMs }: Pick<Parked, 'subject' | 'shard' | 'fromId' | 'delayMs'>): Parked =>
   ({ subject, shard, fromId, attempts: 0, delayMs, error: '{}', replacement: undefined })
 
-const due = (parameter: string) => `coalesce(${NOW} + ${parameter}::double precision * interval '1 millisecond', 'infinity'::timestamptz)`
+const due = (parameter: string) => `coalesce(${clockIn(parameter)}, 'infinity'::timestamptz)`
 
-function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
-  return { ...context.cache.unprepared(`parked ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
-}
+const statement = plannedEachTime('parked')
 
 export function parkSubject(context: StatementContext, consumer: string, { subject, shard, fromId, attempts, delayMs, error }: Parked): Statement {
   return statement(context, 'park', table => `
@@ -49,7 +47,7 @@ where tenant_id = $1::text and consumer = $2::text and subject = $3::text and fr
 }
 
 const COLUMNS = `subject, shard, from_id::text as "fromId", attempts,
-  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${NOW}) * 1000)::double precision end as "delayMs",
+  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${CLOCK}) * 1000)::double precision end as "delayMs",
   replacement::text as replacement`
 
 /** The parked subjects of shards. */
@@ -97,7 +95,7 @@ export function addDeadLetter(context: StatementContext, { consumer, subject, ev
 insert into ${table('dead_letters')} (tenant_id, consumer, subject, event_id, event, attempts, error, state)
 values ($1::text, $2::text, $3::text, $4::bigint, $5::jsonb, $6::int, $7::jsonb, $8::text)
 on conflict (tenant_id, consumer, subject, event_id) do update
-  set event = excluded.event, attempts = excluded.attempts, error = excluded.error, state = excluded.state, dead_at = ${NOW}`,
+  set event = excluded.event, attempts = excluded.attempts, error = excluded.error, state = excluded.state, dead_at = ${CLOCK}`,
   [consumer, subject, String(eventId), event, attempts, error, state])
 }
 

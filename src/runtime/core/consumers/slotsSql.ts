@@ -1,9 +1,8 @@
+import { CLOCK, clockIn } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
 import type { Limit } from './flowSettings'
-
-const NOW = 'pg_catalog.clock_timestamp()'
-const until = (parameter: string) => `${NOW} + ${parameter}::double precision * interval '1 millisecond'`
 
 /** A slot of a limit, as long as no other holder has it. */
 export interface Slot {
@@ -13,9 +12,9 @@ export interface Slot {
   holder: string
 }
 
-function statement(context: StatementContext, name: string, build: (table: string) => string, values: unknown[]): Statement {
-  return { ...context.cache.unprepared(`slots ${name}`, () => build(context.names.table('consumer_slots'))), values: [context.tenant, ...values] }
-}
+const planned = plannedEachTime('slots')
+const statement = (context: StatementContext, name: string, build: (table: string) => string, values: unknown[]): Statement =>
+  planned(context, name, table => build(table('consumer_slots')), values)
 
 interface Wanted {
   consumer: string
@@ -42,12 +41,12 @@ with want as (
     order by slot limit w.wanted for update skip locked
   ) s
 ), reused as (
-  update ${table} s set free_at = ${until('$7')}, holder = $8::text from free
+  update ${table} s set free_at = ${clockIn('$7')}, holder = $8::text from free
   where s.tenant_id = $1::text and s.consumer = $2::text and s.kind = $3::text and s.key = free.key and s.slot = free.slot
   returning s.key, s.slot
 ), made as (
   insert into ${table} (tenant_id, consumer, kind, key, slot, free_at, holder)
-  select $1::text, $2::text, $3::text, w.key, m.slot, ${until('$7')}, $8::text from want w cross join lateral (
+  select $1::text, $2::text, $3::text, w.key, m.slot, ${clockIn('$7')}, $8::text from want w cross join lateral (
     select n.slot from pg_catalog.generate_series(1::bigint, $6::bigint) as n (slot)
     where not exists (
       select from ${table} s where s.tenant_id = $1::text and s.consumer = $2::text and s.kind = $3::text and s.key = w.key and s.slot = n.slot
@@ -60,7 +59,7 @@ with want as (
 )
 select w.key, array(select slot::int from taken where taken.key = w.key) as slots, (
   select case when pg_catalog.count(*) = $6::bigint
-    then extract(epoch from pg_catalog.min(free_at) filter (where free_at > pg_catalog.statement_timestamp()) - ${NOW}) * 1000 end::double precision
+    then extract(epoch from pg_catalog.min(free_at) filter (where free_at > pg_catalog.statement_timestamp()) - ${CLOCK}) * 1000 end::double precision
   from ${table} where tenant_id = $1::text and consumer = $2::text and kind = $3::text and key = w.key and slot <= $6::bigint
 ) as "delayMs"
 from want w`, [consumer, limit.kind, keys, keys.map(key => wanted.get(key)), limit.limit, limit.slotMs, holder])
@@ -80,7 +79,7 @@ export function freeSlots(context: StatementContext, consumer: string, slots: Sl
   return statement(context, 'free', table => `
 with held as (${held(table)} for update of s
 )
-update ${table} s set free_at = ${NOW}, holder = '' from held where ${ofHeld}`, [consumer, ...valuesOf(slots)])
+update ${table} s set free_at = ${CLOCK}, holder = '' from held where ${ofHeld}`, [consumer, ...valuesOf(slots)])
 }
 
 /** Keeps slots for longer that are still held. One that is being given back is left as it is. */
@@ -88,14 +87,14 @@ export function renewSlots(context: StatementContext, consumer: string, slots: S
   return statement(context, 'renew', table => `
 with held as (${held(table)} for update of s skip locked
 )
-update ${table} s set free_at = ${until('$7')} from held where ${ofHeld}`, [consumer, ...valuesOf(slots), leaseMs])
+update ${table} s set free_at = ${clockIn('$7')} from held where ${ofHeld}`, [consumer, ...valuesOf(slots), leaseMs])
 }
 
 /** Removes slots that have been free for a while: keys come and go. */
 export function sweepSlots(context: StatementContext, consumer: string): Statement {
   return statement(context, 'sweep', table => `
 with idle as (
-  select kind, key, slot from ${table} where tenant_id = $1::text and consumer = $2::text and free_at < ${NOW} - interval '1 minute'
+  select kind, key, slot from ${table} where tenant_id = $1::text and consumer = $2::text and free_at < ${CLOCK} - interval '1 minute'
   limit 10000 for update skip locked
 )
 delete from ${table} s using idle

@@ -1,6 +1,7 @@
-import { CLOCK_MS } from '../sql/clock'
+import { CLOCK, CLOCK_MS, clockIn } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
 
 /*
  * Statements that change several shards lock them in order, so that a heartbeat and a checkpoint never wait for each
@@ -12,8 +13,6 @@ import type { StatementContext } from '../sql/template'
 
 /** What the server's hash function must always give, so that a subject stays in its shard. */
 const HASH_PROBE = 'pg_catalog.hashtextextended(\'nvent\', 0::bigint)'
-const NOW = 'pg_catalog.clock_timestamp()'
-const until = (parameter: string) => `${NOW} + ${parameter}::double precision * interval '1 millisecond'`
 
 /** A shard that is held: what a checkpoint has to name, so that it fails once another process holds the shard. */
 export interface HeldShard {
@@ -21,9 +20,7 @@ export interface HeldShard {
   token: string
 }
 
-function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
-  return { ...context.cache.unprepared(`consumer ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
-}
+const statement = plannedEachTime('consumer')
 
 export interface NewConsumer {
   consumer: string
@@ -59,14 +56,14 @@ export function beat(context: StatementContext, given: { consumer: string, membe
   return statement(context, 'beat', table => `
 with beat as (
   insert into ${table('consumer_members')} (tenant_id, consumer, member, expires_at)
-  select $1::text, $2::text, $3::text, ${until('$4')} from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
+  select $1::text, $2::text, $3::text, ${clockIn('$4')} from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text
   on conflict (tenant_id, consumer, member) do update set expires_at = excluded.expires_at
   returning member
 ), gone as (
-  delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at < ${NOW}
+  delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at < ${CLOCK}
 )
 select pg_catalog.count(*)::int + 1 as members, exists (select from beat) as known, ${CLOCK_MS}::double precision as now from ${table('consumer_members')}
-where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at >= ${NOW}`, [given.consumer, given.member, given.leaseMs])
+where tenant_id = $1::text and consumer = $2::text and member <> $3::text and expires_at >= ${CLOCK}`, [given.consumer, given.member, given.leaseMs])
 }
 
 /** Extends the leases that are still ours, and says that they are looked after; a shard that is missing in the result is lost. */
@@ -77,7 +74,7 @@ with held as (
   join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
   where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for no key update of s
 )
-update ${table('consumer_shards')} s set leased_until = ${until('$5')}, updated_at = ${NOW}
+update ${table('consumer_shards')} s set leased_until = ${clockIn('$5')}, updated_at = ${CLOCK}
 from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard
 returning s.shard`, [given.consumer, given.held.map(({ shard }) => shard), given.held.map(({ token }) => token), given.leaseMs])
 }
@@ -91,11 +88,11 @@ export function claimShards(context: StatementContext, given: { consumer: string
 with free as (
   select shard from ${table('consumer_shards')}
   where tenant_id = $1::text and consumer = $2::text
-    and (owner is null or leased_until < ${NOW} or (owner = $3::text and not shard = any($6::int[])))
+    and (owner is null or leased_until < ${CLOCK} or (owner = $3::text and not shard = any($6::int[])))
   order by position, shard limit $4::int for update skip locked
 )
 update ${table('consumer_shards')} s
-set owner = $3::text, token = pg_catalog.nextval(${context.names.literal('lease_tokens_seq')}), leased_until = ${until('$5')}, updated_at = ${NOW}
+set owner = $3::text, token = pg_catalog.nextval(${context.names.literal('lease_tokens_seq')}), leased_until = ${clockIn('$5')}, updated_at = ${CLOCK}
 from free where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = free.shard
 returning s.shard, s.position::text as position, s.token::text as token`, [given.consumer, given.member, given.limit, given.leaseMs, given.held])
 }
@@ -117,7 +114,7 @@ with moved as (
     on s.shard = given.shard and s.token = given.token and s.position = given.since
   where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for no key update of s
 )
-update ${table('consumer_shards')} s set position = moved.upto, updated_at = ${NOW}
+update ${table('consumer_shards')} s set position = moved.upto, updated_at = ${CLOCK}
 from moved where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard
 returning s.shard`, [consumer, checkpoints.map(({ shard }) => shard), checkpoints.map(({ token }) => token), checkpoints.map(({ from }) => String(from)), checkpoints.map(({ to }) => String(to))])
 }
@@ -125,7 +122,7 @@ returning s.shard`, [consumer, checkpoints.map(({ shard }) => shard), checkpoint
 /** Most transactions are of one shard: this takes the server a quarter of the time. */
 function moveShard(context: StatementContext, consumer: string, { shard, token, from, to }: Checkpoint): Statement {
   return statement(context, 'move one', table => `
-update ${table('consumer_shards')} set position = $6::bigint, updated_at = ${NOW}
+update ${table('consumer_shards')} set position = $6::bigint, updated_at = ${CLOCK}
 where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint and position = $5::bigint
 returning shard`, [consumer, shard, token, String(from), String(to)])
 }
@@ -147,7 +144,7 @@ with held as (
   join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[])) as given (shard, token) on s.shard = given.shard and s.token = given.token
   where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for no key update of s
 )
-update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${NOW}
+update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${CLOCK}
 from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard`,
   [consumer, held.map(({ shard }) => shard), held.map(({ token }) => token)])
 }
@@ -158,7 +155,7 @@ export function removeMember(context: StatementContext, given: { consumer: strin
 with held as (
   select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and owner = $3::text order by shard for no key update
 ), released as (
-  update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${NOW}
+  update ${table('consumer_shards')} s set owner = null, leased_until = null, token = null, updated_at = ${CLOCK}
   from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard
 )
 delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member = $3::text`, [given.consumer, given.member])

@@ -1,7 +1,8 @@
 import { shardSql } from '../log/sql'
-import { millisecondsSql } from '../sql/clock'
+import { CLOCK, clockIn, millisecondsSql } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
 import type { CheckedLease, CheckedSubject } from './leaseChecks'
 
 /*
@@ -9,17 +10,13 @@ import type { CheckedLease, CheckedSubject } from './leaseChecks'
  * of a subject and then its row. Planned each time, like all statements on the tables of consumers.
  */
 
-const NOW = 'pg_catalog.clock_timestamp()'
-const until = (parameter: string) => `${NOW} + ${parameter}::double precision * interval '1 millisecond'`
 const ONE_ROW = 'tenant_id = $1::text and consumer = $2::text and subject = $3::text'
 const ROW = `subject, from_id::text as from_id, leased_to::text as leased_to, passed_to::text as passed_to, attempts::int as attempts, replacement::text as replacement,
   due_at = 'infinity'::timestamptz as blocked`
 /** A lease that runs out at this moment is over. */
-const HELD = `token = $4::bigint and due_at > ${NOW}`
+const HELD = `token = $4::bigint and due_at > ${CLOCK}`
 
-function statement(context: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement {
-  return { ...context.cache.unprepared(`leases ${name}`, () => build(context.names.table)), values: [context.tenant, ...values] }
-}
+const statement = plannedEachTime('leases')
 
 /** What workers claim of a consumer from now on. No row: it is none whose events are claimed. */
 export function redefine(context: StatementContext, consumer: string, pull: string): Statement {
@@ -32,10 +29,10 @@ export function readDefinition(context: StatementContext, consumer: string, isCl
   return statement(context, 'definition', table => `
 with unclaimed as (
   select tenant_id, consumer from ${table('consumers')}
-  where tenant_id = $1::text and consumer = $2::text and pull is not null and $3::boolean and (claimed_at is null or claimed_at < ${NOW} - interval '1 second')
+  where tenant_id = $1::text and consumer = $2::text and pull is not null and $3::boolean and (claimed_at is null or claimed_at < ${CLOCK} - interval '1 second')
   for update skip locked
 ), claimed as (
-  update ${table('consumers')} c set claimed_at = ${NOW} from unclaimed u where c.tenant_id = u.tenant_id and c.consumer = u.consumer
+  update ${table('consumers')} c set claimed_at = ${CLOCK} from unclaimed u where c.tenant_id = u.tenant_id and c.consumer = u.consumer
 )
 select shards::int as shards, pull::text as pull from ${table('consumers')} where tenant_id = $1::text and consumer = $2::text`, [consumer, isClaim])
 }
@@ -57,7 +54,7 @@ where tenant_id = $1::text and consumer = $2::text and position < $3::bigint`, [
 /** Moves shards that are locked. */
 export function moveLocked(context: StatementContext, given: { consumer: string, shards: number[], to: bigint }): Statement {
   return statement(context, 'move', table => `
-update ${table('consumer_shards')} set position = $4::bigint, updated_at = ${NOW}
+update ${table('consumer_shards')} set position = $4::bigint, updated_at = ${CLOCK}
 where tenant_id = $1::text and consumer = $2::text and shard = any($3::int[])`, [given.consumer, given.shards, String(given.to)])
 }
 
@@ -95,7 +92,7 @@ with own as materialized (select ${nextToken(context)} as token)
 insert into ${table('consumer_parked')} as p (tenant_id, consumer, subject, shard, from_id, leased_to, passed_to, token, owner, attempts, due_at, error)
 select $1::text, $2::text, subject, shard, from_id, leased_to, passed_to,
   case when leased_to is not null then own.token end, case when leased_to is not null then $3::text end,
-  case when leased_to is null then 0 else 1 end, case when leased_to is null then ${NOW} else ${until('$4')} end, '{}'::jsonb
+  case when leased_to is null then 0 else 1 end, case when leased_to is null then ${CLOCK} else ${clockIn('$4')} end, '{}'::jsonb
 from own cross join rows from (pg_catalog.unnest($5::text[]), pg_catalog.unnest($6::int[]), pg_catalog.unnest($7::bigint[]), pg_catalog.unnest($8::bigint[]), pg_catalog.unnest($9::bigint[]))
   as given (subject, shard, from_id, leased_to, passed_to)
 order by subject
@@ -111,14 +108,14 @@ returning subject, token::text as token, token = (select own.token from own) as 
 export function lockDue(context: StatementContext, consumer: string, limit: number, except: string[]): Statement {
   return statement(context, 'due', table => `
 select ${ROW}, token is not null as ran_out from ${table('consumer_parked')}
-where tenant_id = $1::text and consumer = $2::text and passed_to is not null and due_at <= ${NOW} and subject <> all($4::text[])
+where tenant_id = $1::text and consumer = $2::text and passed_to is not null and due_at <= ${CLOCK} and subject <> all($4::text[])
 order by due_at limit $3::int for update skip locked`, [consumer, limit, except])
 }
 
 /** Leases a subject that is locked. */
 export function leaseLocked(context: StatementContext, { consumer, by, leaseMs }: Terms, given: { subject: string, fromId: bigint, leasedTo: bigint, attempts: number }): Statement {
   return statement(context, 'lease', table => `
-update ${table('consumer_parked')} set token = ${nextToken(context)}, requeued = false, owner = $4::text, due_at = ${until('$5')}, leased_to = $7::bigint, attempts = $8::int,
+update ${table('consumer_parked')} set token = ${nextToken(context)}, requeued = false, owner = $4::text, due_at = ${clockIn('$5')}, leased_to = $7::bigint, attempts = $8::int,
   replacement = case when from_id = $6::bigint then replacement end, from_id = $6::bigint
 where ${ONE_ROW} returning token::text as token, ${millisecondsSql('due_at')}::double precision as leased_until`,
   [consumer, given.subject, by, leaseMs, String(given.fromId), String(given.leasedTo), given.attempts])
@@ -138,7 +135,7 @@ select ${ROW} from ${table('consumer_parked')} where ${ONE_ROW} for update`, [co
 /** Extends a lease. No row: it is lost. */
 export function renewLease(context: StatementContext, { consumer, subject, token }: CheckedLease, leaseMs: number): Statement {
   return statement(context, 'renew', table => `
-update ${table('consumer_parked')} set due_at = ${until('$5')} where ${ONE_ROW} and ${HELD}
+update ${table('consumer_parked')} set due_at = ${clockIn('$5')} where ${ONE_ROW} and ${HELD}
 returning ${millisecondsSql('due_at')}::double precision as leased_until`, [consumer, subject, token, leaseMs])
 }
 
@@ -153,7 +150,7 @@ with held as (
 ), gone as (
   delete from ${table('consumer_parked')} p using held where ${ONE_ROW} and held.done = held.leased_to and held.passed_to <= held.done
 ), freed as (
-  update ${table('consumer_parked')} p set from_id = held.done + 1, token = null, owner = null, leased_to = null, attempts = 0, due_at = ${NOW}, error = '{}'::jsonb, replacement = null
+  update ${table('consumer_parked')} p set from_id = held.done + 1, token = null, owner = null, leased_to = null, attempts = 0, due_at = ${CLOCK}, error = '{}'::jsonb, replacement = null
   from held where ${ONE_ROW} and held.done = held.leased_to and held.passed_to > held.done
 ), moved as (
   update ${table('consumer_parked')} p set from_id = held.done + 1, attempts = 1, replacement = null
@@ -175,7 +172,7 @@ export interface Stand extends CheckedSubject {
 export function standSubject(context: StatementContext, { consumer, subject, fromId, attempts, delayMs, error }: Stand): Statement {
   return statement(context, 'stand', table => `
 update ${table('consumer_parked')} set token = null, owner = null, leased_to = null, attempts = $5::int,
-  due_at = coalesce(${until('$6')}, 'infinity'::timestamptz), error = $7::jsonb,
+  due_at = coalesce(${clockIn('$6')}, 'infinity'::timestamptz), error = $7::jsonb,
   replacement = case when from_id = $4::bigint then replacement end, from_id = $4::bigint
 where ${ONE_ROW}`, [consumer, subject, String(fromId), attempts, delayMs ?? null, error])
 }
@@ -205,6 +202,6 @@ values ($1::text, $2::text, $3::text, $4::int, $5::bigint + 1, $5::bigint, 0, 'i
 /** Makes the next attempt of a subject due. No row: it was not blocked. */
 export function unblockSubject(context: StatementContext, { consumer, subject }: CheckedSubject): Statement {
   return statement(context, 'unblock', table => `
-update ${table('consumer_parked')} set attempts = 0, due_at = ${NOW}
+update ${table('consumer_parked')} set attempts = 0, due_at = ${CLOCK}
 where ${ONE_ROW} and passed_to is not null and due_at = 'infinity'::timestamptz`, [consumer, subject])
 }

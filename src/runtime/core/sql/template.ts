@@ -29,6 +29,11 @@ export function statementFor<I>(
   return { text, ...(name !== undefined && { name }), values: [tenant, ...values(inputs)] }
 }
 
+/** Statements of one kind that the server plans each time; `$1` is the tenant. */
+export const plannedEachTime = (kind: string) =>
+  ({ cache, names, tenant }: StatementContext, name: string, build: (table: (name: string) => string) => string, values: unknown[]): Statement =>
+    ({ ...cache.unprepared(`${kind} ${name}`, () => build(names.table)), values: [tenant, ...values] })
+
 /** Condition for the rows of one subject or key: `$1` is the tenant, the key values of the route follow. */
 export function keyCondition(spec: TableSpec): string {
   return ['tenant_id = $1::text', ...columnsOf(spec).keys.map(({ sql }, at) => `${sql} = $${at + 2}::text`)].join(' and ')
