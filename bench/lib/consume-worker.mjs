@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openConsumingStore } from './consume-store.mjs'
 import { clock, createTally } from './consume-tally.mjs'
+import { serve } from './serve.mjs'
 
 let contestant
 let tally
@@ -48,13 +49,4 @@ const actions = {
   close: () => contestant?.close(),
 }
 
-process.on('disconnect', () => process.exit())
-
-process.on('message', async ({ id, action, parameters }) => {
-  try {
-    process.send({ id, result: await actions[action](...parameters) })
-  }
-  catch (error) {
-    process.send({ id, error: error.stack ?? String(error) })
-  }
-})
+serve(actions)

@@ -5,6 +5,7 @@ import { randomSource, runAll } from './load.mjs'
 import { mixedCall } from './mixed-load.mjs'
 import { openStore } from './store.mjs'
 import { eventOf, operations } from './workloads.mjs'
+import { serve } from './serve.mjs'
 
 const SAMPLE_MS = 1000
 
@@ -60,12 +61,4 @@ const actions = {
   close: () => store?.close(),
 }
 
-process.on('disconnect', () => process.exit())
-process.on('message', async ({ id, action, parameters }) => {
-  try {
-    process.send({ id, result: await actions[action](...parameters) })
-  }
-  catch (error) {
-    process.send({ id, error: error.stack ?? String(error) })
-  }
-})
+serve(actions)

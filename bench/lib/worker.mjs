@@ -1,6 +1,7 @@
 // The process of one contestant: executes the messages of its parent, one after the other.
 import { openContestant } from './contestants.mjs'
 import { nameJson, profiled } from './cpu-profile.mjs'
+import { serve } from './serve.mjs'
 
 let contestant
 
@@ -16,13 +17,4 @@ const actions = {
   close: () => contestant?.close(),
 }
 
-process.on('disconnect', () => process.exit())
-
-process.on('message', async ({ id, action, parameters }) => {
-  try {
-    process.send({ id, result: await actions[action](...parameters) })
-  }
-  catch (error) {
-    process.send({ id, error: error.stack ?? String(error) })
-  }
-})
+serve(actions)
