@@ -13,7 +13,7 @@ function distribution(latencies) {
   return { p50: at(0.5), p99: at(0.99), worst: at(1) }
 }
 
-/** The time from the commit of an item to its handler, at a rate that nobody is busy with. */
+/** The time from the commit of an item to its handler, at a rate that keeps no contestant busy. */
 export async function measureDelays(names, { rounds, ...given }) {
   const teams = []
   for (const name of names.filter(name => !CONTESTANTS[name].each)) {

@@ -13,8 +13,8 @@ const firstBehind = (table: (name: string) => string, position: string): string 
   ) first`
 
 /**
- * All consumers, or one. It is stale since the shard was written that was not written for longest: whoever holds a shard
- * writes it again and again. Nobody holds those of a consumer whose events are claimed; there it is since the last claim.
+ * All consumers, or one. It is stale since the shard was written that was not written for longest: the process that holds
+ * a shard writes it again and again. Where events are claimed, no process holds a shard; there it is since the last claim.
  */
 export function readConsumers(context: StatementContext, name: string | null): Statement {
   const of = (table: string) => `select pg_catalog.count(*)::double precision from ${table} o where o.tenant_id = c.tenant_id and o.consumer = c.consumer`

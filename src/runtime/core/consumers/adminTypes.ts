@@ -16,7 +16,7 @@ export interface ConsumerInfo {
   lagMs: number
   /**
    * Milliseconds since a process has last shown that it looks after the events: for the shard where that is longest ago, or
-   * since the last claim of a worker. It grows while nobody works for the consumer, whatever its lag.
+   * since the last claim of a worker. It grows while no process works for the consumer, whatever its lag.
    */
   staleMs: number
   shards: { all: number, held: number }

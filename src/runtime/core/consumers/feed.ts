@@ -107,7 +107,7 @@ export function createFeed({ reader, lease, settings }: { reader: GlobalReader, 
       for (const event of events) byShard.get(event.shard!)?.push(event)
       for (const shard of group) if (lease.held.get(shard.shard) === shard) fill(shard, byShard.get(shard.shard)!, readTo)
       if (!isOver) walk = { ...current, at: readTo }
-      // After an older mark something may have been appended that woke nobody.
+      // Since an older mark something may have been appended whose wake came before this read.
       if (readTo < mark.safePosition || !isMarking) return 'now'
       return mark.safePosition < mark.head ? 'soon' : 'later'
     },

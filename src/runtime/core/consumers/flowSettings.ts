@@ -79,7 +79,7 @@ export function keyOf(argument: string, key: FlowKey | undefined): KeyOf {
     const given: unknown = key!(event)
     if (given === undefined || given === null) return undefined
     if (given instanceof Promise) {
-      // Nobody waits for it: a rejection would end the process.
+      // It is not awaited: a rejection would end the process.
       given.catch(() => undefined)
       throw invalidValue(`${argument}(event)`, 'must be a string or a number, not a Promise: the function can\'t be async')
     }

@@ -80,7 +80,7 @@ returning s.shard`, [given.consumer, given.held.map(({ shard }) => shard), given
 }
 
 /**
- * Takes shards that are free, or whose lease has run out, those furthest behind first. Nobody is waited for. Our own that
+ * Takes shards that are free, or whose lease has run out, those furthest behind first. No lock is waited for. Our own that
  * are not in `held` are free as well: this process has lost sight of where they stand.
  */
 export function claimShards(context: StatementContext, given: { consumer: string, member: string, limit: number, leaseMs: number, held: number[] }): Statement {

@@ -178,7 +178,7 @@ export interface ConsumerStatus {
   lagMs: number | null
   /**
    * Milliseconds since a process has last shown that it looks after the events, for the shard where that is longest ago. A
-   * process that works shows it every third of `leaseMs`: a lag of 0 says nothing when nobody looks.
+   * process that works shows it every third of `leaseMs`: a lag of 0 says nothing when no process looks.
    */
   staleMs: number | null
   shards: { all: number, held: number, here: number }

@@ -139,7 +139,7 @@ export function createWorker(options: WorkerOptions): Worker {
       backoff.reset()
     }
     catch (error) {
-      // When nobody waits for a handler any longer, it is known what was written without a transaction: nothing.
+      // A handler that is not waited for any longer has written nothing of the store's own, without a transaction.
       if (!killed.aborted || settings.transaction !== 'none') for (const shard of shardsOf(unit)) drop(shard)
       throw error
     }

@@ -39,7 +39,7 @@ export function createLeases(parts: LeaseParts): LeasesApi {
 
   /**
    * The ids of other subjects lie between those of a lease: taken for one of its own, one of them would make events done
-   * that nobody has said it of. One that was deleted since is of no subject.
+   * of which no worker has said it. One that was deleted since is of no subject.
    */
   async function requireOwn(reader: GlobalReader, argument: string, id: bigint, lease: CheckedLease): Promise<void> {
     if ((await reader.signs([id], lease.subject)).length > 0) return
