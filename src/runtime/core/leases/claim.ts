@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Use } from '../batch/operation'
 import { ONE } from '../consumers/shard'
 import type { ConsumedEvent } from '../consumers/types'
+import type { ConsumerWatch, FailedAttempt } from '../consumers/watching'
 import type { Session } from '../db/types'
 import type { GlobalReader } from '../log/reader'
 import type { GlobalEvent } from '../log/types'
@@ -13,7 +14,7 @@ import { copyRecord } from '../tables/eventCodec'
 import type { PullDefinition } from './leaseChecks'
 import { countBehind, leaseLocked, leaveSubjects, lockDue, lockShards, moveLocked, readDefinition, readWaiting } from './sql'
 import type { LeftSubject, Terms } from './sql'
-import { describeAs, failEvent, goOn, nextEvents, toWaiting } from './subject'
+import { errorAs, failEvent, goOn, nextEvents, toWaiting } from './subject'
 import type { SubjectScope } from './subject'
 import type { ClaimOptions, Lease } from './types'
 
@@ -37,6 +38,7 @@ export interface LeaseParts {
   /** The same, and reads of one subject, in a transaction. */
   readerOn(use: Use): GlobalReader
   readOn(use: Use): StreamOperations['read']
+  watch: Pick<ConsumerWatch, 'buried'>
 }
 
 interface Claim extends Terms {
@@ -78,25 +80,27 @@ export const inShortTransaction = <T>({ call, readOn, readerOn }: LeaseParts, wo
   }, { idleTimeout: BOUND_MS }))
 
 export function createClaims(parts: LeaseParts) {
-  const { context, reader } = parts
+  const { context, reader, watch } = parts
   let isNewFirst = false
 
   const toLease = ({ consumer, by }: Claim, events: ConsumedEvent[], attempt: number, { token, leased_until: leasedUntil }: LeasedRow): Lease =>
     ({ consumer, subject: events[0]!.subject, by, token, events, attempt, leasedUntil: Number(leasedUntil) })
 
   /** Subjects whose next attempt is due, or that another worker has lost. */
-  const claimDue = (claim: Claim, limit: number, except: string[]): Promise<Lease[]> => inShortTransaction(parts, async (session, { read }) => {
+  const claimDue = (claim: Claim, limit: number, except: string[]) => inShortTransaction(parts, async (session, { read }) => {
     const { consumer, definition } = claim
     const scope: SubjectScope = { context, session, read, consumer, definition }
     const { rows } = await session.query(lockDue(context, consumer, limit, except))
     const leases: Lease[] = []
+    const letters: FailedAttempt[] = []
     let left = limit
     for (const row of rows) {
       if (left === 0) break
       const waiting = toWaiting(row)
       const { subject, fromId, attempts } = waiting
       if (row.ran_out === true && definition.onExhausted !== 'block' && attempts >= definition.maxAttempts) {
-        await failEvent(scope, waiting, { fromId, attempts, error: describeAs('LeaseLost', 'the lease of the worker has run out') })
+        const letter = await failEvent(scope, waiting, { fromId, attempts, error: errorAs('LeaseLost', 'the lease of the worker has run out') })
+        if (letter) letters.push(letter)
         continue
       }
       const events = await nextEvents(scope, waiting, left)
@@ -110,7 +114,7 @@ export function createClaims(parts: LeaseParts) {
       leases.push(toLease(claim, events, attempt, leased!))
       left -= events.length
     }
-    return leases
+    return { leases, letters }
   })
 
   /** New events of some shards, up to a position. Undefined when no shard is free. */
@@ -152,7 +156,10 @@ export function createClaims(parts: LeaseParts) {
     const left = () => limit - leases.reduce((events, lease) => events + lease.events.length, 0)
 
     async function takeDue(): Promise<void> {
-      if (left() > 0) leases.push(...await claimDue(claim, left(), leases.map(({ subject }) => subject)))
+      if (left() === 0) return
+      const due = await claimDue(claim, left(), leases.map(({ subject }) => subject))
+      due.letters.forEach(watch.buried)
+      leases.push(...due.leases)
     }
 
     async function takeNew(): Promise<void> {

@@ -1,3 +1,4 @@
+import { describeError } from '../consumers/attempt'
 import { ALL_LETTERS } from '../consumers/deadLetterFilter'
 import { releaseLetters } from '../consumers/deadLettersSql'
 import type { ReleasedRow } from '../consumers/deadLettersSql'
@@ -11,21 +12,21 @@ import type { LeaseParts } from './claim'
 import { checkClaim, checkEventId, checkLease, checkLeaseMs, checkOpen, checkSubject } from './leaseChecks'
 import type { CheckedLease, CheckedSubject } from './leaseChecks'
 import { ackLease, blockSubject, lockLease, lockShardOf, lockSubject, redefine, renewLease, unblockSubject } from './sql'
-import { describeAs, describeFailure, failEvent, nextEvents, toWaiting } from './subject'
+import { errorAs, failEvent, nextEvents, toError, toWaiting } from './subject'
 import type { Failure, WaitingSubject } from './subject'
 import { ACK_OPTIONS, BLOCK_OPTIONS, NACK_OPTIONS, RENEW_OPTIONS } from './types'
 import type { BlockOptions, LeasesApi } from './types'
 
 /** The events of the log, for workers that ask for them. */
 export function createLeases(parts: LeaseParts): LeasesApi {
-  const { context, call } = parts
+  const { context, call, watch } = parts
   const claim = createClaims(parts)
 
   /** An event of a lease has failed; the ones before it are done. */
   async function failLease(lease: CheckedLease, event: bigint | undefined, failure: Pick<Failure, 'error' | 'after' | 'isBlocked'>): Promise<void> {
     const { consumer } = lease
     const { definition } = await definitionOf(parts, consumer)
-    await inShortTransaction(parts, async (session, { read, reader }) => {
+    const letter = await inShortTransaction(parts, async (session, { read, reader }) => {
       const { rows: [row] } = await session.query(lockLease(context, lease))
       if (!row) throw leaseLost(lease)
       const waiting = toWaiting(row)
@@ -33,8 +34,9 @@ export function createLeases(parts: LeaseParts): LeasesApi {
       if (fromId < waiting.fromId || fromId > waiting.leasedTo!) throw notOfLease('options.event', fromId, lease)
       if (event !== undefined) await requireOwn(reader, 'options.event', event, lease)
       const attempts = fromId === waiting.fromId ? waiting.attempts : 1
-      await failEvent({ context, session, read, consumer, definition }, waiting, { ...failure, fromId, attempts })
+      return failEvent({ context, session, read, consumer, definition }, waiting, { ...failure, fromId, attempts })
     })
+    if (letter) watch.buried(letter)
   }
 
   /**
@@ -51,19 +53,23 @@ export function createLeases(parts: LeaseParts): LeasesApi {
     return row && toWaiting(row)
   }
 
-  async function blockAll(of: CheckedSubject, error: string): Promise<void> {
+  async function blockAll(of: CheckedSubject, error: Error): Promise<void> {
     const { consumer } = of
     const { definition } = await definitionOf(parts, consumer)
-    await inShortTransaction(parts, async (session, { read }) => {
+    const letter = await inShortTransaction(parts, async (session, { read }) => {
       const { rows: [shard] } = await session.query<{ shard: number, position: string }>(lockShardOf(context, of))
       if (!shard) throw notOpened(consumer)
       const waiting = await lockWaiting(session, of)
-      if (waiting?.isBlocked) return
-      if (!waiting) return session.query(blockSubject(context, of, { shard: shard.shard, position: BigInt(shard.position), error }))
+      if (waiting?.isBlocked) return undefined
+      if (!waiting) {
+        await session.query(blockSubject(context, of, { shard: shard.shard, position: BigInt(shard.position), error: describeError(error) }))
+        return undefined
+      }
       const scope = { context, session, read, consumer, definition }
       const [first] = await nextEvents(scope, waiting, 1)
-      await failEvent(scope, waiting, { fromId: first ? BigInt(first.id) : waiting.fromId, attempts: waiting.attempts, error, isBlocked: true })
+      return failEvent(scope, waiting, { fromId: first ? BigInt(first.id) : waiting.fromId, attempts: waiting.attempts, error, isBlocked: true })
     })
+    if (letter) watch.buried(letter)
   }
 
   return {
@@ -97,14 +103,14 @@ export function createLeases(parts: LeaseParts): LeasesApi {
       const lease = checkLease(given)
       const { error, after, event } = checkOptions('options', options, NACK_OPTIONS)
       await failLease(lease, checkEventId('options.event', event), {
-        error: describeFailure(error), after: after === undefined ? undefined : checkMilliseconds('options.after', after),
+        error: toError(error), after: after === undefined ? undefined : checkMilliseconds('options.after', after),
       })
     },
 
     async block(given, options) {
       const { token, ...subject } = checkSubject('subject', given)
       const { reason, event } = checkOptions<Partial<BlockOptions>>('options', options, BLOCK_OPTIONS)
-      const error = describeAs('Blocked', checkText('options.reason', reason))
+      const error = errorAs('Blocked', checkText('options.reason', reason))
       const id = checkEventId('options.event', event)
       if (token !== undefined) return failLease({ ...subject, token }, id, { error, isBlocked: true })
       if (id !== undefined) throw invalidValue('options.event', 'needs the lease of the event: give the lease itself, or no event')

@@ -3,6 +3,7 @@ import { pauseOf } from '../consumers/failures'
 import { addDeadLetter } from '../consumers/parkedSql'
 import { ONE } from '../consumers/shard'
 import type { ConsumedEvent } from '../consumers/types'
+import type { FailedAttempt } from '../consumers/watching'
 import type { Row, Session } from '../db/types'
 import { messageOf } from '../shared/errors'
 import type { EventRecord } from '../shared/event'
@@ -81,39 +82,49 @@ export interface Failure {
   /** The event that failed: those before it are done. */
   fromId: bigint
   attempts: number
-  error: string
+  /** What the worker says has failed. */
+  error: unknown
   /** Milliseconds until the next attempt. Default: as the definition says. */
   after?: number | undefined
   /** No further attempt is wanted, whatever the definition says. */
   isBlocked?: boolean
 }
 
-/** Writes down what becomes of an event that has failed, and of those behind it. */
-export async function failEvent(scope: SubjectScope, waiting: WaitingSubject, { fromId, attempts, error, after, isBlocked = false }: Failure): Promise<void> {
+/**
+ * Writes down what becomes of an event that has failed, and of those behind it. Returns the attempt where it has become a
+ * dead letter by it, to be told after the commit.
+ */
+export async function failEvent(scope: SubjectScope, waiting: WaitingSubject, { fromId, attempts, error, after, isBlocked = false }: Failure): Promise<FailedAttempt | undefined> {
   const { context, session, read, consumer, definition } = scope
   const { subject } = waiting
+  const described = describeError(error)
   const [event] = await read(subject, { after: String(fromId - ONE), limit: 1 })
   // It was dismissed or deleted meanwhile.
   const isGone = event?.id !== String(fromId)
-  if (isGone && !isBlocked) return goOn(scope, waiting, fromId + ONE)
+  if (isGone && !isBlocked) {
+    await goOn(scope, waiting, fromId + ONE)
+    return undefined
+  }
   const { onExhausted, maxAttempts, backoff } = definition
   const isLast = isBlocked || (onExhausted !== 'block' && attempts >= maxAttempts)
   const isSkipped = isLast && !isBlocked && onExhausted === 'skip'
   if (isLast && !isGone) {
     await session.query(addDeadLetter(context, {
-      consumer, subject, eventId: fromId, event: JSON.stringify(toJson(event, 'event')), attempts, error, state: isSkipped ? 'skipped' : 'parked',
+      consumer, subject, eventId: fromId, event: JSON.stringify(toJson(event, 'event')), attempts, error: described, state: isSkipped ? 'skipped' : 'parked',
     }))
   }
-  if (isSkipped) return goOn(scope, waiting, fromId + ONE)
-  await session.query(standSubject(context, { consumer, subject, fromId, attempts, delayMs: isLast ? undefined : after ?? pauseOf(backoff, attempts), error }))
+  if (isSkipped) await goOn(scope, waiting, fromId + ONE)
+  else await session.query(standSubject(context, { consumer, subject, fromId, attempts, delayMs: isLast ? undefined : after ?? pauseOf(backoff, attempts), error: described }))
+  return isLast && !isGone ? { consumer, subject, eventId: String(fromId), attempts, error } : undefined
 }
 
-/** What is kept of what a worker says has failed: an error, or anything that came as JSON. */
-export function describeFailure(given: unknown): string {
-  if (given instanceof Error) return describeError(given)
+/** What a worker says has failed: an error, or anything that came as JSON. */
+export function toError(given: unknown): Error {
+  if (given instanceof Error) return given
   // An object would be kept as "[object Object]".
   const message = typeof given === 'object' && given !== null ? JSON.stringify(toJson(given, 'options.error')) : messageOf(given)
-  return describeAs('Error', given === undefined ? 'the worker gave no reason' : message)
+  return errorAs('Error', given === undefined ? 'the worker gave no reason' : message)
 }
 
-export const describeAs = (name: string, message: string): string => describeError(Object.assign(new Error(message), { name, stack: undefined }))
+/** Without a stack: it would be of this code. */
+export const errorAs = (name: string, message: string): Error => Object.assign(new Error(message), { name, stack: undefined })
