@@ -1,8 +1,17 @@
 /** How consumers hold events back: rateLimit, concurrencyKey and debounce, which hold for all processes together. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { versionOf } from '../../src/runtime/core/index'
+import type { Use } from '../../src/runtime/core/batch/operation'
+import { createDebounce } from '../../src/runtime/core/consumers/debounce'
+import { createParkedSubjects } from '../../src/runtime/core/consumers/parkedSubjects'
+import { checkConsumer } from '../../src/runtime/core/consumers/settings'
+import type { Entry } from '../../src/runtime/core/consumers/shard'
 import type { ConsumeOptions, ConsumedEvent } from '../../src/runtime/core/consumers/types'
+import type { Session } from '../../src/runtime/core/db/types'
+import { versionOf } from '../../src/runtime/core/index'
+import type { EventRecord } from '../../src/runtime/core/index'
+import { namesOf } from '../../src/runtime/core/shared/identifier'
+import { createStatementCache } from '../../src/runtime/core/sql/statement'
 import type { Store } from '../../src/runtime/core/types'
 import { embeddedAndServer } from '../setup/backends'
 import { append, numberOf, started } from '../setup/consumers'
@@ -277,6 +286,46 @@ describe.each(embeddedAndServer)('debounce of consumers on $name', ({ open, avai
     expect(seen).toEqual([])
     await eventually(async () => expect(await consumer.status()).toMatchObject({ lag: 0, parked: 0 }))
     expect(seen.map(event => [event.subject, numberOf(event)])).toEqual([last])
+  })
+
+  it.runIf(available())('is asked for once, unless the newest event of a key may be gone', async () => {
+    const { store } = await open()
+    const statements: string[] = []
+    const named = (text: string) => /with newest/.test(text) ? 'replace' : 'read'
+    const use: Use = work => store.transaction(async (tx) => {
+      const query: Session['query'] = (statement) => {
+        statements.push(named(statement.text))
+        return tx.query(statement.text, statement.values) as never
+      }
+      return work({ query } as Session, undefined as never)
+    })
+    const context = { names: namesOf('public', 'nvent'), cache: createStatementCache(false), tenant: '' }
+    const settings = checkConsumer({ name: 'asks', debounce: { ms: 1 }, handler: () => {} })
+    const debounce = createDebounce({ context, use, settings, parked: createParkedSubjects() })
+    await append(store, 'a', 0, 1, 2)
+    const events = await store.stream.read('a')
+    const unit = events.map(event => ({ subject: 'a', id: BigInt(event.id), event, shard: { shard: 0 } }) as Entry)
+    await use(session => debounce.arrive(session, unit))
+    const ask = async (asked: EventRecord[]) => {
+      statements.length = 0
+      return debounce.waits('a', asked)
+    }
+    // The newest one has just been read.
+    await eventually(async () => expect(await ask(events)).toEqual([undefined, undefined, 0]))
+    expect(statements).toEqual(['read'])
+    // It is in the log, or not: of one that is not given nothing is known.
+    expect(await ask(events.slice(0, 2))).toEqual([undefined, undefined])
+    expect(statements).toEqual(['read', 'replace', 'read'])
+    await dismissLast(store, 'a')
+    await eventually(async () => expect(await ask(events.slice(0, 2))).toEqual([undefined, 0]))
+    await ask(events.slice(0, 2))
+    expect(statements).toEqual(['read'])
+    // One that is back takes the place of those before it.
+    await ask(events)
+    expect(statements).toEqual(['read', 'replace', 'read'])
+    await use(session => debounce.end(session, unit[2]!))
+    expect(await ask(events)).toEqual([undefined, undefined, 0])
+    expect(statements).toEqual(['read'])
   })
 
   it.runIf(available())('leaves the last event to further attempts, until a newer one takes its place', async () => {

@@ -105,8 +105,11 @@ export function createDebounce({ context, use, settings, parked }: DebounceOptio
       if (!debounce || events.length === 0) return events.map(() => 0)
       const keyed = events.map(event => toKeyed({ event, subject }))
       const rows = await use(async (session) => {
+        const read = () => session.query<Row & WaitRow>(readWaits(context, consumer, keyed, debounce.ms, debounce.maxMs))
+        const { rows } = await read()
+        if (!rows.some(({ isInDoubt }) => isInDoubt)) return rows
         await session.query(replaceGone(context, consumer, keyed))
-        return (await session.query<Row & WaitRow>(readWaits(context, consumer, keyed, debounce.ms, debounce.maxMs))).rows
+        return (await read()).rows
       })
       return rows.map(({ waitMs, isReplaced }) => isReplaced && waitMs === 0 ? undefined : waitMs)
     },

@@ -51,18 +51,24 @@ export interface WaitRow {
   waitMs: number
   /** A newer one takes its place then, if it is still in the log. */
   isReplaced: boolean
+  /** What is noted as the newest one may not be in the log any more. */
+  isInDoubt: boolean
 }
 
-/** How long events wait, in their order. */
+/** How long events wait, in their order. Those that are given are in the log. */
 export function readWaits(context: StatementContext, consumer: string, events: KeyedEvent[], ms: number, maxMs: number | undefined): Statement {
   return statement(context, 'waits', table => `
-select coalesce(d.last_id > given.id, false) as "isReplaced", case
-  when d.is_done then 0
-  else coalesce(greatest(0, extract(epoch from least(d.last_at + ${intervalSql('$5')}, d.first_at + ${intervalSql('$6')}) - ${CLOCK}) * 1000), 0)
-end::double precision as "waitMs"
-from ${GIVEN} with ordinality as given (key, id, at)
-left join ${table} d on d.tenant_id = $1::text and d.consumer = $2::text and d.key = given.key
-order by given.at`, [consumer, ...valuesOf(events), ms, maxMs ?? null])
+select coalesce(last_id > id, false) as "isReplaced", wait_ms as "waitMs",
+  coalesce(not is_done and (last_id < id or (last_id > id and wait_ms = 0 and last_id <> all($4::bigint[]))), false) as "isInDoubt"
+from (
+  select given.id, given.at, d.last_id, d.is_done, case
+    when d.is_done then 0
+    else coalesce(greatest(0, extract(epoch from least(d.last_at + ${intervalSql('$5')}, d.first_at + ${intervalSql('$6')}) - ${CLOCK}) * 1000), 0)
+  end::double precision as wait_ms
+  from ${GIVEN} with ordinality as given (key, id, at)
+  left join ${table} d on d.tenant_id = $1::text and d.consumer = $2::text and d.key = given.key
+) waiting
+order by at`, [consumer, ...valuesOf(events), ms, maxMs ?? null])
 }
 
 /** An event was handled or given up: the next one of its key begins another burst. */
