@@ -115,7 +115,7 @@ function addServerCode(nitro: Nitro, glue: string): void {
     (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
     // Not in a worker: its response is not a Node stream, and its store lives for one request.
     if (!isWorker(nitro)) options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') }, { name: 'useConsumer', from: join(glue, 'consumers') })
-    options.imports.imports.push({ name: 'defineConsumer', from: join(runtime, 'core/consumers/define') })
+    options.imports.imports.push({ name: 'defineConsumer', from: join(runtime, 'core/consumers/define') }, { name: 'defineRelay', from: join(runtime, 'core/relay/defineRelay') })
   }
   // The store of a worker finds its request by the async context.
   if (isWorker(nitro)) options.experimental.asyncContext = true

@@ -16,18 +16,18 @@ const OTHER = /\.d\.[cm]?ts$|\.(?:test|spec)\.[cm]?[jt]s$|(?:^|\/)[._]/
 /**
  * The consumers in the folder `consumers` of each directory, sorted by name. A folder inside it becomes the first part of
  * the name, as with tasks: `orders/mail.ts` is `orders:mail`. A file of an earlier directory replaces the one of the same
- * name in a later directory, as an app replaces what a layer has.
+ * name in a later directory, as an app replaces what a layer has. Two of one directory are both found: the server refuses
+ * them.
  */
 export async function findConsumers(directories: string[]): Promise<FoundConsumer[]> {
-  const found = new Map<string, string>()
+  const found: FoundConsumer[] = []
   for (const directory of directories) {
     const folder = join(directory, CONSUMERS_DIRECTORY)
-    for (const file of await filesIn(folder)) {
-      const name = nameOf(file)
-      if (!found.has(name)) found.set(name, join(folder, file))
-    }
+    const files = (await filesIn(folder)).map(file => ({ name: nameOf(file), path: join(folder, file) }))
+    const replaced = new Set(found.map(({ name }) => name))
+    found.push(...files.filter(({ name }) => !replaced.has(name)))
   }
-  return [...found].map(([name, path]) => ({ name, path })).sort((a, b) => a.name < b.name ? -1 : 1)
+  return found.sort((a, b) => Number(a.name > b.name) - Number(a.name < b.name))
 }
 
 async function filesIn(folder: string): Promise<string[]> {

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { freshEmbedded } from '../setup/embedded'
 import * as core from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types'
+import { consumerNamed, consumersOf } from '../../src/runtime/server/consumers'
 
 // Examples are run as they stand. `// → value` beside an expression is what it must give; an object there names
 // the members that count.
@@ -70,6 +71,35 @@ describe('the examples of docs/events.md', () => {
     finally {
       await store.close()
     }
+  })
+})
+
+/** Runs a file of an app, with the functions that are imported for it; gives its default export. */
+async function fileOf<T>(document: string, file: string, imported: Record<string, unknown>): Promise<T> {
+  const example = blocksOf(read(document), 'ts').find(block => block.startsWith(`// ${file}\n`))!
+  const { outputText } = ts.transpileModule(example.replace('export default', 'return'), { compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext } })
+  return await new AsyncFunction(...Object.keys(imported), outputText)(...Object.values(imported)) as T
+}
+
+describe('the files of docs/outbox.md', () => {
+  it('send a message for what is committed', async () => {
+    const store = core.createStore({ connection: await freshEmbedded() })
+    const sent: unknown[] = []
+    const $fetch = async (url: string, { body, headers }: { body: unknown, headers: object }) => {
+      // It is away at first.
+      if (sent.push([url, body, headers]) === 1) throw new Error('503')
+    }
+    const route = { useStore: () => store, defineEventHandler: <T>(handler: T) => handler, getRouterParam: () => '42', useConsumer: (name: string) => consumerNamed(consumers, name) }
+    const definition = await fileOf<core.RelayDefinition>('docs/outbox.md', 'server/consumers/mail.ts', { defineRelay: core.defineRelay, $fetch })
+    const consumers = consumersOf(store, [{ name: 'mail', file: 'server/consumers/mail.ts', definition: { ...definition, backoff: { first: 0 } } }])
+    const pay = await fileOf<(event: object) => Promise<void>>('docs/outbox.md', 'server/api/orders/[id]/pay.post.ts', route)
+    const cron = await fileOf<() => Promise<core.RunOnceResult>>('docs/outbox.md', 'server/api/cron/mail.get.ts', route)
+    await pay({})
+    const [message] = await store.stream.read('nvent:outbox:key:ann@example.com')
+    expect(await cron()).toMatchObject({ caughtUp: true })
+    const call = ['https://mail.example.com/send', { to: 'ann@example.com', order: '42' }, { 'idempotency-key': message!.id }]
+    expect(sent).toEqual([call, call])
+    await store.close()
   })
 })
 

@@ -62,13 +62,36 @@ describe('a plain Nitro project', () => {
     expect(await database.sql(CONNECTIONS)).toEqual([{ open: 0 }])
   })
 
-  it.each([['SERVERLESS', 'true'], ['CONSUMERS', 'false']])('has a task that runs the consumers where nothing starts them: %s=%s', async (option, value) => {
+  it('runs a relay in consumers, and finishes what it has begun when it is asked to stop: no message is lost or doubled', async () => {
+    const database = await freshDatabase('pg18')
+    const env = { DATABASE_URL: database.url, FIXTURE_PUBLISH_MS: '1000' }
+    const published = async () => (await database.sql<{ begun: number, done: number }>('select (metadata->>\'begun\')::int as begun, (metadata->>\'done\')::int as done from shop_index where key = \'hooks\''))
+    const app = await startOutput(output, { env })
+    await app.post('/enqueue', { messages: Array.from({ length: 20 }, (_, at) => at), key: 'one' })
+    await until(published, rows => rows.length > 0)
+    expect(await app.stop()).toBe(0)
+    expect(app.logs()).not.toMatch(/CLOSED|is closed|tries again/)
+    const atStop = await published()
+    expect(atStop.length).toBeLessThan(20)
+    expect(atStop.every(({ done }) => done === 1)).toBe(true)
+    expect(await database.sql('select shard from shop_consumer_shards where owner is not null')).toEqual([])
+
+    const next = await startOutput(output, { env: { ...env, FIXTURE_PUBLISH_MS: undefined } })
+    await until(published, rows => rows.length === 20 && rows.every(({ done }) => done > 0))
+    expect(new Set((await published()).map(({ begun, done }) => [begun, done].join()))).toEqual(new Set(['1,1']))
+    expect(await next.stop()).toBe(0)
+  })
+
+  it.each([['SERVERLESS', 'true'], ['CONSUMERS', 'false']])('has a task that runs the consumers and relays where nothing starts them: %s=%s', async (option, value) => {
     const database = await freshDatabase('pg18')
     const frozen = await startOutput(output, { env: { DATABASE_URL: database.url, [`NITRO_NVENT_STORE_POSTGRES_${option}`]: value } })
     for (let n = 0; n < 3; n++) await frozen.post('/order', { id: String(n), total: n })
+    await frozen.post('/enqueue', { messages: ['a', 'b'] })
     expect(await database.sql('select consumer from shop_consumers')).toEqual([])
     expect(await frozen.post('/consumers', { name: 'orders:mail', maxMs: 60_000 })).toEqual({ result: [{ name: 'orders:mail', handled: 3, caughtUp: true }] })
-    expect(await frozen.post('/consumers')).toEqual({ result: [{ name: 'orders:mail', handled: 0, caughtUp: true }, { name: 'slow', handled: 0, caughtUp: true }] })
+    expect(await frozen.post('/consumers')).toEqual({
+      result: [{ name: 'hooks', handled: 2, caughtUp: true }, { name: 'orders:mail', handled: 0, caughtUp: true }, { name: 'slow', handled: 0, caughtUp: true }],
+    })
     expect(await frozen.post('/consumers', { name: 'order:mail' })).toMatchObject({ statusCode: 400 })
     expect(await frozen.stop()).toBe(0)
 
@@ -76,7 +99,7 @@ describe('a plain Nitro project', () => {
     const server = await startOutput(output, { env: { DATABASE_URL: database.url } })
     await server.post('/order', { id: 'a', total: 5 })
     const answer = await until(() => server.post<{ result: { name: string, handled: number, caughtUp: boolean }[] }>('/consumers'), ({ result }) => result.every(({ caughtUp }) => caughtUp))
-    expect(answer.result.map(({ name }) => name)).toEqual(['orders:mail', 'slow'])
+    expect(answer.result.map(({ name }) => name)).toEqual(['hooks', 'orders:mail', 'slow'])
     expect(await database.sql('select count(*)::integer as mails from shop_index where key = \'mails\'')).toEqual([{ mails: 4 }])
   })
 

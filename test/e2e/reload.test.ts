@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
@@ -15,14 +15,17 @@ const TROUBLE = /unhandledRejection|uncaughtException|not started|is open in pro
 /** Answers with the version of its own code, and keeps in the store that it was reached. Each request appends events. */
 const route = (version: number) => `export default defineEventHandler(async (event) => {
   const { version } = await readBody(event)
-  const { index, kv, stream } = useStore()
+  const { index, kv, outbox, stream } = useStore()
   if (version === ${version}) await index.add('reloads', String(version), -version)
   await stream.appendMany('calls', [1, 2, 3].map(data => ({ type: 'called', data })))
+  for (let n = 0; n < 3; n++) await outbox.enqueue(n, { topics: ['calls'], key: String(n) })
   const calls = await stream.read('calls', { limit: 100000 })
+  const published = (await index.read('published', { limit: 100000 })).map(({ metadata }) => metadata)
   const handled = (await index.read('handled', { limit: 100000 })).map(({ metadata }) => metadata)
   return {
     version: ${version}, reached: (await index.read('reloads')).map(({ id }) => Number(id)), calls: calls.length,
     handled: handled.length, versions: handled.map(({ by }) => by), times: handled.map(({ times }) => times), late: await kv.get('late'),
+    published: published.map(({ by }) => by), publishedTimes: published.map(({ times }) => times),
   }
 })
 `
@@ -36,6 +39,19 @@ const consumer = (version: number) => `export default defineConsumer({
   },
 })
 `
+
+/** Says which version of it has published each message. */
+const relay = (version: number) => `export default defineRelay({
+  leaseMs: 10000,
+  async publish(message) {
+    const { index } = useStore()
+    if (!await index.get('published', message.id)) await index.add('published', message.id, message.ts, { by: ${version}, times: 0 })
+    await index.increment('published', message.id, 'times')
+  },
+})
+`
+
+const WRONG = 'export default defineConsumer({ handel: () => undefined })'
 
 const LATE = 'export default defineConsumer({ handler: (_, { tx }) => tx.kv.set(\'late\', true) })'
 
@@ -52,11 +68,14 @@ async function project() {
   const edit = async (version: number) => {
     await writeFile(join(directory, 'server/api/reach.post.ts'), route(version))
     await writeFile(join(directory, 'server/consumers/calls.ts'), consumer(version))
+    await writeFile(join(directory, 'server/consumers/hooks.ts'), relay(version))
   }
+  const addWrong = () => writeFile(join(directory, 'server/consumers/mail.ts'), WRONG)
+  const removeWrong = () => rm(join(directory, 'server/consumers/mail.ts'))
   const addConsumer = () => writeFile(join(directory, 'server/consumers/late.ts'), LATE)
   await mkdir(join(directory, 'server/consumers'))
   await edit(0)
-  return { directory, edit, addConsumer }
+  return { directory, edit, addConsumer, addWrong, removeWrong }
 }
 
 interface Reached {
@@ -69,6 +88,12 @@ interface Reached {
   /** How often each was handled. */
   times?: number[]
   late?: boolean
+  /** Of the relay that has published a message. */
+  published?: number[]
+  publishedTimes?: number[]
+  /** In place of an answer. */
+  statusCode?: number
+  message?: string
 }
 
 /** While the server reloads, answers are pages of the development server, or never come: then it asks again, more patiently. */
@@ -85,10 +110,13 @@ const kinds: [kind: string, reloads: number, env: Record<string, string | undefi
   ['reloads that end the old app without a word', 2, { TEST: 'true' }],
 ]
 
-/** Goes on until the newest version of the consumer is at work, and has handled what the others left. */
-async function handlesEachOnce(app: App, version: number): Promise<void> {
-  const answer = await reach(app, version, ({ versions, handled, calls }) => versions?.includes(version) === true && handled! >= calls! - 3)
+/** Goes on until the newest versions of consumer and relay are at work, and have handled what the others left. */
+async function handlesEachOnce(app: App, version: number, isEnded: boolean): Promise<void> {
+  const answer = await reach(app, version, ({ versions, handled, calls, published }) =>
+    versions?.includes(version) === true && handled! >= calls! - 3 && published!.includes(version) && published!.length >= calls! - 3)
   expect(new Set(answer.times)).toEqual(new Set([1]))
+  // What a worker has published that was ended without a word may come again.
+  if (!isEnded) expect(new Set(answer.publishedTimes)).toEqual(new Set([1]))
 }
 
 describe.each(kinds)('%s of the development server', (_, reloads, env) => {
@@ -104,7 +132,7 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
       // The old app may still be closing when the new one answers: two of them, never three.
       expect(await open()).toBeLessThanOrEqual(2 * MOST)
     }
-    await handlesEachOnce(app, reloads)
+    await handlesEachOnce(app, reloads, env.TEST !== undefined)
     // A file that is added is found without another edit.
     await addConsumer()
     await reach(app, reloads, ({ late }) => late === true)
@@ -121,7 +149,7 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
       await edit(version)
       expect((await reach(app, version)).reached).toEqual(upTo(version))
     }
-    await handlesEachOnce(app, reloads)
+    await handlesEachOnce(app, reloads, env.TEST !== undefined)
     expect(app.logs()).toContain(`pglite database ${join(directory, '.data/nvent-store')} from the development default`)
     expect(app.logs()).not.toMatch(TROUBLE)
     await app.stop()
@@ -130,3 +158,15 @@ describe.each(kinds)('%s of the development server', (_, reloads, env) => {
     expect((await reach(await startDev(directory, env), reloads + 1)).reached).toEqual(upTo(reloads + 1))
   }, TIMEOUT)
 })
+
+it('a file that can not be right is named: in the log, and by the answer, which is no fault of the request', async () => {
+  const { directory, addWrong, removeWrong } = await project()
+  const app = await startDev(directory, { TEST: undefined, CI: undefined })
+  await reach(app, 0)
+  await addWrong()
+  const reason = 'server/consumers/mail.ts: options.handel is not known: did you mean handler?'
+  await reach(app, 0, ({ message, statusCode }) => message === reason && statusCode === 500)
+  expect(app.logs()).toContain(reason)
+  await removeWrong()
+  await reach(app, 0)
+}, TIMEOUT)

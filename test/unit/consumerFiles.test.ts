@@ -52,6 +52,16 @@ describe('the files of consumers', () => {
     ])
   })
 
+  it('of one directory are all found, also where two have one name: the server refuses them', async () => {
+    const server = await project('consumers/mail.ts', 'consumers/mail/index.ts', 'consumers/orders/mail.ts', 'consumers/orders/mail.js', 'consumers/orders:mail.mjs')
+    const layer = await project('consumers/mail.js', 'consumers/orders/mail.ts')
+    const found = await findConsumers([server, layer])
+    expect(found.map(({ name }) => name)).toEqual(['mail', 'mail', 'orders:mail', 'orders:mail', 'orders:mail'])
+    expect(found.map(({ path }) => path.slice(server.length)).sort()).toEqual([
+      '/consumers/mail.ts', '/consumers/mail/index.ts', '/consumers/orders/mail.js', '/consumers/orders/mail.ts', '/consumers/orders:mail.mjs',
+    ])
+  })
+
   it('become a module that can be read whatever their names', async () => {
     const server = await project('consumers/mail.ts', 'consumers/it\'s "one".ts')
     const code = consumersModule(await findConsumers([server]), server)

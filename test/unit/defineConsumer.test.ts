@@ -2,7 +2,7 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
-import { defineConsumer, eventCodec } from '../../src/runtime/core/index'
+import { createStore, defineConsumer, eventCodec } from '../../src/runtime/core/index'
 import type { ConsumedEvent, ConsumerContext, EventRecord, TypedConsumedEvent } from '../../src/runtime/core/index'
 
 const wrong = (value: unknown): never => value as never
@@ -25,8 +25,14 @@ describe('defineConsumer', () => {
     ['a type without a schema', { schema: { a: z.number() }, types: ['a', 'b'] }, 'options.types.1'],
     ['a type that every object has', { schema: { a: z.number() }, types: ['toString'] }, 'options.types.0'],
     ['types that are none', { schema: { a: z.number() }, types: 'a' }, 'options.types'],
-  ])('refuses %s', (_, options, argument) => {
-    expect(() => defineConsumer(wrong(options))).toThrow(refusal(argument))
+  ])('with %s is refused where it is used, and not where the module of its file loads', (_, options, argument) => {
+    const { consume } = createStore({ connection: 'pglite://memory' })
+    const definition = defineConsumer(wrong(options))
+    expect(() => consume(wrong(definition))).toThrow(refusal(argument))
+    expect(() => consume({ name: 'mail', ...definition })).toThrow(refusal(argument))
+    // Nothing that is added makes it right.
+    expect(() => consume({ ...definition, name: 'mail', handler: () => undefined })).toThrow(refusal(argument))
+    expect(() => consume({ name: 'mail', ...defineConsumer(wrong({ ...definition, batchSize: 5 })) })).toThrow(refusal(argument))
   })
 
   it.each([

@@ -21,3 +21,19 @@ describe('the admin of a store that can\'t be made', () => {
     expect('then' in admin || (admin as { then?: unknown }).then).toBeFalsy()
   })
 })
+
+describe('a store that can\'t be made', () => {
+  const reason = new StoreError('INVALID_OPTION', 'no database is configured')
+  const store = failingStore(reason)
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['deadLetters', () => store.deadLetters.list()],
+    ['leases', () => store.leases.claim({ consumer: 'thumbnails', by: 'worker' })],
+    ['outbox', () => store.outbox.enqueue('hello', { topics: ['mail'] })],
+    ['a relay', () => store.outbox.relay({ publish: () => undefined }).start()],
+    ['a consumer', () => store.consume({ name: 'mail', handler: () => undefined }).start()],
+    ['the outbox of a transaction of the caller', () => store.with({} as never).outbox.enqueue('hello', { topics: ['mail'] })],
+  ])('rejects the calls of %s with the reason', async (_, call) => {
+    await expect(call()).rejects.toBe(reason)
+  })
+})

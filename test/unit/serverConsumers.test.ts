@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { createStore, defineConsumer } from '../../src/runtime/core/index'
+import { createStore, defineConsumer, defineRelay } from '../../src/runtime/core/index'
 import type { Consumer, Logger } from '../../src/runtime/core/index'
 import { StoreError } from '../../src/runtime/core/shared/errors'
 import { consumerNamed, consumersOf, runConsumers, startConsumers, stopConsumers } from '../../src/runtime/server/consumers'
@@ -21,20 +21,51 @@ describe('the consumers of files', () => {
     expect(consumersOf(store(), files)).not.toBe(consumers)
   })
 
+  it('are relays where they are defined as such, with the names of their files', async () => {
+    const own = createStore({ connection: 'pglite://memory', prefix: 'shop' })
+    const published: unknown[] = []
+    const publish = ({ data }: { data: unknown }) => void published.push(data)
+    const consumers = consumersOf(own, [
+      file('mail', defineRelay({ topics: ['mail'], publish })), file('outbox', { name: 'audit', topics: ['audit'], publish }), file('stock', defineConsumer({ handler })),
+    ])
+    expect([...consumers].map(([name, consumer]) => [name, consumer.name])).toEqual([['mail', 'mail'], ['audit', 'audit'], ['stock', 'stock']])
+    await own.outbox.enqueue('hello', { topics: ['mail'] })
+    await own.outbox.enqueue('seen', { topics: ['audit'] })
+    expect(await runConsumers(consumers, { name: 'mail' })).toEqual([{ name: 'mail', handled: 1, caughtUp: true }])
+    expect(published).toEqual(['hello'])
+    expect((await runConsumers(consumers, {})).map(({ name }) => name)).toEqual(['mail', 'audit', 'stock'])
+    expect(published).toEqual(['hello', 'seen'])
+    await own.close()
+  })
+
   it.each([
-    ['no default export', undefined, 'has no default export'],
+    ['no default export', undefined, 'server/consumers/wrong.ts has no default export'],
     ['a function', handler, 'the default export of server/consumers/wrong.ts must be a plain object'],
+    ['a promise', Promise.resolve(defineConsumer({ handler })), 'the default export of server/consumers/wrong.ts must be a plain object'],
+    ['an array', [defineConsumer({ handler })], 'the default export of server/consumers/wrong.ts must be a plain object'],
+    ['null', null, 'the default export of server/consumers/wrong.ts must be a plain object'],
+    ['a mistyped option of defineConsumer', defineConsumer({ handel: handler } as never), 'server/consumers/wrong.ts: options.handel is not known: did you mean handler?'],
+    ['a schema that is none', defineConsumer({ schema: { a: 5 }, handler } as never), 'server/consumers/wrong.ts: codec["a"]'],
+    ['a mistyped option of defineRelay', defineRelay({ publish: handler, topic: ['mail'] } as never), 'server/consumers/wrong.ts: options.topic is not known: did you mean topics?'],
+    ['a relay that publishes nothing', defineRelay({ topics: ['mail'] } as never), 'server/consumers/wrong.ts: options.publish'],
+    ['a relay with a wrong option', defineRelay({ publish: handler, keepMs: -1 }), 'server/consumers/wrong.ts: options.keepMs'],
+    ['a member that can not be read', { get handler() {
+      throw new Error('no access')
+    } }, 'server/consumers/wrong.ts: no access'],
     ['neither handler', {}, 'server/consumers/wrong.ts: options.handler'],
     ['a wrong option', { handler, shards: 0 }, 'server/consumers/wrong.ts: options.shards'],
     ['an unknown option', { handler, shard: 1 }, 'server/consumers/wrong.ts: options.shard'],
     ['a wrong name', { handler, name: '' }, 'server/consumers/wrong.ts: options.name'],
-  ])('are refused with %s, and the file is named', (_, definition, message) => {
-    expect(() => consumersOf(store(), [file('wrong', definition)])).toThrow(expect.objectContaining({ code: 'INVALID_VALUE', message: expect.stringContaining(message) as string }) as Error)
+  ])('are refused with %s, and the file is named: no fault of a request', (_, definition, message) => {
+    const refusal = { code: 'INVALID_VALUE', message: expect.stringContaining(message) as string, statusCode: 500, details: expect.objectContaining({ file: 'server/consumers/wrong.ts' }) as unknown }
+    expect(() => consumersOf(store(), [file('wrong', definition)])).toThrow(expect.objectContaining(refusal) as Error)
   })
 
   it('are refused when two have one name', () => {
-    const files = [file('a', { handler, name: 'mail' }), file('mail', { handler })]
-    expect(() => consumersOf(store(), files)).toThrow('server/consumers/mail.ts has the name "mail", and so has server/consumers/a.ts')
+    const message = 'server/consumers/mail.ts has the name "mail", and so has server/consumers/a.ts'
+    for (const other of [{ handler, name: 'mail' }, { publish: handler, name: 'mail' }]) {
+      expect(() => consumersOf(store(), [file('a', other), file('mail', { handler })])).toThrow(expect.objectContaining({ message: expect.stringContaining(message) as string, statusCode: 500 }) as Error)
+    }
   })
 
   it('are found by name, and a mistyped one is refused', () => {
@@ -48,9 +79,8 @@ describe('the consumers of files', () => {
 
   it('of a store that can not be made reject with the reason, and can be stopped', async () => {
     const reason = new StoreError('INVALID_OPTION', 'no database is configured')
-    const consumers = consumersOf(failingStore(reason), [file('mail', { handler })])
-    await expect(consumerNamed(consumers, 'mail').runOnce()).rejects.toBe(reason)
-    await expect(failingStore(reason).deadLetters.list()).rejects.toBe(reason)
+    const consumers = consumersOf(failingStore(reason), [file('mail', { handler }), file('hooks', { publish: handler })])
+    for (const name of ['mail', 'hooks']) await expect(consumerNamed(consumers, name).runOnce()).rejects.toBe(reason)
     await stopConsumers(consumers)
   })
 })

@@ -41,6 +41,8 @@ export type {
 export { defineConsumer } from './consumers/define'
 export type { ConsumerDefinition, ConsumerDefinitionOptions, ConsumerSchema, TypedConsumedEvent } from './consumers/define'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
+export { defineRelay } from './relay/defineRelay'
+export type { RelayDefinition } from './relay/defineRelay'
 export type { OutboxApi, OutboxMessage, OutboxStats, OutboxStatsOptions, PublishContext, RelayOptions } from './relay/types'
 export type { TopicFilter } from './shared/topics'
 export type { StreamTable } from './partitions/subjectTables'

@@ -5,6 +5,7 @@ import { afterHooks } from '../server/afterHooks'
 import { announce, logger } from '../server/announce'
 import { startConsumers, stopConsumers } from '../server/consumers'
 import { closeUnready, endAll } from '../server/shutdown'
+import { messageOf } from '../core/shared/errors'
 import { leave, takeOver } from '../server/handle'
 import { worksElsewhere } from '../server/settings'
 import { appConsumers } from './consumers'
@@ -29,7 +30,7 @@ export default defineNitroPlugin((app) => {
   if (nventStorePostgres.serverless === true) return releaseAfterRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (import.meta.prerender) return
-  if (nventStorePostgres.consumers) started = appConsumers()
+  if (nventStorePostgres.consumers) started = logged(appConsumers)
   if (started.size === 0 && worksElsewhere(nventStorePostgres, nvent)) return
   const handle = appHandle()
   const ready = closeUnready(handle.store, announce(handle, logger))
@@ -43,4 +44,15 @@ function releaseAfterRequests({ hooks }: NitroApp): void {
   afterHooks(hooks, 'beforeResponse', release)
   // Error responses are sent without that hook.
   afterHooks(hooks, 'error', release)
+}
+
+/** The development server shows why an app does not start, and logs nothing. */
+function logged<T>(work: () => T): T {
+  try {
+    return work()
+  }
+  catch (error) {
+    logger.error(messageOf(error))
+    throw error
+  }
 }

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Consumer, ConsumerDefinition, Logger, RunOnceResult, Store } from '../core'
-import { checkMilliseconds, checkName, checkObject, checkOptions } from '../core/shared/checks'
+import type { ConsumeOptions, Consumer, ConsumerDefinition, Logger, RelayDefinition, RunOnceResult, Store } from '../core'
+import { isRelay } from '../core/relay/defineRelay'
+import { checkMilliseconds, checkName, checkOptions } from '../core/shared/checks'
 import { StoreError, invalidValue, isStoreError, messageOf } from '../core/shared/errors'
+import { describe, tagOf } from '../core/shared/given'
 import { nearest } from '../core/shared/nearest'
 import type { Members } from '../core/shared/types'
 import { endedWithServer } from './shutdown'
 
 const LOOK_AGAIN_MS = 1_000
 
-/** A file of `server/consumers`. */
+/** A file of `server/consumers`: a consumer, or a relay of the outbox. */
 export interface ConsumerFile {
   /** The one it has unless its definition gives another. */
   name: string
@@ -23,8 +25,8 @@ type ConsumersByName = ReadonlyMap<string, Consumer>
 const known = new WeakMap<Store, ConsumersByName>()
 
 /**
- * The consumers of the files on a store; none of them is started.
- * @throws {StoreError} INVALID_VALUE that names the file whose definition can't be right
+ * The consumers and relays of the files on a store; none of them is started.
+ * @throws {WrongFile} for one that can't be right
  */
 export function consumersOf(store: Store, files: ConsumerFile[]): ConsumersByName {
   const made = known.get(store) ?? makeConsumers(store, files)
@@ -37,19 +39,32 @@ function makeConsumers(store: Store, files: ConsumerFile[]): ConsumersByName {
   const from = new Map<string, string>()
   for (const each of files) {
     const { file } = each
-    const { name, ...options } = optionsOf(each)
+    const options = optionsOf(each)
+    const { name } = options
     const other = from.get(name)
-    if (other !== undefined) throw invalidValue(file, `has the name ${JSON.stringify(name)}, and so has ${other}: two consumers of one name would share their events`)
+    if (other !== undefined) throw new WrongFile(file, `${file} has the name ${JSON.stringify(name)}, and so has ${other}: two consumers of one name would share their events`)
     from.set(name, file)
-    made.set(name, naming(file, () => store.consume({ name, ...options })))
+    made.set(name, naming(file, () => isRelay(options) ? store.outbox.relay(options) : store.consume(options as ConsumeOptions)))
   }
   return made
 }
 
-function optionsOf({ name, file, definition }: ConsumerFile) {
-  if (definition === undefined) throw invalidValue(file, 'has no default export: it must be `export default defineConsumer({ … })`')
-  const given = checkObject(`the default export of ${file}`, definition) as ConsumerDefinition
-  return { ...given, name: given.name === undefined ? name : naming(file, () => checkName('options.name', given.name)) }
+function optionsOf({ name, file, definition }: ConsumerFile): (ConsumerDefinition | RelayDefinition) & { name: string } {
+  if (definition === undefined) throw new WrongFile(file, `${file} has no default export: it must be \`export default defineConsumer({ … })\`, or defineRelay`)
+  if (tagOf(definition) !== 'Object') throw new WrongFile(file, `the default export of ${file} must be a plain object, as defineConsumer and defineRelay return it, not ${describe(definition)}`)
+  const given = definition as ConsumerDefinition | RelayDefinition
+  return naming(file, () => ({ ...given, name: given.name === undefined ? name : checkName('options.name', given.name) }))
+}
+
+/** A file of which no consumer can be made: no fault of the request that meets it. */
+class WrongFile extends StoreError {
+  constructor(file: string, message: string, { code = 'INVALID_VALUE', details, cause }: Partial<Pick<StoreError, 'code' | 'details' | 'cause'>> = {}) {
+    super(code, message, { cause, details: { ...details, file } })
+  }
+
+  override get statusCode(): number {
+    return 500
+  }
 }
 
 /** Puts the name of a file before an error. */
@@ -57,8 +72,8 @@ function naming<T>(file: string, work: () => T): T {
   try {
     return work()
   }
-  catch (error) {
-    throw isStoreError(error) ? new StoreError(error.code, `${file}: ${error.message}`, { cause: error, details: { ...error.details, file } }) : error
+  catch (cause) {
+    throw new WrongFile(file, `${file}: ${messageOf(cause)}`, isStoreError(cause) ? { code: cause.code, details: cause.details, cause } : { cause })
   }
 }
 

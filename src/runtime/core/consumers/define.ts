@@ -1,4 +1,5 @@
 import { checkMembers } from '../shared/checks'
+import { definition } from '../shared/definition'
 import { invalidValue } from '../shared/errors'
 import type { EventRecord } from '../shared/event'
 import type { Members } from '../shared/types'
@@ -41,8 +42,7 @@ const DEFINITION_OPTIONS: Members<ConsumerDefinitionOptions<ConsumerSchema>> = {
 
 /**
  * Describes a consumer without starting it: the default export of a file in `server/consumers`, or options of
- * `store.consume`.
- * @throws {StoreError} INVALID_VALUE for an unknown option, or a schema that is none
+ * `store.consume`, which throws for an unknown option, or a schema that is none.
  * @example
  * export default defineConsumer({
  *   schema: { 'order.paid': z.object({ total: z.number() }) },
@@ -50,6 +50,10 @@ const DEFINITION_OPTIONS: Members<ConsumerDefinitionOptions<ConsumerSchema>> = {
  * })
  */
 export function defineConsumer<const Schema extends ConsumerSchema | undefined = undefined>(options: ConsumerDefinitionOptions<Schema>): ConsumerDefinition {
+  return definition(() => withSchema(options))
+}
+
+function withSchema(options: object): ConsumerDefinition {
   const { schema, ...given } = checkMembers('options', options, DEFINITION_OPTIONS) as ConsumerDefinition & { schema?: unknown }
   if (schema === undefined) return given
   const { types, parse } = isSchema(schema) ? { types: given.types, parse: (event: EventRecord) => decodeAs(schema, event) } : byType(schema as EventSchemas, given.types)

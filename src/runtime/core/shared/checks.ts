@@ -1,3 +1,4 @@
+import { refusalIn } from './definition'
 import { invalidValue } from './errors'
 import type { StoreError } from './errors'
 import { membersOf, describe, isPlainObject, itemsOf, namesIn, readMember, symbolIn, tagOf } from './given'
@@ -107,7 +108,7 @@ export function checkMembers<T extends object>(argument: string, value: unknown,
     if (!Object.hasOwn(known, name) && copy[name] !== undefined) throw unknownMember(argument, name, Object.keys(known))
   }
   const symbol = symbolIn(object, argument)
-  if (symbol) throw invalidValue(argument, `has a member whose name is a symbol, ${String(symbol)}: use a string`)
+  if (symbol) throw refusalIn(object, argument) ?? invalidValue(argument, `has a member whose name is a symbol, ${String(symbol)}: use a string`)
   return copy as Partial<T>
 }
 

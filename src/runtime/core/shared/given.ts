@@ -72,12 +72,12 @@ export function symbolIn(value: object, path: string): symbol | undefined {
   }
 }
 
-export function readMember(value: object, name: string, path: string): unknown {
+export function readMember(value: object, name: string | symbol, path: string): unknown {
   try {
-    return (value as Record<string, unknown>)[name]
+    return (value as Record<string | symbol, unknown>)[name]
   }
   catch (cause) {
-    throw unreadable(`${path}.${name}`, cause)
+    throw unreadable(`${path}.${String(name)}`, cause)
   }
 }
 
