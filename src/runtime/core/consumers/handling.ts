@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Session } from '../db/types'
 import { HandlerFailure } from './attempt'
 import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
 import type { Debouncing } from './debounce'
+import { createCheckpoints } from './checkpoint'
 import { createFailures } from './failures'
-import { Fenced, requireHeld, toCheckpoint } from './lease'
+import { Fenced } from './lease'
 import { createParkedHandling } from './handleParked'
 import type { ParkedHandling } from './handleParked'
+import type { LeaveBehind } from './leaveBehind'
 import { Limited } from './limits'
 import type { Limits } from './limits'
 import { parkSubject, waitingRow } from './parkedSql'
@@ -16,8 +17,7 @@ import { Undone, canSplit, failureOf, toFailed, undoneOf } from './results'
 import type { Failed } from './results'
 import { passOver } from './schedule'
 import { ONE, lastOf } from './shard'
-import type { Entry, Shard, Unit } from './shard'
-import { moveShards } from './sql'
+import type { Entry, Unit } from './shard'
 import type { StreamOperations } from '../stream/types'
 
 // Another process may free what is waited for.
@@ -27,6 +27,7 @@ const HOLD_MS = 50
 
 export interface HandlingOptions extends CallsOptions {
   parked: ParkedSubjects
+  leaving: LeaveBehind
   limits: Limits
   debounce: Debouncing
   /** Milliseconds since 1970 by the clock of the database. */
@@ -44,39 +45,24 @@ export interface Handling extends ParkedHandling {
 }
 
 export function createHandling(options: HandlingOptions): Handling {
-  const { context, use, read, watch, settings, parked, limits, debounce, now, killed, stopping } = options
+  const { context, use, read, watch, settings, parked, leaving, limits, debounce, now, killed, stopping } = options
   const { name: consumer, transaction, onExhausted, order } = settings
   const failures = createFailures({ context, settings, parked, watch, now })
   const run = debounce.within(limits.within(createCalls(options)))
   const isTransactional = transaction !== 'none'
   const isEarly = (entry: Entry) => failures.waitOf(entry) > 0
-  const counts = { handled: 0, attempts: 0 }
-
-  function count(more: number): void {
-    counts.handled += more
-    if (more > 0) watch.count(consumer, 'handled', more)
-  }
-
-  /** Moves the shards behind a unit. Without a transaction the positions are written later, for many units at once. */
-  async function save(session: Session, last: Map<Shard, bigint>): Promise<void> {
-    if (!isTransactional) return requireHeld(context, session, consumer, last.keys())
-    const checkpoints = [...last].map(([shard, id]) => toCheckpoint(shard, id))
-    const { count } = await session.query(moveShards(context, { consumer, checkpoints }))
-    if (count < checkpoints.length) throw new Fenced()
-  }
-
-  function finish(unit: Unit, last: Map<Shard, bigint>): void {
-    if (isTransactional) for (const [shard, id] of last) shard.saved = id
-    for (const entry of unit) entry.state = 'done'
-  }
+  const checkpoints = createCheckpoints(options)
+  const { save, finish, count } = checkpoints
+  let attemptsMade = 0
 
   async function handle(unit: Unit): Promise<void> {
     if (debounce.isOn) return arrive(debounce.fitting(unit))
     if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
-    if (order === 'global' && unit.length === 1) return repeat(unit[0]!).finally(() => (counts.attempts = 0))
+    if (order === 'global' && unit.length === 1) return repeat(unit[0]!).finally(() => (attemptsMade = 0))
     const last = lastOf(unit)
     let undone = new Map<Entry, Failed>()
     let after: (() => void)[] = []
+    leaving.begin(unit)
     try {
       await run(unit, last.keys(), 1, (results) => {
         undone = undoneOf(unit, results)
@@ -86,12 +72,14 @@ export function createHandling(options: HandlingOptions): Handling {
         if (!isTransactional && undone.size === 0) return undefined
         return async (session) => {
           after = []
+          await leaving.settle(unit)
           for (const [entry, failed] of undone) after.push(await failures.fail(session, entry, 1, failed))
           await save(session, last)
         }
       })
     }
     catch (error) {
+      await leaving.settle(unit)
       if (error instanceof Limited) return limited(unit, error)
       const failed = failureOf(error)
       if (unit.length === 1) {
@@ -101,7 +89,9 @@ export function createHandling(options: HandlingOptions): Handling {
       // So that only the event that fails is held back.
       return oneByOne(unit, async entry => await readAgain(entry) ? handle([entry]) : void (entry.state = 'done'))
     }
+    await leaving.settle(unit)
     after.forEach(done => done())
+    await leaving.moveBehind(unit, undone.keys())
     count(unit.length - undone.size)
     for (const [entry, failed] of undone) failures.note(entry, 1, failed)
     finish(unit, last)
@@ -187,7 +177,7 @@ export function createHandling(options: HandlingOptions): Handling {
     const last = lastOf([entry])
     const ended = AbortSignal.any([killed, stopping, entry.shard.lost.signal])
     for (let attempts = 1; ; attempts++) {
-      counts.attempts = attempts - 1
+      attemptsMade = attempts - 1
       const failed = await run([entry], [entry.shard], attempts, ([result]) => {
         const failed = toFailed(result)
         if (failed) throw new Undone(failed)
@@ -207,12 +197,12 @@ export function createHandling(options: HandlingOptions): Handling {
 
   return {
     get handled() {
-      return counts.handled
+      return checkpoints.handled
     },
     get attempts() {
-      return counts.attempts
+      return attemptsMade
     },
-    handle,
+    handle: unit => handle(unit).finally(() => leaving.release(unit)),
     ...createParkedHandling({ ...options, failures, run, readAgain, count }),
   }
 }

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { Use } from '../batch/operation'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { createLease } from './lease'
-import { createLeaveBehind } from './leaveBehind'
+import type { LeaveBehind } from './leaveBehind'
 import type { ShardLease } from './lease'
 import { readChanged, readParked } from './parkedSql'
 import { toParked } from './parkedSubjects'
@@ -19,8 +20,8 @@ export interface UpkeepOptions {
   context: StatementContext
   use: Use
   settings: ConsumerSettings
-  member: string
   parked: ParkedSubjects
+  leaving: LeaveBehind
   /** It takes whatever is free, and leaves soon: no share is kept for others. */
   once: boolean
 }
@@ -33,15 +34,15 @@ export interface Upkeep {
   /** Milliseconds until shards may have to be taken or given, or an operator may have changed something. */
   keepIn(): number
   keep(): Promise<void>
-  /** Milliseconds until positions are written; Infinity while none has moved. */
+  /** Milliseconds until positions are written; Infinity while none may have moved. */
   saveIn(): number
   save(): Promise<void>
 }
 
-export function createUpkeep({ context, use, settings, member, parked, once }: UpkeepOptions): Upkeep {
+export function createUpkeep({ context, use, settings, parked, leaving, once }: UpkeepOptions): Upkeep {
   const { name: consumer, leaseMs } = settings
   const isTransactional = settings.transaction !== 'none'
-  const lease = createLease({ context, use, consumer, member, shards: settings.shards, leaseMs, once, isTransactional, onClaim, onGive: createLeaveBehind({ context, use, consumer, parked }) })
+  const lease = createLease({ context, use, consumer, member: randomUUID(), shards: settings.shards, leaseMs, once, isTransactional, onClaim, onGive: leaving.leaveAll })
   // By the clock of this process.
   let balanceAt = 0
   let refreshAt = 0
@@ -57,6 +58,16 @@ export function createUpkeep({ context, use, settings, member, parked, once }: U
   function drop(shard: Shard): void {
     lease.drop(shard)
     balanceAt = 0
+  }
+
+  async function leaveSlow(shard: Shard): Promise<void> {
+    try {
+      await leaving.leaveSlow(shard)
+    }
+    catch (error) {
+      drop(shard)
+      throw error
+    }
   }
 
   return {
@@ -81,9 +92,10 @@ export function createUpkeep({ context, use, settings, member, parked, once }: U
       refreshAt = performance.now() + Math.min(leaseMs / 3, REFRESH_MS)
     },
 
-    saveIn: () => [...lease.held.values()].some(({ position, saved }) => position > saved) ? saveAt - performance.now() : Infinity,
+    saveIn: () => [...lease.held.values()].some(shard => shard.position > shard.saved || leaving.isNeeded(shard)) ? saveAt - performance.now() : Infinity,
 
     async save() {
+      for (const shard of [...lease.held.values()].filter(leaving.isNeeded)) await leaveSlow(shard)
       const moved = [...lease.held.values()].filter(shard => shard.position > shard.saved && (!isTransactional || shard.running === 0))
       // Nothing of them begins meanwhile: two writers of one position would take each other for another process.
       for (const shard of moved) shard.running++

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { GlobalReader } from '../log/reader'
 import { createWakeablePause } from '../log/subscriptions/wakeablePause'
 import { createBackoff } from '../shared/backoff'
@@ -12,6 +11,7 @@ import { createHandling } from './handling'
 import type { HandlingOptions } from './handling'
 import { createHeartbeat } from './heartbeat'
 import { Fenced, Removed } from './lease'
+import { createLeaveBehind } from './leaveBehind'
 import { createLimits } from './limits'
 import { createParkedSubjects } from './parkedSubjects'
 import type { Waiting } from './parkedSubjects'
@@ -65,10 +65,11 @@ export function createWorker(options: WorkerOptions): Worker {
   const { logger, watch, settings, stopping, killed } = options
   const { name, leaseMs, concurrency } = settings
   const parked = createParkedSubjects()
-  const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, member: randomUUID() })
+  const leaving = createLeaveBehind({ ...options, parked })
+  const { lease, drop, ...upkeep } = createUpkeep({ ...options, parked, leaving })
   const limits = createLimits({ ...options, onFree: parked.call })
   const debounce = createDebounce({ ...options, parked })
-  const handling = createHandling({ ...options, parked, limits, debounce, now: lease.now })
+  const handling = createHandling({ ...options, parked, leaving, limits, debounce, now: lease.now })
   const retry = createRetries({ ...options, ...handling, limits, debounce, parked })
   const schedule = createSchedule({ parked, settings, isDebounced: debounce.isOn })
   const feed = createFeed({ ...options, lease })
@@ -106,14 +107,11 @@ export function createWorker(options: WorkerOptions): Worker {
   async function readMore(): Promise<void> {
     // A wake while it reads asks for one more.
     readAt = Infinity
-    try {
-      const more = await feed.read()
-      readAt = Math.min(readAt, more === 'now' ? 0 : performance.now() + (more === 'soon' ? SOON_MS : settings.pollInterval))
-    }
-    catch (error) {
+    const more = await feed.read().catch((error: unknown) => {
       readAt = 0
       throw error
-    }
+    })
+    readAt = Math.min(readAt, more === 'now' ? 0 : performance.now() + (more === 'soon' ? SOON_MS : settings.pollInterval))
   }
 
   async function retryOne(waiting: Waiting): Promise<void> {
