@@ -5,7 +5,7 @@ import { embeddedAndServer } from '../setup/backends'
 import { eventually } from '../setup/eventually'
 
 async function started(store: Store, options: Partial<ConsumeOptions>): Promise<Consumer> {
-  const consumer = store.consume({ name: 'fulfilment', pollInterval: 20, leaseMs: 20_000, maxAttempts: 1, backoff: { first: 20, max: 100 }, ...options } as ConsumeOptions)
+  const consumer = store.consume({ name: 'fulfilment', pollInterval: 20, leaseMs: 1_000, maxAttempts: 1, backoff: { first: 20, max: 100 }, ...options } as ConsumeOptions)
   await consumer.start()
   onTestFinished(() => consumer.stop())
   return consumer

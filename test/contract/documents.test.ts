@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
-import { freshEmbedded } from '../setup/embedded'
+import { migratedEmbedded } from '../setup/embedded'
 import * as core from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types'
 import { consumerNamed, consumersOf } from '../../src/runtime/server/consumers'
@@ -50,7 +50,7 @@ describe.each([['README.md', 5], ['docs/typed-streams.md', 3], ['docs/dead-lette
   })
 
   it.each(examples.map(example => [example.trim().split('\n', 1)[0]!, example]))('%s', async (_, example) => {
-    const store = core.createStore({ connection: await freshEmbedded() })
+    const store = core.createStore({ connection: await migratedEmbedded() })
     try {
       expect(await run(example, store)).toBeGreaterThan(0)
     }
@@ -62,7 +62,7 @@ describe.each([['README.md', 5], ['docs/typed-streams.md', 3], ['docs/dead-lette
 
 describe('the examples of docs/events.md', () => {
   it('run one after the other', async () => {
-    const store = core.createStore({ connection: await freshEmbedded() })
+    const store = core.createStore({ connection: await migratedEmbedded() })
     try {
       let checked = 0
       for (const example of blocksOf(read('docs/events.md'), 'ts')) checked += await run(example, store)
@@ -105,7 +105,7 @@ describe('the files of docs/outbox.md', () => {
 
 describe('the SQL of docs/tables.md', () => {
   it('runs on the tables of a store', async () => {
-    const store = core.createStore({ connection: await freshEmbedded() })
+    const store = core.createStore({ connection: await migratedEmbedded() })
     await store.stream.append('orders:42', { type: 'order.placed' })
     await store.index.add('orders', '42', 1, { status: 'paid' })
     await store.index.add('nvent:flow:runs:checkout', 'r1', 1, { status: 'running', startedAt: 1700000000000 })

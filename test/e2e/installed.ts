@@ -11,8 +11,9 @@ const SOURCES = [
   'src', 'scripts', 'migrations', 'playground', 'package.json', 'tsconfig.json', 'build.config.ts', 'nuxt.config.ts', 'README.md', 'LICENSE', 'docs',
 ]
 
-/** Builds and packs the package as a release does, and returns the tarball. */
+/** Builds and packs the package as a release does, and returns the tarball; one that was made just now is named by `PACKAGE_TARBALL`. */
 export async function pack(): Promise<string> {
+  if (process.env.PACKAGE_TARBALL) return process.env.PACKAGE_TARBALL
   const copy = await outside('pack')
   const present = await readdir(root)
   for (const name of SOURCES.filter(source => present.includes(source))) await cp(join(root, name), join(copy, name), { recursive: true })

@@ -104,7 +104,10 @@ export const awkwardAndHostile = onServer('PostgreSQL 18 with awkward names and 
   ...awkward, template: hostileTemplate, through: onHostilePath,
 })
 
-export const backends: Backend[] = [pglite, postgres18, postgres15, awkwardNames]
+/** The same where a store finds its schema: to copy it is quicker than to make it. */
+const migrated = (backend: Backend): Backend => ({ ...backend, open: backend.openMore ?? backend.open })
+
+export const backends: Backend[] = [pglite, postgres18, postgres15, awkwardNames].map(migrated)
 
 let shared: Promise<{ connection: string, sql: Opened['sql'] }> | undefined
 
@@ -127,7 +130,5 @@ async function keptOpen() {
   return { connection, sql: throughStore(openStore({ connection })) }
 }
 
-const oneServer = hasServer('pg15') ? postgres15 : postgres18
-
 /** The embedded database and one server, both migrated, for what no version changes: the older one, which can do less. */
-export const embeddedAndServer: Backend[] = [pgliteEmptied, { ...oneServer, open: oneServer.openMore ?? oneServer.open }]
+export const embeddedAndServer: Backend[] = [pgliteEmptied, migrated(hasServer('pg15') ? postgres15 : postgres18)]

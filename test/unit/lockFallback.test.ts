@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { LOCK_FOLDER, lockDirectory } from '../../src/runtime/core/db/pglite/directoryLock'
@@ -39,7 +39,8 @@ function abandonedClaim(directory: string, kind: 'file' | 'sock'): string {
   return path
 }
 
-describe('where there are no sockets', () => {
+// Side by side: they wait for signs of life.
+describe.concurrent('where there are no sockets', () => {
   it('one of many has the lock at a time', async () => {
     const directory = newDirectory()
     let holding = 0
@@ -76,7 +77,7 @@ describe('where there are no sockets', () => {
     expect(() => lock.check()).toThrow(expect.objectContaining({ code: 'DATABASE_LOCKED' }))
     await lock.release()
     next.check()
-    expect(readdirSync(root)).toContain(`${directories - 1}.lock`)
+    expect(readdirSync(root)).toContain(`${basename(directory)}.lock`)
     await next.release()
     expect(() => lock.check()).toThrow(expect.objectContaining({ code: 'DATABASE_LOCKED' }))
   }, 60_000)
