@@ -83,7 +83,7 @@ async function fileOf<T>(document: string, file: string, imported: Record<string
 
 describe('the files of docs/outbox.md', () => {
   it('send a message for what is committed', async () => {
-    const store = core.createStore({ connection: await freshEmbedded() })
+    const store = core.createStore({ connection: await migratedEmbedded() })
     const sent: unknown[] = []
     const $fetch = async (url: string, { body, headers }: { body: unknown, headers: object }) => {
       // It is away at first.
