@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createStore } from '../../../src/runtime/core/index'
 import type { ConsumeOptions } from '../../../src/runtime/core/index'
 import { NOTE_EFFECT } from './effects'
@@ -24,6 +25,8 @@ const consumer = store.consume({
     const values = [subject, (data as { n: number }).n, worker]
     // Before the failure: what it has written must not be kept.
     if (isTransactional) await tx.query(NOTE_EFFECT, values)
+    // At work for most of the time, whenever it is killed.
+    await sleep(3)
     if (Math.random() * 1_000 < failures) throw new Error('now and then')
     if (!isTransactional) await store.transaction(own => own.query(NOTE_EFFECT, values))
   },

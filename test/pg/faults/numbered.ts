@@ -35,7 +35,8 @@ export function appending(store: Store, subjects = SUBJECTS) {
         await append(subject, n)
         next.set(subject, n + 1)
       }))
-      await sleep(5)
+      // Enough to keep workers busy, and no more to catch up with than that.
+      await sleep(30)
     }
   })()
   return {
