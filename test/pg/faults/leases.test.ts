@@ -102,7 +102,8 @@ function appending(store: Store) {
         // Its connection may be among those that are terminated.
         return append().catch(append).catch(append)
       }))
-      await sleep(5)
+      // Enough to keep workers busy, and no more to catch up with than that.
+      await sleep(30)
     }
   })()
   return async () => {
