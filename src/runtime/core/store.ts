@@ -31,6 +31,7 @@ import { createProgress } from './stream/append/progress'
 import { indexSpecs, streamSpecs } from './tables/builtin'
 import { createRouter } from './tables/route'
 import { createSelect } from './tables/select'
+import { createLosses } from './transaction/losses'
 import { createTransactions } from './transaction/transactions'
 import { callsOn, connectorOf, listening, scopes } from './storeParts'
 import type { Store } from './types'
@@ -69,7 +70,8 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   // Connection
   const database = { ...resolved, ...access }
   const connector = connectorOf(database, names)
-  const { run, use, explain } = callsOn(connector, names)
+  const losses = createLosses()
+  const { run, use, explain } = callsOn(connector, names, losses)
   const isStarted = () => connector.current() !== undefined
   register({ stop: () => connector.current()?.value.tables.stop() })
 
@@ -93,7 +95,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const stream = createStreamOperations({ ...routes, ...scopeOf(), appended: onAppend })
   const index = createIndexApi({ ...routes, ...scopeOf() })
   const kv = createKvApi(scopeOf())
-  const transactions = createTransactions({ routes, connector, observer: watch, explain, onAppend })
+  const transactions = createTransactions({ routes, connector, observer: watch, explain, losses, onAppend })
 
   // Log
   const select = createSelect(streamSpecs, resolved.subjectPrefix)
@@ -120,7 +122,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     onEnd: watch.retained, expire: letterExpiry(context, resolved.deadLetterMaxAge),
   }))
   // Consumers
-  const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen, watch: watch.consumers, handlers: {} }
+  const parts = { context, use: run, call: use, within: transactions.within, reader, read: stream.read, logger, listen, watch: watch.consumers, handlers: {}, isLoss: losses.isLoss }
   const consumers = register(createConsumers(parts))
   watch.metrics.gauges.consumers = consumers.gauges
   const outbox = createOutbox({ ...resolved, parts, select, register: consumers.register, writer: createOutboxWriter(apis.stream.append, resolved.subjectPrefix) })

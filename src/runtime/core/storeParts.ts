@@ -18,6 +18,7 @@ import type { StoreInfo } from './schema/types'
 import type { Logger } from './shared/types'
 import { messageOf } from './shared/errors'
 import type { Names } from './shared/identifier'
+import type { Losses } from './transaction/losses'
 import { orderKey } from './sql/order'
 
 /** What the start of the store prepares, besides the connection. */
@@ -37,10 +38,10 @@ export function connectorOf(database: ResolvedStoreOptions & DbOptions, names: N
 }
 
 /** Runs work once the store is ready; `use` also counts it as a call, for which `close` waits. */
-export function callsOn(connector: Connector<Prepared>, names: Names) {
+export function callsOn(connector: Connector<Prepared>, names: Names, losses: Losses) {
   const explain = (db: Db, error: unknown) => explainGone(db, names, error).catch(error => explainRefused(db, names, error))
   const run: TierScope['use'] = work => connector.use(({ db, value }) =>
-    work(db, value.tables).catch(error => explain(db, error)))
+    work(db, value.tables).catch(losses.note).catch(error => explain(db, error)))
   const use: TierScope['use'] = work => connector.call(() => run(work))
   return { explain, run, use }
 }

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { StoreError, isStoreError, messageOf } from '../shared/errors'
 import { unref } from '../shared/timer'
+import type { Losses } from '../transaction/losses'
 
 /** What a handler threw, apart from what the database refused around it. */
 export class HandlerFailure extends Error {
@@ -9,9 +10,11 @@ export class HandlerFailure extends Error {
   }
 }
 
-interface Attempt {
+export interface Attempt {
   /** Aborts when nothing new may begin: what the closing store refuses then is no failure of the event. */
   stopping?: AbortSignal | undefined
+  /** Whether a connection of the store has failed since a moment, which is no failure of the event either. */
+  isLoss?: Losses['isLoss']
   /** Milliseconds; 0: without limit. */
   timeoutMs: number
   /** Each of them ends the attempt. */
@@ -30,7 +33,8 @@ export interface Going {
  * Runs a handler once. One that is out of time goes on by itself, as nothing can end it; its transaction is rolled back.
  * @throws {HandlerFailure} when it throws or runs out of time
  */
-export async function attempt<T>(run: (going: Going) => T | Promise<T>, { timeoutMs, signals, stopping }: Attempt): Promise<T> {
+export async function attempt<T>(run: (going: Going) => T | Promise<T>, { timeoutMs, signals, stopping, isLoss }: Attempt): Promise<T> {
+  const since = performance.now()
   const ending = createEnding()
   const onAbort = ({ target }: Event) => ending.end((target as AbortSignal).reason)
   for (const signal of signals) {
@@ -46,7 +50,7 @@ export async function attempt<T>(run: (going: Going) => T | Promise<T>, { timeou
   catch (error) {
     // What ends the attempt is no failure of the event, unless it is the time.
     ending.throwIfEnded()
-    if (stopping?.aborted && isOwn(error) && error.code === 'CLOSED') throw error
+    if (isOwn(error) && ((stopping?.aborted && error.code === 'CLOSED') || isLoss?.(error, since))) throw error
     throw new HandlerFailure(error)
   }
   finally {

@@ -4,9 +4,11 @@ import { StoreError, isStoreError } from '../shared/errors'
 import { runInside } from '../shared/inside'
 import { unref } from '../shared/timer'
 import { copyRecord } from '../tables/eventCodec'
+import type { Losses } from '../transaction/losses'
 import type { TransactionApi } from '../transaction/types'
 import type { StatementContext } from '../sql/template'
 import { HandlerFailure, attempt, isOfDatabase } from './attempt'
+import type { Attempt } from './attempt'
 import { requireHeld } from './lease'
 import { isAwaited, isUndone, readResult, readResults } from './results'
 import type { ConsumeResult } from './results'
@@ -24,6 +26,7 @@ export interface CallsOptions {
   watch: ConsumerWatch
   /** Marks the handlers of the store: `close` inside one of them would wait for itself. */
   handlers: object
+  isLoss: Losses['isLoss']
   settings: ConsumerSettings
   /** Aborts when the consumer waits no longer for what is under way. */
   killed: AbortSignal
@@ -43,7 +46,7 @@ export type RunHandler = (entries: Pick<Entry, 'event' | 'subject'>[], shards: I
  */
 export function callHandler(
   settings: ConsumerSettings, entries: Pick<Entry, 'event' | 'subject'>[], given: Omit<ConsumerContext, 'consumer' | 'signal'>, signals: AbortSignal[],
-  stopping?: AbortSignal,
+  excused: Pick<Attempt, 'stopping' | 'isLoss'> = {},
 ): Promise<ConsumeResult[]> {
   return attempt(async ({ signal, throwIfEnded }) => {
     const context: ConsumerContext = {
@@ -65,16 +68,16 @@ export function callHandler(
       if (isUndone(result) && isAwaited(settings.order, events, at)) break
     }
     return results
-  }, { timeoutMs: settings.attemptTimeout, signals, stopping })
+  }, { timeoutMs: settings.attemptTimeout, signals, ...excused })
 }
 
-export function createCalls({ context, use, within, watch, handlers, settings, killed, stopping }: CallsOptions): RunHandler {
+export function createCalls({ context, use, within, watch, handlers, settings, killed, stopping, isLoss }: CallsOptions): RunHandler {
   const { leaseMs } = settings
   return async function run(entries, shards, attempts, keep) {
     const held = [...shards]
     const signals = [killed, ...held.map(shard => shard.lost.signal)]
     const called = { consumer: settings.name, transaction: settings.transaction !== 'none' }
-    const call = (tx: TransactionApi) => watch.handler(called, () => runInside(handlers, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, stopping)))
+    const call = (tx: TransactionApi) => watch.handler(called, () => runInside(handlers, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, { stopping, isLoss })))
     if (settings.transaction === 'none') {
       const write = keep(await call(noTransaction))
       return write && use(session => session.atomic(write))

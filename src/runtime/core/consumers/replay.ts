@@ -16,7 +16,7 @@ import type { WorkerParts } from './worker'
 const PREVIEWED = 100
 const PAGE = 100
 
-interface ReplayOptions extends Pick<WorkerParts, 'context' | 'use' | 'within' | 'read' | 'watch' | 'handlers'> {
+interface ReplayOptions extends Pick<WorkerParts, 'context' | 'use' | 'within' | 'read' | 'watch' | 'handlers' | 'isLoss'> {
   /** Of a consumer that this process has. */
   settingsOf(consumer: string): ConsumerSettings | undefined
 }
@@ -47,7 +47,7 @@ async function checkConstraints(session: Session): Promise<void> {
 /** The letter was handled, or deleted, by another call. */
 class Gone extends Error {}
 
-export function createReplay({ context, use, within, read, watch, handlers, settingsOf }: ReplayOptions): Replay {
+export function createReplay({ context, use, within, read, watch, handlers, isLoss, settingsOf }: ReplayOptions): Replay {
   function settingsFor(call: string, { consumer }: DeadLetter): ConsumerSettings {
     const settings = settingsOf(consumer)
     if (!settings) throw new StoreError('INVALID_CALL', `${call} needs the handler of consumer ${JSON.stringify(consumer)}: call it in a process that has called store.consume({ name: ${JSON.stringify(consumer)}, … })`, { details: { consumer } })
@@ -70,7 +70,7 @@ export function createReplay({ context, use, within, read, watch, handlers, sett
     async handle(letter, replacement) {
       const { id, subject, event } = letter
       const settings = settingsFor('requeue() out of order', letter)
-      const run = createCalls({ context, use, within, watch, handlers, settings, stopping: new AbortController().signal, killed: new AbortController().signal })
+      const run = createCalls({ context, use, within, watch, handlers, isLoss, settings, stopping: new AbortController().signal, killed: new AbortController().signal })
       try {
         await run([{ subject, event: replacement ?? event }], [], letter.attempts + 1, ([result]) => {
           const failed = toFailed(result)

@@ -28,7 +28,7 @@ const SOON_MS = 20
 // Without anything else to wait for.
 const IDLE_MS = 1_000
 
-export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | 'within' | 'read' | 'watch' | 'handlers'> {
+export interface WorkerParts extends Pick<HandlingOptions, 'context' | 'use' | 'within' | 'read' | 'watch' | 'handlers' | 'isLoss'> {
   reader: GlobalReader
   logger: Logger
   /** Calls back when there may be new events, until the result is called. */

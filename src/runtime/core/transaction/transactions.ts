@@ -5,6 +5,7 @@ import { StoreError } from '../shared/errors'
 import { isInside, runInside } from '../shared/inside'
 import { createTransactionCalls } from './calls'
 import { joinClient } from './client'
+import type { Losses } from './losses'
 import { checkTransactionOptions, withRetries } from './retries'
 import type { CheckedTransactionOptions } from './retries'
 import { flattened, transactionTiers } from './tiers'
@@ -23,6 +24,7 @@ interface TransactionsOptions<Place extends { restart(): void }> {
   observer: Observer<Place>
   /** @throws a more helpful error than the one of the database, where there is one; else the same */
   explain(db: Db, error: unknown): Promise<never>
+  losses: Losses
   /** Called after the commit, for every subject that the transaction has appended to. */
   onAppend(subject: string): void
 }
@@ -51,19 +53,28 @@ export interface Transactions {
 
 /** Transactions over streams, index and key-value: the store's own, and those that the caller has opened. */
 export function createTransactions<Place extends { restart(): void }>(options: TransactionsOptions<Place>): Transactions {
-  const { routes, connector, observer } = options
+  const { routes, connector, observer, losses } = options
   // Mark the two kinds of calls that run the caller's code: `close` inside either would wait for itself.
   const [transactions, joined] = [{}, {}]
 
   async function run<T>(work: Work<T>, { retries, ...begin }: WithinOptions, place: Place, { db, value: { tables } }: Started<{ tables: StreamTables }>): Promise<T> {
     const appended = new Set<string>()
+    let thrown: { error: unknown } | undefined
     const attempt = () => db.atomic((session) => {
+      thrown = undefined
       appended.clear()
       place.restart()
-      const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, call => call(session, tables))
+      const tiers = transactionTiers({ ...routes, appended: subject => appended.add(subject) }, call => call(session, tables).catch(losses.note))
       const calls = createTransactionCalls()
-      return calls.during(() => work(calls.on(flattened(observer.apis(tiers, place))), session))
-    }, begin)
+      return calls.during(() => work(calls.on(flattened(observer.apis(tiers, place))), session)).catch((error: unknown) => {
+        thrown = { error }
+        throw error
+      })
+    }, begin).catch((error: unknown) => {
+      // What the work throws may be the error of any other connection.
+      if (thrown?.error === error) throw error
+      return losses.note(error)
+    })
     const result = await runInside(transactions, () => withRetries(retries, attempt)).catch((error: unknown) => options.explain(db, error))
     appended.forEach(options.onAppend)
     await tables.afterTransaction()
