@@ -1,4 +1,5 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -193,5 +194,33 @@ describe('the directory', () => {
     const directory = `${newDirectory()} 100%`
     await open(directory, { connection: `pglite://${directory}` }).kv.set('a', 1)
     expect(existsSync(join(directory, 'PG_VERSION'))).toBe(true)
+  })
+})
+
+describe('a loop of awaited calls', () => {
+  it.each<[string, (store: Store, goOn: () => boolean) => Promise<unknown>]>([
+    ['of the store', async (store, goOn) => {
+      for (let n = 0; goOn(); n++) await store.kv.set('loop', n)
+    }],
+    ['that appends', async (store, goOn) => {
+      while (goOn()) await store.stream.append('loop', { type: 'looped' })
+    }],
+    ['in a transaction', (store, goOn) => store.transaction(async (tx) => {
+      while (goOn()) await tx.kv.get('loop')
+    })],
+    ['of transactions', async (store, goOn) => {
+      while (goOn()) await store.transaction(tx => tx.kv.get('loop'))
+    }],
+  ])('lets timers and I/O ahead: %s', async (_, loop) => {
+    const store = open(freshDirectory())
+    await store.ready()
+    const until = performance.now() + 20_000
+    let fired = 0
+    const timer = setInterval(() => fired++, 10)
+    let wasRead = false
+    void readFile(import.meta.filename).then(() => (wasRead = true))
+    await loop(store, () => (fired < 3 || !wasRead) && performance.now() < until)
+    clearInterval(timer)
+    expect({ fired: fired >= 3, wasRead }).toEqual({ fired: true, wasRead: true })
   })
 })

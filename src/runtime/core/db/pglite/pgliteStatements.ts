@@ -1,4 +1,6 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { PGlite, QueryOptions, Results, Transaction } from '@electric-sql/pglite'
+import { now } from '../../shared/timer'
 import type { Statement } from '../../sql/statement'
 import { toStoreError } from '../errors'
 import type { Statements } from '../transactionScope'
@@ -32,7 +34,26 @@ function counted<R extends Row>(result: Results<R>): Result<R> {
   return { rows: result.rows, count: result.rows.length || (result.affectedRows ?? 0) }
 }
 
+// Far less than a caller notices, and far more than a turn of the event loop costs.
+const MOST_MS = 10
+let turnAt = now()
+let turn: Promise<void> | undefined
+
+/**
+ * The database answers within the same turn of the event loop. In a loop of awaited calls no timer would fire and no request
+ * be answered: now and then the others are let ahead.
+ */
+async function giveWay(): Promise<void> {
+  if (now() - turnAt < MOST_MS) return
+  turn ??= nextTurn().then(() => {
+    turn = undefined
+    turnAt = now()
+  })
+  await turn
+}
+
 async function send<T>(run: () => Promise<T>): Promise<T> {
+  await giveWay()
   try {
     return await run()
   }
