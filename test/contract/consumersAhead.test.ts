@@ -1,8 +1,8 @@
 /** Without a transaction, subjects overtake a slow one: what a kill would repeat of them is bounded. */
 import { describe, expect, it } from 'vitest'
-import type { ConsumeOptions, ConsumedEvent } from '../../src/runtime/core/consumers/types'
+import type { ConsumeOptions, ConsumedEvent, Consumer } from '../../src/runtime/core/consumers/types'
 import { embeddedAndServer } from '../setup/backends'
-import { gate, numberOf, started } from '../setup/consumers'
+import { append, consumerOf, gate, numberOf, started } from '../setup/consumers'
 import { eventually } from '../setup/eventually'
 
 const FAST = Array.from({ length: 300 }, (_, at) => at + 10)
@@ -96,5 +96,66 @@ describe.each(embeddedAndServer)('consumers on $name, with a slow subject before
       const ofLine = done.filter(n => n >= 10 && n % 7 === line)
       expect(ofLine).toEqual(inOrder(ofLine))
     }
+  })
+
+  /** Two subjects that fail, each before others, where only one may be parked. */
+  async function failing(options: Omit<ConsumeOptions, 'name'>) {
+    const { store } = await open()
+    for (const subject of ['bad:1', 'bad:2']) {
+      await append(store, subject, 1)
+      for (let line = 0; line < 10; line++) await append(store, `of:${subject}:${line}`, line)
+    }
+    const consumer = consumerOf(store, { name: 'refused', transaction: 'none', shards: 1, concurrency: 4, maxParked: 1, ...options })
+    return consumer
+  }
+
+  const isBad = ({ subject }: Pick<ConsumedEvent, 'subject'>) => subject.startsWith('bad')
+  const others = (seen: string[]) => seen.filter(subject => !isBad({ subject }))
+
+  const REFUSED: [how: string, options: (seen: string[], parked: () => Promise<number>) => Omit<ConsumeOptions, 'name'>][] = [
+    ['a handler', (seen, parked) => ({
+      async handler(event) {
+        seen.push(event.subject)
+        if (!isBad(event)) return
+        if (event.subject === 'bad:2') await eventually(async () => expect([new Set(seen).size, await parked()]).toEqual([22, 1]))
+        throw new Error('always')
+      },
+    })],
+    ['a batchHandler', seen => ({
+      batchSize: 5, concurrency: 1, batchHandler(events) {
+        seen.push(...events.map(({ subject }) => subject))
+        return events.map(event => isBad(event) ? { retry: { after: 60_000 } } : 'done')
+      },
+    })],
+  ]
+
+  it.runIf(available()).each(REFUSED)('handle nothing again when more subjects fail than may be parked: %s', async (_, optionsOf) => {
+    const seen: string[] = []
+    const parked = async () => (await consumer.status()).parked
+    const consumer: Consumer = await failing({ backoff: { first: 60_000, max: 60_000 }, ...optionsOf(seen, parked) })
+    await consumer.start()
+    // One of them is tried again and again, as it can't be parked.
+    await eventually(() => expect(seen.filter(subject => isBad({ subject })).length).toBeGreaterThan(5))
+    await eventually(() => expect(new Set(seen).size).toBe(22))
+    expect(others(seen)).toHaveLength(20)
+  })
+
+  it.runIf(available())('handle nothing again when a consumer that has stopped at an event is started again', async () => {
+    const seen: string[] = []
+    let isMended = false
+    const consumer = await failing({
+      onExhausted: 'stop', maxAttempts: 1, async handler(event) {
+        seen.push(event.subject)
+        if (isMended || !isBad(event)) return
+        await eventually(() => expect(new Set(seen).size).toBe(22))
+        throw new Error('always')
+      },
+    })
+    await consumer.start()
+    await eventually(async () => expect(await consumer.status()).toMatchObject({ state: 'failed' }))
+    isMended = true
+    await consumer.start()
+    await consumer.whenCaughtUp()
+    expect(others(seen)).toHaveLength(20)
   })
 })

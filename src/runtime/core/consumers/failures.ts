@@ -34,6 +34,9 @@ export class TooManyParked extends Error {
   }
 }
 
+/** Nothing was written of a failure: the shard is as this process knows it, and what has overtaken the event is not handled again. */
+export const isRefused = (error: unknown): boolean => error instanceof TooManyParked || error instanceof Exhausted
+
 type FailedEntry = Pick<Entry, 'subject' | 'id' | 'event'>
 
 /** What becomes of events that fail. */
@@ -113,7 +116,7 @@ export function createFailures({ context, settings, parked, watch, now }: Failur
         await bury(session, entry, attempts, failed, 'skipped')
         return () => noteBuried(entry, attempts, failed)
       }
-      if (parked.size >= settings.maxParked) throw new TooManyParked(failed.error)
+      if (!parked.get(entry.subject) && parked.size >= settings.maxParked) throw new TooManyParked(failed.error)
       const isDead = last && onExhausted === 'park'
       if (isDead) await bury(session, entry, attempts, failed, 'parked')
       const row = parkedRow(entry, entry.shard.shard, attempts, isDead, failed)

@@ -4,7 +4,7 @@ import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
 import type { Debouncing } from './debounce'
 import { createCheckpoints } from './checkpoint'
-import { createFailures } from './failures'
+import { createFailures, isRefused } from './failures'
 import { Fenced } from './lease'
 import { createParkedHandling } from './handleParked'
 import type { ParkedHandling } from './handleParked'
@@ -81,6 +81,7 @@ export function createHandling(options: HandlingOptions): Handling {
     catch (error) {
       await leaving.settle(unit)
       if (error instanceof Limited) return limited(unit, error)
+      if (isRefused(error) && !isTransactional) await keepDone(unit, undone)
       const failed = failureOf(error)
       if (unit.length === 1) {
         failures.note(unit[0]!, 1, failed)
@@ -95,6 +96,19 @@ export function createHandling(options: HandlingOptions): Handling {
     count(unit.length - undone.size)
     for (const [entry, failed] of undone) failures.note(entry, 1, failed)
     finish(unit, last)
+  }
+
+  /** What was done without a transaction can't be taken back. */
+  async function keepDone(unit: Unit, undone: Map<Entry, Failed>): Promise<void> {
+    await leaving.moveBehind(unit, undone.keys())
+    for (const entry of unit) if (!undone.has(entry)) entry.state = 'done'
+    count(unit.length - undone.size)
+  }
+
+  /** Something of a unit was refused, and waits in its shard as it is in the log. */
+  async function refused(unit: Unit, error: unknown): Promise<never> {
+    if (isRefused(error)) for (const entry of unit) if (entry.state === 'running' && !await readAgain(entry)) entry.state = 'done'
+    throw error
   }
 
   /** A handler may have changed the event it was given, and an operator the log. Returns whether it is there. */
@@ -202,7 +216,7 @@ export function createHandling(options: HandlingOptions): Handling {
     get attempts() {
       return attemptsMade
     },
-    handle: unit => handle(unit).finally(() => leaving.release(unit)),
+    handle: unit => handle(unit).catch(error => refused(unit, error)).finally(() => leaving.release(unit)),
     ...createParkedHandling({ ...options, failures, run, readAgain, count }),
   }
 }
