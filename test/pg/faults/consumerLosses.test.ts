@@ -113,4 +113,23 @@ describe.each([{ transaction: 'none' }, { transaction: 'batch' }, { transaction:
     await expect(kept).rejects.toMatchObject({ code: 'CONNECTION' })
     expect(await handled(store, options, () => kept, async () => {})).toEqual(COUNTED)
   })
+
+  it.each([
+    ['ends its own', 'select pg_terminate_backend(pg_backend_pid())'],
+    ['fails like one that is lost', `do $$ begin raise exception 'the other server is away' using errcode = '08001'; end $$`],
+  ])('an event whose connection %s each time becomes a dead letter, and holds up no other', async (_, text) => {
+    const store = open()
+    const seen: string[] = []
+    await append(store, 'breaks', 1, 2)
+    for (let line = 0; line < 20; line++) await append(store, `well:${line}`, 1)
+    const consumer = await started(store, { name: 'breaking', leaseMs: 20_000, shards: 1, ...options, async handler({ subject }, { tx }) {
+      seen.push(subject)
+      if (subject !== 'breaks') return
+      await (transaction === 'none' ? store.transaction(inner => inner.query(text)) : tx.query(text))
+    } })
+    await consumer.whenCaughtUp()
+    expect((await store.deadLetters.list()).letters).toMatchObject([{ subject: 'breaks', event: { data: { n: 1 } }, attempts: 1, error: { code: 'CONNECTION' } }])
+    expect(new Set(seen).size).toBe(21)
+    expect(await consumer.status()).toMatchObject({ lag: 0, parked: 1, blocked: 1 })
+  })
 })

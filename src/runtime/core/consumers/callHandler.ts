@@ -73,25 +73,54 @@ export function callHandler(
 
 export function createCalls({ context, use, within, watch, handlers, settings, killed, stopping, isLoss }: CallsOptions): RunHandler {
   const { leaseMs } = settings
+  const breaking = createBreaking()
   return async function run(entries, shards, attempts, keep) {
     const held = [...shards]
     const signals = [killed, ...held.map(shard => shard.lost.signal)]
     const called = { consumer: settings.name, transaction: settings.transaction !== 'none' }
-    const call = (tx: TransactionApi) => watch.handler(called, () => runInside(handlers, () => callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, { stopping, isLoss })))
+    let isCalled = false
+    const call = (tx: TransactionApi) => watch.handler(called, () => runInside(handlers, () => {
+      isCalled = true
+      return callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, { stopping, isLoss })
+    }))
+    const failed = (error: unknown) => Promise.reject(isCalled && breaking.isFailure(entries, error) ? new HandlerFailure(error) : error as Error)
     if (settings.transaction === 'none') {
-      const write = keep(await call(noTransaction))
+      const write = keep(await call(noTransaction).catch(failed))
+      breaking.forget(entries)
       return write && use(session => session.atomic(write))
     }
     try {
       await within('consume', async (tx, session) => {
         const hold = () => requireHeld(context, session, settings.name, held)
         await keep(await whileAlive(session, { leaseMs, hold }, () => call(tx)))?.(session)
-      }, { idleTimeout: leaseMs })
+      }, { idleTimeout: leaseMs }).catch(failed)
+      breaking.forget(entries)
     }
     catch (error) {
       // What the database refuses of the handler's writes may show as late as at the commit.
       throw isStoreError(error) && !isOfDatabase(error) ? new HandlerFailure(error) : error
     }
+  }
+}
+
+// In a row under one event: more of them are its doing.
+const MOST_LOSSES = 3
+// What is gone with its shard is forgotten with all the others.
+const MOST_REMEMBERED = 10_000
+
+/** Tells events that break the connection of their handler each time from those that were under way when it broke. */
+function createBreaking() {
+  const losses = new Map<string, number>()
+  return {
+    isFailure(entries: Pick<Entry, 'event'>[], error: unknown): boolean {
+      if (!isStoreError(error) || error.code !== 'CONNECTION') return false
+      if (losses.size > MOST_REMEMBERED) losses.clear()
+      for (const { event: { id } } of entries) losses.set(id, (losses.get(id) ?? 0) + 1)
+      return entries.some(({ event: { id } }) => losses.get(id)! > MOST_LOSSES)
+    },
+    forget(entries: Pick<Entry, 'event'>[]): void {
+      if (losses.size > 0) for (const { event: { id } } of entries) losses.delete(id)
+    },
   }
 }
 
