@@ -1,4 +1,5 @@
 /** Without a transaction, subjects overtake a slow one: what a kill would repeat of them is bounded. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { ConsumeOptions, ConsumedEvent, Consumer } from '../../src/runtime/core/consumers/types'
 import { embeddedAndServer } from '../setup/backends'
@@ -157,5 +158,24 @@ describe.each(embeddedAndServer)('consumers on $name, with a slow subject before
     await consumer.start()
     await consumer.whenCaughtUp()
     expect(others(seen)).toHaveLength(20)
+  })
+
+  it.runIf(available())('lets the others wait where there is no room to park the slow subject', async () => {
+    const { opened: end, open: go } = gate()
+    const seen: number[] = []
+    const { isCaughtUp } = await opened({
+      maxParked: 1, async handler(event) {
+        if (event.subject === 'slow') await end
+        seen.push(numberOf(event))
+        // So that there is time to look meanwhile.
+        await sleep(2)
+      },
+    })
+    await eventually(() => expect(seen.length).toBeGreaterThan(100))
+    await sleep(1_000)
+    expect(seen.length).toBeLessThan(FAST.length)
+    go()
+    await isCaughtUp()
+    expect(inOrder(seen)).toEqual([1, 2, 3, 4, ...FAST])
   })
 })

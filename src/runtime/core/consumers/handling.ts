@@ -20,8 +20,6 @@ import { ONE, lastOf } from './shard'
 import type { Entry, Unit } from './shard'
 import type { StreamOperations } from '../stream/types'
 
-// Another process may free what is waited for.
-const MOST_HELD_MS = 1_000
 // Until there is room for further parked subjects.
 const HOLD_MS = 50
 
@@ -148,7 +146,7 @@ export function createHandling(options: HandlingOptions): Handling {
     const entry = unit[admitted]!
     if (passOverParked(entry)) return
     // The other half is left to events that fail.
-    if (!isKeyed || order === 'global' || parked.size * 2 >= settings.maxParked) return limits.hold(Math.min(delayMs, MOST_HELD_MS))
+    if (!isKeyed || order === 'global' || parked.size * 2 >= settings.maxParked) return limits.hold(delayMs)
     await postpone(entry, delayMs)
     parked.get(entry.subject)!.line = line
     const rest = unit.slice(admitted + 1).filter(other => !passOverParked(other))

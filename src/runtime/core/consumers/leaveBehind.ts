@@ -90,7 +90,8 @@ export function createLeaveBehind({ context, use, settings, parked }: LeaveBehin
       const firsts = running.filter(first => slow.has(first))
       for (const entry of running) slow.add(entry)
       // The other half is left to events that fail.
-      if (firsts.length > 0 && parked.size + firsts.length <= maxParked / 2) await leaveRunning(shard, firsts)
+      shard.isHeldUp = parked.size + firsts.length > maxParked / 2
+      if (firsts.length > 0 && !shard.isHeldUp) await leaveRunning(shard, firsts)
     },
 
     async leaveAll(shard) {

@@ -15,6 +15,8 @@ import type { Slot } from './slotsSql'
 // Until a slot is looked for again that may be free at once.
 const SOON_MS = 20
 const SWEEP_MS = 60_000
+// Another process may free what is waited for.
+const MOST_HELD_MS = 1_000
 // A process that was frozen for longer than its slot lasts asks again; a short slot may be as short as the way to the server.
 const LEAST_USABLE_MS = 1_000
 
@@ -42,7 +44,7 @@ export interface Limits {
   within(run: RunHandler): RunHandler
   /** Milliseconds for which a line is known to be closed: asking is of no use. */
   closedFor(line: string): number
-  /** Keeps new events back; retries go on. */
+  /** Keeps new events back, for a second at most; retries go on. */
   hold(ms: number): void
   isHolding(): boolean
   /** Milliseconds until new events are not kept back any more; Infinity where they are not. */
@@ -168,7 +170,7 @@ export function createLimits({ context, use, settings, logger, onFree }: LimitsO
   return {
     closedFor,
     isHolding,
-    hold: ms => void (heldUntil = Math.max(heldUntil, performance.now() + ms)),
+    hold: ms => void (heldUntil = Math.max(heldUntil, performance.now() + Math.min(ms, MOST_HELD_MS))),
     nextIn: () => isHolding() ? heldUntil - performance.now() : Infinity,
     within: run => limits.length === 0 ? run : (...call) => runWithin(run, ...call),
     async keep() {

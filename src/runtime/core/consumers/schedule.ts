@@ -61,7 +61,7 @@ export function createSchedule({ parked, settings, isDebounced }: ScheduleOption
       const most = mostOf(shards, handlers)
       for (const shard of shards) {
         if (unit.length >= most) break
-        if (shard.isLeaving || (shard.running > 0 && !bySubject)) continue
+        if (shard.isLeaving || shard.isHeldUp || (shard.running > 0 && !bySubject)) continue
         const before = unit.length
         take(shard, unit, most)
         moveOn(shard)

@@ -34,12 +34,14 @@ export interface Shard {
   retrying: number
   /** It is given to another process when nothing of it is under way. */
   isLeaving: boolean
+  /** So much of it is handled behind a slow subject, which there is no room to park, that the rest waits. */
+  isHeldUp: boolean
   /** Its position is being written: two writers would take each other for another process. */
   isSaving: boolean
 }
 
 export const createShard = (shard: number, token: string, position: bigint): Shard => ({
-  shard, token, lost: createKill(), saved: position, position, readTo: position, entries: [], running: 0, retrying: 0, isLeaving: false, isSaving: false,
+  shard, token, lost: createKill(), saved: position, position, readTo: position, entries: [], running: 0, retrying: 0, isLeaving: false, isHeldUp: false, isSaving: false,
 })
 
 /** Adds events that were read up to a position. */
@@ -54,7 +56,10 @@ export function moveOn(shard: Shard): void {
   const { entries } = shard
   let done = 0
   while (entries[done]?.state === 'done') done++
-  if (done > 0) shard.position = entries[done - 1]!.id
+  if (done > 0) {
+    shard.position = entries[done - 1]!.id
+    shard.isHeldUp = false
+  }
   entries.splice(0, done)
   if (entries.length === 0 && shard.readTo > shard.position) shard.position = shard.readTo
 }
