@@ -70,7 +70,7 @@ export const APP_OPTIONS = {
   consumers: {
     default: true, from: 'config',
     check: flag,
-    summary: 'start the consumers of `server/consumers`; off: a process that only answers requests',
+    summary: 'start the consumers and relays of `server/consumers`; off: a process that only answers requests',
     moduleDefault: '`true`',
   },
 } satisfies { [Name in Exclude<keyof ModuleOptions, OptionName>]-?: Option<string | boolean> }
