@@ -35,7 +35,7 @@ export class TooManyParked extends Error {
 }
 
 /** Nothing was written of a failure: the shard is as this process knows it, and what has overtaken the event is not handled again. */
-export const isRefused = (error: unknown): boolean => error instanceof TooManyParked || error instanceof Exhausted
+export const isUnwritten = (error: unknown): boolean => error instanceof TooManyParked || error instanceof Exhausted
 
 type FailedEntry = Pick<Entry, 'subject' | 'id' | 'event'>
 

@@ -4,7 +4,7 @@ import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
 import type { Debouncing } from './debounce'
 import { createCheckpoints } from './checkpoint'
-import { createFailures, isRefused } from './failures'
+import { createFailures, isUnwritten } from './failures'
 import { Fenced } from './lease'
 import { createParkedHandling } from './handleParked'
 import type { ParkedHandling } from './handleParked'
@@ -79,7 +79,7 @@ export function createHandling(options: HandlingOptions): Handling {
     catch (error) {
       await leaving.settle(unit)
       if (error instanceof Limited) return limited(unit, error)
-      if (isRefused(error) && !isTransactional) await keepDone(unit, undone)
+      if (isUnwritten(error) && !isTransactional) await keepDone(unit, undone)
       const failed = failureOf(error)
       if (unit.length === 1) {
         failures.note(unit[0]!, 1, failed)
@@ -105,7 +105,7 @@ export function createHandling(options: HandlingOptions): Handling {
 
   /** Something of a unit was refused, and waits in its shard as it is in the log. */
   async function refused(unit: Unit, error: unknown): Promise<never> {
-    if (isRefused(error)) for (const entry of unit) if (entry.state === 'running' && !await readAgain(entry)) entry.state = 'done'
+    if (isUnwritten(error)) for (const entry of unit) if (entry.state === 'running' && !await readAgain(entry)) entry.state = 'done'
     throw error
   }
 

@@ -5,7 +5,7 @@ import { messageOf } from '../shared/errors'
 import type { Logger } from '../shared/types'
 import { isOfDatabase } from './attempt'
 import { createDebounce } from './debounce'
-import { Exhausted, TooManyParked, isRefused } from './failures'
+import { Exhausted, TooManyParked, isUnwritten } from './failures'
 import { createFeed } from './feed'
 import { createHandling } from './handling'
 import type { HandlingOptions } from './handling'
@@ -122,7 +122,7 @@ export function createWorker(options: WorkerOptions): Worker {
       await retry(shard, waiting)
     }
     catch (error) {
-      if (!isRefused(error)) drop(shard)
+      if (!isUnwritten(error)) drop(shard)
       throw error
     }
     finally {
@@ -139,7 +139,7 @@ export function createWorker(options: WorkerOptions): Worker {
     catch (error) {
       // A handler that is not waited for any longer has written nothing of the store's own, without a transaction.
       const isOver = killed.aborted && settings.transaction === 'none'
-      if (!isOver && !isRefused(error)) for (const shard of shardsOf(unit)) drop(shard)
+      if (!isOver && !isUnwritten(error)) for (const shard of shardsOf(unit)) drop(shard)
       throw error
     }
     finally {
