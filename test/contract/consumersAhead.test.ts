@@ -12,13 +12,14 @@ const inOrder = (numbers: number[]) => numbers.toSorted((a, b) => a - b)
 
 describe.each(embeddedAndServer)('consumers on $name, with a slow subject before many events', ({ available, open }) => {
   /** The events 1 to 4 of the slow subject lie before, among and behind those of the others. */
-  async function opened(options: Omit<ConsumeOptions, 'name'>) {
+  async function opened(options: Omit<ConsumeOptions, 'name'>, others: string[] = []) {
     const { store, sql } = await open()
     const { stream } = store
     const numbered = (n: number) => ({ type: 'numbered', data: { n } })
     const fast = async (numbers: number[]) => {
       for (let line = 0; line < 7; line++) await stream.appendMany(`fast:${line}`, numbers.filter(n => n % 7 === line).map(numbered))
     }
+    for (const subject of others) await stream.append(subject, numbered(0))
     await stream.append('slow', numbered(1))
     await fast(FAST.slice(0, 150))
     await stream.append('slow', numbered(2))
@@ -177,5 +178,28 @@ describe.each(embeddedAndServer)('consumers on $name, with a slow subject before
     go()
     await isCaughtUp()
     expect(inOrder(seen)).toEqual([1, 2, 3, 4, ...FAST])
+  })
+
+  it.runIf(available())('try the slow subject again that failed while there was no room to park it', async () => {
+    const { opened: isFull, open: go } = gate()
+    let isMended = false
+    const seen: number[] = []
+    const { store, isCaughtUp } = await opened({
+      maxParked: 2, maxAttempts: 1, async handler(event) {
+        if (event.subject === 'slow') await isFull
+        if (!isMended && !event.subject.startsWith('fast')) throw new Error('not yet')
+        seen.push(numberOf(event))
+      },
+    }, ['dead:1', 'dead:2'])
+    await eventually(async () => expect((await store.deadLetters.list()).letters).toHaveLength(2))
+    go()
+    await eventually(() => expect(seen.length).toBeGreaterThan(100))
+    // Long enough for its shard to be looked at with all that has overtaken it.
+    await sleep(500)
+    isMended = true
+    await eventually(() => expect(seen).toEqual(expect.arrayContaining([1, 2, 3, 4, ...FAST])))
+    expect(inOrder(seen)).toEqual([1, 2, 3, 4, ...FAST])
+    for (const { id } of (await store.deadLetters.list()).letters) await store.deadLetters.requeue(id)
+    await isCaughtUp()
   })
 })

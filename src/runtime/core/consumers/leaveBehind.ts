@@ -89,8 +89,8 @@ export function createLeaveBehind({ context, use, settings, parked }: LeaveBehin
       const running = firstsOf(overtakenIn(shard), parked).filter(first => first.state === 'running' && !ending.has(first))
       const firsts = running.filter(first => slow.has(first))
       for (const entry of running) slow.add(entry)
-      // The other half is left to events that fail.
-      shard.isHeldUp = parked.size + firsts.length > maxParked / 2
+      // The other half is left to events that fail. What it waits for may begin: one that is not under way is not waited for.
+      shard.isHeldUp = running.length > 0 && parked.size + firsts.length > maxParked / 2
       if (firsts.length > 0 && !shard.isHeldUp) await leaveRunning(shard, firsts)
     },
 
