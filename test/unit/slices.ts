@@ -29,6 +29,7 @@ export const ROWS: Record<string, string>[] = [
   { consumers: 'handle the events of the log in the background: shards, leases, retries, parked subjects' },
   {
     relay: 'publishes what is in the outbox: a consumer of the log',
+    projections: 'makes states of the events of the log: builds, versions, what readers get',
     leases: 'gives the events of the log to workers that ask for them: claim, renew, ack, nack, block',
   },
   { schema: 'migrations, adoption, drift' },

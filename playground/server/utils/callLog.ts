@@ -30,6 +30,8 @@ export function logged(event: H3Event, store: Store): Store {
     deadLetters: note(event, 'deadLetters', store.deadLetters),
     leases: store.leases,
     outbox: store.outbox,
+    project: store.project,
+    projections: store.projections,
     admin: { ...store.admin, consumers: note(event, 'admin.consumers', store.admin.consumers) },
     async transaction(work, options) {
       const { calls } = groupOf(event)

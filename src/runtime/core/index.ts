@@ -41,6 +41,10 @@ export type {
 export { defineConsumer } from './consumers/define'
 export type { ConsumerDefinition, ConsumerDefinitionOptions, ConsumerSchema, TypedConsumedEvent } from './consumers/define'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
+export type {
+  PrepareContext, Project, ProjectedEvent, Projection, ProjectionBuild, ProjectionContext, ProjectionEntry, ProjectionInfo, ProjectionList,
+  ProjectionListOptions, ProjectionStatus, ProjectionsApi, ProjectOptions, SideEffectContext,
+} from './projections/types'
 export { defineRelay } from './relay/defineRelay'
 export type { RelayDefinition } from './relay/defineRelay'
 export type { OutboxApi, OutboxMessage, OutboxStats, OutboxStatsOptions, PublishContext, RelayOptions } from './relay/types'

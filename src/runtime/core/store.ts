@@ -20,6 +20,7 @@ import { createWatch } from './observability/watch'
 import { resolveOptions } from './options/resolve'
 import type { StoreOptions } from './options/types'
 import { createOutboxWriter } from './outbox/enqueue'
+import { createProjections } from './projections/projections'
 import { createOutbox } from './relay/relay'
 import type { Capability } from './shared/types'
 import { StoreError } from './shared/errors'
@@ -126,6 +127,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const consumers = register(createConsumers(parts))
   watch.metrics.gauges.consumers = consumers.gauges
   const outbox = createOutbox({ ...resolved, parts, select, register: consumers.register, writer: createOutboxWriter(apis.stream.append, resolved.subjectPrefix) })
+  const projections = register(createProjections({ ...parts, register: consumers.register, connections: () => connector.current()?.db.room?.()?.most }))
   const leases = createLeases({
     ...parts,
     readerOn: use => createGlobalReader({ context, use }, select),
@@ -152,6 +154,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     ...consumers.apis,
     leases,
     outbox,
+    ...projections.apis,
     releaseIdle: connector.releaseIdle,
     async close() {
       consumers.requireClosable()

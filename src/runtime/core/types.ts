@@ -4,6 +4,7 @@ import type { ConsumeOptions, Consumer } from './consumers/types'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
 import type { LeasesApi } from './leases/types'
+import type { Project, ProjectionsApi } from './projections/types'
 import type { OutboxApi } from './relay/types'
 import type { LogOperations } from './log/types'
 import type { StoreInfo } from './schema/types'
@@ -69,6 +70,20 @@ export interface Store extends StoreApis {
   readonly deadLetters: DeadLettersApi
   /** Messages to other systems, sent if and only if their transaction is committed (docs/outbox.md). */
   readonly outbox: OutboxApi
+  /**
+   * Makes states of events: one for each key, kept up to date in the background and built again when its version is
+   * raised (docs/projections.md).
+   * @throws {StoreError} INVALID_VALUE at once, when an option can't be right
+   * @example
+   * const totals = store.project({
+   *   name: 'totals', subjects: ['orders:*'], init: { total: 0 },
+   *   handle: (state, event) => ({ total: state.total + event.data.amount }),
+   * })
+   * await totals.start()
+   */
+  readonly project: Project
+  /** The states of projections (docs/projections.md). */
+  readonly projections: ProjectionsApi
   /** For operators: the schema, retention, health, metrics, events. */
   readonly admin: StoreAdmin
   /**

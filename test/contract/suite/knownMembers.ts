@@ -8,6 +8,7 @@ import { CAUGHT_UP_OPTIONS, CONSUME_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } fr
 import { ACK_OPTIONS, BLOCK_OPTIONS, CLAIM_OPTIONS, LEASE, NACK_OPTIONS, OPEN_OPTIONS, RENEW_OPTIONS } from '../../../src/runtime/core/leases/types'
 import { ENQUEUE_OPTIONS } from '../../../src/runtime/core/outbox/types'
 import { OUTBOX_STATS_OPTIONS, RELAY_OPTIONS } from '../../../src/runtime/core/relay/types'
+import { PROJECTION_LIST_OPTIONS, PROJECT_OPTIONS } from '../../../src/runtime/core/projections/types'
 import { RETENTION_RUN_OPTIONS } from '../../../src/runtime/core/jobs/retention/types'
 import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../../../src/runtime/core/entries/types'
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../../../src/runtime/core/stream/append/types'
@@ -42,6 +43,7 @@ const onLease = (known: Taken['known'], right: object, run: (store: Store, lease
   { argument: 'lease', known: LEASE, right: lease, run: (store, given) => run(store, given, wrong(right)).catch(orLost) },
 ]
 const consumer = (store: Store) => store.consume({ name: 'known', handler: ignore })
+const projection = (store: Store) => store.project({ name: 'known', handle: () => undefined })
 
 /** Every public call, with the objects whose members the store knows. */
 const calls: Record<string, Taken[]> = {
@@ -144,6 +146,22 @@ const calls: Record<string, Taken[]> = {
   'outbox.enqueue': [{ argument: 'options', known: ENQUEUE_OPTIONS, right: { topics: ['known'] }, run: (store, given) => store.outbox.enqueue(1, given) }],
   'outbox.relay': [{ argument: 'options', known: RELAY_OPTIONS, right: { publish: ignore }, run: (store, given) => store.outbox.relay(given) }],
   'outbox.stats': options(OUTBOX_STATS_OPTIONS, (store, given) => store.outbox.stats(given)),
+  'project': [{ argument: 'options', known: PROJECT_OPTIONS, right: { name: 'known', handle: ignore }, run: (store, given) => store.project(given) }],
+  'projection.start': [],
+  'projection.stop': options(STOP_OPTIONS, (store, given) => projection(store).stop(given)),
+  'projection.runOnce': options(RUN_ONCE_OPTIONS, (store, given) => projection(store).runOnce(given)),
+  'projection.whenCaughtUp': options(CAUGHT_UP_OPTIONS, (store, given) => projection(store).whenCaughtUp(given)),
+  'projection.status': [],
+  'projections.get': [],
+  'projections.getMany': [],
+  'projections.list': options(PROJECTION_LIST_OPTIONS, (store, given) => store.projections.list('known', given)),
+  'projections.all': options({ glob: true }, (store, given) => collect(store.projections.all('known', given))),
+  'projections.put': [],
+  'projections.checkpoint': [],
+  'projections.rebuild': [],
+  'projections.truncate': [],
+  'projections.serve': [],
+  'projections.remove': [],
   'ready': [],
   'transaction': options(TRANSACTION_OPTIONS, (store, given) => store.transaction(async () => {}, given)),
   'with': [],
@@ -168,7 +186,7 @@ export function knownMembersSuite(use: Use): void {
 
   it('every public call says which objects it takes', () => {
     const { store } = use()
-    const all = [...functionsOf(store), ...functionsOf(typed(store), 'typed.'), ...functionsOf(consumer(store), 'consumer.')]
+    const all = [...functionsOf(store), ...functionsOf(typed(store), 'typed.'), ...functionsOf(consumer(store), 'consumer.'), ...functionsOf(projection(store), 'projection.')]
     expect(all.filter(name => !(name in calls))).toStrictEqual([])
     expect(Object.keys(calls).filter(name => !all.includes(name))).toStrictEqual([])
   })

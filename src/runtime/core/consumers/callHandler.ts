@@ -40,15 +40,19 @@ export type Keep = (results: ConsumeResult[]) => ((session: Session) => Promise<
 /** Calls the handler, with whatever is kept together with its effects. */
 export type RunHandler = (entries: Pick<Entry, 'event' | 'subject'>[], shards: Iterable<Shard>, attempts: number, keep: Keep) => Promise<void>
 
+/** `session`: that of `tx`, where there is a transaction. */
+type Given = Omit<ConsumerContext, 'consumer' | 'signal'> & { session?: Session | undefined }
+
 /**
  * Calls the handler of a consumer once.
  * @throws {HandlerFailure}
  */
-export function callHandler(
-  settings: ConsumerSettings, entries: Pick<Entry, 'event' | 'subject'>[], given: Omit<ConsumerContext, 'consumer' | 'signal'>, signals: AbortSignal[],
+export async function callHandler(
+  settings: ConsumerSettings, entries: Pick<Entry, 'event' | 'subject'>[], { session, ...given }: Given, signals: AbortSignal[],
   excused: Pick<Attempt, 'stopping' | 'isLoss'> = {},
 ): Promise<ConsumeResult[]> {
-  return attempt(async ({ signal, throwIfEnded }) => {
+  let write: (() => Promise<void>) | undefined
+  const results = await attempt(async ({ signal, throwIfEnded }) => {
     const context: ConsumerContext = {
       ...given,
       consumer: settings.name,
@@ -57,6 +61,10 @@ export function callHandler(
       },
     }
     const events = entries.map(({ event, subject }): ConsumedEvent => copyRecord(event, { subject }))
+    if (settings.project) {
+      write = await settings.project(events, context, session!)
+      return []
+    }
     if (settings.batchHandler) return readResults(await settings.batchHandler(events, context), events.length)
     const results: ConsumeResult[] = []
     for (const [at, event] of events.entries()) {
@@ -69,6 +77,8 @@ export function callHandler(
     }
     return results
   }, { timeoutMs: settings.attemptTimeout, signals, ...excused })
+  await write?.()
+  return results
 }
 
 export function createCalls({ context, use, within, watch, handlers, settings, killed, stopping, isLoss }: CallsOptions): RunHandler {
@@ -79,9 +89,9 @@ export function createCalls({ context, use, within, watch, handlers, settings, k
     const signals = [killed, ...held.map(shard => shard.lost.signal)]
     const called = { consumer: settings.name, transaction: settings.transaction !== 'none' }
     let isCalled = false
-    const call = (tx: TransactionApi) => watch.handler(called, () => runInside(handlers, () => {
+    const call = (tx: TransactionApi, session?: Session) => watch.handler(called, () => runInside(handlers, () => {
       isCalled = true
-      return callHandler(settings, entries, { tx, attempt: attempts, preview: false }, signals, { stopping, isLoss })
+      return callHandler(settings, entries, { tx, session, attempt: attempts, preview: false }, signals, { stopping, isLoss })
     }))
     const failed = (error: unknown) => Promise.reject(isCalled && breaking.isFailure(entries, error) ? new HandlerFailure(error) : error as Error)
     if (settings.transaction === 'none') {
@@ -92,7 +102,7 @@ export function createCalls({ context, use, within, watch, handlers, settings, k
     try {
       await within('consume', async (tx, session) => {
         const hold = () => requireHeld(context, session, settings.name, held)
-        await keep(await whileAlive(session, { leaseMs, hold }, () => call(tx)))?.(session)
+        await keep(await whileAlive(session, { leaseMs, hold }, () => call(tx, session)))?.(session)
       }, { idleTimeout: leaseMs }).catch(failed)
       breaking.forget(entries)
     }

@@ -102,7 +102,7 @@ export function createReplay({ context, use, within, read, watch, handlers, isLo
           const result: DeadLetterPreview = { handled: 0, changes: await changesOf(), failed: null, more: events.length > most }
           for (const event of events.slice(0, most)) {
             try {
-              const [failed] = await callHandler(settings, [{ subject: letter.subject, event }], { tx, attempt: 1, preview: true }, [])
+              const [failed] = await callHandler(settings, [{ subject: letter.subject, event }], { tx, session, attempt: 1, preview: true }, [])
               const undone = toFailed(failed)
               if (undone) throw undone.error
               await checkConstraints(session)

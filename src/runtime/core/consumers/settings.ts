@@ -1,3 +1,4 @@
+import type { Session } from '../db/types'
 import { checkArray, checkCount, checkFunction, checkMilliseconds, checkName, checkOptions, checkStoredPosition, checkWord } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
 import { checkTopicFilter } from '../shared/topics'
@@ -7,7 +8,7 @@ import { checkTypes } from '../stream/read/range'
 import { checkDebounce, checkLimits } from './flowSettings'
 import type { DebounceSettings, Limit } from './flowSettings'
 import { CONSUME_OPTIONS } from './types'
-import type { ConsumeOptions } from './types'
+import type { ConsumedEvent, ConsumeOptions, ConsumerContext } from './types'
 
 export const MAX_CONSUMER_BYTES = 200
 const MAX_SHARDS = 1_024
@@ -26,6 +27,11 @@ export interface ConsumerSettings extends Required<Omit<ConsumeOptions, 'subject
   /** Empty: every event is handled as soon as possible. */
   limits: Limit[]
   debounce: DebounceSettings | undefined
+  /**
+   * Of a projection: handles events in place of a handler, with the session that their transaction has open. Returns what
+   * is written afterwards: what the database refuses there for a while is no failure of an event.
+   */
+  project?: (events: ConsumedEvent[], context: ConsumerContext, session: Session) => Promise<() => Promise<void>>
   handler: ConsumeOptions['handler']
   batchHandler: ConsumeOptions['batchHandler']
   backoff: { first: number, max: number }

@@ -669,4 +669,46 @@ drop table "{schema}"."{prefix}_consumer_members";
 drop table "{schema}"."{prefix}_consumer_shards";
 drop table "{schema}"."{prefix}_consumers";`,
   },
+  {
+    version: 9,
+    name: 'read_side',
+    checksum: 'd8f31deda29eb6327da23f6bdbf37647433478792e0dfd079dbc8dd80c68c32f',
+    up: `-- Projections. A build is one set of states that is made of the log; those of one version are all made the same way. One
+-- build of a projection serves its readers, while others are built or kept for a way back.
+create table "{schema}"."{prefix}_projections" (
+  tenant_id text collate "C" not null default '',
+  name text collate "C" not null,
+  build bigint not null,
+  version bigint not null,
+  -- 'async' or 'inline'.
+  mode text collate "C" not null,
+  -- 'building', 'serving', 'retired' or 'removed'. What was removed is remembered, so that an old process does not build it again.
+  state text collate "C" not null,
+  -- The caller's own tables are ready for it.
+  prepared boolean not null default false,
+  -- Nothing of what was removed is left.
+  emptied boolean not null default false,
+  created_at timestamptz not null default pg_catalog.now(),
+  -- When its state was changed last.
+  changed_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, name, build)
+);
+create unique index "idx_{prefix}_projections_serving" on "{schema}"."{prefix}_projections" (tenant_id, name) where state = 'serving';
+
+create table "{schema}"."{prefix}_projection_states" (
+  tenant_id text collate "C" not null default '',
+  name text collate "C" not null,
+  build bigint not null,
+  key text collate "C" not null,
+  -- Null while a transaction makes the row, and where an operator has removed it.
+  state jsonb,
+  -- Id of the event that has changed it last.
+  position bigint not null,
+  -- Grows with each change: what was changed meanwhile is not overwritten.
+  revision bigint not null,
+  primary key (tenant_id, name, build, key)
+) with (fillfactor = 80);`,
+    down: `drop table "{schema}"."{prefix}_projection_states";
+drop table "{schema}"."{prefix}_projections";`,
+  },
 ]

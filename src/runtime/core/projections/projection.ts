@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createHeartbeat } from '../consumers/heartbeat'
+import type { ConsumerParts } from '../consumers/consumer'
+import { checkConsumer } from '../consumers/settings'
+import type { ConsumerSettings } from '../consumers/settings'
+import { CAUGHT_UP_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from '../consumers/types'
+import type { Consumer } from '../consumers/types'
+import { checkMilliseconds, checkOptions } from '../shared/checks'
+import { StoreError, messageOf } from '../shared/errors'
+import type { Builds } from './builds'
+import { consumerOf, effectsOf } from './buildsSql'
+import type { BuildRow } from './buildsSql'
+import type { ProjectionSettings } from './projectionSettings'
+import { createStates } from './states'
+import { switchOver } from './switchOver'
+import type { Projection, ProjectionStatus } from './types'
+
+// Between two looks at what is to be done for which build.
+const LOOK_MS = 500
+const WAIT_MS = 20
+const CAUGHT_UP_MS = 30_000
+
+export interface ProjectionParts extends ConsumerParts {
+  builds: Builds
+  register(settings: ConsumerSettings): Consumer
+  /** Connections that there can be; undefined while there is none yet. */
+  connections(): number | undefined
+}
+
+/** The projection of one process. It is in `atWork` between its start and its end. */
+export function createProjection(parts: ProjectionParts, settings: ProjectionSettings, atWork: Set<Projection>): Projection {
+  const { context, use, reader, logger, builds } = parts
+  const { name, version } = settings
+  const consumers = new Map<string, Consumer>()
+  let effects: Consumer | undefined
+  let state: ProjectionStatus['state'] = 'idle'
+  let ending: AbortController | undefined
+  let beat: { stop(): Promise<void> } | undefined
+  let look: Promise<void> = Promise.resolve()
+  // How far the log was at the last look: what a build has to reach that is about to serve.
+  let mark: bigint | undefined
+
+  /** Those of this version in their order: what is built is done beside what serves. */
+  const own = (rows: BuildRow[]) => rows.filter(row => Number(row.version) === version && row.state !== 'removed')
+
+  function consumerFor(row: BuildRow): Consumer {
+    const build = { name, build: row.build }
+    const isLocked = settings.isShared && settings.consumer.order === 'subject'
+    const most = Math.max(1, Math.floor((parts.connections() ?? 2) / 2))
+    return parts.register({
+      ...settings.consumer, name: consumerOf(name, row.build), from: 'start',
+      concurrency: row.state === 'building' ? Math.min(settings.buildConcurrency, most) : 1,
+      project: createStates(context, settings, build, isLocked),
+    })
+  }
+
+  function effectsConsumer(): Consumer | undefined {
+    const { sideEffects } = settings
+    if (!sideEffects) return undefined
+    const { subjects, types, topics, leaseMs, pollInterval, attemptTimeout, maxAttempts, backoff } = settings.consumer
+    const checked = checkConsumer({
+      name: effectsOf(name), transaction: 'none', from: 'now', leaseMs, pollInterval, attemptTimeout, maxAttempts, backoff,
+      handler: (event, consumer) => sideEffects(event, { projection: name, attempt: consumer.attempt, signal: consumer.signal }),
+    })
+    return parts.register({ ...checked, subjects, types, topics })
+  }
+
+  /** Makes a consumer for each build of this version, and ends those of builds that are gone. */
+  async function keepUp(begin: (consumer: Consumer) => Promise<unknown>): Promise<void> {
+    const rows = await builds.read(name)
+    const wanted = own(rows)
+    // The projection was removed as a whole.
+    if (rows.length === 0) await effects?.stop()
+    for (const [build, consumer] of consumers) {
+      if (wanted.some(row => row.build === build)) continue
+      consumers.delete(build)
+      await consumer.stop()
+    }
+    for (const row of wanted) {
+      if (consumers.has(row.build)) continue
+      await builds.prepare(settings, row)
+      const consumer = consumerFor(row)
+      consumers.set(row.build, consumer)
+      await begin(consumer)
+    }
+    await serveBuilt(wanted)
+    await builds.empty(rows, ending?.signal)
+  }
+
+  async function serveBuilt(rows: BuildRow[]): Promise<void> {
+    const building = rows.filter(row => row.state === 'building')
+    const reached = mark
+    mark = building.length > 0 ? (await reader.mark()).safePosition : undefined
+    for (const { build, position, parked } of building) {
+      if (reached === undefined || position === null || BigInt(position) < reached || parked > 0) continue
+      await use(session => session.atomic(inside => switchOver(inside, { context, name, build, goesOn: (parts.connections() ?? 1) > 1 })))
+    }
+  }
+
+  /** One look after the other. */
+  const lookNow = (begin: (consumer: Consumer) => Promise<unknown> = consumer => consumer.start()): Promise<void> =>
+    look = look.catch(() => undefined).then(() => keepUp(begin))
+
+  const isAtWork = () => ending !== undefined
+
+  async function begin(): Promise<void> {
+    ending = new AbortController()
+    atWork.add(projection)
+    try {
+      await builds.register(settings)
+    }
+    catch (failure) {
+      ending = undefined
+      atWork.delete(projection)
+      throw failure
+    }
+  }
+
+  async function start(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return
+    if (!isAtWork()) {
+      await begin()
+      state = 'running'
+      try {
+        effects = effectsConsumer()
+        await effects?.start()
+        await lookNow()
+      }
+      catch (failure) {
+        await stop()
+        throw failure
+      }
+      const later = createHeartbeat(() => lookNow().catch((failure: unknown) => logger.warn(`projection ${name} looks again in ${LOOK_MS} ms: ${messageOf(failure)}`)), LOOK_MS)
+      beat = later
+      void later.start()
+    }
+    signal?.addEventListener('abort', () => void stop(), { once: true, signal: ending!.signal })
+  }
+
+  const stop: Projection['stop'] = async (options) => {
+    checkMilliseconds('options.drainMs', checkOptions('options', options, STOP_OPTIONS).drainMs ?? 0)
+    if (!ending) return
+    ending.abort()
+    await beat?.stop()
+    beat = undefined
+    await look.catch(() => undefined)
+    await Promise.all([...consumers.values(), effects].map(consumer => consumer?.stop(options)))
+    consumers.clear()
+    ending = undefined
+    atWork.delete(projection)
+    state = 'stopped'
+  }
+
+  async function runOnce(given: Parameters<Projection['runOnce']>[0]): ReturnType<Projection['runOnce']> {
+    const { maxMs, drainMs } = checkOptions('options', given, RUN_ONCE_OPTIONS)
+    if (maxMs !== undefined) checkMilliseconds('options.maxMs', maxMs)
+    const drain = { ...drainMs !== undefined && { drainMs } }
+    const options = { ...maxMs !== undefined && { maxMs }, ...drain }
+    if (isAtWork()) throw new StoreError('INVALID_CALL', `projection ${JSON.stringify(name)} is at work in this process already: runOnce() is for processes that do not start() it`, { details: { projection: name } })
+    await begin()
+    try {
+      const total = { handled: 0, caughtUp: true }
+      const run = async (consumer: Consumer) => {
+        const { handled, caughtUp } = await consumer.runOnce(options)
+        total.handled += handled
+        total.caughtUp &&= caughtUp
+      }
+      mark = (await reader.mark()).safePosition
+      await lookNow(run)
+      // What was built is as far now as the log was then.
+      await lookNow(run)
+      const effects = effectsConsumer()
+      if (effects) total.caughtUp = (await effects.runOnce(options)).caughtUp && total.caughtUp
+      return total
+    }
+    finally {
+      await stop(drain)
+    }
+  }
+
+  const projection: Projection = {
+    name,
+    version,
+    start,
+    stop,
+    runOnce,
+    async whenCaughtUp(options) {
+      const { timeout = CAUGHT_UP_MS } = checkOptions('options', options, CAUGHT_UP_OPTIONS)
+      const until = performance.now() + checkMilliseconds('options.timeout', timeout)
+      const { head } = await reader.mark()
+      for (;;) {
+        const rows = own(await builds.read(name))
+        const isBuilt = !rows.some(row => row.state === 'building')
+        if (isBuilt && rows.some(row => row.position !== null && BigInt(row.position) >= head)) return
+        if (performance.now() > until) throw new StoreError('TIMEOUT', `projection ${JSON.stringify(name)} has not caught up with position ${head} within ${timeout} ms`, { details: { projection: name, position: String(head) } })
+        if (!isBuilt && beat) await lookNow()
+        await sleep(WAIT_MS)
+      }
+    },
+    async status() {
+      const statuses = await Promise.all([...consumers.values()].map(consumer => consumer.status()))
+      const failed = statuses.find(status => status.state === 'failed')
+      const info = await builds.info(name) ?? { name, head: String((await reader.mark()).head), serving: null, building: null, builds: [] }
+      return { ...info, version, state: failed ? 'failed' : state, ...failed && { error: failed.error } }
+    },
+  }
+  return projection
+}

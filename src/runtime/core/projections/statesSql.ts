@@ -1,0 +1,95 @@
+import type { Row } from '../db/types'
+import type { Statement } from '../sql/statement'
+import type { StatementContext } from '../sql/template'
+import { plannedEachTime } from '../sql/template'
+
+/*
+ * The states of one build. The table grows from nothing to millions of rows while a build is made: all of these are
+ * planned each time.
+ */
+
+const statement = plannedEachTime('projection states')
+
+export interface BuildKey {
+  name: string
+  build: string
+}
+
+export interface StateRow extends Row {
+  key: string
+  state: string | null
+  revision: string
+}
+
+export function loadStates(context: StatementContext, { name, build }: BuildKey, keys: string[]): Statement {
+  return statement(context, 'load', table => `
+select key, state::text as state, revision::text as revision from ${table('projection_states')}
+where tenant_id = $1::text and name = $2::text and build = $3::bigint and key = any($4::text[])`, [name, build, keys])
+}
+
+/** Makes the rows that are missing, so that there is something to lock: in the order of the keys, as all that lock them do. */
+export function makeStates(context: StatementContext, { name, build }: BuildKey, keys: string[]): Statement {
+  return statement(context, 'make', table => `
+insert into ${table('projection_states')} (tenant_id, name, build, key, state, position, revision)
+select $1::text, $2::text, $3::bigint, key, null, 0, 0 from pg_catalog.unnest($4::text[]) as key order by key collate pg_catalog."C"
+on conflict do nothing`, [name, build, keys])
+}
+
+/** The same rows, locked until the transaction ends. */
+export function lockStates(context: StatementContext, { name, build }: BuildKey, keys: string[]): Statement {
+  return statement(context, 'lock', table => `
+select key, state::text as state, revision::text as revision from ${table('projection_states')}
+where tenant_id = $1::text and name = $2::text and build = $3::bigint and key = any($4::text[])
+order by key for no key update`, [name, build, keys])
+}
+
+export interface StateChange {
+  key: string
+  /** JSON; null removes it. */
+  state: string | null
+  position: string
+  /** The one that was read; 0 where there was no row. */
+  revision: string
+}
+
+/** Writes states that nothing has changed since they were read. Fewer rows than states: something has. */
+export function writeStates(context: StatementContext, { name, build }: BuildKey, changes: StateChange[]): Statement {
+  return statement(context, 'write', table => `
+insert into ${table('projection_states')} as s (tenant_id, name, build, key, state, position, revision)
+select $1::text, $2::text, $3::bigint, i.key, i.state, i.position, i.revision + 1::bigint
+from rows from (pg_catalog.unnest($4::text[]), pg_catalog.jsonb_array_elements($5::jsonb), pg_catalog.unnest($6::bigint[]), pg_catalog.unnest($7::bigint[]))
+  as i (key, state, position, revision)
+order by i.key collate pg_catalog."C"
+on conflict (tenant_id, name, build, key) do update set state = excluded.state, position = excluded.position, revision = excluded.revision
+where s.revision = excluded.revision - 1::bigint
+returning s.key`, [
+    name, build, changes.map(({ key }) => key), `[${changes.map(({ state }) => state).join(',')}]`,
+    changes.map(({ position }) => position), changes.map(({ revision }) => revision),
+  ])
+}
+
+/** Removes rows that nothing has changed since they were read. */
+export function deleteStates(context: StatementContext, { name, build }: BuildKey, changes: Pick<StateChange, 'key' | 'revision'>[]): Statement {
+  return statement(context, 'delete', table => `
+delete from ${table('projection_states')} s
+using rows from (pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::bigint[])) as i (key, revision)
+where s.tenant_id = $1::text and s.name = $2::text and s.build = $3::bigint and s.key = i.key and s.revision = i.revision`,
+  [name, build, changes.map(({ key }) => key), changes.map(({ revision }) => revision)])
+}
+
+/** Replaces a state by hand. A removed one leaves a row, so that a projection that has read it does not write it again. */
+export function putState(context: StatementContext, { name, build }: BuildKey, key: string, state: string | null): Statement {
+  return statement(context, 'put', table => `
+insert into ${table('projection_states')} as s (tenant_id, name, build, key, state, position, revision)
+values ($1::text, $2::text, $3::bigint, $4::text, $5::jsonb, 0, 1)
+on conflict (tenant_id, name, build, key) do update set state = excluded.state, revision = s.revision + 1::bigint`, [name, build, key, state])
+}
+
+/** Deletes states of a build, so many at most. */
+export function deleteSome(context: StatementContext, { name, build }: BuildKey, limit: number): Statement {
+  return statement(context, 'delete some', table => `
+with victim as (
+  select key from ${table('projection_states')} where tenant_id = $1::text and name = $2::text and build = $3::bigint limit $4::bigint
+)
+delete from ${table('projection_states')} s using victim v where s.tenant_id = $1::text and s.name = $2::text and s.build = $3::bigint and s.key = v.key`, [name, build, limit])
+}
