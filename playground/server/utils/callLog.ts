@@ -29,6 +29,7 @@ export function logged(event: H3Event, store: Store): Store {
     consume: options => store.consume(options),
     deadLetters: note(event, 'deadLetters', store.deadLetters),
     leases: store.leases,
+    dedupe: store.dedupe,
     outbox: store.outbox,
     admin: { ...store.admin, consumers: note(event, 'admin.consumers', store.admin.consumers) },
     async transaction(work, options) {

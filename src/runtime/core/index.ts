@@ -40,6 +40,7 @@ export type {
 } from './leases/types'
 export { defineConsumer } from './consumers/define'
 export type { ConsumerDefinition, ConsumerDefinitionOptions, ConsumerSchema, TypedConsumedEvent } from './consumers/define'
+export type { DedupeApi, DedupeKeys, OnceOptions, TransactionDedupe } from './dedupe/types'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
 export { defineRelay } from './relay/defineRelay'
 export type { RelayDefinition } from './relay/defineRelay'

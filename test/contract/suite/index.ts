@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import { adminSuite } from './admin'
 import { withStore } from './context'
 import type { Openers, Use } from './context'
+import { dedupeSuite } from './dedupe'
 import { documentedSuite } from './documented'
 import { durableSuite } from './durable'
 import { indexAddSuite } from './indexAdd'
@@ -48,6 +49,7 @@ export const tiers = {
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTypedSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
+  dedupe: [dedupeSuite],
   transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, waitingForItselfSuite, withClientSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
   operation: [adminSuite, retentionSuite],
@@ -74,6 +76,7 @@ export const statementTiers = {
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamFollowSuite, streamTablesSuite],
   index: tiers.index,
   kv: tiers.kv,
+  dedupe: tiers.dedupe,
   transaction: tiers.transaction,
   lifecycle: [schemaSuite],
   operation: tiers.operation,
@@ -85,6 +88,7 @@ export const sendingTiers = {
   stream: [streamAppendSuite, streamReadSuite, streamTypedSuite, streamTablesSuite],
   index: tiers.index,
   kv: tiers.kv,
+  dedupe: tiers.dedupe,
   transaction: tiers.transaction,
 }
 
