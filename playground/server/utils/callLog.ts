@@ -30,6 +30,7 @@ export function logged(event: H3Event, store: Store): Store {
     deadLetters: note(event, 'deadLetters', store.deadLetters),
     leases: store.leases,
     dedupe: store.dedupe,
+    rules: store.rules,
     outbox: store.outbox,
     admin: { ...store.admin, consumers: note(event, 'admin.consumers', store.admin.consumers) },
     async transaction(work, options) {

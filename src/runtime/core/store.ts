@@ -22,6 +22,7 @@ import { resolveOptions } from './options/resolve'
 import type { StoreOptions } from './options/types'
 import { createOutboxWriter } from './outbox/enqueue'
 import { createOutbox } from './relay/relay'
+import { createRules } from './rules/api'
 import type { Capability } from './shared/types'
 import { StoreError } from './shared/errors'
 import { namesOf } from './shared/identifier'
@@ -86,6 +87,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
       index: key => tableOf(routes.indexRoute(key).spec.table),
       kv: () => tableOf('kv'),
       dedupe: () => tableOf('dedupe'),
+      rules: () => tableOf('rules'),
       outbox: () => tableOf('events'),
       transaction: () => undefined,
     },
@@ -114,7 +116,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   }))
   watch.metrics.gauges.subscriptions = subscriptions.count
   const apis = watch.apis({
-    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options, logger) }, index, kv, dedupe,
+    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options, logger) }, index, kv, dedupe, rules: createRules({ ...routes, use }),
   })
 
   // Jobs

@@ -6,6 +6,7 @@ import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
 import type { LeasesApi } from './leases/types'
 import type { OutboxApi } from './relay/types'
+import type { RulesApi } from './rules/types'
 import type { LogOperations } from './log/types'
 import type { StoreInfo } from './schema/types'
 import type { StreamOperations } from './stream/types'
@@ -70,6 +71,8 @@ export interface Store extends StoreApis {
   readonly deadLetters: DeadLettersApi
   /** Keys that are taken once for a time, and work that runs once for its key (docs/dedupe.md). */
   readonly dedupe: DedupeApi<TransactionApi>
+  /** Rules that count the events of a subject in a sliding window (docs/rules.md). */
+  readonly rules: RulesApi
   /** Messages to other systems, sent if and only if their transaction is committed (docs/outbox.md). */
   readonly outbox: OutboxApi
   /** For operators: the schema, retention, health, metrics, events. */

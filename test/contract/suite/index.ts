@@ -17,6 +17,7 @@ import { nventSuite } from './nvent'
 import { oddInputSuite } from './oddInput'
 import { retentionSuite } from './retention'
 import { routingSuite } from './routing'
+import { rulesSuite } from './rules'
 import { schemaSuite } from './schema'
 import { streamAllSuite } from './streamAll'
 import { streamArchivedSuite } from './streamArchived'
@@ -50,6 +51,7 @@ export const tiers = {
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
   dedupe: [dedupeSuite],
+  rules: [rulesSuite],
   transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, waitingForItselfSuite, withClientSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
   operation: [adminSuite, retentionSuite],
@@ -77,6 +79,7 @@ export const statementTiers = {
   index: tiers.index,
   kv: tiers.kv,
   dedupe: tiers.dedupe,
+  rules: tiers.rules,
   transaction: tiers.transaction,
   lifecycle: [schemaSuite],
   operation: tiers.operation,
@@ -89,6 +92,7 @@ export const sendingTiers = {
   index: tiers.index,
   kv: tiers.kv,
   dedupe: tiers.dedupe,
+  rules: tiers.rules,
   transaction: tiers.transaction,
 }
 

@@ -672,7 +672,7 @@ drop table "{schema}"."{prefix}_consumers";`,
   {
     version: 9,
     name: 'read_side',
-    checksum: '55ca9f57cf8ba8574ba8434ae3af568b0b007ecc6cfe572319ee172c83ff9a69',
+    checksum: '03ca96c5023bdf332ff3872ec4a989ce7a345f028984fb6f98f7966ab1ff3237',
     up: `-- Keys that were claimed, for a time. No index on expires_at, which would make a claim a third dearer: the sweep reads
 -- the pages of the table one after the other, as many as it can afford.
 create table "{schema}"."{prefix}_dedupe" (
@@ -682,7 +682,25 @@ create table "{schema}"."{prefix}_dedupe" (
   -- What the work of once() returned, which JSON null may be too. Null: the key was claimed or marked.
   result jsonb,
   primary key (tenant_id, key)
+);
+
+-- Rules that count the events of a subject in a window: few rows, which each evaluation reads.
+create table "{schema}"."{prefix}_rules" (
+  tenant_id text collate "C" not null default '',
+  id text collate "C" not null,
+  condition jsonb not null,
+  threshold bigint not null,
+  window_ms bigint not null,
+  result jsonb not null,
+  -- Null: the next rule is asked when the threshold is not reached.
+  otherwise jsonb,
+  active boolean not null,
+  -- In which order they are asked; those of one place by their ids.
+  place bigint not null,
+  updated_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, id)
 );`,
-    down: `drop table "{schema}"."{prefix}_dedupe";`,
+    down: `drop table "{schema}"."{prefix}_rules";
+drop table "{schema}"."{prefix}_dedupe";`,
   },
 ]
