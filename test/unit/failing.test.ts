@@ -32,6 +32,8 @@ describe('a store that can\'t be made', () => {
     ['outbox', () => store.outbox.enqueue('hello', { topics: ['mail'] })],
     ['a relay', () => store.outbox.relay({ publish: () => undefined }).start()],
     ['a consumer', () => store.consume({ name: 'mail', handler: () => undefined }).start()],
+    ['a projection', () => store.project({ name: 'totals', handle: () => undefined }).start()],
+    ['the states of projections', () => store.projections.get('totals', 'orders:42')],
     ['the outbox of a transaction of the caller', () => store.with({} as never).outbox.enqueue('hello', { topics: ['mail'] })],
   ])('rejects the calls of %s with the reason', async (_, call) => {
     await expect(call()).rejects.toBe(reason)

@@ -21,14 +21,14 @@ export function failingStore(reason: unknown): Store {
     health: async () => healthOfNothing(reason), metrics: createMetrics().snapshot, on: () => () => {}, retention: api, consumers: api, then: undefined,
   }
   const admin = new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
-  // A consumer, or a relay, can be stopped, as nothing of it is under way.
+  // A consumer, a relay or a projection can be stopped, as nothing of it is under way.
   const consume = ({ name = 'outbox' }: { name?: string }) => {
     const known: Record<string | symbol, unknown> = { name, stop: async () => {}, pause() {}, resume() {}, then: undefined }
     return new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
   }
   const outbox = new Proxy({}, { get: (_, name) => name === 'relay' ? consume : Reflect.get(api, name) })
   const members: Record<string | symbol, unknown> = {
-    ...apis, deadLetters: api, leases: api, outbox, consume, with: () => ({ ...apis, outbox, query: refuse }), admin, releaseIdle: async () => {}, close: async () => {}, then: undefined,
+    ...apis, deadLetters: api, leases: api, projections: api, outbox, consume, project: consume, with: () => ({ ...apis, outbox, query: refuse }), admin, releaseIdle: async () => {}, close: async () => {}, then: undefined,
   }
   return new Proxy({}, { get: (_, name) => name in members ? members[name] : refuse }) as Store
 }
