@@ -34,6 +34,26 @@ create table "{schema}"."{prefix}_projection_states" (
   primary key (tenant_id, name, build, key)
 ) with (fillfactor = 80);
 
+-- Aggregates. A count of the events of a stream that were dismissed or restored: a snapshot from before is not used.
+alter table "{schema}"."{prefix}_heads" add column edits bigint not null default 0;
+
+-- The latest snapshot of each stream, for each aggregate that is made of it. It is only valid for the stream whose first
+-- id and edits it has: an earlier stream of the same subject had others.
+create table "{schema}"."{prefix}_snapshots" (
+  tenant_id text collate "C" not null default '',
+  subject text collate "C" not null,
+  name text collate "C" not null,
+  version bigint not null,
+  schema_version bigint not null,
+  state jsonb not null,
+  first_id bigint not null,
+  edits bigint not null,
+  taken_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, subject, name)
+) with (fillfactor = 70);
+
 -- down
+drop table "{schema}"."{prefix}_snapshots";
+alter table "{schema}"."{prefix}_heads" drop column edits;
 drop table "{schema}"."{prefix}_projection_states";
 drop table "{schema}"."{prefix}_projections";

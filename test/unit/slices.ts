@@ -30,6 +30,7 @@ export const ROWS: Record<string, string>[] = [
   {
     relay: 'publishes what is in the outbox: a consumer of the log',
     projections: 'makes states of the events of the log: builds, versions, what readers get',
+    aggregates: 'a state made of the events of a stream, decisions on it, snapshots; sessions of several in one transaction',
     leases: 'gives the events of the log to workers that ask for them: claim, renew, ack, nack, block',
   },
   { schema: 'migrations, adoption, drift' },

@@ -29,6 +29,8 @@ export function logged(event: H3Event, store: Store): Store {
     consume: options => store.consume(options),
     deadLetters: note(event, 'deadLetters', store.deadLetters),
     leases: store.leases,
+    aggregate: options => store.aggregate(options),
+    session: () => store.session(),
     outbox: store.outbox,
     project: store.project,
     projections: store.projections,

@@ -40,6 +40,10 @@ export type {
 } from './leases/types'
 export { defineConsumer } from './consumers/define'
 export type { ConsumerDefinition, ConsumerDefinitionOptions, ConsumerSchema, TypedConsumedEvent } from './consumers/define'
+export type {
+  Aggregate, AggregateCalls, AggregateEvent, AggregateInput, AggregateOptions, AggregateSession, AggregatesApi, Decision, HandledCommand, HandleOptions,
+  LoadedAggregate, SessionAggregate, SnapshotOptions,
+} from './aggregates/types'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
 export type {
   PrepareContext, Project, ProjectedEvent, Projection, ProjectionBuild, ProjectionContext, ProjectionEntry, ProjectionInfo, ProjectionList,

@@ -1,6 +1,8 @@
 import { createAdmin } from './admin/api'
+import { createAggregates } from './aggregates/aggregates'
 import { directScope } from './batch/tierScope'
 import { createConsumers } from './consumers/consumers'
+import { handledUpTo } from './consumers/handledSql'
 import { letterExpiry } from './consumers/deadLetters'
 import type { DbOptions } from './db/types'
 import { createIndexApi } from './entries/api'
@@ -53,11 +55,12 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const { logger } = resolved
   const names = namesOf(resolved.schema, resolved.prefix)
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
+  const select = createSelect(streamSpecs, resolved.subjectPrefix)
   const routes = {
     context,
     subjectPrefix: resolved.subjectPrefix,
     progress: createProgress(),
-    streamTables: streamSpecs.map(spec => spec.table),
+    streamTables: select().map(({ spec: { table }, subject }) => ({ table, subject })),
     streamRoute: createRouter(streamSpecs, resolved.subjectPrefix),
     indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
   }
@@ -99,7 +102,6 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const transactions = createTransactions({ routes, connector, observer: watch, explain, losses, onAppend })
 
   // Log
-  const select = createSelect(streamSpecs, resolved.subjectPrefix)
   const reader = createGlobalReader({ context, use }, select)
   if (resolved.notify) {
     // On PGlite this process is the only one, and its own appends wake its subscriptions without NOTIFY.
@@ -133,6 +135,10 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     readerOn: use => createGlobalReader({ context, use }, select),
     readOn: use => createStreamOperations({ ...routes, ...directScope(context, use), appended: onAppend }).read,
   })
+  const aggregates = createAggregates({
+    context, logger, streamRoute: routes.streamRoute, handledUpTo, within: transactions.within, transaction: transactions.transaction,
+    scope: scopeOf(), stream: apis.stream,
+  })
   for (const capability of capabilities) capability.start?.()
 
   let closing: Promise<void> | undefined
@@ -152,6 +158,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
     transaction: transactions.transaction,
     with: transactions.with,
     ...consumers.apis,
+    ...aggregates,
     leases,
     outbox,
     ...projections.apis,

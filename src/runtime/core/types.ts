@@ -1,3 +1,4 @@
+import type { AggregatesApi } from './aggregates/types'
 import type { StoreAdmin } from './admin/types'
 import type { DeadLettersApi } from './consumers/deadLetterTypes'
 import type { ConsumeOptions, Consumer } from './consumers/types'
@@ -22,7 +23,7 @@ export interface StoreApis {
   kv: KvApi
 }
 
-export interface Store extends StoreApis {
+export interface Store extends StoreApis, AggregatesApi {
   /**
    * Connects and migrates, once; later calls return the same promise. Every other call does this by itself.
    * @throws {StoreError} CONNECTION, SCHEMA_BEHIND, SCHEMA_TOO_NEW, MIGRATION_FAILED, MISSING_DRIVER, DATABASE_LOCKED

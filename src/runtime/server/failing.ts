@@ -17,18 +17,16 @@ export function failingStore(reason: unknown): Store {
   const stream = new Proxy({}, { get: (_, name) => name === 'of' ? () => api : Reflect.get(api, name) })
   const apis = { stream, index: api, kv: api }
   // Health and metrics have a result. No event is ever emitted, so listeners are accepted and ignored.
-  const known: Record<string | symbol, unknown> = {
+  const refusing = (known: Record<string | symbol, unknown>) => new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
+  const admin = refusing({
     health: async () => healthOfNothing(reason), metrics: createMetrics().snapshot, on: () => () => {}, retention: api, consumers: api, then: undefined,
-  }
-  const admin = new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
+  })
   // A consumer, a relay or a projection can be stopped, as nothing of it is under way.
-  const consume = ({ name = 'outbox' }: { name?: string }) => {
-    const known: Record<string | symbol, unknown> = { name, stop: async () => {}, pause() {}, resume() {}, then: undefined }
-    return new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
-  }
+  const consume = ({ name = 'outbox' }: { name?: string }) => refusing({ name, stop: async () => {}, pause() {}, resume() {}, then: undefined })
+  const aggregate = ({ name }: { name: string }) => refusing({ name, with: () => api, then: undefined })
   const outbox = new Proxy({}, { get: (_, name) => name === 'relay' ? consume : Reflect.get(api, name) })
   const members: Record<string | symbol, unknown> = {
-    ...apis, deadLetters: api, leases: api, projections: api, outbox, consume, project: consume, with: () => ({ ...apis, outbox, query: refuse }), admin, releaseIdle: async () => {}, close: async () => {}, then: undefined,
+    ...apis, aggregate, session: () => api, deadLetters: api, leases: api, projections: api, outbox, consume, project: consume, with: () => ({ ...apis, outbox, query: refuse }), admin, releaseIdle: async () => {}, close: async () => {}, then: undefined,
   }
-  return new Proxy({}, { get: (_, name) => name in members ? members[name] : refuse }) as Store
+  return refusing(members) as Store
 }

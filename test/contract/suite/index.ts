@@ -1,5 +1,8 @@
 import { describe } from 'vitest'
 import { adminSuite } from './admin'
+import { aggregatesSuite } from './aggregates'
+import { aggregateSessionsSuite } from './aggregateSessions'
+import { aggregateSnapshotsSuite } from './aggregateSnapshots'
 import { withStore } from './context'
 import type { Openers, Use } from './context'
 import { documentedSuite } from './documented'
@@ -49,6 +52,7 @@ export const tiers = {
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
   transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, waitingForItselfSuite, withClientSuite],
+  aggregates: [aggregatesSuite, aggregateSnapshotsSuite, aggregateSessionsSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
   operation: [adminSuite, retentionSuite],
   routing: [routingSuite],
@@ -75,6 +79,7 @@ export const statementTiers = {
   index: tiers.index,
   kv: tiers.kv,
   transaction: tiers.transaction,
+  aggregates: tiers.aggregates,
   lifecycle: [schemaSuite],
   operation: tiers.operation,
 }
@@ -86,6 +91,7 @@ export const sendingTiers = {
   index: tiers.index,
   kv: tiers.kv,
   transaction: tiers.transaction,
+  aggregates: tiers.aggregates,
 }
 
 /** For databases that can be opened again. */

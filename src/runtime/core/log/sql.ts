@@ -1,5 +1,5 @@
 import type { Selection, SubjectPart } from '../tables/select'
-import { partitionsOf } from '../tables/select'
+import { partitionsOf, subjectSql } from '../tables/select'
 import { columnsOf } from '../tables/fields'
 import { likePattern } from '../shared/glob'
 import type { TopicCondition } from '../shared/topics'
@@ -54,7 +54,7 @@ export function readGlobal(context: StatementContext, { spec, subject, wanted }:
   }
   if (range.topics) conditions.push(topicCondition(range.topics, parameter))
   if (wanted) conditions.push(`(${subjectConditions(spec, subject, wanted, parameter).join(' or ')})`)
-  const shard = range.shards && shardSql(subjectText(subject, parameter), parameter(range.shards.count))
+  const shard = range.shards && shardSql(subjectSql(subject, parameter), parameter(range.shards.count))
   if (shard && range.shards?.wanted) conditions.push(`${shard} = any(${parameter(range.shards.wanted)}::int[])`)
   const key = subject.find(part => 'column' in part)?.column.sql
   return {
@@ -110,13 +110,10 @@ export function topicCondition(wanted: TopicCondition, parameter: Parameter): st
 
 type Parameter = (value: unknown) => string
 
-const subjectText = (subject: SubjectPart[], parameter: Parameter): string =>
-  `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : part.column.sql).join(' || ')})`
-
 function subjectConditions(
   spec: Selection['spec'], subject: SubjectPart[], { routes, globs }: NonNullable<Selection['wanted']>, parameter: Parameter,
 ): string[] {
-  const text = () => subjectText(subject, parameter)
+  const text = () => subjectSql(subject, parameter)
   const conditions: string[] = []
   if (routes.length > 0) {
     // Each key separately, so that the planner can use indexes and prune partitions; the whole subject decides.

@@ -5,6 +5,7 @@ import { NOW_MS } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import type { SubjectPart, Selection } from '../tables/select'
+import { subjectSql } from '../tables/select'
 import { streamSpecs } from '../tables/builtin'
 
 // Planned each time: the tables of consumers are small, and a plan from when they were empty is wrong for long.
@@ -64,7 +65,7 @@ export function countPending(context: StatementContext, { spec, subject }: Selec
   const isOfRelay = `e.tenant_id = $1::text and e.dismissed is null and ${topicCondition(topics, parameter)}`
   const ofConsumer = (name: string) => `from ${names.table(name)} p where p.tenant_id = $1::text and p.consumer = $2::text`
   const behindShards = ({ count }: Shards) => {
-    const text = subjectSql(subject, parameter)
+    const text = subjectSql(subject, parameter, 'e.')
     return `
   select e.meta, e.ts from ${events} e
   join ${names.table('consumer_shards')} s on s.tenant_id = $1::text and s.consumer = $2::text and s.shard = ${shardSql(text, parameter(count))}
@@ -135,6 +136,3 @@ function sameSubject(subject: SubjectPart[], parameter: (value: unknown) => stri
   const column = subject.map(part => 'text' in part ? '' : part.column.sql).join('')
   return `pg_catalog.starts_with(p.subject, ${parameter(start)}::text) and e.${column} = pg_catalog.substr(p.subject, ${parameter(start.length + 1)}::int)`
 }
-
-const subjectSql = (subject: SubjectPart[], parameter: (value: unknown) => string): string =>
-  `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : `e.${part.column.sql}`).join(' || ')})`

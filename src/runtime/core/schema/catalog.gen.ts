@@ -259,6 +259,7 @@ export const catalog: Catalog = {
         {"name":"last_ts","type":"bigint","required":true,"filled":false},
         {"name":"archived_version","type":"bigint","required":false,"filled":false},
         {"name":"archived_at","type":"timestamp with time zone","required":false,"filled":false},
+        {"name":"edits","type":"bigint","required":true,"filled":true},
       ],
     },
     {
@@ -353,6 +354,21 @@ export const catalog: Catalog = {
         {"name":"checksum","type":"text","required":true,"filled":false},
         {"name":"breaking","type":"boolean","required":true,"filled":true},
         {"name":"step","type":"integer","required":false,"filled":false},
+      ],
+    },
+    {
+      name: "{prefix}_snapshots",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"subject","type":"text","required":true,"filled":false},
+        {"name":"name","type":"text","required":true,"filled":false},
+        {"name":"version","type":"bigint","required":true,"filled":false},
+        {"name":"schema_version","type":"bigint","required":true,"filled":false},
+        {"name":"state","type":"jsonb","required":true,"filled":false},
+        {"name":"first_id","type":"bigint","required":true,"filled":false},
+        {"name":"edits","type":"bigint","required":true,"filled":false},
+        {"name":"taken_at","type":"timestamp with time zone","required":true,"filled":true},
       ],
     },
     {
@@ -455,6 +471,7 @@ export const catalog: Catalog = {
     {"name":"idx_{prefix}_scheduler_jobs_score","table":"{prefix}_scheduler_jobs","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, score DESC, seq)"},
     {"name":"{prefix}_scheduler_jobs_pkey","table":"{prefix}_scheduler_jobs","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, job_id)"},
     {"name":"{prefix}_schema_version_pkey","table":"{prefix}_schema_version","primary":true,"unique":true,"valid":true,"definition":"btree (version)"},
+    {"name":"{prefix}_snapshots_pkey","table":"{prefix}_snapshots","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, subject, name)"},
     {"name":"idx_{prefix}_trigger_events_correlation","table":"{prefix}_trigger_events","primary":false,"unique":false,"valid":true,"definition":"hash (((meta ->> 'correlationId'::text))) WHERE ((meta ->> 'correlationId'::text) IS NOT NULL)"},
     {"name":"idx_{prefix}_trigger_events_event_id","table":"{prefix}_trigger_events","primary":false,"unique":true,"valid":true,"definition":"btree (tenant_id, trigger_name, event_id) WHERE (event_id IS NOT NULL)"},
     {"name":"idx_{prefix}_trigger_events_trigger","table":"{prefix}_trigger_events","primary":false,"unique":false,"valid":true,"definition":"btree (trigger_name, ts DESC)"},

@@ -672,7 +672,7 @@ drop table "{schema}"."{prefix}_consumers";`,
   {
     version: 9,
     name: 'read_side',
-    checksum: 'd8f31deda29eb6327da23f6bdbf37647433478792e0dfd079dbc8dd80c68c32f',
+    checksum: 'c2a07a08610e53bdf1733e2f08d4a74e686edb200cfabea8ab632c31b4293299',
     up: `-- Projections. A build is one set of states that is made of the log; those of one version are all made the same way. One
 -- build of a projection serves its readers, while others are built or kept for a way back.
 create table "{schema}"."{prefix}_projections" (
@@ -707,8 +707,28 @@ create table "{schema}"."{prefix}_projection_states" (
   -- Grows with each change: what was changed meanwhile is not overwritten.
   revision bigint not null,
   primary key (tenant_id, name, build, key)
-) with (fillfactor = 80);`,
-    down: `drop table "{schema}"."{prefix}_projection_states";
+) with (fillfactor = 80);
+
+-- Aggregates. A count of the events of a stream that were dismissed or restored: a snapshot from before is not used.
+alter table "{schema}"."{prefix}_heads" add column edits bigint not null default 0;
+
+-- The latest snapshot of each stream, for each aggregate that is made of it. It is only valid for the stream whose first
+-- id and edits it has: an earlier stream of the same subject had others.
+create table "{schema}"."{prefix}_snapshots" (
+  tenant_id text collate "C" not null default '',
+  subject text collate "C" not null,
+  name text collate "C" not null,
+  version bigint not null,
+  schema_version bigint not null,
+  state jsonb not null,
+  first_id bigint not null,
+  edits bigint not null,
+  taken_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, subject, name)
+) with (fillfactor = 70);`,
+    down: `drop table "{schema}"."{prefix}_snapshots";
+alter table "{schema}"."{prefix}_heads" drop column edits;
+drop table "{schema}"."{prefix}_projection_states";
 drop table "{schema}"."{prefix}_projections";`,
   },
 ]

@@ -58,7 +58,7 @@ export function toJson(value: unknown, path: string, name?: string): Json {
 /** The fast path: output of JSON.stringify for plain data. Undefined when `walk` has to convert the value or find the path of an error. */
 function plainText(value: unknown, root: Root): string | undefined {
   try {
-    if (!isPlain(value, 0)) return undefined
+    if (!isPlain(value)) return undefined
     const text = JSON.stringify(value)
     return text === undefined || SUSPICIOUS.test(text) ? undefined : text
   }
@@ -70,7 +70,7 @@ function plainText(value: unknown, root: Root): string | undefined {
 }
 
 /** Whether a value consists of plain objects, arrays and primitives only, so that JSON.stringify represents all of it. */
-function isPlain(value: unknown, depth: number): boolean {
+export function isPlain(value: unknown, depth = 0): boolean {
   if (typeof value === 'function' || typeof value === 'bigint') return false
   if (typeof value !== 'object' || value === null) return true
   if (depth >= MAX_DEPTH) return false

@@ -1,11 +1,12 @@
 import type { TierScope } from '../batch/tierScope'
 import type { Route } from '../tables/route'
 import type { StreamSpec } from '../tables/types'
+import type { EventsTable } from './lifecycle/dismiss'
 import type { Progress } from './append/progress'
 
 export interface StreamScope extends TierScope {
-  /** Names of all tables that hold events, without the prefix. */
-  streamTables: string[]
+  /** All tables of the log that hold events, by name without the prefix. */
+  streamTables: EventsTable[]
   streamRoute(subject: string): Route<StreamSpec>
   /** Detects calls made from inside the `onProgress` callback of an import. */
   progress: Progress

@@ -50,6 +50,10 @@ export function partitionsOf(glob: string): { keys: string[], from?: string, to?
   return { keys: [''], from: type, to: `${type};` }
 }
 
+/** The subject as an SQL expression; `parameter` takes a constant part, `table` is an alias with its dot. */
+export const subjectSql = (subject: SubjectPart[], parameter: (value: unknown) => string, table = ''): string =>
+  `(${subject.map(part => 'text' in part ? `${parameter(part.text)}::text` : table + part.column.sql).join(' || ')})`
+
 /** `{P}:flow:run:{run_id}` → the string `nvent:flow:run:` and the column `run_id`. */
 function subjectParts(spec: StreamSpec, subjectPrefix: string): SubjectPart[] {
   const { start, capture } = patternOf(spec, subjectPrefix)

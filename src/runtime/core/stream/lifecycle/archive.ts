@@ -48,24 +48,35 @@ select from ${context.names.table('heads')} where tenant_id = $1::text and subje
 }
 
 /** Moves the events of a stream out of the log. */
-export function archiveEvents(context: StatementContext, route: Route<StreamSpec>): Statement {
+export const archiveEvents = (context: StatementContext, route: Route<StreamSpec>): Statement => moveEvents(context, route, 'archive')
+
+function moveEvents(context: StatementContext, route: Route<StreamSpec>, cause: 'archive' | 'compact', only?: string): Statement {
   const { spec } = route
   const table = context.names.table(spec.table)
   const compile = spec.partition ? context.cache.unprepared : context.cache.compile
   const subject = `$${route.keys.length + 2}::text`
   return {
-    ...compile(`archive ${table}`, () => {
-      const own = keyCondition(spec)
+    ...compile(`${cause} ${table}`, () => {
+      const own = [keyCondition(spec), ...only === undefined ? [] : [only]].join(' and ')
       return `
 with gone as (
   delete from ${table} where ${own} and ${eventsLocked(table, own)}
   returning id, version, ts, type, ${recordSql(spec)} as record, event_id, dismissed
 )
-insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed)
-select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed from gone`
+insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed, cause)
+select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed, '${cause}' from gone`
     }),
     values: [context.tenant, ...route.keys, route.subject],
   }
+}
+
+/**
+ * Moves the events of a stream up to a version and a position out of the log, for good: its snapshot stands for them.
+ */
+export function compactEvents(context: StatementContext, route: Route<StreamSpec>, version: number, position: string): Statement {
+  const own = `version <= $${route.keys.length + 3}::bigint and id <= $${route.keys.length + 4}::bigint`
+  const { values, ...text } = moveEvents(context, route, 'compact', own)
+  return { ...text, values: [...values, version, position] }
 }
 
 /** All fields of an event except id, time and type as one JSON object, from the columns and the rest. */

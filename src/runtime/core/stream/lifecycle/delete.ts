@@ -14,6 +14,15 @@ delete from ${context.names.table('heads')} where tenant_id = $1::text and subje
   }
 }
 
+/** What a stream was is in its snapshots, too. */
+export function deleteSnapshots(context: StatementContext, subject: string): Statement {
+  return {
+    ...context.cache.compile('delete snapshots', () => `
+delete from ${context.names.table('snapshots')} where tenant_id = $1::text and subject = $2::text`),
+    values: [context.tenant, subject],
+  }
+}
+
 export function deleteEvents(context: StatementContext, route: Route<StreamSpec>): Statement {
   const table = context.names.table(route.spec.table)
   const compile = route.spec.partition ? context.cache.unprepared : context.cache.compile

@@ -1,4 +1,6 @@
 import type { Route } from '../../tables/route'
+import type { SubjectPart } from '../../tables/select'
+import { subjectSql } from '../../tables/select'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
@@ -7,23 +9,41 @@ import { keyCondition } from '../../sql/template'
 import { eventsLocked } from '../../sql/locking'
 import { eventColumns } from '../read/sql'
 
-export function dismissEvent(context: StatementContext, tableName: string, given: { id: string, reason: string, by: string }): Statement {
-  const table = context.names.table(tableName)
-  return {
-    ...context.cache.unprepared(`dismiss ${table}`, () => `
-update ${table} set dismissed = pg_catalog.jsonb_build_object(
-  'reason', $3::text, 'by', $4::text, 'at', ${CLOCK_MS})
-where tenant_id = $1::text and id = $2::bigint and dismissed is null`),
-    values: [context.tenant, given.id, given.reason, given.by],
-  }
+/** A table with events of any subjects, and how their subjects are made of its columns. */
+export interface EventsTable {
+  table: string
+  subject: SubjectPart[]
 }
 
-export function restoreEvent(context: StatementContext, tableName: string, id: string): Statement {
-  const table = context.names.table(tableName)
+export function dismissEvent(context: StatementContext, events: EventsTable, given: { id: string, reason: string, by: string }): Statement {
+  return editEvent(context, events, 'dismiss', given.id, [given.reason, given.by], {
+    condition: 'dismissed is null',
+    dismissed: `pg_catalog.jsonb_build_object('reason', $3::text, 'by', $4::text, 'at', ${CLOCK_MS})`,
+  })
+}
+
+export function restoreEvent(context: StatementContext, events: EventsTable, id: string): Statement {
+  return editEvent(context, events, 'restore', id, [], { condition: 'dismissed is not null', dismissed: 'null' })
+}
+
+/** Counts the edit in the head first, in the order of all locks: snapshots of the stream from before it are not used any more. */
+function editEvent(
+  context: StatementContext, { table: name, subject }: EventsTable, kind: string, id: string, given: unknown[], edit: { condition: string, dismissed: string },
+): Statement {
+  const table = context.names.table(name)
+  const values = [context.tenant, id, ...given]
+  const own = subjectSql(subject, value => `$${values.push(value)}`)
+  const isMeant = `tenant_id = $1::text and id = $2::bigint and ${edit.condition}`
   return {
-    ...context.cache.unprepared(`restore ${table}`, () => `
-update ${table} set dismissed = null where tenant_id = $1::text and id = $2::bigint and dismissed is not null`),
-    values: [context.tenant, id],
+    ...context.cache.unprepared(`${kind} ${table}`, () => `
+with edited as (
+  update ${context.names.table('heads')} set edits = edits + 1
+  where tenant_id = $1::text and subject = (select ${own} from ${table} where ${isMeant})
+  returning 1
+)
+update ${table} set dismissed = ${edit.dismissed} from (select pg_catalog.count(*) as heads from edited) counted
+where ${isMeant} and counted.heads >= 0`),
+    values,
   }
 }
 

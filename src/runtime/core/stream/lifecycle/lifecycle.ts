@@ -1,18 +1,20 @@
+import { columnNamed } from '../../shared/identifier'
 import { checkCount, checkMembers, checkName, checkPosition, checkText } from '../../shared/checks'
 import type { Row, Session } from '../../db/types'
 import { decodeArchived, decodeEvent, encodeEvent } from '../../tables/eventCodec'
 import type { Route } from '../../tables/route'
 import type { StreamSpec } from '../../tables/types'
 import type { Statement } from '../../sql/statement'
-import { deleteEvents, deleteHead } from './delete'
+import { deleteEvents, deleteHead, deleteSnapshots } from './delete'
 import { archiveEvents, archiveHead, deleteArchived, holdInPlace, putBack, takeArchived, unarchiveHead } from './archive'
 import { dismissEvent, readDismissed, restoreEvent, truncateEvents } from './dismiss'
+import type { EventsTable } from './dismiss'
 import { REASON } from '../types'
 import type { Reason, StreamOperations } from '../types'
 import type { StreamScope } from '../streamScope'
 
 const STEP = 1_000
-const ARCHIVE = 'events_archive'
+const ARCHIVE: EventsTable = { table: 'events_archive', subject: [{ column: columnNamed('subject') }] }
 
 type LifecycleCall = 'delete' | 'archive' | 'unarchive' | 'truncateBefore' | 'dismiss' | 'restore' | 'dismissed'
 
@@ -23,10 +25,10 @@ export function createStreamLifecycle(scope: StreamScope): Pick<StreamOperations
   const atomic = <R>({ subject }: Route<StreamSpec>, work: (transaction: Session) => Promise<R>) =>
     scope.inOrder([subject], session => session.atomic(work))
   // An id does not tell the table or subject of its event, so the calls are queued by id. No subject begins with \0.
-  const anywhere = (id: string, statement: (table: string) => Statement): Promise<boolean> => scope.inOrder([`\0${id}`], async (session) => {
+  const anywhere = (id: string, statement: (events: EventsTable) => Statement): Promise<boolean> => scope.inOrder([`\0${id}`], async (session) => {
     // Searches the log twice, since an event that is moved back from the archive meanwhile would be missed.
-    for (const table of [...scope.streamTables, ARCHIVE, ...scope.streamTables]) {
-      if ((await session.query(statement(table))).count > 0) return true
+    for (const events of [...scope.streamTables, ARCHIVE, ...scope.streamTables]) {
+      if ((await session.query(statement(events))).count > 0) return true
     }
     return false
   })
@@ -37,6 +39,7 @@ export function createStreamLifecycle(scope: StreamScope): Pick<StreamOperations
       return atomic(route, async (transaction) => {
         // Head, log, archive: all calls take locks in this order.
         const head = await transaction.query(deleteHead(context, route.subject))
+        await transaction.query(deleteSnapshots(context, route.subject))
         const events = head.count > 0 ? (await transaction.query(deleteEvents(context, route))).count : 0
         const archived = (await transaction.query(deleteArchived(context, route.subject))).count
         return events + archived > 0
@@ -81,12 +84,12 @@ export function createStreamLifecycle(scope: StreamScope): Pick<StreamOperations
 
     async dismiss(id, reason) {
       const given = { id: checkPosition('id', id), ...checkReason(reason) }
-      return anywhere(given.id, table => dismissEvent(context, table, given))
+      return anywhere(given.id, events => dismissEvent(context, events, given))
     },
 
     async restore(id) {
       const given = checkPosition('id', id)
-      return anywhere(given, table => restoreEvent(context, table, given))
+      return anywhere(given, events => restoreEvent(context, events, given))
     },
 
     async dismissed(subject) {
