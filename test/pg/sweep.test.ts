@@ -28,6 +28,27 @@ describe.each(servers)('the sweep on $name', ({ server }) => {
     await eventually(() => expect(store.admin.metrics().sweep).toMatchObject({ removed: 2_500, failures: 0 }))
   })
 
+  it('removes claimed keys that have expired, some pages of the table at a time', async () => {
+    const database = await freshDatabase(server)
+    const store = openStore({ connection: database.url, sweepInterval: 0 })
+    await store.ready()
+    await database.sql(`insert into nvent_dedupe (key, expires_at) select n || repeat('x', 1000), now() + case when n % 100 = 0 then interval '1 hour' else interval '-1 hour' end
+      from generate_series(1, 2500) n`)
+    await database.sql(`create table steps (n int); create function noted() returns trigger language plpgsql as
+      'begin insert into steps select count(*) from gone; return null; end';
+      create trigger noted after delete on nvent_dedupe referencing old table as gone for each statement execute function noted()`)
+    const sweeping = openStore({ connection: database.url, sweepInterval: 20 })
+    await sweeping.ready()
+    const left = async () => (await database.sql<{ count: number }>('select count(*)::int as count from nvent_dedupe'))[0]!.count
+    await eventually(async () => expect(await left()).toBe(25))
+    const [steps] = await database.sql<{ most: number, all: number }>('select max(n)::int as most, sum(n)::int as all from steps')
+    expect(steps).toEqual({ most: expect.any(Number) as number, all: 2_475 })
+    // 64 pages of eight kilobytes.
+    expect(steps!.most).toBeLessThanOrEqual(64 * 8)
+    await eventually(() => expect(sweeping.admin.metrics().sweep).toMatchObject({ removed: 2_475, failures: 0 }))
+    expect(await store.dedupe.seen(`100${'x'.repeat(1000)}`)).toBe(true)
+  })
+
   it('is left to the instance that is at it', async () => {
     const { database, open, left } = await expired({ sweepInterval: 20 })
     // The first instance stands still inside a step for as long as this transaction holds the lock of the trigger.

@@ -29,6 +29,8 @@ describe('a store that can\'t be made', () => {
   it.each<[string, () => Promise<unknown>]>([
     ['deadLetters', () => store.deadLetters.list()],
     ['leases', () => store.leases.claim({ consumer: 'thumbnails', by: 'worker' })],
+    ['dedupe', () => store.dedupe.claim('webhook', 1)],
+    ['dedupe in a transaction of the caller', () => store.with({} as never).dedupe.claim('webhook', 1)],
     ['outbox', () => store.outbox.enqueue('hello', { topics: ['mail'] })],
     ['a relay', () => store.outbox.relay({ publish: () => undefined }).start()],
     ['a consumer', () => store.consume({ name: 'mail', handler: () => undefined }).start()],

@@ -17,6 +17,7 @@ export const ROWS: Record<string, string>[] = [
     stream: 'events: append, read, lifecycle',
     entries: 'the index: add, update, increment, filter, pages',
     kv: 'values with a time to live',
+    dedupe: 'keys that are taken once for a time, and work that runs once for its key',
   },
   { log: 'the global order: `readAll`, subscriptions' },
   { typed: 'typed streams: codecs, upcasts' },

@@ -31,6 +31,7 @@ export function logged(event: H3Event, store: Store): Store {
     leases: store.leases,
     aggregate: options => store.aggregate(options),
     session: () => store.session(),
+    dedupe: store.dedupe,
     outbox: store.outbox,
     project: store.project,
     projections: store.projections,

@@ -44,6 +44,7 @@ export type {
   Aggregate, AggregateCalls, AggregateEvent, AggregateInput, AggregateOptions, AggregateSession, AggregatesApi, Decision, HandledCommand, HandleOptions,
   LoadedAggregate, SessionAggregate, SnapshotOptions,
 } from './aggregates/types'
+export type { DedupeApi, DedupeKeys, OnceOptions, TransactionDedupe } from './dedupe/types'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
 export type {
   PrepareContext, Project, ProjectedEvent, Projection, ProjectionBuild, ProjectionContext, ProjectionEntry, ProjectionInfo, ProjectionList,

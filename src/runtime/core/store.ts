@@ -5,6 +5,7 @@ import { createConsumers } from './consumers/consumers'
 import { handledUpTo } from './consumers/handledSql'
 import { letterExpiry } from './consumers/deadLetters'
 import type { DbOptions } from './db/types'
+import { createDedupe } from './dedupe/once'
 import { createIndexApi } from './entries/api'
 import { createJobLock } from './jobs/jobLock'
 import { createRetention } from './jobs/retention/run'
@@ -88,6 +89,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
       stream: subject => tableOf(routes.streamRoute(subject).spec.table),
       index: key => tableOf(routes.indexRoute(key).spec.table),
       kv: () => tableOf('kv'),
+      dedupe: () => tableOf('dedupe'),
       outbox: () => tableOf('events'),
       transaction: () => undefined,
     },
@@ -100,6 +102,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const index = createIndexApi({ ...routes, ...scopeOf() })
   const kv = createKvApi(scopeOf())
   const transactions = createTransactions({ routes, connector, observer: watch, explain, losses, onAppend })
+  const dedupe = createDedupe(scopeOf(), transactions.within)
 
   // Log
   const reader = createGlobalReader({ context, use }, select)
@@ -114,7 +117,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   }))
   watch.metrics.gauges.subscriptions = subscriptions.count
   const apis = watch.apis({
-    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options, logger) }, index, kv,
+    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options, logger) }, index, kv, dedupe,
   })
 
   // Jobs

@@ -2,6 +2,7 @@ import type { AggregatesApi } from './aggregates/types'
 import type { StoreAdmin } from './admin/types'
 import type { DeadLettersApi } from './consumers/deadLetterTypes'
 import type { ConsumeOptions, Consumer } from './consumers/types'
+import type { DedupeApi } from './dedupe/types'
 import type { IndexApi } from './entries/types'
 import type { KvApi } from './kv/types'
 import type { LeasesApi } from './leases/types'
@@ -69,6 +70,8 @@ export interface Store extends StoreApis, AggregatesApi {
   readonly leases: LeasesApi
   /** The events that consumers have given up. */
   readonly deadLetters: DeadLettersApi
+  /** Keys that are taken once for a time, and work that runs once for its key (docs/dedupe.md). */
+  readonly dedupe: DedupeApi<TransactionApi>
   /** Messages to other systems, sent if and only if their transaction is committed (docs/outbox.md). */
   readonly outbox: OutboxApi
   /**

@@ -51,6 +51,11 @@ export const textArguments: TextArgument[] = [
   { call: 'kv.delete', argument: 'key', run: (store, text) => store.kv.delete(wrong(text)) },
   { call: 'kv.clear', argument: 'glob', run: (store, text) => store.kv.clear(wrong(text)) },
   { call: 'kv.increment', argument: 'key', run: (store, text) => store.kv.increment(wrong(text)) },
+  { call: 'dedupe.claim', argument: 'key', run: (store, text) => store.dedupe.claim(wrong(text), 1) },
+  { call: 'dedupe.seen', argument: 'key', run: (store, text) => store.dedupe.seen(wrong(text)) },
+  { call: 'dedupe.mark', argument: 'key', run: (store, text) => store.dedupe.mark(wrong(text), 1) },
+  { call: 'dedupe.release', argument: 'key', run: (store, text) => store.dedupe.release(wrong(text)) },
+  { call: 'dedupe.once', argument: 'key', run: (store, text) => store.dedupe.once(wrong(text), 1, async () => 1) },
 ]
 
 /** What no name can be. */

@@ -5,6 +5,7 @@ import { aggregateSessionsSuite } from './aggregateSessions'
 import { aggregateSnapshotsSuite } from './aggregateSnapshots'
 import { withStore } from './context'
 import type { Openers, Use } from './context'
+import { dedupeSuite } from './dedupe'
 import { documentedSuite } from './documented'
 import { durableSuite } from './durable'
 import { indexAddSuite } from './indexAdd'
@@ -51,6 +52,7 @@ export const tiers = {
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamSubscribeSuite, streamFollowSuite, streamTypedSuite, streamTablesSuite],
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
+  dedupe: [dedupeSuite],
   transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, waitingForItselfSuite, withClientSuite],
   aggregates: [aggregatesSuite, aggregateSnapshotsSuite, aggregateSessionsSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
@@ -78,6 +80,7 @@ export const statementTiers = {
   stream: [streamAppendSuite, streamReadSuite, streamReadAllSuite, streamFollowSuite, streamTablesSuite],
   index: tiers.index,
   kv: tiers.kv,
+  dedupe: tiers.dedupe,
   transaction: tiers.transaction,
   aggregates: tiers.aggregates,
   lifecycle: [schemaSuite],
@@ -90,6 +93,7 @@ export const sendingTiers = {
   stream: [streamAppendSuite, streamReadSuite, streamTypedSuite, streamTablesSuite],
   index: tiers.index,
   kv: tiers.kv,
+  dedupe: tiers.dedupe,
   transaction: tiers.transaction,
   aggregates: tiers.aggregates,
 }

@@ -6,6 +6,7 @@ import { CONSUMER_RESET_OPTIONS } from '../../../src/runtime/core/consumers/admi
 import { DEAD_LETTER_LIST_OPTIONS, PREVIEW_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from '../../../src/runtime/core/consumers/deadLetterTypes'
 import { CAUGHT_UP_OPTIONS, CONSUME_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from '../../../src/runtime/core/consumers/types'
 import { ACK_OPTIONS, BLOCK_OPTIONS, CLAIM_OPTIONS, LEASE, NACK_OPTIONS, OPEN_OPTIONS, RENEW_OPTIONS } from '../../../src/runtime/core/leases/types'
+import { ONCE_OPTIONS } from '../../../src/runtime/core/dedupe/types'
 import { ENQUEUE_OPTIONS } from '../../../src/runtime/core/outbox/types'
 import { OUTBOX_STATS_OPTIONS, RELAY_OPTIONS } from '../../../src/runtime/core/relay/types'
 import { PROJECTION_LIST_OPTIONS, PROJECT_OPTIONS } from '../../../src/runtime/core/projections/types'
@@ -101,6 +102,11 @@ const calls: Record<string, Taken[]> = {
   'kv.delete': [],
   'kv.clear': [],
   'kv.increment': [],
+  'dedupe.claim': [],
+  'dedupe.seen': [],
+  'dedupe.mark': [],
+  'dedupe.release': [],
+  'dedupe.once': options(ONCE_OPTIONS, (store, given) => store.dedupe.once('known', 1, async () => 1, given)),
   'admin.migrate': [],
   'admin.version': [],
   'admin.plan': [],
@@ -229,6 +235,10 @@ export function knownMembersSuite(use: Use): void {
       'kv.delete': ['none'],
       'kv.clear': ['none'],
       'kv.increment': ['none', 1],
+      'dedupe.claim': ['none', 60],
+      'dedupe.seen': ['none'],
+      'dedupe.mark': ['none', 60],
+      'dedupe.release': ['none'],
     }
     type Calls = Record<string, Record<string, (...args: unknown[]) => Promise<unknown>>>
     const make = (store: object, call: string, ...extra: unknown[]) => {
@@ -237,7 +247,7 @@ export function knownMembersSuite(use: Use): void {
     }
 
     it('is one of these', () => {
-      const plain = Object.entries(calls).filter(([call, objects]) => /^(?:stream|index|kv)\./.test(call) && !objects.some(({ argument }) => argument === 'options'))
+      const plain = Object.entries(calls).filter(([call, objects]) => /^(?:stream|index|kv|dedupe)\./.test(call) && !objects.some(({ argument }) => argument === 'options'))
       expect(Object.keys(without).sort()).toStrictEqual(plain.map(([call]) => call).sort())
     })
 
@@ -245,7 +255,7 @@ export function knownMembersSuite(use: Use): void {
       const { store } = use()
       await expectRefused(() => make(store, call, { expectedVersion: 7 }), 'options')
       await expect(store.transaction(tx => make(tx, call, {}))).rejects.toMatchObject({ code: 'INVALID_VALUE' })
-      expect([await store.stream.current('none:1'), await store.kv.get('none'), await store.index.get('none', 'a')]).toStrictEqual([null, null, null])
+      expect([await store.stream.current('none:1'), await store.kv.get('none'), await store.index.get('none', 'a'), await store.dedupe.seen('none')]).toStrictEqual([null, null, null, false])
     })
 
     it('may be given to map', async () => {

@@ -12,6 +12,8 @@ const CALLS: Record<string, (on: Calls) => Promise<unknown>> = {
   'kv.set': on => on.kv.set('a', 1),
   'kv.list': on => on.kv.list(),
   'kv.clear': on => on.kv.clear('nothing*'),
+  'dedupe.claim': on => on.dedupe.claim('a', 1),
+  'dedupe.once': on => on.dedupe.once('a', 1, async () => 1),
   'index.add': on => on.index.add('a', 'a', 1),
   'index.increment': on => on.index.increment('a', 'a', 'n'),
   'index.readPage': on => on.index.readPage('a'),

@@ -106,6 +106,16 @@ export const catalog: Catalog = {
       ],
     },
     {
+      name: "{prefix}_dedupe",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"key","type":"text","required":true,"filled":false},
+        {"name":"expires_at","type":"timestamp with time zone","required":true,"filled":false},
+        {"name":"result","type":"jsonb","required":false,"filled":false},
+      ],
+    },
+    {
       name: "{prefix}_entry_counts",
       partitionOf: null,
       columns: [
@@ -433,6 +443,7 @@ export const catalog: Catalog = {
     {"name":"idx_{prefix}_dead_letters_event","table":"{prefix}_dead_letters","primary":false,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, subject, event_id)"},
     {"name":"idx_{prefix}_dead_letters_expiry","table":"{prefix}_dead_letters","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, dead_at) WHERE (state <> 'parked'::text)"},
     {"name":"{prefix}_dead_letters_pkey","table":"{prefix}_dead_letters","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, id)"},
+    {"name":"{prefix}_dedupe_pkey","table":"{prefix}_dedupe","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, key)"},
     {"name":"{prefix}_entry_counts_pkey","table":"{prefix}_entry_counts","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, table_name, key, id)"},
     {"name":"idx_{prefix}_events_correlation","table":"{prefix}_events","primary":false,"unique":false,"valid":true,"definition":"hash (((meta ->> 'correlationId'::text))) WHERE ((meta ->> 'correlationId'::text) IS NOT NULL)"},
     {"name":"idx_{prefix}_events_event_id","table":"{prefix}_events","primary":false,"unique":true,"valid":true,"definition":"btree (tenant_id, subject_prefix, subject, event_id) WHERE (event_id IS NOT NULL)"},

@@ -672,7 +672,7 @@ drop table "{schema}"."{prefix}_consumers";`,
   {
     version: 9,
     name: 'read_side',
-    checksum: 'c2a07a08610e53bdf1733e2f08d4a74e686edb200cfabea8ab632c31b4293299',
+    checksum: '974e153456fc30c3d44fec8605b44854fc32057b507169325381c7b9d4c93d12',
     up: `-- Projections. A build is one set of states that is made of the log; those of one version are all made the same way. One
 -- build of a projection serves its readers, while others are built or kept for a way back.
 create table "{schema}"."{prefix}_projections" (
@@ -725,8 +725,20 @@ create table "{schema}"."{prefix}_snapshots" (
   edits bigint not null,
   taken_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, subject, name)
-) with (fillfactor = 70);`,
-    down: `drop table "{schema}"."{prefix}_snapshots";
+) with (fillfactor = 70);
+
+-- Keys that were claimed, for a time. No index on expires_at, which would make a claim a third dearer: the sweep reads
+-- the pages of the table one after the other, as many as it can afford.
+create table "{schema}"."{prefix}_dedupe" (
+  tenant_id text collate "C" not null default '',
+  key text collate "C" not null,
+  expires_at timestamptz not null,
+  -- What the work of once() returned, which JSON null may be too. Null: the key was claimed or marked.
+  result jsonb,
+  primary key (tenant_id, key)
+);`,
+    down: `drop table "{schema}"."{prefix}_dedupe";
+drop table "{schema}"."{prefix}_snapshots";
 alter table "{schema}"."{prefix}_heads" drop column edits;
 drop table "{schema}"."{prefix}_projection_states";
 drop table "{schema}"."{prefix}_projections";`,

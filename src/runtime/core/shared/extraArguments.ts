@@ -27,6 +27,10 @@ const PARAMETERS: Record<string, number> = {
   'kv.delete': 1,
   'kv.clear': 1,
   'kv.increment': 2,
+  'dedupe.claim': 2,
+  'dedupe.seen': 1,
+  'dedupe.mark': 2,
+  'dedupe.release': 1,
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Queue, Use } from '../batch/operation'
 import type { Row } from '../db/types'
 import { invalidValue } from '../shared/errors'
 import { directScope } from '../batch/tierScope'
+import { createTransactionDedupe } from '../dedupe/once'
 import { createIndexApi } from '../entries/api'
 import type { IndexScope } from '../entries/api'
 import { createKvApi } from '../kv/api'
@@ -33,6 +34,7 @@ export function transactionTiers(routes: TransactionRoutes, within: Use): Transa
     stream,
     index: createIndexApi(scope),
     kv: createKvApi(scope),
+    dedupe: createTransactionDedupe(scope),
     outbox: createOutboxWriter(stream.append, routes.subjectPrefix),
     transaction: {
       async query<R extends Row>(text: string, values: unknown[] = []) {

@@ -1,4 +1,5 @@
 import type { IsolationLevel } from '../db/types'
+import type { TransactionDedupe } from '../dedupe/types'
 import type { IndexApi } from '../entries/types'
 import type { KvApi } from '../kv/types'
 import type { Members } from '../shared/types'
@@ -39,6 +40,7 @@ export interface TransactionApi {
   stream: TransactionStreamApi
   index: IndexApi
   kv: KvApi
+  dedupe: TransactionDedupe
   outbox: OutboxWriter
   /**
    * Runs the caller's SQL, one statement, in the transaction. Values are sent as parameters (`$1`, `$2` …), never as
