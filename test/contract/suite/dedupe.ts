@@ -20,7 +20,7 @@ export function dedupeSuite(use: Use): void {
   const rowOf = async (key: string) => {
     const { sql, table } = use()
     const rows = await sql<{ mine: string, left: number, result: string | null }>(
-      `select xmin::text || ' ' || ctid::text as mine, (extract(epoch from expires_at - now()) * 1000)::float8 as left, result::text as result from ${table('dedupe')} where key = $1`, [key])
+      `select xmin::text || ' ' || xmax::text || ' ' || ctid::text as mine, (extract(epoch from expires_at - now()) * 1000)::float8 as left, result::text as result from ${table('dedupe')} where key = $1`, [key])
     return rows[0]
   }
   const expire = (key: string) => use().sql(`update ${use().table('dedupe')} set expires_at = now() - interval '1 second' where key = $1`, [key])
