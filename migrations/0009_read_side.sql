@@ -63,7 +63,25 @@ create table "{schema}"."{prefix}_dedupe" (
   primary key (tenant_id, key)
 );
 
+-- Rules that count the events of a subject in a window: few rows, which each evaluation reads.
+create table "{schema}"."{prefix}_rules" (
+  tenant_id text collate "C" not null default '',
+  id text collate "C" not null,
+  condition jsonb not null,
+  threshold bigint not null,
+  window_ms bigint not null,
+  result jsonb not null,
+  -- Null: the next rule is asked when the threshold is not reached.
+  otherwise jsonb,
+  active boolean not null,
+  -- In which order they are asked; those of one place by their ids.
+  place bigint not null,
+  updated_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, id)
+);
+
 -- down
+drop table "{schema}"."{prefix}_rules";
 drop table "{schema}"."{prefix}_dedupe";
 drop table "{schema}"."{prefix}_snapshots";
 alter table "{schema}"."{prefix}_heads" drop column edits;

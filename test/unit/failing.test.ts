@@ -31,6 +31,7 @@ describe('a store that can\'t be made', () => {
     ['leases', () => store.leases.claim({ consumer: 'thumbnails', by: 'worker' })],
     ['dedupe', () => store.dedupe.claim('webhook', 1)],
     ['dedupe in a transaction of the caller', () => store.with({} as never).dedupe.claim('webhook', 1)],
+    ['rules', () => store.rules.list()],
     ['outbox', () => store.outbox.enqueue('hello', { topics: ['mail'] })],
     ['a relay', () => store.outbox.relay({ publish: () => undefined }).start()],
     ['a consumer', () => store.consume({ name: 'mail', handler: () => undefined }).start()],

@@ -21,7 +21,10 @@ export const ROWS: Record<string, string>[] = [
   },
   { log: 'the global order: `readAll`, subscriptions' },
   { typed: 'typed streams: codecs, upcasts' },
-  { outbox: 'puts messages into the outbox' },
+  {
+    outbox: 'puts messages into the outbox',
+    rules: 'counts the events of a subject in a sliding window',
+  },
   {
     transaction: 'one transaction over all three tiers, retries, the client of a caller',
     partitions: 'a table for each subject type',

@@ -32,6 +32,7 @@ export function logged(event: H3Event, store: Store): Store {
     aggregate: options => store.aggregate(options),
     session: () => store.session(),
     dedupe: store.dedupe,
+    rules: store.rules,
     outbox: store.outbox,
     project: store.project,
     projections: store.projections,

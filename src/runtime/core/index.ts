@@ -53,6 +53,9 @@ export type {
 export { defineRelay } from './relay/defineRelay'
 export type { RelayDefinition } from './relay/defineRelay'
 export type { OutboxApi, OutboxMessage, OutboxStats, OutboxStatsOptions, PublishContext, RelayOptions } from './relay/types'
+export type {
+  DryRunOptions, EvaluatedEvent, EventRule, EventRuleInput, RuleCondition, RuleDryRun, RuleOutcome, RulesApi, RuleStep, RuleValue,
+} from './rules/types'
 export type { TopicFilter } from './shared/topics'
 export type { StreamTable } from './partitions/subjectTables'
 export type { RetentionAdmin, RetentionReport, RetentionRule, RetentionRuleReport, RetentionRunOptions } from './jobs/retention/types'

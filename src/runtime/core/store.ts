@@ -25,6 +25,7 @@ import type { StoreOptions } from './options/types'
 import { createOutboxWriter } from './outbox/enqueue'
 import { createProjections } from './projections/projections'
 import { createOutbox } from './relay/relay'
+import { createRules } from './rules/api'
 import type { Capability } from './shared/types'
 import { StoreError } from './shared/errors'
 import { namesOf } from './shared/identifier'
@@ -90,6 +91,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
       index: key => tableOf(routes.indexRoute(key).spec.table),
       kv: () => tableOf('kv'),
       dedupe: () => tableOf('dedupe'),
+      rules: () => tableOf('rules'),
       outbox: () => tableOf('events'),
       transaction: () => undefined,
     },
@@ -117,7 +119,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   }))
   watch.metrics.gauges.subscriptions = subscriptions.count
   const apis = watch.apis({
-    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options, logger) }, index, kv, dedupe,
+    stream: { ...stream, subscribe: subscriptions.subscribe, readAll: (options?: ReadAllOptions) => readAll(reader, options, logger) }, index, kv, dedupe, rules: createRules({ ...routes, use }),
   })
 
   // Jobs

@@ -8,6 +8,7 @@ import type { KvApi } from './kv/types'
 import type { LeasesApi } from './leases/types'
 import type { Project, ProjectionsApi } from './projections/types'
 import type { OutboxApi } from './relay/types'
+import type { RulesApi } from './rules/types'
 import type { LogOperations } from './log/types'
 import type { StoreInfo } from './schema/types'
 import type { StreamOperations } from './stream/types'
@@ -72,6 +73,8 @@ export interface Store extends StoreApis, AggregatesApi {
   readonly deadLetters: DeadLettersApi
   /** Keys that are taken once for a time, and work that runs once for its key (docs/dedupe.md). */
   readonly dedupe: DedupeApi<TransactionApi>
+  /** Rules that count the events of a subject in a sliding window (docs/rules.md). */
+  readonly rules: RulesApi
   /** Messages to other systems, sent if and only if their transaction is committed (docs/outbox.md). */
   readonly outbox: OutboxApi
   /**

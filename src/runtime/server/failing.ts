@@ -15,7 +15,7 @@ export function failingStore(reason: unknown): Store {
   const api = new Proxy({}, { get: (_, name) => name === 'then' ? undefined : refuse })
   // `of` returns a typed view synchronously; its calls reject like all others.
   const stream = new Proxy({}, { get: (_, name) => name === 'of' ? () => api : Reflect.get(api, name) })
-  const apis = { stream, index: api, kv: api, dedupe: api }
+  const apis = { stream, index: api, kv: api, dedupe: api, rules: api }
   // Health and metrics have a result. No event is ever emitted, so listeners are accepted and ignored.
   const refusing = (known: Record<string | symbol, unknown>) => new Proxy({}, { get: (_, name) => name in known ? known[name] : refuse })
   const admin = refusing({

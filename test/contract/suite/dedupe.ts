@@ -226,7 +226,7 @@ export function dedupeSuite(use: Use): void {
       expect(await store.dedupe.seen(lost)).toBe(false)
       expect(await together(8, () => store.transaction(tx => call(tx, lost)))).toStrictEqual(Array.from({ length: 8 }, () => ({ value: 1 })))
       expect(await store.dedupe.once(key, HOUR, async () => 'another')).toStrictEqual({ value: 1 })
-      await expectRefused(() => store.transaction(tx => tx.dedupe.once(key, HOUR, ...[async () => 1, {}] as [() => Promise<number>])), 'options')
+      await expectRefused(() => store.transaction(tx => tx.dedupe.once(key, HOUR, ...[async () => 1, {}] as unknown as [() => Promise<number>])), 'options')
     })
   })
 }

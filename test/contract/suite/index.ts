@@ -20,6 +20,7 @@ import { nventSuite } from './nvent'
 import { oddInputSuite } from './oddInput'
 import { retentionSuite } from './retention'
 import { routingSuite } from './routing'
+import { rulesSuite } from './rules'
 import { schemaSuite } from './schema'
 import { streamAllSuite } from './streamAll'
 import { streamArchivedSuite } from './streamArchived'
@@ -53,6 +54,7 @@ export const tiers = {
   index: [indexAddSuite, indexUpdateSuite, indexIncrementSuite, indexReadSuite],
   kv: [kvSuite],
   dedupe: [dedupeSuite],
+  rules: [rulesSuite],
   transaction: [transactionSuite, transactionEndSuite, transactionSqlSuite, waitingForItselfSuite, withClientSuite],
   aggregates: [aggregatesSuite, aggregateSnapshotsSuite, aggregateSessionsSuite],
   lifecycle: [lifecycleSuite, schemaSuite],
@@ -81,6 +83,7 @@ export const statementTiers = {
   index: tiers.index,
   kv: tiers.kv,
   dedupe: tiers.dedupe,
+  rules: tiers.rules,
   transaction: tiers.transaction,
   aggregates: tiers.aggregates,
   lifecycle: [schemaSuite],
@@ -94,6 +97,7 @@ export const sendingTiers = {
   index: tiers.index,
   kv: tiers.kv,
   dedupe: tiers.dedupe,
+  rules: tiers.rules,
   transaction: tiers.transaction,
   aggregates: tiers.aggregates,
 }

@@ -10,6 +10,7 @@ import { ONCE_OPTIONS } from '../../../src/runtime/core/dedupe/types'
 import { ENQUEUE_OPTIONS } from '../../../src/runtime/core/outbox/types'
 import { OUTBOX_STATS_OPTIONS, RELAY_OPTIONS } from '../../../src/runtime/core/relay/types'
 import { PROJECTION_LIST_OPTIONS, PROJECT_OPTIONS } from '../../../src/runtime/core/projections/types'
+import { DRY_RUN_OPTIONS, EVENT_RULE } from '../../../src/runtime/core/rules/types'
 import { RETENTION_RUN_OPTIONS } from '../../../src/runtime/core/jobs/retention/types'
 import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../../../src/runtime/core/entries/types'
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from '../../../src/runtime/core/stream/append/types'
@@ -102,6 +103,12 @@ const calls: Record<string, Taken[]> = {
   'kv.delete': [],
   'kv.clear': [],
   'kv.increment': [],
+  'rules.upsert': [{ argument: 'rule', known: EVENT_RULE, right: { id: 'known', threshold: 1, windowMs: 1, result: 1 }, run: (store, rule) => store.rules.upsert(rule) }],
+  'rules.list': [],
+  'rules.get': [],
+  'rules.remove': [],
+  'rules.evaluate': [],
+  'rules.dryRun': options(DRY_RUN_OPTIONS, (store, given) => store.rules.dryRun({ subject: 'known', type: 'odd' }, given)),
   'dedupe.claim': [],
   'dedupe.seen': [],
   'dedupe.mark': [],
@@ -235,6 +242,11 @@ export function knownMembersSuite(use: Use): void {
       'kv.delete': ['none'],
       'kv.clear': ['none'],
       'kv.increment': ['none', 1],
+      'rules.upsert': [{ id: 'none', threshold: 1, windowMs: 1, result: 1 }],
+      'rules.list': [],
+      'rules.get': ['none'],
+      'rules.remove': ['none'],
+      'rules.evaluate': [{ subject: 'none', type: 'none' }],
       'dedupe.claim': ['none', 60],
       'dedupe.seen': ['none'],
       'dedupe.mark': ['none', 60],
@@ -247,7 +259,7 @@ export function knownMembersSuite(use: Use): void {
     }
 
     it('is one of these', () => {
-      const plain = Object.entries(calls).filter(([call, objects]) => /^(?:stream|index|kv|dedupe)\./.test(call) && !objects.some(({ argument }) => argument === 'options'))
+      const plain = Object.entries(calls).filter(([call, objects]) => /^(?:stream|index|kv|dedupe|rules)\./.test(call) && !objects.some(({ argument }) => argument === 'options'))
       expect(Object.keys(without).sort()).toStrictEqual(plain.map(([call]) => call).sort())
     })
 

@@ -23,6 +23,7 @@ async function fill({ store, P }: Context): Promise<void> {
   for (const key of ['odd', `${P}:flow:runs:1`, `${P}:flows`, `${P}:triggers`, `${P}:scheduler:jobs`]) await store.index.add(key, 'sentinel', 1, metadata)
   for (const [key, value] of Object.entries({ 'odd': 1, 'odd text': 'x', 'odd object': {} })) await store.kv.set(key, value)
   await store.dedupe.mark('odd sentinel', 60_000_000)
+  await store.rules.upsert({ id: 'odd sentinel', when: { type: 'none' }, threshold: 1, windowMs: 1, result: 1 })
 }
 
 function failing(): never {
@@ -170,6 +171,7 @@ async function forget(context: Context): Promise<void> {
     await sql(`delete from ${table(name)} where ${id} <> 'sentinel'${name === 'index' ? ` or key <> 'odd'` : ''}`)
   }
   await sql(`delete from ${table('kv')} where key not like 'odd%'`)
+  await sql(`delete from ${table('rules')} where id <> 'odd sentinel'`)
   await sql(`delete from ${table('dedupe')} where key <> 'odd sentinel'`)
   await dropStreams(context)
 }

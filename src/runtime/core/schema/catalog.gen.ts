@@ -327,6 +327,22 @@ export const catalog: Catalog = {
       ],
     },
     {
+      name: "{prefix}_rules",
+      partitionOf: null,
+      columns: [
+        {"name":"tenant_id","type":"text","required":true,"filled":true},
+        {"name":"id","type":"text","required":true,"filled":false},
+        {"name":"condition","type":"jsonb","required":true,"filled":false},
+        {"name":"threshold","type":"bigint","required":true,"filled":false},
+        {"name":"window_ms","type":"bigint","required":true,"filled":false},
+        {"name":"result","type":"jsonb","required":true,"filled":false},
+        {"name":"otherwise","type":"jsonb","required":false,"filled":false},
+        {"name":"active","type":"boolean","required":true,"filled":false},
+        {"name":"place","type":"bigint","required":true,"filled":false},
+        {"name":"updated_at","type":"timestamp with time zone","required":true,"filled":true},
+      ],
+    },
+    {
       name: "{prefix}_scheduler_jobs",
       partitionOf: null,
       columns: [
@@ -478,6 +494,7 @@ export const catalog: Catalog = {
     {"name":"{prefix}_projection_states_pkey","table":"{prefix}_projection_states","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, name, build, key)"},
     {"name":"idx_{prefix}_projections_serving","table":"{prefix}_projections","primary":false,"unique":true,"valid":true,"definition":"btree (tenant_id, name) WHERE (state = 'serving'::text)"},
     {"name":"{prefix}_projections_pkey","table":"{prefix}_projections","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, name, build)"},
+    {"name":"{prefix}_rules_pkey","table":"{prefix}_rules","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, id)"},
     {"name":"idx_{prefix}_scheduler_jobs_next_run","table":"{prefix}_scheduler_jobs","primary":false,"unique":false,"valid":true,"definition":"btree (next_run_at) WHERE (status = 'pending'::text)"},
     {"name":"idx_{prefix}_scheduler_jobs_score","table":"{prefix}_scheduler_jobs","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, score DESC, seq)"},
     {"name":"{prefix}_scheduler_jobs_pkey","table":"{prefix}_scheduler_jobs","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, job_id)"},

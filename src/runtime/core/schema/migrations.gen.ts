@@ -672,7 +672,7 @@ drop table "{schema}"."{prefix}_consumers";`,
   {
     version: 9,
     name: 'read_side',
-    checksum: '974e153456fc30c3d44fec8605b44854fc32057b507169325381c7b9d4c93d12',
+    checksum: '50335b854f886775e5420af28fdd0bac85caf135c51acd317296723833f6b6f8',
     up: `-- Projections. A build is one set of states that is made of the log; those of one version are all made the same way. One
 -- build of a projection serves its readers, while others are built or kept for a way back.
 create table "{schema}"."{prefix}_projections" (
@@ -736,8 +736,26 @@ create table "{schema}"."{prefix}_dedupe" (
   -- What the work of once() returned, which JSON null may be too. Null: the key was claimed or marked.
   result jsonb,
   primary key (tenant_id, key)
+);
+
+-- Rules that count the events of a subject in a window: few rows, which each evaluation reads.
+create table "{schema}"."{prefix}_rules" (
+  tenant_id text collate "C" not null default '',
+  id text collate "C" not null,
+  condition jsonb not null,
+  threshold bigint not null,
+  window_ms bigint not null,
+  result jsonb not null,
+  -- Null: the next rule is asked when the threshold is not reached.
+  otherwise jsonb,
+  active boolean not null,
+  -- In which order they are asked; those of one place by their ids.
+  place bigint not null,
+  updated_at timestamptz not null default pg_catalog.now(),
+  primary key (tenant_id, id)
 );`,
-    down: `drop table "{schema}"."{prefix}_dedupe";
+    down: `drop table "{schema}"."{prefix}_rules";
+drop table "{schema}"."{prefix}_dedupe";
 drop table "{schema}"."{prefix}_snapshots";
 alter table "{schema}"."{prefix}_heads" drop column edits;
 drop table "{schema}"."{prefix}_projection_states";

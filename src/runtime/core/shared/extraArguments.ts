@@ -31,6 +31,11 @@ const PARAMETERS: Record<string, number> = {
   'dedupe.seen': 1,
   'dedupe.mark': 2,
   'dedupe.release': 1,
+  'rules.upsert': 1,
+  'rules.list': 0,
+  'rules.get': 1,
+  'rules.remove': 1,
+  'rules.evaluate': 1,
 }
 
 /**

@@ -161,10 +161,13 @@ function versioned(record: JsonObject, version: unknown): EventRecord {
 /** A copy of a record with other members, which is still known by its version. */
 export function copyRecord<More extends object>(event: EventRecord, more: More | undefined): EventRecord & More {
   const copy = { ...event, ...more } as EventRecord & More
-  const version = (event as { [VERSION]?: number })[VERSION]
+  const version = knownVersion(event)
   if (version !== undefined) versioned(copy as unknown as JsonObject, version)
   return copy
 }
+
+/** The version of a record that the store returned; undefined for anything else. */
+export const knownVersion = (event: object | undefined): number | undefined => (event as { [VERSION]?: number } | undefined)?.[VERSION]
 
 /**
  * The version of an event within its subject: 1, 2, 3 … It is not an enumerable member of the record, because an event
@@ -173,7 +176,7 @@ export function copyRecord<More extends object>(event: EventRecord, more: More |
  * @example await store.stream.append('orders:42', event, { expectedVersion: versionOf(last) })
  */
 export function versionOf(event: EventRecord): number {
-  const version = (event as { [VERSION]?: number } | undefined)?.[VERSION]
+  const version = knownVersion(event)
   if (version === undefined) throw invalidValue('event', 'has no version: it is not a record returned by the store, but perhaps a copy of one')
   return version
 }

@@ -9,6 +9,7 @@ import type { IndexScope } from '../entries/api'
 import { createKvApi } from '../kv/api'
 import { createOutboxWriter } from '../outbox/enqueue'
 import type { StreamScope } from '../stream/streamScope'
+import { createRules } from '../rules/api'
 import { createStreamOperations } from '../stream/api'
 import type { TransactionApi } from './types'
 import { withTypedViews } from '../typed/view'
@@ -35,6 +36,7 @@ export function transactionTiers(routes: TransactionRoutes, within: Use): Transa
     index: createIndexApi(scope),
     kv: createKvApi(scope),
     dedupe: createTransactionDedupe(scope),
+    rules: createRules(scope),
     outbox: createOutboxWriter(stream.append, routes.subjectPrefix),
     transaction: {
       async query<R extends Row>(text: string, values: unknown[] = []) {

@@ -4,6 +4,7 @@ import type { IndexApi } from '../entries/types'
 import type { KvApi } from '../kv/types'
 import type { Members } from '../shared/types'
 import type { OutboxWriter } from '../outbox/types'
+import type { RulesApi } from '../rules/types'
 import type { StreamOperations } from '../stream/types'
 import type { EventSchemas, EventCodec, TypedStreamOptions, TypedStream } from '../typed/types'
 
@@ -41,6 +42,7 @@ export interface TransactionApi {
   index: IndexApi
   kv: KvApi
   dedupe: TransactionDedupe
+  rules: RulesApi
   outbox: OutboxWriter
   /**
    * Runs the caller's SQL, one statement, in the transaction. Values are sent as parameters (`$1`, `$2` …), never as

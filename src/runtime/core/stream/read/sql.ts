@@ -104,19 +104,24 @@ const givenBounds = (range: ReadRange) => bounds.filter(({ name }) => range[name
 
 /** The select of a page of the log. */
 export function livePage(context: StatementContext, { route: { spec }, range }: ReadInput, bound: number | undefined, rows: InputRows<ReadInput>): string {
-  const table = context.names.table(spec.table)
-  const ofSubject = sameAsInput(streamKeys<ReadInput>(spec), rows)
-  const conditions = givenBounds(range).flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
   return bounded({
     select: `
 select ${selectColumns(spec, pageColumns(spec))}
-from ${table}
-where ${[ofSubject, 'dismissed is null', ...conditions].join('\n  and ')}`,
+from ${context.names.table(spec.table)}
+where ${rangeConditions(context, spec, range, rows).join('\n  and ')}`,
     order: `version ${range.order}`,
     bound,
     page: range.limit === undefined ? '' : `limit ${rows.ref('limit')}`,
     columns: pageColumns(spec),
   })
+}
+
+/** The conditions on the events of a page. */
+export function rangeConditions<I extends ReadInput>(context: StatementContext, spec: StreamSpec, range: ReadRange, rows: Pick<InputRows<I>, 'ref'>): string[] {
+  const table = context.names.table(spec.table)
+  const ofSubject = sameAsInput(streamKeys<ReadInput>(spec), rows)
+  const conditions = givenBounds(range).flatMap(({ name, condition }) => condition ? [condition(rows.ref(name), table, ofSubject)] : [])
+  return [ofSubject, 'dismissed is null', ...conditions]
 }
 
 const STORE_COLUMNS = ['id', 'ts', 'version', 'type'].map(columnNamed)
