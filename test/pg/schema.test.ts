@@ -7,8 +7,8 @@ import { documentedSchema } from './documented'
 import { servers } from './servers'
 
 const TABLES = [
-  'consumer_debounced', 'consumer_members', 'consumer_parked', 'consumer_shards', 'consumer_slots', 'consumers', 'dead_letters', 'entry_counts', 'events', 'events_archive', 'events_default', 'flow_events', 'flow_runs', 'flows', 'heads', 'index', 'kv', 'projection_states', 'projections', 'scheduler_jobs', 'schema_version',
-  'stream_orders', 'trigger_events', 'triggers',
+  'consumer_debounced', 'consumer_members', 'consumer_parked', 'consumer_shards', 'consumer_slots', 'consumers', 'dead_letters', 'dedupe', 'entry_counts', 'events', 'events_archive', 'events_default', 'flow_events', 'flow_runs', 'flows', 'heads', 'index', 'kv', 'projection_states', 'projections', 'rules', 'scheduler_jobs', 'schema_version',
+  'snapshots', 'stream_orders', 'trigger_events', 'triggers',
 ].map(name => `nvent_${name}`)
 const EVENT_TABLES = ['events', 'events_default', 'stream_orders', 'flow_events', 'trigger_events'].map(name => `nvent_${name}`)
 const SCHEMA_VERSION = 'nvent_schema_version'
@@ -122,7 +122,7 @@ describe.each(servers)('a fresh schema on $name', ({ server }) => {
       nvent_heads: 'fillfactor=85', nvent_kv: 'fillfactor=85', nvent_flow_runs: 'fillfactor=85', nvent_index: 'fillfactor=85',
       nvent_scheduler_jobs: 'fillfactor=85', nvent_flows: 'fillfactor=70', nvent_triggers: 'fillfactor=70',
       nvent_consumer_members: 'fillfactor=30', nvent_consumer_shards: 'fillfactor=30', nvent_consumer_parked: 'fillfactor=70',
-      nvent_consumer_slots: 'fillfactor=50', nvent_consumer_debounced: 'fillfactor=50', nvent_projection_states: 'fillfactor=80',
+      nvent_consumer_slots: 'fillfactor=50', nvent_consumer_debounced: 'fillfactor=50', nvent_projection_states: 'fillfactor=80', nvent_snapshots: 'fillfactor=70',
     })
   })
 

@@ -8,8 +8,8 @@ import type { AggregateGround } from './ground'
 import { groundOfTransaction } from './ground'
 import type { KnownAggregate, Pending } from './pending'
 import { pendingAggregate } from './pending'
-import { fold, replay } from './replay'
-import type { AggregateSettings } from './settings'
+import { fold, replay } from './folding'
+import type { AggregateSettings } from './aggregateSettings'
 import type { AggregateSession } from './types'
 
 export interface AggregateSessionParts {

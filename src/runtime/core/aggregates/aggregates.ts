@@ -8,7 +8,7 @@ import type { CompactParts } from './compact'
 import { createCompact } from './compact'
 import type { AggregateGround } from './ground'
 import { groundOfStore, groundOfTransaction } from './ground'
-import { aggregateSettings } from './settings'
+import { aggregateSettings } from './aggregateSettings'
 import type { KnownAggregate } from './pending'
 import type { AggregatesApi } from './types'
 

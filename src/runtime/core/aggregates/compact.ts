@@ -8,8 +8,8 @@ import type { Route } from '../tables/route'
 import type { StreamSpec } from '../tables/types'
 import type { TransactionApi } from '../transaction/types'
 import { groundOfTransaction } from './ground'
-import { replay } from './replay'
-import type { AggregateSettings } from './settings'
+import { replay } from './folding'
+import type { AggregateSettings } from './aggregateSettings'
 import { createSnapshotWriter } from './snapshots'
 
 export interface CompactParts {

@@ -4,8 +4,8 @@ import type { EventInput, EventRecord } from '../shared/event'
 import { toJson } from '../shared/json'
 import type { EventSchemas } from '../typed/types'
 import type { AggregateGround } from './ground'
-import type { Replayed } from './replay'
-import type { AggregateSettings } from './settings'
+import type { Replayed } from './folding'
+import type { AggregateSettings } from './aggregateSettings'
 import type { Base } from './snapshots'
 import type { SessionAggregate } from './types'
 
@@ -96,7 +96,7 @@ const decodeNow = (settings: AggregateSettings, events: EventInput[]): EventReco
 
 function now<T>({ name }: AggregateSettings, value: T | Promise<T>): T {
   if (!(value instanceof Promise)) return value
-  // Nothing is done with it: the call fails in any case.
-  value.catch(() => {})
+  // The call fails in any case, so how the check ends is not looked at.
+  void Promise.allSettled([value])
   throw new StoreError('INVALID_CALL', `a schema of aggregate ${JSON.stringify(name)} checks asynchronously, which append() of a session can't wait for: use handle(), or a schema that answers at once`)
 }

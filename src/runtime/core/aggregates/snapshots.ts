@@ -1,7 +1,7 @@
 import { invalidValue, messageOf } from '../shared/errors'
 import { encodeJson, isPlain } from '../shared/json'
 import type { Logger } from '../shared/types'
-import type { AggregateSettings, SnapshotSettings } from './settings'
+import type { AggregateSettings, SnapshotSettings } from './aggregateSettings'
 import type { SnapshotInput } from './snapshotsSql'
 
 /** Where a stream stands, and where its state may be made from. */
@@ -36,7 +36,7 @@ export interface Known {
 }
 
 /** The state of a snapshot, upcast where it is an older one; undefined: it can't be used. */
-export function stateOf(snapshot: Base['snapshot'], settings: SnapshotSettings | undefined): Known | undefined {
+export function snapshotState(snapshot: Base['snapshot'], settings: SnapshotSettings | undefined): Known | undefined {
   if (!settings || !isUsable(snapshot, settings)) return undefined
   const { version, schemaVersion } = snapshot
   const state: unknown = JSON.parse(snapshot.state)

@@ -8,7 +8,7 @@ import type { ReadRange } from '../stream/read/sql'
 import { pathOf } from '../tables/fields'
 import { checkEvaluated, checkRule, checkRuleId } from './ruleChecks'
 import type { CheckedEvent, CheckedRule } from './ruleChecks'
-import { countEvents, deleteRule, putRule, readClock, readRules } from './sql'
+import { countEvents, deleteRule, putRule, readClock, readEventRules } from './sql'
 import type { FieldValue } from './sql'
 import { DRY_RUN_OPTIONS } from './types'
 import type { EventRule, RuleCondition, RuleOutcome, RulesApi, RuleStep } from './types'
@@ -32,7 +32,7 @@ export function createRules({ context, use, streamRoute }: Pick<StreamScope, 'co
   }
 
   async function stored(): Promise<{ rules: EventRule[], now: number }> {
-    const { rows } = await use(session => session.query(readRules(context)))
+    const { rows } = await use(session => session.query(readEventRules(context)))
     return { rules: rows.map(toRule), now: Number(rows[0]?.now ?? 0) }
   }
 
@@ -64,7 +64,7 @@ export function createRules({ context, use, streamRoute }: Pick<StreamScope, 'co
 
     async get(id) {
       const name = checkRuleId('id', id)
-      const { rows: [row] } = await use(session => session.query(readRules(context, name)))
+      const { rows: [row] } = await use(session => session.query(readEventRules(context, name)))
       return row ? toRule(row) : null
     },
 

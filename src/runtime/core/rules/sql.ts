@@ -28,7 +28,7 @@ returning ${COLUMNS}`),
 }
 
 /** The rules in order: all, or one of them. `now`: milliseconds by the clock of the database. */
-export function readRules(context: StatementContext, id?: string): Statement {
+export function readEventRules(context: StatementContext, id?: string): Statement {
   return {
     ...context.cache.compile('rules read', () => `
 select ${COLUMNS}, ${NOW_MS}::double precision as now from ${context.names.table('rules')}

@@ -1,9 +1,9 @@
 import { versionOf } from '../tables/eventCodec'
 import type { EventRecord } from '../shared/event'
 import type { AggregateGround } from './ground'
-import type { AggregateSettings } from './settings'
+import type { AggregateSettings } from './aggregateSettings'
 import type { Base, Known } from './snapshots'
-import { stateOf } from './snapshots'
+import { snapshotState } from './snapshots'
 
 /** Up to so many events are read at once, together with those of other calls. */
 const SHORT = 200
@@ -18,7 +18,7 @@ export interface Replayed extends Known {
 export async function replay(on: AggregateGround, settings: AggregateSettings, subject: string, known?: Replayed): Promise<Replayed> {
   const base = await on.base({ subject, name: settings.name })
   if (!base) return { version: 0, state: settings.initial(), base }
-  const from = isSame(base, known?.base) ? known! : stateOf(base.snapshot, settings.snapshot) ?? { version: 0, state: settings.initial() }
+  const from = isSame(base, known?.base) ? known! : snapshotState(base.snapshot, settings.snapshot) ?? { version: 0, state: settings.initial() }
   let { state } = from
   let version = Math.max(from.version, base.version)
   for await (const events of pagesSince(on, subject, from.version, base)) {
