@@ -130,5 +130,13 @@ async function keptOpen() {
   return { connection, sql: throughStore(openStore({ connection })) }
 }
 
-/** The embedded database and one server, both migrated, for what no version changes: the older one, which can do less. */
-export const embeddedAndServer: Backend[] = [pgliteEmptied, migrated(hasServer('pg15') ? postgres15 : postgres18)]
+const older = hasServer('pg15') ? 'pg15' : 'pg18'
+
+/**
+ * The embedded database and one server, both migrated, for what no version changes: the older one, which can do less,
+ * on a search path where functions and operators of somebody else come first.
+ */
+export const embeddedAndServer: Backend[] = [
+  pgliteEmptied,
+  migrated(onServer(`PostgreSQL ${older.slice(2)} with a hostile search path`, older, { template: hostileTemplate, through: onHostilePath })),
+]

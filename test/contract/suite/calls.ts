@@ -58,7 +58,6 @@ export const textArguments: TextArgument[] = [
   { call: 'rules.get', argument: 'id', run: (store, text) => store.rules.get(wrong(text)) },
   { call: 'rules.remove', argument: 'id', run: (store, text) => store.rules.remove(wrong(text)) },
   { call: 'rules.upsert', argument: 'rule.id', run: (store, text) => store.rules.upsert({ id: wrong(text), threshold: 1, windowMs: 1, result: 1 }) },
-  { call: 'rules.upsert', argument: 'rule.when.type', run: (store, text) => store.rules.upsert({ id: 'odd', when: { type: wrong(text) }, threshold: 1, windowMs: 1, result: 1 }) },
   { call: 'rules.evaluate', argument: 'event.subject', run: (store, text) => store.rules.evaluate({ subject: wrong(text), type: 'odd' }) },
   { call: 'rules.evaluate', argument: 'event.type', run: (store, text) => store.rules.evaluate({ subject: 'odd', type: wrong(text) }) },
   { call: 'rules.dryRun', argument: 'event.subject', run: (store, text) => store.rules.dryRun({ subject: wrong(text), type: 'odd' }, { rules: [{ id: 'odd', threshold: 1, windowMs: 1, result: 1 }] }) },

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { isStoreError } from '../../../src/runtime/core/index'
 import type { Store } from '../../../src/runtime/core/index'
 import { HEALTH_OPTIONS } from '../../../src/runtime/core/admin/types'
+import { AGGREGATE_OPTIONS, HANDLE_OPTIONS, SNAPSHOT_OPTIONS } from '../../../src/runtime/core/aggregates/types'
 import { CONSUMER_RESET_OPTIONS } from '../../../src/runtime/core/consumers/adminTypes'
 import { DEAD_LETTER_LIST_OPTIONS, PREVIEW_OPTIONS, PURGE_OPTIONS, REQUEUE_OPTIONS, REQUEUE_RANGE_OPTIONS } from '../../../src/runtime/core/consumers/deadLetterTypes'
 import { CAUGHT_UP_OPTIONS, CONSUME_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from '../../../src/runtime/core/consumers/types'
@@ -45,6 +46,8 @@ const onLease = (known: Taken['known'], right: object, run: (store: Store, lease
   { argument: 'lease', known: LEASE, right: lease, run: (store, given) => run(store, given, wrong(right)).catch(orLost) },
 ]
 const consumer = (store: Store) => store.consume({ name: 'known', handler: ignore })
+const counted = { name: 'known', initial: 0, evolve: (count: number) => count + 1 }
+const aggregate = (store: Store) => store.aggregate(counted)
 const projection = (store: Store) => store.project({ name: 'known', handle: () => undefined })
 
 /** Every public call, with the objects whose members the store knows. */
@@ -175,6 +178,18 @@ const calls: Record<string, Taken[]> = {
   'projections.truncate': [],
   'projections.serve': [],
   'projections.remove': [],
+  'aggregate': [
+    { argument: 'options', known: AGGREGATE_OPTIONS, right: counted, run: (store, given) => store.aggregate(given) },
+    { argument: 'options.snapshot', known: SNAPSHOT_OPTIONS, right: { every: 1 }, run: (store, given) => store.aggregate({ ...counted, snapshot: given }) },
+  ],
+  'aggregate.load': [],
+  'aggregate.handle': options(HANDLE_OPTIONS, (store, given) => aggregate(store).handle('1', () => undefined, given)),
+  'aggregate.with': [],
+  'aggregate.compact': [],
+  'session': [],
+  'session.load': [],
+  'session.start': [],
+  'session.save': [],
   'ready': [],
   'transaction': options(TRANSACTION_OPTIONS, (store, given) => store.transaction(async () => {}, given)),
   'with': [],
@@ -199,7 +214,8 @@ export function knownMembersSuite(use: Use): void {
 
   it('every public call says which objects it takes', () => {
     const { store } = use()
-    const all = [...functionsOf(store), ...functionsOf(typed(store), 'typed.'), ...functionsOf(consumer(store), 'consumer.'), ...functionsOf(projection(store), 'projection.')]
+    const all = [...functionsOf(store), ...functionsOf(typed(store), 'typed.'), ...functionsOf(consumer(store), 'consumer.'), ...functionsOf(projection(store), 'projection.'),
+      ...functionsOf(aggregate(store), 'aggregate.'), ...functionsOf(store.session(), 'session.')]
     expect(all.filter(name => !(name in calls))).toStrictEqual([])
     expect(Object.keys(calls).filter(name => !all.includes(name))).toStrictEqual([])
   })

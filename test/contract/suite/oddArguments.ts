@@ -139,6 +139,7 @@ export const oddArguments: OddArgument[] = [
   { call: 'dedupe.once', argument: 'options.idleMs', values: [0, ...notCounts], run: (store, idleMs) => store.dedupe.once('odd', 1, async () => 1, { idleMs }) },
   { call: 'rules.upsert', argument: 'rule', values: [undefined, ...notObjects], run: (store, rule) => store.rules.upsert(rule) },
   { call: 'rules.upsert', argument: 'rule.when', values: notObjects.filter(value => !(value instanceof Promise)), run: (store, when) => store.rules.upsert({ id: 'odd', when, threshold: 1, windowMs: 1, result: 1 }) },
+  { call: 'rules.upsert', argument: 'rule.when.type', values: [null, 5, '', {}, [], Symbol('s'), 'a\0', '\uD800'], run: (store, type) => store.rules.upsert({ id: 'odd', when: { type }, threshold: 1, windowMs: 1, result: 1 }) },
   { call: 'rules.upsert', argument: 'rule.threshold', values: [undefined, null, 0, ...notCounts], run: (store, threshold) => store.rules.upsert({ id: 'odd', threshold, windowMs: 1, result: 1 }) },
   { call: 'rules.upsert', argument: 'rule.windowMs', values: [undefined, null, 0, ...notCounts], run: (store, windowMs) => store.rules.upsert({ id: 'odd', threshold: 1, windowMs, result: 1 }) },
   { call: 'rules.upsert', argument: 'rule.result', values: [undefined, Symbol('s'), () => 1, 1n, Number.NaN, 'a\0', '\uD800'], run: (store, result) => store.rules.upsert({ id: 'odd', threshold: 1, windowMs: 1, result }) },

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { EventRecord, EventRuleInput, RuleValue, TransactionApi } from '../../../src/runtime/core/index'
 import { expectRefused, streamKinds, unique, wrong } from './context'
 import type { Use } from './context'
@@ -184,8 +184,10 @@ export function rulesSuite(use: Use): void {
       await only(failed())
       const subject = unique('users')
       for (let n = 0; n < 4; n++) await append(subject)
+      const name = unique('locks')
+      onTestFinished(async () => void await store.admin.consumers.remove(name))
       await store.consume({
-        name: unique('locks'), subjects: [subject],
+        name, subjects: [subject],
         handler: async (event, { tx }) => {
           if ((await tx.rules.evaluate(event))?.result === 'lock') await tx.kv.increment(subject)
         },

@@ -124,7 +124,7 @@ export interface AggregateSession {
     aggregate: Aggregate<State, Schemas, Command>, id: string, ...events: AggregateInput<Schemas>[]
   ): SessionAggregate<State, Schemas>
   /**
-   * Appends everything in one transaction: events, their topics for the outbox, what inline projections do, snapshots.
+   * Appends everything in one transaction: events, their topics for the outbox, snapshots.
    * Afterwards the session can go on. When it rejects nothing was saved, and the events are still there: load the
    * aggregates in a new session after a VERSION_CONFLICT.
    * @param work more to be done in the same transaction, after the events

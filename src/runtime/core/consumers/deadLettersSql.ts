@@ -36,8 +36,8 @@ const ago = (parameter: string) => `pg_catalog.statement_timestamp() - least(${p
 const MEANT = `tenant_id = $1::text and id > $2::bigint and ($4::bigint is null or id = $4::bigint)
   and ($5::text is null or consumer = $5::text) and ($6::text is null or subject = $6::text) and ($7::text is null or subject like $7::text escape '\\')
   and ($8::text[] is null or event ->> 'type'::text = any($8::text[]))
-  and ($9::double precision is null or ${millisecondsSql('dead_at')} >= $9::double precision)
-  and ($10::double precision is null or ${millisecondsSql('dead_at')} < $10::double precision)
+  and ($9::double precision is null or ${millisecondsSql('dead_at')}::double precision >= $9::double precision)
+  and ($10::double precision is null or ${millisecondsSql('dead_at')}::double precision < $10::double precision)
   and ($11::text is null or pg_catalog.strpos(pg_catalog.lower(pg_catalog.concat_ws(' '::text, error ->> 'name'::text, error ->> 'code'::text, error ->> 'message'::text)), pg_catalog.lower($11::text)) > 0)
   and ($12::text[] is null or state = any($12::text[]))
   and ($13::double precision is null or dead_at <= ${ago('$13')})`

@@ -59,11 +59,11 @@ export interface WaitRow {
 export function readWaits(context: StatementContext, consumer: string, events: KeyedEvent[], ms: number, maxMs: number | undefined): Statement {
   return statement(context, 'waits', table => `
 select coalesce(last_id > id, false) as "isReplaced", wait_ms as "waitMs",
-  coalesce(not is_done and (last_id < id or (last_id > id and wait_ms = 0 and last_id <> all($4::bigint[]))), false) as "isInDoubt"
+  coalesce(not is_done and (last_id < id or (last_id > id and wait_ms = 0::double precision and last_id <> all($4::bigint[]))), false) as "isInDoubt"
 from (
   select given.id, given.at, d.last_id, d.is_done, case
     when d.is_done then 0
-    else coalesce(greatest(0, extract(epoch from least(d.last_at + ${intervalSql('$5')}, d.first_at + ${intervalSql('$6')}) - ${CLOCK}) * 1000), 0)
+    else coalesce(greatest(0, extract(epoch from least(d.last_at + ${intervalSql('$5')}, d.first_at + ${intervalSql('$6')}) - ${CLOCK}) * 1000.0), 0)
   end::double precision as wait_ms
   from ${GIVEN} with ordinality as given (key, id, at)
   left join ${table} d on d.tenant_id = $1::text and d.consumer = $2::text and d.key = given.key

@@ -64,7 +64,7 @@ with gone as (
   returning id, version, ts, type, ${recordSql(spec)} as record, event_id, dismissed
 )
 insert into ${context.names.table('events_archive')} (tenant_id, id, subject, version, ts, type, record, event_id, dismissed, cause)
-select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed, '${cause}' from gone`
+select $1::text, id, ${subject}, version, ts, type, record, event_id, dismissed, ${quoteLiteral(cause)} from gone`
     }),
     values: [context.tenant, ...route.keys, route.subject],
   }
