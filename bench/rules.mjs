@@ -33,7 +33,7 @@ try {
     for (const count of numbers(flags.events)) {
       const subject = `users:${cases.length}`
       await query(url, `insert into nvent_events (id, subject_prefix, subject, version, ts, type, data)
-        select nextval('nvent_events_id_seq'), 'users', '${cases.length}', n, ${ts(now, count)}, ${type}, '{"country":"DE","agent":"a browser"}' from generate_series(1, ${count}) n`)
+        select nextval('nvent_events_id_seq'), 'users', '${subject}', n, ${ts(now, count)}, ${type}, '{"country":"DE","agent":"a browser"}' from generate_series(1, ${count}) n`)
       await query(url, `insert into nvent_heads (subject, version, last_ts) values ('${subject}', ${count}, ${now} - 1)`)
       const event = { ...await store.stream.append(subject, { type: 'login.failed', data: { country: 'DE' } }), subject }
       cases.push({ name, count, event, times: [] })

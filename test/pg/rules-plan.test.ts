@@ -30,8 +30,8 @@ describe.each(servers)('the plan of a rule on $name', ({ server }) => {
       select '', nextval('nvent_events_id_seq'), n, ${ts}, 'login.failed', '{"country":"DE"}', ${values} from generate_series(1, ${EVENTS}) n`)
     // A millisecond apart, so that all are in a window of an hour.
     const recent = `${now - EVENTS} + n`
-    await fill('nvent_events', 'subject_prefix, subject', '\'users\', \'recent\'', recent)
-    await fill('nvent_events', 'subject_prefix, subject', '\'users\', \'old\'', `case when n > ${EVENTS - 2} then ${now} else n end`)
+    await fill('nvent_events', 'subject_prefix, subject', '\'users\', \'users:recent\'', recent)
+    await fill('nvent_events', 'subject_prefix, subject', '\'users\', \'users:old\'', `case when n > ${EVENTS - 2} then ${now} else n end`)
     await fill('nvent_flow_events', 'run_id', '\'recent\'', recent)
     await database.sql('vacuum analyze')
   })
