@@ -42,6 +42,7 @@ export interface App {
   /** All it has written to its output so far. */
   logs(): string
   pid: number
+  hasEnded(): boolean
   /** Asks it to end, and waits until it has. */
   stop(): Promise<number | null>
   /** Ends it at once, with whatever it is doing. */
@@ -65,7 +66,7 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
     cwd, env: { ...process.env, ...noDatabase, NODE_ENV: undefined, HOST: '127.0.0.1', PORT: '0', CONSOLA_LEVEL: '3', ...env },
   })
   const end = async (signal: NodeJS.Signals) => {
-    if (child.process.exitCode !== null || child.process.signalCode !== null) return
+    if (child.hasEnded()) return
     // The whole group: the development server is a child of the command.
     process.kill(-child.process.pid!, signal)
     await child.ended
@@ -84,6 +85,7 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
     url: address,
     logs: child.logs,
     pid: child.process.pid!,
+    hasEnded: child.hasEnded,
     stop,
     kill: () => end('SIGKILL'),
     post: async <T>(path: string, body: unknown = {}, patience = 60_000) => {
@@ -132,7 +134,10 @@ function spawnNode(args: string[], options: SpawnOptions) {
   }
   child.stdout!.on('data', collect)
   child.stderr!.on('data', collect)
-  return { process: child, logs: () => logs, ended: once(child, 'close') }
+  // What a process of its own has inherited keeps the output open: then there is nothing more to wait for.
+  const closed = once(child, 'close')
+  const ended = once(child, 'exit').then(() => Promise.race([closed, sleep(5_000, undefined, { ref: false })]))
+  return { process: child, logs: () => logs, hasEnded: () => child.exitCode !== null || child.signalCode !== null, ended }
 }
 
 /** Files below a directory that hold a text. */
