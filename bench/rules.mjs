@@ -15,10 +15,10 @@ const flags = readFlags({
   server: { full: '18', help: 'which version of PostgreSQL' },
 })
 
-/** Which events of the subject count. */
+/** How old the events of the subject are. */
 const CASES = {
-  'all in the window': { type: '\'login.failed\'', ts: now => `${now} - 1` },
-  'too old but for three': { type: '\'login.failed\'', ts: (now, count) => `case when n > ${count - 3} then ${now} - 1 else n end` },
+  'all in the window': now => `${now} - 1`,
+  'too old but for three': (now, count) => `case when n > ${count - 3} then ${now} - 1 else n end`,
 }
 
 try {
@@ -29,11 +29,11 @@ try {
   await store.rules.upsert({ id: 'locked', when: { 'type': 'login.failed', 'data.country': 'DE' }, threshold: flags.threshold, windowMs: HOUR, result: 'lock', otherwise: 'wait' })
   const { ts: now } = await store.stream.append('users:first', { type: 'made' })
   const cases = []
-  for (const [name, { type, ts }] of Object.entries(CASES)) {
+  for (const [name, ts] of Object.entries(CASES)) {
     for (const count of numbers(flags.events)) {
       const subject = `users:${cases.length}`
       await query(url, `insert into nvent_events (id, subject_prefix, subject, version, ts, type, data)
-        select nextval('nvent_events_id_seq'), 'users', '${subject}', n, ${ts(now, count)}, ${type}, '{"country":"DE","agent":"a browser"}' from generate_series(1, ${count}) n`)
+        select nextval('nvent_events_id_seq'), 'users', '${subject}', n, ${ts(now, count)}, 'login.failed', '{"country":"DE","agent":"a browser"}' from generate_series(1, ${count}) n`)
       await query(url, `insert into nvent_heads (subject, version, last_ts) values ('${subject}', ${count}, ${now} - 1)`)
       const event = { ...await store.stream.append(subject, { type: 'login.failed', data: { country: 'DE' } }), subject }
       cases.push({ name, count, event, times: [] })

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
-import { embeddedAndServer } from '../setup/backends'
+import { pgliteEmptied } from '../setup/backends'
 import * as core from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types'
 import { consumerNamed, consumersOf } from '../../src/runtime/server/consumers'
@@ -40,9 +40,6 @@ async function run(example: string, store: Store): Promise<number> {
   return checked
 }
 
-/** Emptied for each example. */
-const [embedded] = embeddedAndServer
-
 describe.each([['README.md', 5], ['docs/typed-streams.md', 3], ['docs/dead-letters.md', 1], ['docs/consumers.md', 3], ['docs/outbox.md', 2], ['docs/dedupe.md', 3], ['docs/rules.md', 4], ['docs/projections.md', 2], ['docs/aggregates.md', 4]])('the examples of %s', (document, least) => {
   const examples = blocksOf(read(document), 'ts')
     // Whole files of an app are tested as an app (test/e2e/readme.test.ts).
@@ -53,14 +50,14 @@ describe.each([['README.md', 5], ['docs/typed-streams.md', 3], ['docs/dead-lette
   })
 
   it.each(examples.map(example => [example.trim().split('\n', 1)[0]!, example]))('%s', async (_, example) => {
-    const { store } = await embedded!.open()
+    const { store } = await pgliteEmptied.open()
     expect(await run(example, store)).toBeGreaterThan(0)
   })
 })
 
 describe('the examples of docs/events.md', () => {
   it('run one after the other', async () => {
-    const { store } = await embedded!.open()
+    const { store } = await pgliteEmptied.open()
     let checked = 0
     for (const example of blocksOf(read('docs/events.md'), 'ts')) checked += await run(example, store)
     expect(checked).toBeGreaterThan(10)
@@ -76,7 +73,7 @@ async function fileOf<T>(document: string, file: string, imported: Record<string
 
 describe('the files of docs/outbox.md', () => {
   it('send a message for what is committed', async () => {
-    const { store } = await embedded!.open()
+    const { store } = await pgliteEmptied.open()
     const sent: unknown[] = []
     const $fetch = async (url: string, { body, headers }: { body: unknown, headers: object }) => {
       // It is away at first.
@@ -97,7 +94,7 @@ describe('the files of docs/outbox.md', () => {
 
 describe('the SQL of docs/tables.md', () => {
   it('runs on the tables of a store', async () => {
-    const { store } = await embedded!.open()
+    const { store } = await pgliteEmptied.open()
     await store.stream.append('orders:42', { type: 'order.placed' })
     await store.index.add('orders', '42', 1, { status: 'paid' })
     await store.index.add('nvent:flow:runs:checkout', 'r1', 1, { status: 'running', startedAt: 1700000000000 })

@@ -63,7 +63,8 @@ describe('the output of `nuxt build`, copied out of the repository', async () =>
     await placesOrders(app)
     expect(await (await fetch(`${app.url}/_store/health`)).json()).toMatchObject({ status: 'ok' })
     expect(await (await fetch(`${app.url}/_store/metrics`)).text()).toContain('nvent_store_events_written_total 1')
-    const lines = app.logs().split('\n').filter(line => line.includes('nvent-store-postgres') && line.includes('migrated to version'))
+    // On a busy machine it also says that it is not ready yet.
+    const lines = app.logs().split('\n').filter(line => line.includes('nvent-store-postgres') && !line.includes('not ready yet'))
     expect(lines).toEqual([
       expect.stringContaining(`postgres database ${url.host}/${database.name} from DATABASE_URL, schema my schema, prefix Shop, migrated to version`),
     ])

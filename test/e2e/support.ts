@@ -78,7 +78,7 @@ export async function startApp(args: string[], { cwd = root, env = {} }: AppOpti
   onFileEnd(stop)
   const address = await until(
     () => /(?:Listening on|Local:)\s+(http:\/\/[^\s/]+)/.exec(child.logs())?.[1],
-    found => found !== undefined || child.process.exitCode !== null,
+    found => found !== undefined || child.hasEnded(),
   )
   if (address === undefined) throw new Error(`the app ended before it listened:\n${child.logs()}`)
   return {

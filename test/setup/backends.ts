@@ -112,7 +112,7 @@ export const backends: Backend[] = [pglite, postgres18, postgres15, awkwardNames
 let shared: Promise<{ connection: string, sql: Opened['sql'] }> | undefined
 
 /** One embedded database for a test file, emptied for each test: to start one takes a second. */
-const pgliteEmptied: Backend = {
+export const pgliteEmptied: Backend = {
   ...pglite,
   async open(options) {
     if (namesSchema(options)) return pglite.open(options)

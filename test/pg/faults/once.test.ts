@@ -4,8 +4,10 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, afterAll, describe, expect, inject, it, onTestFinished } from 'vitest'
+import type { Store } from '../../../src/runtime/core/index'
 import { compiled } from '../../setup/compiled'
 import { freshDatabase, openStore } from '../../setup/database'
+import type { Database } from '../../setup/database'
 import { eventually } from '../../setup/eventually'
 import { hasPgBouncer, startPgBouncer } from '../../setup/pgbouncer'
 import type { PgBouncer } from '../../setup/pgbouncer'
@@ -45,6 +47,20 @@ async function start(plan: OncePlan): Promise<Worker> {
 
 const EFFECTS = 'create table effects (id bigint generated always as identity, key text, worker text)'
 
+/** The work of a process that is killed while the store waits for it: nothing of it is kept, and the store does its own. */
+async function killedInTheMiddle(url: string, store: Store, sql: Database['sql']): Promise<void> {
+  await store.ready()
+  await sql(EFFECTS)
+  const killed = await start({ url, worker: 'killed', workMs: LONG_MS, idleMs: LONG_MS })
+  killed.child.send(['a'])
+  await eventually(() => expect(killed.working).toEqual(['a']))
+  const waiting = store.dedupe.once('a', 60_000, async () => 'mine')
+  await sleep(100)
+  killed.child.kill('SIGKILL')
+  expect(await waiting).toBe('mine')
+  expect(await sql('select from effects')).toEqual([])
+}
+
 describe.each(servers)('once() on $name', ({ server }) => {
   it('of processes that are killed in the middle of the work: the work of every key is kept once, and all get its result', { timeout: 60_000 + ROUNDS * 20_000 }, async () => {
     const { url, sql } = await freshDatabase(server)
@@ -83,16 +99,7 @@ describe.each(servers)('once() on $name', ({ server }) => {
   it('of a process that is killed while another waits: that one runs its own work', async () => {
     const { url, sql } = await freshDatabase(server)
     const store = openStore({ connection: url })
-    await store.ready()
-    await sql(EFFECTS)
-    const killed = await start({ url, worker: 'killed', workMs: LONG_MS, idleMs: LONG_MS })
-    killed.child.send(['a'])
-    await eventually(() => expect(killed.working).toEqual(['a']))
-    const waiting = store.dedupe.once('a', 60_000, async () => 'mine')
-    await sleep(100)
-    killed.child.kill('SIGKILL')
-    expect(await waiting).toBe('mine')
-    expect(await sql('select from effects')).toEqual([])
+    await killedInTheMiddle(url, store, sql)
   })
 
   it('of a process that is frozen: the server ends its work, and nothing of that is kept when it goes on', async () => {
@@ -149,15 +156,6 @@ describe.skipIf(!hasPgBouncer())('once() behind a pooler in transaction mode', (
     const { url, sql } = await freshDatabase('pg18')
     const pooled = bouncer.urlOf(url)
     const store = openStore({ connection: pooled, prepare: false })
-    await store.ready()
-    await sql(EFFECTS)
-    const killed = await start({ url: pooled, worker: 'killed', workMs: LONG_MS, idleMs: LONG_MS })
-    killed.child.send(['a'])
-    await eventually(() => expect(killed.working).toEqual(['a']))
-    const waiting = store.dedupe.once('a', 60_000, async () => 'mine')
-    await sleep(100)
-    killed.child.kill('SIGKILL')
-    expect(await waiting).toBe('mine')
-    expect(await sql('select from effects')).toEqual([])
+    await killedInTheMiddle(pooled, store, sql)
   })
 })

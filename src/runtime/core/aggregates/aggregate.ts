@@ -11,7 +11,7 @@ import type { Replayed } from './folding'
 import { replay } from './folding'
 import type { AggregateSettings } from './aggregateSettings'
 import { decided, deciderOf } from './aggregateSettings'
-import { createSnapshotWriter } from './snapshots'
+import { createSnapshotWriter, snapshotInput } from './snapshots'
 import type { AggregateCalls, HandleOptions } from './types'
 import { HANDLE_OPTIONS } from './types'
 
@@ -29,7 +29,7 @@ export function createAggregateCalls(settings: AggregateSettings, logger: Logger
   async function keep(on: AggregateGround, subject: string, { version, state, base }: Replayed): Promise<void> {
     if (!snapshots.isDue(version, base)) return
     try {
-      await on.write(snapshots.input(subject, { version, state }, base))
+      await on.write(snapshotInput(settings, subject, { version, state }, base))
     }
     catch (error) {
       if (on.inTransaction && !(isStoreError(error) && error.code === 'INVALID_VALUE')) throw error

@@ -1,6 +1,7 @@
 import type { TierScope } from '../batch/tierScope'
 import { checkObject } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
+import type { Logger } from '../shared/types'
 import type { TransactionApi } from '../transaction/types'
 import { createAggregateCalls } from './aggregate'
 import { createAggregateSession } from './aggregateSession'
@@ -16,6 +17,7 @@ interface AggregatesParts extends CompactParts {
   scope: TierScope
   stream: AggregateGround['stream']
   transaction<T>(work: (tx: TransactionApi) => Promise<T>): Promise<T>
+  logger: Logger
 }
 
 /** Aggregates: streams whose events give a state, which decides what happens next. */
@@ -44,10 +46,7 @@ export function createAggregates(parts: AggregatesParts): AggregatesApi {
       return aggregate as never
     },
 
-    session: () => createAggregateSession({
-      context, ground, transaction: parts.transaction,
-      knownOf,
-    }),
+    session: () => createAggregateSession({ context, ground, transaction: parts.transaction, knownOf }),
   }
 }
 

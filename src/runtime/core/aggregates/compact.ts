@@ -1,6 +1,5 @@
 import type { Session } from '../db/types'
 import { StoreError } from '../shared/errors'
-import type { Logger } from '../shared/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { compactEvents } from '../stream/lifecycle/archive'
@@ -10,7 +9,7 @@ import type { TransactionApi } from '../transaction/types'
 import { groundOfTransaction } from './ground'
 import { replay } from './folding'
 import type { AggregateSettings } from './aggregateSettings'
-import { createSnapshotWriter } from './snapshots'
+import { snapshotInput } from './snapshots'
 
 export interface CompactParts {
   context: StatementContext
@@ -18,15 +17,13 @@ export interface CompactParts {
   streamRoute(subject: string): Route<StreamSpec>
   /** The position up to which all consumers have handled a subject, as `position`. */
   handledUpTo(context: StatementContext, subject: string): Statement
-  logger: Logger
 }
 
 /**
  * Moves the events that a snapshot stands for into the archive. None is lost to `load`: where the snapshot can't be used,
  * it reads the archive.
  */
-export function createCompact({ context, within, streamRoute, handledUpTo, logger }: CompactParts, settings: AggregateSettings) {
-  const snapshots = createSnapshotWriter(settings, logger)
+export function createCompact({ context, within, streamRoute, handledUpTo }: CompactParts, settings: AggregateSettings) {
   return async (given: string): Promise<number> => {
     const { subject } = settings.subjectOf(given)
     if (!settings.snapshot) throw new StoreError('INVALID_CALL', `aggregate ${JSON.stringify(settings.name)} has no snapshots: give it the option \`snapshot\` to compact its streams`)
@@ -34,7 +31,7 @@ export function createCompact({ context, within, streamRoute, handledUpTo, logge
       const on = groundOfTransaction(context, tx)
       const { version, state, base } = await replay(on, settings, subject)
       if (!base || base.isArchived) return 0
-      await on.write(snapshots.input(subject, { version, state }, base))
+      await on.write(snapshotInput(settings, subject, { version, state }, base))
       const { rows: [handled] } = await session.query(handledUpTo(context, subject))
       return (await session.query(compactEvents(context, streamRoute(subject), version, String(handled!.position)))).count
     })

@@ -46,7 +46,12 @@ export function snapshotState(snapshot: Base['snapshot'], settings: SnapshotSett
 const isUsable = (snapshot: Base['snapshot'], { schemaVersion, upcast }: SnapshotSettings): snapshot is NonNullable<Base['snapshot']> =>
   snapshot !== undefined && (snapshot.schemaVersion === schemaVersion || (snapshot.schemaVersion < schemaVersion && upcast !== undefined))
 
-/** Makes snapshots for one aggregate. */
+/** @throws {StoreError} INVALID_VALUE when the state can't be kept as JSON */
+export function snapshotInput({ name, snapshot }: AggregateSettings, subject: string, { version, state }: Known, { firstId, edits }: Base): SnapshotInput {
+  return { subject, name, version, schemaVersion: snapshot!.schemaVersion, state: encodeState(state), firstId, edits }
+}
+
+/** Says when snapshots of one aggregate are due, and that one could not be written. */
 export function createSnapshotWriter({ name, snapshot }: AggregateSettings, logger: Logger) {
   let hasWarned = false
   return {
@@ -54,10 +59,6 @@ export function createSnapshotWriter({ name, snapshot }: AggregateSettings, logg
     isDue(version: number, base: Base | undefined): base is Base {
       if (!snapshot || !base || (base.snapshot && base.snapshot.schemaVersion > snapshot.schemaVersion)) return false
       return version - (isUsable(base.snapshot, snapshot) ? base.snapshot.version : 0) >= snapshot.every
-    },
-
-    input(subject: string, { version, state }: Known, { firstId, edits }: Base): SnapshotInput {
-      return { subject, name, version, schemaVersion: snapshot!.schemaVersion, state: encodeState(state), firstId, edits }
     },
 
     /** A state without a snapshot is only slower. Reported once: it is the same for all aggregates of a kind. */

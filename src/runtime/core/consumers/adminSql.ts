@@ -1,4 +1,4 @@
-import { CLOCK, CLOCK_MS, millisecondsSql } from '../sql/clock'
+import { CLOCK, CLOCK_MS, millisecondsSql, epochMs } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { plannedEachTime } from '../sql/template'
@@ -20,7 +20,7 @@ export function readConsumers(context: StatementContext, name: string | null): S
   const of = (table: string) => `select pg_catalog.count(*)::double precision from ${table} o where o.tenant_id = c.tenant_id and o.consumer = c.consumer`
   return statement(context, 'list', table => `
 select c.consumer as name, c.shards, s.position::text as position, s.held, c.pull is not null as is_pull,
-  greatest(0, extract(epoch from ${CLOCK} - case when c.pull is null then s.updated_at else coalesce(c.claimed_at, c.created_at) end) * 1000.0)::double precision as stale_ms,
+  greatest(0, ${epochMs(`${CLOCK} - case when c.pull is null then s.updated_at else coalesce(c.claimed_at, c.created_at) end`)})::double precision as stale_ms,
   greatest(0, ${CLOCK_MS} - coalesce(oldest.ts, ${CLOCK_MS}))::double precision as lag_ms,
   (${of(table('consumer_members'))} and o.expires_at >= ${CLOCK}) + p.workers::double precision as members,
   p.parked, p.leased, p.blocked, p.most_attempts, (${of(table('dead_letters'))} and o.state <> 'edited') as dead_letters,

@@ -1,4 +1,4 @@
-import { CLOCK, intervalSql } from '../sql/clock'
+import { CLOCK, intervalSql, epochMs } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { plannedEachTime } from '../sql/template'
@@ -63,7 +63,7 @@ select coalesce(last_id > id, false) as "isReplaced", wait_ms as "waitMs",
 from (
   select given.id, given.at, d.last_id, d.is_done, case
     when d.is_done then 0
-    else coalesce(greatest(0, extract(epoch from least(d.last_at + ${intervalSql('$5')}, d.first_at + ${intervalSql('$6')}) - ${CLOCK}) * 1000.0), 0)
+    else coalesce(greatest(0, ${epochMs(`least(d.last_at + ${intervalSql('$5')}, d.first_at + ${intervalSql('$6')}) - ${CLOCK}`)}), 0)
   end::double precision as wait_ms
   from ${GIVEN} with ordinality as given (key, id, at)
   left join ${table} d on d.tenant_id = $1::text and d.consumer = $2::text and d.key = given.key

@@ -1,5 +1,5 @@
 import type { EventRecord } from '../shared/event'
-import { CLOCK, clockIn } from '../sql/clock'
+import { CLOCK, clockIn, epochMs } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { plannedEachTime } from '../sql/template'
@@ -47,7 +47,7 @@ where tenant_id = $1::text and consumer = $2::text and subject = $3::text and fr
 }
 
 const COLUMNS = `subject, shard, from_id::text as "fromId", attempts,
-  case when due_at = 'infinity'::timestamptz then null else greatest(0, extract(epoch from due_at - ${CLOCK}) * 1000.0)::double precision end as "delayMs",
+  case when due_at = 'infinity'::timestamptz then null else greatest(0, ${epochMs(`due_at - ${CLOCK}`)})::double precision end as "delayMs",
   replacement::text as replacement`
 
 /** The parked subjects of shards. */

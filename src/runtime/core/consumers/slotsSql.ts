@@ -1,4 +1,4 @@
-import { CLOCK, clockIn } from '../sql/clock'
+import { CLOCK, clockIn, epochMs } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { plannedEachTime } from '../sql/template'
@@ -59,7 +59,7 @@ with want as (
 )
 select w.key, array(select slot::int from taken where taken.key = w.key) as slots, (
   select case when pg_catalog.count(*) = $6::bigint
-    then extract(epoch from pg_catalog.min(free_at) filter (where free_at > pg_catalog.statement_timestamp()) - ${CLOCK}) * 1000.0 end::double precision
+    then ${epochMs(`pg_catalog.min(free_at) filter (where free_at > pg_catalog.statement_timestamp()) - ${CLOCK}`)} end::double precision
   from ${table} where tenant_id = $1::text and consumer = $2::text and kind = $3::text and key = w.key and slot <= $6::bigint
 ) as "delayMs"
 from want w`, [consumer, limit.kind, keys, keys.map(key => wanted.get(key)), limit.limit, limit.slotMs, holder])

@@ -2,6 +2,7 @@ import type { Db, Pooler, Queryable } from '../db/types'
 import { sqlStateOf, toStoreError } from '../db/errors'
 import type { StoreError } from '../shared/errors'
 import { quoteIdentifier } from '../shared/identifier'
+import { CLOCK, epochMs } from '../sql/clock'
 import type { Check, Finding, Examined } from './types'
 import { fail, ok, warn } from './types'
 
@@ -100,7 +101,7 @@ async function askTime(db: Queryable): Promise<{ took: number, skew: number }> {
   const before = Date.now()
   const started = performance.now()
   const { rows: [row] } = await db.query<{ now: number }>({
-    text: 'select (extract(epoch from pg_catalog.clock_timestamp()) * 1000.0)::double precision as now', values: [],
+    text: `select (${epochMs(CLOCK)})::double precision as now`, values: [],
   })
   const took = performance.now() - started
   return { took, skew: row!.now - (before + took / 2) }

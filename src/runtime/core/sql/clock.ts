@@ -1,5 +1,11 @@
+/**
+ * A time since 1970, or an interval, in milliseconds, `numeric`. Both operands are, as the server has an operator for:
+ * for others, one of another schema could be taken.
+ */
+export const epochMs = (time: string): string => `extract(epoch from ${time}) * 1000.0`
+
 /** A timestamp as tables store it: milliseconds since 1970, a `bigint`. */
-export const millisecondsSql = (time: string): string => `pg_catalog.floor(extract(epoch from ${time}) * 1000.0)::bigint`
+export const millisecondsSql = (time: string): string => `pg_catalog.floor(${epochMs(time)})::bigint`
 
 /** The time by the clock of the database when the row is written. */
 export const CLOCK = 'pg_catalog.clock_timestamp()'
