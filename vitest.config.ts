@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const MINUTE = 60_000
@@ -32,6 +33,8 @@ interface ProjectOptions {
 function project(name: string, options: ProjectOptions = {}) {
   return {
     tsconfig,
+    // The examples read as an app that has the package installed.
+    resolve: { alias: { 'nvent-store-postgres/core': fileURLToPath(new URL('./src/runtime/core/index', import.meta.url)) } },
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],

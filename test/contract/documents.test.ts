@@ -40,7 +40,7 @@ async function run(example: string, store: Store): Promise<number> {
   return checked
 }
 
-describe.each([['README.md', 5], ['docs/typed-streams.md', 3], ['docs/dead-letters.md', 1], ['docs/consumers.md', 3], ['docs/outbox.md', 2], ['docs/dedupe.md', 3], ['docs/rules.md', 4], ['docs/projections.md', 2], ['docs/aggregates.md', 4]])('the examples of %s', (document, least) => {
+describe.each([['README.md', 5], ['docs/typed-streams.md', 3], ['docs/dead-letters.md', 1], ['docs/consumers.md', 3], ['docs/outbox.md', 2], ['docs/dedupe.md', 3], ['docs/rules.md', 4], ['docs/projections.md', 2], ['docs/aggregates.md', 4], ['docs/migrating-from.md', 2]])('the examples of %s', (document, least) => {
   const examples = blocksOf(read(document), 'ts')
     // Whole files of an app are tested as an app (test/e2e/readme.test.ts).
     .filter(block => !/^\/\/ (?:nuxt\.config|server\/)/.test(block))

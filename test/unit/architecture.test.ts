@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -37,7 +37,8 @@ describe('the walk of docs/architecture.md', () => {
 })
 
 describe('the links of the documentation', () => {
-  const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'bench/README.md', ...[...read('README.md').matchAll(/\]\((docs\/[\w-]+\.md)\)/g)].map(([, page]) => page!)]
+  const examples = ['', ...readdirSync(join(ROOT, 'examples/ports'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => `${name}/`)]
+  const pages = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'bench/README.md', ...examples.map(name => `examples/ports/${name}README.md`), ...[...read('README.md').matchAll(/\]\((docs\/[\w-]+\.md)\)/g)].map(([, page]) => page!)]
   const anchorsOf = (page: string) => [...read(page).matchAll(/^#+ (.+)$/gm)]
     .map(([, heading]) => heading!.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-'))
 
