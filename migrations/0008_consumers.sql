@@ -56,6 +56,8 @@ create table "{schema}"."{prefix}_consumer_parked" (
   replacement jsonb,
   -- By an operator, who is not the holder of its shard; until the next attempt.
   requeued boolean not null default false,
+  -- Others have overtaken it while its handler ran, and nothing of it has failed.
+  left_behind boolean not null default false,
   -- Of a lease, which runs out at due_at: who has it, and the last event of it.
   token bigint,
   owner text collate "C",
@@ -69,6 +71,7 @@ create table "{schema}"."{prefix}_consumer_parked" (
 create index "idx_{prefix}_consumer_parked_shard" on "{schema}"."{prefix}_consumer_parked" (shard, tenant_id, consumer);
 create index "idx_{prefix}_consumer_parked_requeued" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, due_at) where requeued;
 create index "idx_{prefix}_consumer_parked_pull" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, due_at) where passed_to is not null;
+create index "idx_{prefix}_consumer_parked_left" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, from_id) where left_behind;
 
 -- What rateLimit and concurrencyKey of consumers give out: a slot is free from free_at on, and where it has no row.
 create table "{schema}"."{prefix}_consumer_slots" (

@@ -12,7 +12,7 @@ const inOrder = (numbers: number[]) => numbers.toSorted((a, b) => a - b)
 
 describe.each(embeddedAndServer)('consumers on $name, with a slow subject before many events', ({ available, open }) => {
   /** The events 1 to 4 of the slow subject lie before, among and behind those of the others. */
-  async function opened(options: Omit<ConsumeOptions, 'name'>, others: string[] = []) {
+  async function opened(options: Omit<ConsumeOptions, 'name'>, { others = [] as string[], begin = started as (...given: Parameters<typeof started>) => Consumer | Promise<Consumer> } = {}) {
     const { store, sql } = await open()
     const { stream } = store
     const numbered = (n: number) => ({ type: 'numbered', data: { n } })
@@ -25,7 +25,7 @@ describe.each(embeddedAndServer)('consumers on $name, with a slow subject before
     await stream.append('slow', numbered(2))
     await fast(FAST.slice(150))
     await stream.appendMany('slow', [numbered(3), numbered(4)])
-    const consumer = await started(store, { name: 'ahead', transaction: 'none', shards: 1, concurrency: 3, leaseMs: 20_000, attemptTimeout: 0, ...options })
+    const consumer = await begin(store, { name: 'ahead', transaction: 'none', shards: 1, concurrency: 3, leaseMs: 20_000, attemptTimeout: 0, ...options })
     const [first, ...later] = await stream.read('slow')
     /** What a process that follows a kill finds: all is handled but what is under way, and what waits for that. */
     const isSaved = () => eventually(async () => {
@@ -54,6 +54,66 @@ describe.each(embeddedAndServer)('consumers on $name, with a slow subject before
     await isCaughtUp()
     expect(seen.filter(n => n < 10)).toEqual([1, 2, 3, 4])
     expect(seen).toHaveLength(FAST.length + 4)
+  })
+
+  it.runIf(available())('are caught up once the slow subject is', async () => {
+    const { opened: end, open: go } = gate()
+    const slow: number[] = []
+    const { consumer, isSaved } = await opened({
+      async handler(event) {
+        if (numberOf(event) === 1) await end
+        if (event.subject === 'slow') slow.push(numberOf(event))
+      },
+    })
+    await isSaved()
+    const { position } = await consumer.status()
+    const isLate = { code: 'TIMEOUT', message: expect.stringContaining('which others have overtaken') as string }
+    await expect(consumer.whenCaughtUp({ timeout: 1 })).rejects.toMatchObject(isLate)
+    await expect(consumer.whenProcessed(position!, { timeout: 1 })).rejects.toMatchObject(isLate)
+    go()
+    await consumer.whenCaughtUp({ timeout: 120_000 })
+    expect(slow).toEqual([1, 2, 3, 4])
+  })
+
+  it.runIf(available())('are caught up when the slow subject has failed, or waits for a limit', async () => {
+    for (const waits of ['a failure', 'a limit']) {
+      const { opened: end, open: go } = gate()
+      const slow: number[] = []
+      const { consumer, isSaved } = await opened({
+        backoff: { first: 3_600_000, max: 3_600_000 },
+        ...waits === 'a limit' && { rateLimit: { limit: 1, perMs: 3_600_000, key: ({ subject }) => subject === 'slow' ? subject : undefined } },
+        async handler(event) {
+          if (event.subject !== 'slow') return
+          slow.push(numberOf(event))
+          await end
+          if (waits === 'a failure') throw new Error('poison')
+        },
+      })
+      await isSaved()
+      go()
+      await consumer.whenCaughtUp({ timeout: 120_000 })
+      expect(slow, waits).toEqual([1])
+      expect(await consumer.status(), waits).toMatchObject({ parked: 1, lag: 0 })
+      await consumer.stop()
+    }
+  })
+
+  it.runIf(available())('are not caught up where runOnce has ended before the slow subject', async () => {
+    const { opened: end, open: go } = gate()
+    const slow: number[] = []
+    const { consumer, isSaved } = await opened({
+      async handler(event) {
+        if (event.subject === 'slow') slow.push(numberOf(event))
+        if (numberOf(event) === 1) await end
+      },
+    }, { begin: consumerOf })
+    const run = consumer.runOnce({ maxMs: 600_000 })
+    await isSaved()
+    await consumer.stop({ drainMs: 0 })
+    expect(await run).toMatchObject({ caughtUp: false })
+    go()
+    expect(await consumer.runOnce({ maxMs: 120_000 })).toMatchObject({ caughtUp: true })
+    expect(slow).toEqual([1, 1, 2, 3, 4])
   })
 
   it.runIf(available())('count the attempt of an event that fails after it was left behind', async () => {
@@ -190,7 +250,7 @@ describe.each(embeddedAndServer)('consumers on $name, with a slow subject before
         if (!isMended && !event.subject.startsWith('fast')) throw new Error('not yet')
         seen.push(numberOf(event))
       },
-    }, ['dead:1', 'dead:2'])
+    }, { others: ['dead:1', 'dead:2'] })
     await eventually(async () => expect((await store.deadLetters.list()).letters).toHaveLength(2))
     go()
     await eventually(() => expect(seen.length).toBeGreaterThan(100))

@@ -11,7 +11,7 @@ function randomFrom(seed: number): () => number {
 }
 
 const row = (n: number, delayMs: number | undefined, fromId = BigInt(n)): ParkedRow =>
-  ({ subject: `s:${n}`, shard: n % 4, fromId, attempts: 1, delayMs, replacement: undefined })
+  ({ subject: `s:${n}`, shard: n % 4, fromId, attempts: 1, delayMs, replacement: undefined, isLeftBehind: false })
 
 describe('a heap of due times', () => {
   it.each([1, 2, 3, 4, 5])('always has the one that is due first, whatever is put in, moved and removed (seed %i)', (seed) => {

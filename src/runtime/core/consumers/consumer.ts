@@ -8,7 +8,7 @@ import { createKill } from './attempt'
 import { Exhausted, exhaustedError } from './failures'
 import { registerIn } from './register'
 import type { ConsumerSettings } from './settings'
-import { readConsumer } from './sql'
+import { readReached } from './sql'
 import { CAUGHT_UP_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from './types'
 import type { CaughtUpOptions, Consumer, ConsumerStatus, RunOnceOptions, RunOnceResult } from './types'
 import type { ConsumerGauge } from './watching'
@@ -73,19 +73,25 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
     await settings.onRegister?.()
   }
 
-  async function reached(): Promise<bigint | undefined> {
-    const { rows: [row] } = await call(session => session.query(readConsumer(context, name)))
-    return row?.position == null ? undefined : BigInt(row.position as string)
+  /** Whether everything up to a position is handled or has failed, and where the consumer stands. */
+  async function reached(position: bigint): Promise<{ at: bigint | undefined, isLeftBehind: boolean, isReached: boolean }> {
+    const { rows: [row] } = await call(session => session.query(readReached(context, name, position)))
+    const at = row?.position == null ? undefined : BigInt(row.position as string)
+    const isLeftBehind = row?.isLeftBehind === true
+    return { at, isLeftBehind, isReached: at !== undefined && at >= position && !isLeftBehind }
   }
 
   async function waitFor(position: bigint, given: CaughtUpOptions | undefined): Promise<void> {
     const { timeout = CAUGHT_UP_MS } = checkOptions('options', given, CAUGHT_UP_OPTIONS)
     const until = performance.now() + checkMilliseconds('options.timeout', timeout)
     for (;;) {
-      const at = await reached()
-      if (at !== undefined && at >= position) return
+      const { at, isLeftBehind, isReached } = await reached(position)
+      if (isReached) return
       if (state === 'failed') throw error
-      if (performance.now() > until) throw new StoreError('TIMEOUT', `consumer ${JSON.stringify(name)} has not reached position ${position} within ${timeout} ms`, { details: { consumer: name, position: String(position), reached: at === undefined ? null : String(at) } })
+      if (performance.now() > until) {
+        const cause = isLeftBehind ? ': a slow handler, which others have overtaken, is still at an event before it' : ''
+        throw new StoreError('TIMEOUT', `consumer ${JSON.stringify(name)} has not reached position ${position} within ${timeout} ms${cause}`, { details: { consumer: name, position: String(position), reached: at === undefined ? null : String(at) } })
+      }
       await sleep(LOOK_MS)
     }
   }
@@ -165,7 +171,7 @@ export function createConsumer(parts: ConsumerParts, settings: ConsumerSettings,
       while (isAtWork() && performance.now() < until && run.worker.isBusy(head)) await sleep(LOOK_MS)
       await stop(drain)
       if (state === 'failed') throw error
-      return { handled: run.worker.handled(), caughtUp: (await reached() ?? head) >= head }
+      return { handled: run.worker.handled(), caughtUp: (await reached(head)).isReached }
     }
     finally {
       await stop(drain)

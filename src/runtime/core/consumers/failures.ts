@@ -93,7 +93,7 @@ export function createFailures({ context, settings, parked, watch, now }: Failur
   const pauseAfter = (attempts: number, { after }: Failed): number => after ?? pauseOf(backoff, attempts)
 
   const parkedRow: Failures['parkedRow'] = ({ subject, id }, shard, attempts, isDead, failed) =>
-    ({ subject, shard, fromId: id, attempts, delayMs: isDead ? undefined : pauseAfter(attempts, failed), error: describeError(failed.error) })
+    ({ subject, shard, fromId: id, attempts, delayMs: isDead ? undefined : pauseAfter(attempts, failed), error: describeError(failed.error), isLeftBehind: false })
 
   async function bury(session: Session, { subject, id, event }: FailedEntry, attempts: number, { error }: Failed, state: 'parked' | 'skipped'): Promise<void> {
     await session.query(addDeadLetter(context, { consumer, subject, eventId: id, event: JSON.stringify(toJson(event, 'event')), attempts, error: describeError(error), state }))

@@ -70,7 +70,7 @@ export function createParkedHandling({ context, use, settings, parked, debounce,
     }
     // The one that failed before may have been dismissed since.
     const attempts = id === fromId ? waiting.attempts + 1 : 1
-    const next = waitingRow({ subject, shard: shard.shard, fromId: id + ONE, delayMs: 0 })
+    const next = waitingRow({ subject, shard: shard.shard, fromId: id + ONE, delayMs: 0, isLeftBehind: waiting.isLeftBehind })
     const replacement = id === fromId ? waiting.replacement : undefined
     if (replacement === null) {
       await use(session => session.atomic(inside => moveOn(inside, shard, fromId, next, entry)))

@@ -58,7 +58,7 @@ export function createLeaveBehind({ context, use, settings, parked }: LeaveBehin
   const slow = new WeakSet<Entry>()
 
   async function park(shard: Shard, firsts: Entry[]): Promise<void> {
-    const rows = firsts.map(({ subject, id }) => waitingRow({ subject, shard: shard.shard, fromId: id, delayMs: 0 }))
+    const rows = firsts.map(({ subject, id }) => waitingRow({ subject, shard: shard.shard, fromId: id, delayMs: 0, isLeftBehind: true }))
     await use(session => session.atomic(async (inside) => {
       await requireHeld(context, inside, consumer, [shard])
       for (const row of rows) await inside.query(parkSubject(context, consumer, row))
@@ -115,7 +115,7 @@ export function createLeaveBehind({ context, use, settings, parked }: LeaveBehin
       for (const { subject, fromId } of new Set(await Promise.all(leftOf(unit)))) {
         if (awaited.has(subject)) continue
         const { id, shard } = unit.findLast(entry => entry.subject === subject)!
-        const next = waitingRow({ subject, shard: shard.shard, fromId: id + ONE, delayMs: 0 })
+        const next = waitingRow({ subject, shard: shard.shard, fromId: id + ONE, delayMs: 0, isLeftBehind: true })
         await use(session => session.atomic(async (inside) => {
           await requireHeld(context, inside, consumer, [shard])
           const { count } = await inside.query(moveParked(context, consumer, fromId, next))

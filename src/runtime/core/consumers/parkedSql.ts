@@ -18,37 +18,40 @@ export interface Parked {
   error: string
   /** What the handler gets in place of that event; null: it is dropped. */
   replacement?: EventRecord | null | undefined
+  /** Others have overtaken it, and nothing of it has failed since: whatever waits for events waits for those of it, too. */
+  isLeftBehind: boolean
 }
 
 /** The row of a subject that waits without a failure. */
-export const waitingRow = ({ subject, shard, fromId, delayMs }: Pick<Parked, 'subject' | 'shard' | 'fromId' | 'delayMs'>): Parked =>
-  ({ subject, shard, fromId, attempts: 0, delayMs, error: '{}', replacement: undefined })
+export const waitingRow = ({ subject, shard, fromId, delayMs, isLeftBehind = false }: Pick<Parked, 'subject' | 'shard' | 'fromId' | 'delayMs'> & Partial<Parked>): Parked =>
+  ({ subject, shard, fromId, attempts: 0, delayMs, error: '{}', replacement: undefined, isLeftBehind })
 
 const due = (parameter: string) => `coalesce(${clockIn(parameter)}, 'infinity'::timestamptz)`
 
 const statement = plannedEachTime('parked')
 
-export function parkSubject(context: StatementContext, consumer: string, { subject, shard, fromId, attempts, delayMs, error }: Parked): Statement {
+export function parkSubject(context: StatementContext, consumer: string, { subject, shard, fromId, attempts, delayMs, error, isLeftBehind }: Parked): Statement {
   return statement(context, 'park', table => `
-insert into ${table('consumer_parked')} (tenant_id, consumer, subject, shard, from_id, attempts, due_at, error)
-values ($1::text, $2::text, $3::text, $4::int, $5::bigint, $6::int, ${due('$7')}, $8::jsonb)
+insert into ${table('consumer_parked')} (tenant_id, consumer, subject, shard, from_id, attempts, due_at, error, left_behind)
+values ($1::text, $2::text, $3::text, $4::int, $5::bigint, $6::int, ${due('$7')}, $8::jsonb, $9::boolean)
 on conflict (tenant_id, consumer, subject) do update
-  set from_id = excluded.from_id, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error, replacement = null, requeued = false`,
-  [consumer, subject, shard, String(fromId), attempts, delayMs ?? null, error])
+  set from_id = excluded.from_id, attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error, left_behind = excluded.left_behind,
+    replacement = null, requeued = false`,
+  [consumer, subject, shard, String(fromId), attempts, delayMs ?? null, error, isLeftBehind])
 }
 
 /** Moves a parked subject on, from the event it stands at. No row: it stands elsewhere, and nothing of the transaction may be kept. */
-export function moveParked(context: StatementContext, consumer: string, from: bigint, { subject, fromId, attempts, delayMs, error }: Parked): Statement {
+export function moveParked(context: StatementContext, consumer: string, from: bigint, { subject, fromId, attempts, delayMs, error, isLeftBehind }: Parked): Statement {
   return statement(context, 'move', table => `
-update ${table('consumer_parked')} set from_id = $5::bigint, attempts = $6::int, due_at = ${due('$7')}, error = $8::jsonb, requeued = false,
+update ${table('consumer_parked')} set from_id = $5::bigint, attempts = $6::int, due_at = ${due('$7')}, error = $8::jsonb, left_behind = $9::boolean, requeued = false,
   replacement = case when from_id = $5::bigint then replacement end
 where tenant_id = $1::text and consumer = $2::text and subject = $3::text and from_id = $4::bigint`,
-  [consumer, subject, String(from), String(fromId), attempts, delayMs ?? null, error])
+  [consumer, subject, String(from), String(fromId), attempts, delayMs ?? null, error, isLeftBehind])
 }
 
 const COLUMNS = `subject, shard, from_id::text as "fromId", attempts,
   case when due_at = 'infinity'::timestamptz then null else greatest(0, ${epochMs(`due_at - ${CLOCK}`)})::double precision end as "delayMs",
-  replacement::text as replacement`
+  replacement::text as replacement, left_behind as "isLeftBehind"`
 
 /** The parked subjects of shards. */
 export function readParked(context: StatementContext, consumer: string, shards: number[]): Statement {

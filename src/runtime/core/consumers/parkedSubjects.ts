@@ -168,4 +168,5 @@ export const toParked = (row: Row): ParkedRow => ({
   attempts: Number(row.attempts),
   delayMs: row.delayMs === null ? undefined : Number(row.delayMs),
   replacement: row.replacement === null ? undefined : JSON.parse(row.replacement as string) as EventRecord | null,
+  isLeftBehind: row.isLeftBehind as boolean,
 })

@@ -45,8 +45,10 @@ export function createRetries({ again, later, unpark, limits, debounce, read, se
         if (waitMs === undefined) continue
         if (stopping.aborted) return
         if (waitMs > 0) return later(shard, waiting, BigInt(event.id), waitMs)
-        const isDone = await again(shard, waiting, event).catch((error: unknown) => {
+        const isDone = await again(shard, waiting, event).catch(async (error: unknown) => {
           if (!(error instanceof Limited)) throw error
+          // No slow handler is waited for any more.
+          if (waiting.isLeftBehind) await later(shard, waiting, BigInt(event.id), error.delayMs)
           wait(waiting, error.line, error.delayMs)
         })
         if (!isDone) return

@@ -161,6 +161,15 @@ with held as (
 delete from ${table('consumer_members')} where tenant_id = $1::text and consumer = $2::text and member = $3::text`, [given.consumer, given.member])
 }
 
+/** How far a consumer is: the lowest position of its shards, and whether slow subjects are behind a position that others have passed. */
+export function readReached(context: StatementContext, consumer: string, position: bigint): Statement {
+  return statement(context, 'reached', table => `
+select pg_catalog.min(position)::text as position, exists (
+  select from ${table('consumer_parked')} where tenant_id = $1::text and consumer = $2::text and left_behind and from_id <= $3::bigint
+) as "isLeftBehind"
+from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text`, [consumer, String(position)])
+}
+
 /** Where a consumer stands: the lowest position of its shards. */
 export function readConsumer(context: StatementContext, consumer: string): Statement {
   return statement(context, 'status', table => `

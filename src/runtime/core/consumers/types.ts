@@ -150,7 +150,7 @@ export const RUN_ONCE_OPTIONS: Members<RunOnceOptions> = { maxMs: true, drainMs:
 export interface RunOnceResult {
   /** Events whose handler went well. */
   handled: number
-  /** Whether everything that was appended before is handled or parked, by whichever process. */
+  /** Whether everything that was appended before is handled, as `whenCaughtUp()` says, by whichever process. */
   caughtUp: boolean
 }
 
@@ -206,11 +206,15 @@ export interface Consumer {
   pause(): void
   resume(): void
   /**
-   * Resolves once everything that was appended before this call is handled or parked, by whichever process.
+   * Resolves once everything that was appended before this call is handled, by whichever process, or waits for a retry, a
+   * limit, debounce or an operator. Slow handlers that others have overtaken are waited for.
    * @throws {StoreError} TIMEOUT
    */
   whenCaughtUp(options?: CaughtUpOptions): Promise<void>
-  /** @throws {StoreError} TIMEOUT */
+  /**
+   * The same for all events up to a position.
+   * @throws {StoreError} TIMEOUT
+   */
   whenProcessed(position: string, options?: CaughtUpOptions): Promise<void>
   status(): Promise<ConsumerStatus>
 }

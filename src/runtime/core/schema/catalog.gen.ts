@@ -40,6 +40,7 @@ export const catalog: Catalog = {
         {"name":"error","type":"jsonb","required":true,"filled":false},
         {"name":"replacement","type":"jsonb","required":false,"filled":false},
         {"name":"requeued","type":"boolean","required":true,"filled":true},
+        {"name":"left_behind","type":"boolean","required":true,"filled":true},
         {"name":"token","type":"bigint","required":false,"filled":false},
         {"name":"owner","type":"text","required":false,"filled":false},
         {"name":"leased_to","type":"bigint","required":false,"filled":false},
@@ -449,6 +450,7 @@ export const catalog: Catalog = {
   indexes: [
     {"name":"{prefix}_consumer_debounced_pkey","table":"{prefix}_consumer_debounced","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, key)"},
     {"name":"{prefix}_consumer_members_pkey","table":"{prefix}_consumer_members","primary":true,"unique":true,"valid":true,"definition":"btree (tenant_id, consumer, member)"},
+    {"name":"idx_{prefix}_consumer_parked_left","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, from_id) WHERE left_behind"},
     {"name":"idx_{prefix}_consumer_parked_pull","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, due_at) WHERE (passed_to IS NOT NULL)"},
     {"name":"idx_{prefix}_consumer_parked_requeued","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (tenant_id, consumer, due_at) WHERE requeued"},
     {"name":"idx_{prefix}_consumer_parked_shard","table":"{prefix}_consumer_parked","primary":false,"unique":false,"valid":true,"definition":"btree (shard, tenant_id, consumer)"},

@@ -543,7 +543,7 @@ alter table "{schema}"."{prefix}_events_archive" drop column cause;`,
   {
     version: 8,
     name: 'consumers',
-    checksum: '7745805c2bc742bdc4833261736cfbb08dcd5de048d55f92a29ac36ccca79a42',
+    checksum: 'ff33bf1f06f5902f3ee619bbf07feab898a031b86a34b890022feafaf85a8007',
     up: `-- Consumers of the log. A consumer is divided into shards, the subjects by their hash; one process at a time holds a
 -- shard, under a token that no other holder has. Rows are few and updated often: room for versions stays on their page.
 create sequence "{schema}"."{prefix}_lease_tokens_seq";
@@ -602,6 +602,8 @@ create table "{schema}"."{prefix}_consumer_parked" (
   replacement jsonb,
   -- By an operator, who is not the holder of its shard; until the next attempt.
   requeued boolean not null default false,
+  -- Others have overtaken it while its handler ran, and nothing of it has failed.
+  left_behind boolean not null default false,
   -- Of a lease, which runs out at due_at: who has it, and the last event of it.
   token bigint,
   owner text collate "C",
@@ -615,6 +617,7 @@ create table "{schema}"."{prefix}_consumer_parked" (
 create index "idx_{prefix}_consumer_parked_shard" on "{schema}"."{prefix}_consumer_parked" (shard, tenant_id, consumer);
 create index "idx_{prefix}_consumer_parked_requeued" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, due_at) where requeued;
 create index "idx_{prefix}_consumer_parked_pull" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, due_at) where passed_to is not null;
+create index "idx_{prefix}_consumer_parked_left" on "{schema}"."{prefix}_consumer_parked" (tenant_id, consumer, from_id) where left_behind;
 
 -- What rateLimit and concurrencyKey of consumers give out: a slot is free from free_at on, and where it has no row.
 create table "{schema}"."{prefix}_consumer_slots" (
