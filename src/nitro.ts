@@ -132,7 +132,9 @@ function addServerCode(nitro: Nitro, glue: string): void {
 /** Adds the consumers in the folder `consumers` beside `api` and `routes`. */
 function addConsumers(nitro: Nitro): void {
   const { options } = nitro
-  options.virtual['#nvent-consumers'] = async () => consumersModule(await findConsumers(options.scanDirs), options.rootDir)
+  const before = options.dev ? [join(runtime, 'server/loading')] : []
+  options.moduleSideEffects.push(...before)
+  options.virtual['#nvent-consumers'] = async () => consumersModule(await findConsumers(options.scanDirs), options.rootDir, before)
   // The development server watches the files that are imported; a file that is added or removed changes the folder.
   nitro.hooks.hook('rollup:before', (_, config) => {
     const folders = options.scanDirs.map(directory => join(directory, CONSUMERS_DIRECTORY))

@@ -44,11 +44,12 @@ async function filesIn(folder: string): Promise<string[]> {
 
 const nameOf = (file: string): string => file.replace(CODE, '').replace(/\/index$/, '').replaceAll('/', ':')
 
-/** The code of the virtual module that imports them. */
-export function consumersModule(found: FoundConsumer[], rootDir: string): string {
+/** The code of the virtual module that imports them, after other modules. */
+export function consumersModule(found: FoundConsumer[], rootDir: string, before: string[] = []): string {
   // As namespaces: a default export that is missing is reported by the server, with the name of the file.
   const imports = found.map(({ path }, at) => `import * as consumer${at} from ${JSON.stringify(path)}\n`)
+  const first = before.map(path => `import ${JSON.stringify(path)}\n`)
   const entries = found.map(({ name, path }, at) =>
     `  { name: ${JSON.stringify(name)}, file: ${JSON.stringify(relative(rootDir, path).replaceAll(sep, '/'))}, definition: consumer${at}.default },\n`)
-  return `${imports.join('')}export const consumers = [\n${entries.join('')}]\n`
+  return `${[...first, ...imports].join('')}export const consumers = [\n${entries.join('')}]\n`
 }

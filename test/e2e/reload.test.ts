@@ -56,7 +56,12 @@ const relay = (version: number) => `export default defineRelay({
 })
 `
 
-const WRONG = 'export default defineConsumer({ handel: () => undefined })'
+/** Files that can't be right, and what is said of them. */
+const WRONG: [code: string, reason: string][] = [
+  ['export default defineConsumer({ handel: () => undefined })', 'server/consumers/mail.ts: options.handel is not known: did you mean handler?'],
+  [`import { StoreError } from ${JSON.stringify(join(root, 'src/runtime/core/index'))}
+throw new StoreError('INVALID_VALUE', 'what is thrown while it is loaded')`, 'what is thrown while it is loaded'],
+]
 
 const LATE = 'export default defineConsumer({ handler: (_, { tx }) => tx.kv.set(\'late\', true) })'
 
@@ -75,7 +80,7 @@ async function project() {
     await writeFile(join(directory, 'server/consumers/calls.ts'), consumer(version))
     await writeFile(join(directory, 'server/consumers/hooks.ts'), relay(version))
   }
-  const addWrong = () => writeFile(join(directory, 'server/consumers/mail.ts'), WRONG)
+  const addWrong = (code: string) => writeFile(join(directory, 'server/consumers/mail.ts'), code)
   const removeWrong = () => rm(join(directory, 'server/consumers/mail.ts'))
   const addConsumer = () => writeFile(join(directory, 'server/consumers/late.ts'), LATE)
   await mkdir(join(directory, 'server/consumers'))
@@ -177,10 +182,11 @@ it('a file that can not be right is named: in the log, and by the answer, which 
   const { directory, addWrong, removeWrong } = await project()
   const app = await startDev(directory, { TEST: undefined, CI: undefined })
   await reach(app, 0)
-  await addWrong()
-  const reason = 'server/consumers/mail.ts: options.handel is not known: did you mean handler?'
-  await reach(app, 0, ({ message, statusCode }) => message === reason && statusCode === 500)
-  expect(app.logs()).toContain(reason)
-  await removeWrong()
-  await reach(app, 0)
+  for (const [code, reason] of WRONG) {
+    await addWrong(code)
+    await reach(app, 0, ({ message, statusCode }) => message === reason && statusCode === 500)
+    expect(app.logs()).toContain(reason)
+    await removeWrong()
+    await reach(app, 0)
+  }
 }, TIMEOUT)

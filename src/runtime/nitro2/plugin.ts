@@ -5,13 +5,14 @@ import { afterHooks } from '../server/afterHooks'
 import { announce, logger } from '../server/announce'
 import { startConsumers, stopConsumers } from '../server/consumers'
 import { closeUnready, endAll } from '../server/shutdown'
-import { messageOf } from '../core/shared/errors'
+import { loading, messageOf } from '../core/shared/errors'
 import { leave, takeOver } from '../server/handle'
 import { worksElsewhere } from '../server/settings'
 import { appConsumers } from './consumers'
 import { appConfig, appHandle, useStore } from './store'
 
 export default defineNitroPlugin((app) => {
+  loading.isUnderWay = false
   const { nventStorePostgres, nvent } = appConfig()
   let started: ReturnType<typeof appConsumers> = new Map()
   takeOver(app, JSON.stringify(nventStorePostgres), logger)

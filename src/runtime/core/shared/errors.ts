@@ -32,6 +32,9 @@ const STATUS: Partial<Record<StoreErrorCode, number>> = {
   INVALID_VALUE: 400, NOT_FOUND: 404, VERSION_CONFLICT: 409, ARCHIVED: 409, LEASE_LOST: 409, CONNECTION: 503, TIMEOUT: 503, CLOSED: 503, DATABASE_LOCKED: 503,
 }
 
+/** Whether the code of an app is being loaded: no error is the fault of a request then. */
+export const loading = { isUnderWay: false }
+
 /** The only error the store throws: what happened and what to do, with a `code` for programs. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
@@ -48,7 +51,7 @@ export class StoreError extends Error {
 
   /** HTTP status that h3 responds with when a route does not catch this error. */
   get statusCode(): number {
-    return STATUS[this.code] ?? (this.retryable ? 503 : 500)
+    return loading.isUnderWay ? 500 : STATUS[this.code] ?? (this.retryable ? 503 : 500)
   }
 
   /** The same status under the name that h3 2 reads. */
