@@ -87,6 +87,25 @@ describe.each([{ transaction: 'none' }, { transaction: 'batch' }, { transaction:
     await admin.transaction(tx => tx.query(`select pg_terminate_backend(pid) from pg_stat_activity where ${STUCK}`))
   })
 
+  it('what others have done meanwhile is not handled again, and the event comes as it is in the log', async () => {
+    const store = open()
+    const admin = open()
+    const seen: unknown[] = []
+    await append(store, 'breaks', 0)
+    for (let n = 1; n <= 20; n++) await append(store, `well:${n}`, n)
+    const consumer = await started(store, { name: 'calls', leaseMs: 60_000, shards: 1, concurrency: 2, ...options, async handler(event) {
+      seen.push(event.data.n)
+      if (event.subject !== 'breaks' || seen.filter(n => n === 0).length > 1) return
+      event.data.n = 'changed'
+      await store.transaction(tx => tx.query(SLEEP))
+    } })
+    if (transaction === 'none') await eventually(() => expect(seen).toHaveLength(21))
+    await terminate(admin)
+    await consumer.whenCaughtUp({ timeout: 120_000 })
+    expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual([0, 0, ...Array.from({ length: 20 }, (_, at) => at + 1)])
+    expect(store.admin.metrics().consumers.calls).toMatchObject({ handled: 21, failed: 0 })
+  })
+
   it.each<[string, (store: Store, other: Store) => Promise<unknown>]>([
     ['of another store', (_, other) => other.transaction(tx => tx.query(SLEEP))],
     ['of another store, in a transaction of this one', (store, other) => store.transaction(() => other.transaction(tx => tx.query(SLEEP)))],

@@ -10,6 +10,13 @@ export class HandlerFailure extends Error {
   }
 }
 
+/** A handler, or what goes before it, was cut off, and nothing was written for its events: they wait in their shard. */
+export class CutOff extends Error {
+  constructor(override readonly cause: unknown) {
+    super(messageOf(cause))
+  }
+}
+
 export interface Attempt {
   /** Aborts when nothing new may begin: what the closing store refuses then is no failure of the event. */
   stopping?: AbortSignal | undefined
@@ -96,7 +103,10 @@ function createEnding() {
 const OF_DATABASE = new Set(['CONNECTION', 'CLOSED'])
 
 /** The database is away, or was closed: no fault of an event. */
-export const isOfDatabase = (error: unknown): boolean => isOwn(error) && (OF_DATABASE.has(error.code) || error.retryable)
+export const isOfDatabase = (error: unknown): boolean => isCutOff(error) || (isOwn(error) && (OF_DATABASE.has(error.code) || error.retryable))
+
+/** What an error is where nothing can have been written. */
+export const cutOff = (error: unknown): Error => isOfDatabase(error) ? new CutOff(error) : error as Error
 
 const MAX_MESSAGE = 2_000
 const MAX_STACK = 4_000
@@ -144,5 +154,7 @@ function attempted<T>(part: () => T): T | undefined {
 const textOf = (part: () => unknown): string => attempted(() => String(part())) ?? 'a value that can\'t be read'
 
 const read = (cause: unknown, member: 'name' | 'stack'): unknown => attempted(() => cause instanceof Error ? cause[member] : undefined)
+
+const isCutOff = (error: unknown): boolean => attempted(() => error instanceof CutOff) ?? false
 
 const isOwn = (cause: unknown): cause is StoreError => attempted(() => isStoreError(cause)) ?? false

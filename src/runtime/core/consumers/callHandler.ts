@@ -7,7 +7,7 @@ import { copyRecord } from '../tables/eventCodec'
 import type { Losses } from '../transaction/losses'
 import type { TransactionApi } from '../transaction/types'
 import type { StatementContext } from '../sql/template'
-import { HandlerFailure, attempt, isOfDatabase } from './attempt'
+import { HandlerFailure, attempt, cutOff, isOfDatabase } from './attempt'
 import type { Attempt } from './attempt'
 import { requireHeld } from './lease'
 import { isAwaited, isUndone, readResult, readResults } from './results'
@@ -37,7 +37,10 @@ export interface CallsOptions {
 /** What is written together with the effects of a handler, given what it returned; undefined: nothing. */
 export type Keep = (results: ConsumeResult[]) => ((session: Session) => Promise<void>) | undefined
 
-/** Calls the handler, with whatever is kept together with its effects. */
+/**
+ * Calls the handler, with whatever is kept together with its effects.
+ * @throws {CutOff} without a transaction
+ */
 export type RunHandler = (entries: Pick<Entry, 'event' | 'subject'>[], shards: Iterable<Shard>, attempts: number, keep: Keep) => Promise<void>
 
 /** `session`: that of `tx`, where there is a transaction. */
@@ -93,9 +96,9 @@ export function createCalls({ context, use, within, watch, handlers, settings, k
       isCalled = true
       return callHandler(settings, entries, { tx, session, attempt: attempts, preview: false }, signals, { stopping, isLoss })
     }))
-    const failed = (error: unknown) => Promise.reject(isCalled && breaking.isFailure(entries, error) ? new HandlerFailure(error) : error as Error)
+    const failed = (error: unknown) => isCalled && breaking.isFailure(entries, error) ? new HandlerFailure(error) : error
     if (settings.transaction === 'none') {
-      const write = keep(await call(noTransaction).catch(failed))
+      const write = keep(await call(noTransaction).catch((error: unknown) => Promise.reject(cutOff(failed(error)))))
       breaking.forget(entries)
       return write && use(session => session.atomic(write))
     }
@@ -103,7 +106,7 @@ export function createCalls({ context, use, within, watch, handlers, settings, k
       await within('consume', async (tx, session) => {
         const hold = () => requireHeld(context, session, settings.name, held)
         await keep(await whileAlive(session, { leaseMs, hold }, () => call(tx, session)))?.(session)
-      }, { idleTimeout: leaseMs }).catch(failed)
+      }, { idleTimeout: leaseMs }).catch((error: unknown) => Promise.reject(failed(error) as Error))
       breaking.forget(entries)
     }
     catch (error) {

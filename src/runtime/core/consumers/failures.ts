@@ -4,7 +4,7 @@ import { StoreError } from '../shared/errors'
 import { toJson } from '../shared/json'
 import { MAX_MS } from '../shared/timer'
 import type { StatementContext } from '../sql/template'
-import { HandlerFailure, describeError } from './attempt'
+import { CutOff, HandlerFailure, describeError } from './attempt'
 import { addDeadLetter, parkSubject } from './parkedSql'
 import type { Parked } from './parkedSql'
 import type { ParkedSubjects } from './parkedSubjects'
@@ -34,8 +34,11 @@ export class TooManyParked extends Error {
   }
 }
 
-/** Nothing was written of a failure: the shard is as this process knows it, and what has overtaken the event is not handled again. */
-export const isUnwritten = (error: unknown): boolean => error instanceof TooManyParked || error instanceof Exhausted
+/** A failure of which nothing was written: what else was done of its unit is done. */
+export const isRefusal = (error: unknown): boolean => error instanceof TooManyParked || error instanceof Exhausted
+
+/** Nothing was written: the shard is as this process knows it, and what has overtaken the event is not handled again. */
+export const isUnwritten = (error: unknown): boolean => isRefusal(error) || error instanceof CutOff
 
 type FailedEntry = Pick<Entry, 'subject' | 'id' | 'event'>
 

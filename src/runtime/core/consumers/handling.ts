@@ -4,7 +4,7 @@ import { createCalls } from './callHandler'
 import type { CallsOptions } from './callHandler'
 import type { Debouncing } from './debounce'
 import { createCheckpoints } from './checkpoint'
-import { createFailures, isUnwritten } from './failures'
+import { createFailures, isRefusal, isUnwritten } from './failures'
 import { Fenced } from './lease'
 import { createParkedHandling } from './handleParked'
 import type { ParkedHandling } from './handleParked'
@@ -13,10 +13,11 @@ import { Limited } from './limits'
 import type { Limits } from './limits'
 import { parkSubject, waitingRow } from './parkedSql'
 import type { ParkedSubjects } from './parkedSubjects'
+import { createReadAgain } from './readAgain'
 import { Undone, canSplit, failureOf, toFailed, undoneOf } from './results'
 import type { Failed } from './results'
 import { passOver } from './schedule'
-import { ONE, lastOf } from './shard'
+import { lastOf } from './shard'
 import type { Entry, Unit } from './shard'
 import type { StreamOperations } from '../stream/types'
 
@@ -50,11 +51,13 @@ export function createHandling(options: HandlingOptions): Handling {
   const isTransactional = transaction !== 'none'
   const isEarly = (entry: Entry) => failures.waitOf(entry) > 0
   const checkpoints = createCheckpoints(options)
+  const { readAgain, refresh } = createReadAgain(read)
   const { save, finish, count } = checkpoints
   let attemptsMade = 0
 
   async function handle(unit: Unit): Promise<void> {
     if (debounce.isOn) return arrive(debounce.fitting(unit))
+    if (unit.some(({ isStale }) => isStale)) return handleRest(await refresh(unit))
     if (unit.some(isEarly)) return oneByOne(unit, entry => isEarly(entry) ? postpone(entry, failures.waitOf(entry)) : handle([entry]))
     if (order === 'global' && unit.length === 1) return repeat(unit[0]!).finally(() => (attemptsMade = 0))
     const last = lastOf(unit)
@@ -79,7 +82,7 @@ export function createHandling(options: HandlingOptions): Handling {
     catch (error) {
       await leaving.settle(unit)
       if (error instanceof Limited) return limited(unit, error)
-      if (isUnwritten(error) && !isTransactional) await keepDone(unit, undone)
+      if (isRefusal(error) && !isTransactional) await keepDone(unit, undone)
       const failed = failureOf(error)
       if (unit.length === 1) {
         failures.note(unit[0]!, 1, failed)
@@ -96,6 +99,8 @@ export function createHandling(options: HandlingOptions): Handling {
     finish(unit, last)
   }
 
+  const handleRest = async (rest: Unit) => rest.length === 0 ? undefined : handle(rest)
+
   /** What was done without a transaction can't be taken back. */
   async function keepDone(unit: Unit, undone: Map<Entry, Failed>): Promise<void> {
     await leaving.moveBehind(unit, undone.keys())
@@ -103,18 +108,10 @@ export function createHandling(options: HandlingOptions): Handling {
     count(unit.length - undone.size)
   }
 
-  /** Something of a unit was refused, and waits in its shard as it is in the log. */
-  async function refused(unit: Unit, error: unknown): Promise<never> {
-    if (isUnwritten(error)) for (const entry of unit) if (entry.state === 'running' && !await readAgain(entry)) entry.state = 'done'
+  /** Something of a unit waits in its shard. */
+  function refused(unit: Unit, error: unknown): never {
+    if (isUnwritten(error)) for (const entry of unit) entry.isStale = true
     throw error
-  }
-
-  /** A handler may have changed the event it was given, and an operator the log. Returns whether it is there. */
-  async function readAgain(entry: Pick<Entry, 'subject' | 'id' | 'event'>): Promise<boolean> {
-    const [event] = await read(entry.subject, { after: String(entry.id - ONE), limit: 1 })
-    if (event === undefined || BigInt(event.id) !== entry.id) return false
-    entry.event = event
-    return true
   }
 
   async function oneByOne(unit: Unit, one: (entry: Entry) => Promise<void>): Promise<void> {
@@ -150,7 +147,7 @@ export function createHandling(options: HandlingOptions): Handling {
     await postpone(entry, delayMs)
     parked.get(entry.subject)!.line = line
     const rest = unit.slice(admitted + 1).filter(other => !passOverParked(other))
-    if (rest.length > 0) await handle(rest)
+    await handleRest(rest)
   }
 
   function passOverParked(entry: Entry): boolean {

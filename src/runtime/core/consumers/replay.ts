@@ -3,7 +3,7 @@ import { checkCount } from '../shared/checks'
 import { StoreError } from '../shared/errors'
 import type { EventRecord } from '../shared/event'
 import { hasTopics } from '../shared/topics'
-import { HandlerFailure, describeError, isOfDatabase } from './attempt'
+import { CutOff, HandlerFailure, describeError, isOfDatabase } from './attempt'
 import { callHandler, createCalls } from './callHandler'
 import { countAttempt, settleLetter } from './deadLettersSql'
 import type { DeadLetter, DeadLetterPreview, PreviewOptions } from './deadLetterTypes'
@@ -84,7 +84,7 @@ export function createReplay({ context, use, within, read, watch, handlers, isLo
       }
       catch (error) {
         if (error instanceof Gone) return false
-        if (!(error instanceof HandlerFailure)) throw error
+        if (!(error instanceof HandlerFailure)) throw error instanceof CutOff ? error.cause : error
         await use(session => session.query(countAttempt(context, { id, error: describeError(error) })))
         throw error.cause
       }

@@ -11,6 +11,8 @@ export interface Entry {
   readonly id: bigint
   event: GlobalEvent['event']
   state: 'waiting' | 'running' | 'done'
+  /** A handler may have changed its event, or an operator the log: it is read again before it is handled. */
+  isStale?: boolean
 }
 
 /** A shard that this process holds, and what was read for it. All positions are ids of events. */
