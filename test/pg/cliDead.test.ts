@@ -80,6 +80,10 @@ describe.each(oneServer)('consumers and dead letters on the command line', ({ se
     for (const wrong of [['remove'], ['reset', 'fulfilment'], ['remove', 'fulfilment', '--to', 'start'], ['rmove', 'fulfilment']]) expect(await on('consumers', ...wrong), wrong.join(' ')).toMatchObject({ code: 2 })
     expect(await runCli(['dead', '--url', database.url], { cwd })).toMatchObject({ code: 2, stderr: expect.stringContaining('there are list, get, requeue, discard, purge') as string })
     const head = (await store.admin.consumers.get('fulfilment'))!.head
+    for (const unsure of [['remove', 'fulfilment'], ['reset', 'fulfilment', '--to', 'start']]) {
+      expect(await on('consumers', ...unsure), unsure.join(' ')).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string })
+      expect(await position()).toBe(head)
+    }
     expect(await on('consumers', 'reset', 'fulfilment', '--to', '999999', '--yes')).toMatchObject({ code: 1 })
     expect(await on('consumers', 'reset', 'fulfilment', '--to', 'start', '--yes')).toMatchObject({ code: 0, stdout: 'fulfilment reset\n' })
     expect(await position()).toBe('0')

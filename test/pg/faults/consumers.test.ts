@@ -42,7 +42,7 @@ const CASES: [name: string, options: ConsumerPlan['options']][] = [
 ]
 
 describe.each(servers)('consumers on $name whose processes are killed, frozen and cut off', ({ server }) => {
-  it.each(CASES)('handle every event, in order, %s', { timeout: 60_000 + ROUNDS * 20_000 }, async (_, given) => {
+  it.each(CASES)('handle every event, in order, %s', { timeout: 300_000 + ROUNDS * 20_000 }, async (_, given) => {
     const { url, sql } = await freshDatabase(server)
     const store = openStore({ connection: url })
     await store.ready()

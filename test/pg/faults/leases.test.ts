@@ -115,7 +115,7 @@ function appending(store: Store) {
 }
 
 describe.each(servers)('leases on $name', ({ server }) => {
-  it('of workers that are killed, frozen and cut off: every event is acknowledged once, in order, by the worker that has it', { timeout: 60_000 + ROUNDS * 20_000 }, async () => {
+  it('of workers that are killed, frozen and cut off: every event is acknowledged once, in order, by the worker that has it', { timeout: 300_000 + ROUNDS * 20_000 }, async () => {
     const { url, sql } = await freshDatabase(server)
     const store = openStore({ connection: url })
     await store.leases.open({ consumer: CONSUMER, maxAttempts: 1_000, backoff: { first: 10, max: 50 } })
