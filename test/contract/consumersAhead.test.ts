@@ -167,7 +167,7 @@ describe.each(embeddedAndServer)('consumers on $name, with a slow subject before
       await append(store, subject, 1)
       for (let line = 0; line < 10; line++) await append(store, `of:${subject}:${line}`, line)
     }
-    const consumer = consumerOf(store, { name: 'refused', transaction: 'none', shards: 1, concurrency: 4, maxParked: 1, ...options })
+    const consumer = consumerOf(store, { name: 'refused', transaction: 'none', shards: 1, concurrency: 4, maxParked: 1, leaseMs: 20_000, ...options })
     return consumer
   }
 
