@@ -77,7 +77,7 @@ describe.each(servers)('leases of consumers on $name', ({ server }) => {
       }))
     }
     await Promise.all(subjects.map(subject => append(stores[1]!, subject, 2)))
-    await consumers[0]!.whenCaughtUp()
+    await consumers[0]!.whenCaughtUp({ timeout: 120_000 })
     expect(await stores[0]!.kv.getMany(subjects)).toEqual(subjects.map(() => 2))
   })
 })
