@@ -7,8 +7,8 @@ import type { Source } from './sources'
 const CORE = 'runtime/core'
 const MAX_LINES = 220
 const MIN_LINES = 12
-// Routes, tasks and plugins of Nitro, its virtual modules, and what stands in for a package.
-const ENTRIES = /^runtime\/(?:nitro\d\/(?:(?:routes|tasks|worker)\/|virtual\.d$)|server\/absent$)/
+// Routes, tasks and plugins of Nitro, its virtual modules, what stands in for a package, and what is imported before others.
+const ENTRIES = /^runtime\/(?:nitro\d\/(?:(?:routes|tasks|worker)\/|virtual\.d$)|server\/(?:absent|loading)$)/
 const FRAMEWORK = /^(?:nuxt|nuxi|nitro|nitropack|h3|vue|unimport|citty|consola|#.*|@nuxt\/.*|@nuxtjs\/.*|@vue\/.*)$/
 // What the core may have from npm: the two drivers and nothing else.
 const CORE_PACKAGES = ['pg', '@electric-sql/pglite']
