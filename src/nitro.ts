@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Nitro, NitroModule } from 'nitropack/types'
-import { CONSUMERS_DIRECTORY, consumersModule, findConsumers } from './build/consumerFiles'
+import { WORKER_FOLDERS, findWorkers, workersModule } from './build/workerFiles'
 import { mergeRuntimeConfig, toRuntimeConfig, withoutSecrets } from './options/runtimeConfig'
 import type { ModuleOptions, ModuleRuntimeConfig } from './options/runtimeConfig'
 import type { NventConfig, StoreRuntimeConfig } from './runtime/server/config'
@@ -50,7 +50,7 @@ const nitroModule: NitroModule & { name: string } = {
     addRuntimeConfig(nitro)
     addServerCode(nitro, join(runtime, `nitro${major}`, isWorker(nitro) ? 'worker' : ''))
     addOperation(nitro, join(runtime, `nitro${major}`))
-    addConsumers(nitro)
+    addWorkers(nitro)
     leaveOutOptional(nitro)
     typeConfig(nitro)
   },
@@ -114,8 +114,12 @@ function addServerCode(nitro: Nitro, glue: string): void {
   if (options.imports) {
     (options.imports.imports ??= []).push({ name: 'useStore', from: join(glue, 'store') })
     // Not in a worker: its response is not a Node stream, and its store lives for one request.
-    if (!isWorker(nitro)) options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') }, { name: 'useConsumer', from: join(glue, 'consumers') })
-    options.imports.imports.push({ name: 'defineConsumer', from: join(runtime, 'core/consumers/define') }, { name: 'defineRelay', from: join(runtime, 'core/relay/defineRelay') })
+    if (!isWorker(nitro)) {
+      const workers = ['useConsumer', 'useProjection'].map(name => ({ name, from: join(glue, 'workers') }))
+      options.imports.imports.push({ name: 'sendEvents', from: join(glue, 'events') }, ...workers)
+    }
+    const definers = { defineConsumer: 'consumers/define', defineRelay: 'relay/defineRelay', defineProjection: 'projections/defineProjection' }
+    options.imports.imports.push(...Object.entries(definers).map(([name, file]) => ({ name, from: join(runtime, 'core', file) })))
   }
   // The store of a worker finds its request by the async context.
   if (isWorker(nitro)) options.experimental.asyncContext = true
@@ -129,16 +133,19 @@ function addServerCode(nitro: Nitro, glue: string): void {
   }
 }
 
-/** Adds the consumers in the folder `consumers` beside `api` and `routes`. */
-function addConsumers(nitro: Nitro): void {
+/** Adds the consumers and projections in their folders beside `api` and `routes`. */
+function addWorkers(nitro: Nitro): void {
   const { options } = nitro
   const before = options.dev ? [join(runtime, 'server/loading')] : []
   options.moduleSideEffects.push(...before)
-  options.virtual['#nvent-consumers'] = async () => consumersModule(await findConsumers(options.scanDirs), options.rootDir, before)
+  options.virtual['#nvent-workers'] = async () => {
+    const [consumers, projections] = await Promise.all([findWorkers(options.scanDirs, 'consumers'), findWorkers(options.scanDirs, 'projections')])
+    return workersModule({ consumers, projections }, options.rootDir, before)
+  }
   // The development server watches the files that are imported; a file that is added or removed changes the folder.
   nitro.hooks.hook('rollup:before', (_, config) => {
-    const folders = options.scanDirs.map(directory => join(directory, CONSUMERS_DIRECTORY))
-    const watch = { name: 'nvent-store-consumers', buildStart(this: { addWatchFile(path: string): void }) {
+    const folders = options.scanDirs.flatMap(directory => WORKER_FOLDERS.map(folder => join(directory, folder)))
+    const watch = { name: 'nvent-store-workers', buildStart(this: { addWatchFile(path: string): void }) {
       folders.forEach(folder => this.addWatchFile(folder))
     } }
     config.plugins = [config.plugins, watch]
@@ -151,7 +158,7 @@ function addOperation({ options }: Nitro, glue: string): void {
     handler: join(glue, 'tasks/retention'), description: 'Remove the events that exceed the retention rules',
   }
   options.tasks['nvent-store:consumers'] ??= {
-    handler: join(glue, 'tasks/consumers'), description: 'Handle the events that wait for the consumers',
+    handler: join(glue, 'tasks/consumers'), description: 'Handle the events that wait for consumers and projections',
   }
   const { health, metrics } = options.runtimeConfig.nventStorePostgres as StoreRuntimeConfig
   for (const [name, route] of Object.entries({ health, metrics })) {

@@ -45,7 +45,7 @@ export interface ModuleOptions extends Pick<StoreOptions, NamesWith<{ from: 'con
    */
   metrics?: string
   /**
-   * Whether this process starts the consumers of `server/consumers`. Turn it off, most often by
+   * Whether this process starts what is in `server/consumers` and `server/projections`. Turn it off, most often by
    * `NUXT_NVENT_STORE_POSTGRES_CONSUMERS=false`, where processes that only answer requests and others that do the work
    * are made of one build. `useConsumer` and the task work in any case.
    * @default true
@@ -70,7 +70,7 @@ export const APP_OPTIONS = {
   consumers: {
     default: true, from: 'config',
     check: flag,
-    summary: 'start the consumers and relays of `server/consumers`; off: a process that only answers requests',
+    summary: 'start what is in `server/consumers` and `server/projections`; off: a process that only answers requests',
     moduleDefault: '`true`',
   },
 } satisfies { [Name in Exclude<keyof ModuleOptions, OptionName>]-?: Option<string | boolean> }

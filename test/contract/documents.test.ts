@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { pgliteEmptied } from '../setup/backends'
 import * as core from '../../src/runtime/core/index'
 import type { Store } from '../../src/runtime/core/types'
-import { consumerNamed, consumersOf } from '../../src/runtime/server/consumers'
+import { workerNamed, workersOf } from '../../src/runtime/server/workerFiles'
 
 // Examples are run as they stand. `// → value` beside an expression is what it must give; an object there names
 // the members that count.
@@ -67,7 +67,7 @@ describe('the examples of docs/events.md', () => {
 /** Runs a file of an app, with the functions that are imported for it; gives its default export. */
 async function fileOf<T>(document: string, file: string, imported: Record<string, unknown>): Promise<T> {
   const example = blocksOf(read(document), 'ts').find(block => block.startsWith(`// ${file}\n`))!
-  const { outputText } = ts.transpileModule(example.replace('export default', 'return'), { compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext } })
+  const { outputText } = ts.transpileModule(example.replace(/^import .*\n/gm, '').replace('export default', 'return'), { compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext } })
   return await new AsyncFunction(...Object.keys(imported), outputText)(...Object.values(imported)) as T
 }
 
@@ -79,9 +79,9 @@ describe('the files of docs/outbox.md', () => {
       // It is away at first.
       if (sent.push([url, body, headers]) === 1) throw new Error('503')
     }
-    const route = { useStore: () => store, defineEventHandler: <T>(handler: T) => handler, getRouterParam: () => '42', useConsumer: (name: string) => consumerNamed(consumers, name) }
+    const route = { useStore: () => store, defineEventHandler: <T>(handler: T) => handler, getRouterParam: () => '42', useConsumer: (name: string) => workerNamed(consumers, name, 'consumers') }
     const definition = await fileOf<core.RelayDefinition>('docs/outbox.md', 'server/consumers/mail.ts', { defineRelay: core.defineRelay, $fetch })
-    const consumers = consumersOf(store, [{ name: 'mail', file: 'server/consumers/mail.ts', definition: { ...definition, backoff: { first: 0 } } }])
+    const { consumers } = workersOf(store, { projections: [], consumers: [{ name: 'mail', file: 'server/consumers/mail.ts', definition: { ...definition, backoff: { first: 0 } } }] })
     const pay = await fileOf<(event: object) => Promise<void>>('docs/outbox.md', 'server/api/orders/[id]/pay.post.ts', route)
     const cron = await fileOf<() => Promise<core.RunOnceResult>>('docs/outbox.md', 'server/api/cron/mail.get.ts', route)
     await pay({})
@@ -89,6 +89,18 @@ describe('the files of docs/outbox.md', () => {
     expect(await cron()).toMatchObject({ caughtUp: true })
     const call = ['https://mail.example.com/send', { to: 'ann@example.com', order: '42' }, { 'idempotency-key': message!.id }]
     expect(sent).toEqual([call, call])
+  })
+})
+
+describe('the file of docs/projections.md', () => {
+  it('keeps balances', async () => {
+    const { store } = await pgliteEmptied.open()
+    const imported = { defineProjection: core.defineProjection, z: (await import('zod')).z }
+    const definition = await fileOf<core.ProjectionDefinition>('docs/projections.md', 'server/projections/balances.ts', imported)
+    const { projections } = workersOf(store, { consumers: [], projections: [{ name: 'balances', file: 'server/projections/balances.ts', definition }] })
+    for (const amount of [5, 7]) await store.stream.append('accounts:1', { type: 'deposited', data: { amount } })
+    await workerNamed(projections, 'balances', 'projections').runOnce()
+    expect(await store.projections.get('balances', 'accounts:1')).toEqual({ balance: 12 })
   })
 })
 

@@ -38,8 +38,8 @@ describe('the output of `nuxt build`, copied out of the repository', async () =>
       count: 1,
     })
     expect(await app.post('/api/count')).toEqual({ count: 1, same: true })
-    // By the file in server/consumers, which nothing in the app starts.
-    expect(await app.post('/api/handled')).toEqual({ orders: 1, last: 950 })
+    // By the files in server/consumers and server/projections, which nothing in the app starts.
+    expect(await app.post('/api/handled')).toEqual({ orders: 1, last: 950, total: { total: 9.5 } })
   }
 
   it('works on the embedded database, and again after a restart', async () => {

@@ -45,6 +45,8 @@ export type {
   LoadedAggregate, SessionAggregate, SnapshotOptions,
 } from './aggregates/types'
 export type { DedupeApi, DedupeKeys, OnceOptions, TransactionDedupe } from './dedupe/types'
+export { defineProjection } from './projections/defineProjection'
+export type { ProjectionDefinition, ProjectionDefinitionOptions } from './projections/defineProjection'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
 export type {
   PrepareContext, Project, ProjectedEvent, Projection, ProjectionBuild, ProjectionContext, ProjectionEntry, ProjectionInfo, ProjectionList,

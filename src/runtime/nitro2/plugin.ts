@@ -3,18 +3,19 @@ import type { NitroApp } from 'nitropack/types'
 import { registerStoreAdapter } from '#nvent-server-imports'
 import { afterHooks } from '../server/afterHooks'
 import { announce, logger } from '../server/announce'
-import { startConsumers, stopConsumers } from '../server/consumers'
 import { closeUnready, endAll } from '../server/shutdown'
+import type { Workers } from '../server/workerFiles'
+import { isEmpty, startWorkers, stopWorkers } from '../server/workers'
 import { loading, messageOf } from '../core/shared/errors'
 import { leave, takeOver } from '../server/handle'
 import { worksElsewhere } from '../server/settings'
-import { appConsumers } from './consumers'
 import { appConfig, appHandle, useStore } from './store'
+import { appWorkers } from './workers'
 
 export default defineNitroPlugin((app) => {
   loading.isUnderWay = false
   const { nventStorePostgres, nvent } = appConfig()
-  let started: ReturnType<typeof appConsumers> = new Map()
+  let started: Workers = { consumers: new Map(), projections: new Map() }
   takeOver(app, JSON.stringify(nventStorePostgres), logger)
   // Registering does not connect, as nvent may choose another adapter.
   app.hooks.hook('nvent:register-adapters', async () => {
@@ -24,19 +25,19 @@ export default defineNitroPlugin((app) => {
   // After all other `close` hooks, which may still use the store: nvent's queue writes to it until it is drained.
   afterHooks(app.hooks, 'close', async () => {
     // By the app that has started them: another one may have taken over the store.
-    await stopConsumers(started)
+    await stopWorkers(started)
     await leave(app)
   })
-  // A function is frozen between requests: there a task or a route runs the consumers.
+  // A function is frozen between requests: there a task or a route runs what is in the folders.
   if (nventStorePostgres.serverless === true) return releaseAfterRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (import.meta.prerender) return
-  if (nventStorePostgres.consumers) started = logged(appConsumers)
-  if (started.size === 0 && worksElsewhere(nventStorePostgres, nvent)) return
+  if (nventStorePostgres.consumers) started = logged(appWorkers)
+  if (isEmpty(started) && worksElsewhere(nventStorePostgres, nvent)) return
   const handle = appHandle()
   const ready = closeUnready(handle.store, announce(handle, logger))
   // Not before the store is ready: what hinders it is told once.
-  if (started.size > 0 && handle.error === undefined) void ready.then(() => startConsumers(started, logger))
+  if (!isEmpty(started) && handle.error === undefined) void ready.then(() => startWorkers(started, logger))
 })
 
 /** A serverless function is frozen after its response: an open connection would occupy the database server unused. */

@@ -5,9 +5,9 @@ declare module '#nvent-server-imports' {
   export const registerStoreAdapter: ((name: string, adapter: Store) => unknown) | undefined
 }
 
-// The files of `server/consumers`.
-declare module '#nvent-consumers' {
-  import type { ConsumerFile } from '../server/consumers.js'
+// The files of `server/consumers` and `server/projections`.
+declare module '#nvent-workers' {
+  import type { WorkerFiles } from '../server/workerFiles.js'
 
-  export const consumers: ConsumerFile[]
+  export const workers: WorkerFiles
 }

@@ -1,24 +1,13 @@
 import { checkMembers } from '../shared/checks'
 import { definition } from '../shared/definition'
-import { invalidValue } from '../shared/errors'
-import type { EventRecord } from '../shared/event'
 import type { Members } from '../shared/types'
-import { checkTypes } from '../stream/read/range'
-import { entriesOf, isSchema } from '../typed/codec'
+import { createEventParser } from '../typed/eventParser'
+import type { EventOf, HandledSchema } from '../typed/eventParser'
 import { chain, inOrder } from '../typed/parse'
-import type { Eventual } from '../typed/parse'
-import { decode, decodeAs } from '../typed/typedEvents'
-import type { EventCodec, EventSchemas, EventWithData, StandardSchema, TypedEvent } from '../typed/types'
-import type { ConsumeOptions, ConsumedEvent, ConsumerContext } from './types'
+import type { ConsumeOptions, ConsumerContext } from './types'
 import { CONSUME_OPTIONS } from './types'
 
-/** The schemas of `data` by event type, a codec, or one schema for the events of all types. */
-export type ConsumerSchema = EventSchemas | EventCodec | StandardSchema
-
-type EventOf<Schema>
-  = Schema extends EventCodec<infer Schemas> ? TypedEvent<Schemas>
-    : Schema extends StandardSchema ? EventWithData<Schema>
-      : Schema extends EventSchemas ? TypedEvent<Schema> : EventRecord
+export type ConsumerSchema = HandledSchema
 
 /** An event as the handler of a consumer gets it: `data` is the output of its schema. */
 export type TypedConsumedEvent<Schema> = EventOf<Schema> & { subject: string }
@@ -56,25 +45,12 @@ export function defineConsumer<const Schema extends ConsumerSchema | undefined =
 function withSchema(options: object): ConsumerDefinition {
   const { schema, ...given } = checkMembers('options', options, DEFINITION_OPTIONS) as ConsumerDefinition & { schema?: unknown }
   if (schema === undefined) return given
-  const { types, parse } = isSchema(schema) ? { types: given.types, parse: (event: EventRecord) => decodeAs(schema, event) } : byType(schema as EventSchemas, given.types)
-  // Whatever is in an event beside its data stays there, the subject as well.
-  const parsed = (event: ConsumedEvent) => parse(event) as Eventual<ConsumedEvent>
+  const { types, parse } = createEventParser(schema, given.types)
   const { handler, batchHandler } = given
   return {
     ...given, types,
     // What is no function is refused by `store.consume`.
-    ...typeof handler === 'function' && { handler: (event, context) => chain(parsed(event), typed => handler(typed, context)) },
-    ...typeof batchHandler === 'function' && { batchHandler: (events, context) => chain(inOrder(events, parsed), typed => batchHandler(typed, context)) },
+    ...typeof handler === 'function' && { handler: (event, context) => chain(parse(event), typed => handler(typed, context)) },
+    ...typeof batchHandler === 'function' && { batchHandler: (events, context) => chain(inOrder(events, parse), typed => batchHandler(typed, context)) },
   }
-}
-
-function byType(schemas: EventSchemas | EventCodec, given: string[] | undefined) {
-  const entries = entriesOf(schemas)
-  // Without a type nothing would be left to read, and an empty list of types means all of them.
-  if (entries.size === 0) throw invalidValue('options.schema', 'must have at least one event type')
-  const types = checkTypes('options.types', given)
-  types?.forEach((type, at) => {
-    if (!entries.has(type)) throw invalidValue(`options.types.${at}`, `${JSON.stringify(type)} has no schema: add it to options.schema (${[...entries.keys()].join(', ')})`)
-  })
-  return { types: types ?? [...entries.keys()], parse: (event: EventRecord) => decode(entries, event) }
 }

@@ -1,8 +1,8 @@
 import { defineTask } from 'nitropack/runtime'
-import { runConsumers } from '../../server/consumers'
-import { appConsumers } from '../consumers'
+import { runWorkers } from '../../server/workers'
+import { appWorkers } from '../workers'
 
 export default defineTask({
-  meta: { name: 'nvent-store:consumers', description: 'Handle the events that wait for the consumers' },
-  run: async ({ payload }) => ({ result: await runConsumers(appConsumers(), payload) }),
+  meta: { name: 'nvent-store:consumers', description: 'Handle the events that wait for consumers and projections' },
+  run: async ({ payload }) => ({ result: await runWorkers(appWorkers(), payload) }),
 })

@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { consumersModule, findConsumers } from '../../src/build/consumerFiles'
+import { findWorkers, workersModule } from '../../src/build/workerFiles'
+
+const findConsumers = (directories: string[]) => findWorkers(directories, 'consumers')
 
 const directories: string[] = []
 
@@ -62,13 +64,20 @@ describe('the files of consumers', () => {
     ])
   })
 
+  it('of projections are those of their own folder', async () => {
+    const server = await project('projections/balances.ts', 'projections/shop/totals.ts', 'consumers/mail.ts')
+    expect((await findWorkers([server], 'projections')).map(({ name }) => name)).toEqual(['balances', 'shop:totals'])
+  })
+
   it('become a module that can be read whatever their names', async () => {
-    const server = await project('consumers/mail.ts', 'consumers/it\'s "one".ts')
-    const code = consumersModule(await findConsumers([server]), server)
-    const { consumers } = await import(`data:text/javascript,${encodeURIComponent(code.replaceAll(JSON.stringify(server).slice(1, -1), 'data:text/javascript,export default 5//'))}`) as { consumers: unknown[] }
-    expect(consumers).toEqual([
-      { name: 'it\'s "one"', file: 'consumers/it\'s "one".ts', definition: 5 }, { name: 'mail', file: 'consumers/mail.ts', definition: 5 },
-    ])
-    expect(consumersModule([], server)).toBe('export const consumers = [\n]\n')
+    const server = await project('consumers/mail.ts', 'consumers/it\'s "one".ts', 'projections/mail.ts')
+    const found = { consumers: await findConsumers([server]), projections: await findWorkers([server], 'projections') }
+    const code = workersModule(found, server)
+    const { workers } = await import(`data:text/javascript,${encodeURIComponent(code.replaceAll(JSON.stringify(server).slice(1, -1), 'data:text/javascript,export default 5//'))}`) as { workers: unknown }
+    expect(workers).toEqual({
+      consumers: [{ name: 'it\'s "one"', file: 'consumers/it\'s "one".ts', definition: 5 }, { name: 'mail', file: 'consumers/mail.ts', definition: 5 }],
+      projections: [{ name: 'mail', file: 'projections/mail.ts', definition: 5 }],
+    })
+    expect(workersModule({ consumers: [], projections: [] }, server, ['/first'])).toBe('import "/first"\nexport const workers = {\n  consumers: [\n  ],\n  projections: [\n  ],\n}\n')
   })
 })
