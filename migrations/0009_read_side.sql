@@ -13,12 +13,19 @@ create table "{schema}"."{prefix}_projections" (
   prepared boolean not null default false,
   -- Nothing of what was removed is left.
   emptied boolean not null default false,
+  -- Of inline ones: [subjects, types, topics], each of them null for all. A process without their code knows by it which
+  -- events it must not append.
+  filter jsonb,
   created_at timestamptz not null default pg_catalog.now(),
   -- When its state was changed last.
   changed_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, name, build)
 );
 create unique index "idx_{prefix}_projections_serving" on "{schema}"."{prefix}_projections" (tenant_id, name) where state = 'serving';
+
+-- Moves on with each change of what runs in the transaction of an append. A sequence: it is read past the snapshot of a
+-- transaction.
+create sequence "{schema}"."{prefix}_inline_fence_seq" as bigint cache 1;
 
 create table "{schema}"."{prefix}_projection_states" (
   tenant_id text collate "C" not null default '',
@@ -85,5 +92,6 @@ drop table "{schema}"."{prefix}_rules";
 drop table "{schema}"."{prefix}_dedupe";
 drop table "{schema}"."{prefix}_snapshots";
 alter table "{schema}"."{prefix}_heads" drop column edits;
+drop sequence "{schema}"."{prefix}_inline_fence_seq";
 drop table "{schema}"."{prefix}_projection_states";
 drop table "{schema}"."{prefix}_projections";

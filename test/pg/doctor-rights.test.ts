@@ -82,7 +82,7 @@ describe.each(servers)('a role without rights on $name', ({ server }) => {
 
   it.each<[kind: string, take: () => Promise<unknown>, message: RegExp]>([
     ['usage of the schema', () => revoke('usage', `schema ${quote(schema)}`), /may not use the schema [^;]*; not looked at for want of rights: schema, drift, sequences, indexes$/],
-    ['usage of the sequences', () => revoke('all', `all sequences in schema ${quote(schema)}`), /no right to select, usage on .*_events_id_seq; no right to usage on .*_entries_seq, .*_lease_tokens_seq; not looked at for want of rights: sequences$/],
+    ['usage of the sequences', () => revoke('all', `all sequences in schema ${quote(schema)}`), /no right to select, usage on .*_events_id_seq, .*_inline_fence_seq; no right to usage on .*_entries_seq, .*_lease_tokens_seq; not looked at for want of rights: sequences$/],
     ['reading a sequence', () => revoke('select', `all sequences in schema ${quote(schema)}`), /^no right to select on .*_events_id_seq$/],
     ['writing', () => revoke('insert, update, delete', `all tables in schema ${quote(schema)}`), /^no right to delete, insert, update on [^;]*$/],
     ['reading the version', () => revoke('select', table('schema_version')), /^no right to select on .*_schema_version; not looked at for want of rights: schema, drift, sequences, indexes$/],

@@ -36,7 +36,7 @@ const STATEMENTS: [string, { table: string, column: string, of: () => Statement 
     updateEntries(context, INPUTS.map(id => ({ ...entryOf(id), patch: splitPatch(route.spec, { status: 'calm' }), times: 1, expectedVersion: undefined }))) }],
   ['index.increment', { table: 'nvent_index', column: 'id', of: () =>
     incrementEntries(context, INPUTS.map(id => ({ ...entryOf(id), field: 'n', path: ['n'], by: 1, times: 1 }))) }],
-  ['stream.appendAll', { table: 'nvent_heads', column: 'subject', of: () => lockHeads(context, INPUTS) }],
+  ['stream.appendAll', { table: 'nvent_heads', column: 'subject', of: () => lockHeads(context, INPUTS, '1') }],
 ]
 const PLANS = ['', '-c enable_nestloop=off', '-c enable_hashjoin=off -c enable_mergejoin=off', '-c enable_seqscan=off -c plan_cache_mode=force_generic_plan']
 

@@ -24,6 +24,7 @@ const ENTRIES = [
   'test/pg/faults/consumerWorker.ts',
   'test/pg/faults/limitedWorker.ts',
   'test/pg/faults/leaseWorker.ts',
+  'test/pg/faults/inlineWorker.ts',
   'test/pg/faults/onceWorker.ts',
   'test/pg/faults/soakWorker.ts',
   'test/pg/faults/terminatedWorker.ts',

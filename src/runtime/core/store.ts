@@ -1,6 +1,7 @@
 import { createAdmin } from './admin/api'
 import { createAggregates } from './aggregates/aggregates'
 import { directScope } from './batch/tierScope'
+import type { TierScope } from './batch/tierScope'
 import { createConsumers } from './consumers/consumers'
 import { handledUpTo } from './consumers/handledSql'
 import { letterExpiry } from './consumers/deadLetters'
@@ -32,13 +33,11 @@ import { namesOf } from './shared/identifier'
 import { notifyReaders } from './sql/order'
 import { createStatementCache } from './sql/statement'
 import { createStreamOperations } from './stream/api'
-import { createProgress } from './stream/append/progress'
-import { indexSpecs, streamSpecs } from './tables/builtin'
-import { createRouter } from './tables/route'
+import { streamSpecs } from './tables/builtin'
 import { createSelect } from './tables/select'
 import { createLosses } from './transaction/losses'
 import { createTransactions } from './transaction/transactions'
-import { callsOn, connectorOf, listening, scopes } from './storeParts'
+import { callsOn, connectorOf, listening, routesOf, scopes } from './storeParts'
 import type { Store } from './types'
 import { withTypedViews } from './typed/view'
 
@@ -58,14 +57,6 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const names = namesOf(resolved.schema, resolved.prefix)
   const context = { names, cache: createStatementCache(resolved.prepare), tenant: '' }
   const select = createSelect(streamSpecs, resolved.subjectPrefix)
-  const routes = {
-    context,
-    subjectPrefix: resolved.subjectPrefix,
-    progress: createProgress(),
-    streamTables: select().map(({ spec: { table }, subject }) => ({ table, subject })),
-    streamRoute: createRouter(streamSpecs, resolved.subjectPrefix),
-    indexRoute: createRouter(indexSpecs, resolved.subjectPrefix),
-  }
   const capabilities: Capability[] = []
   const register = <C extends Capability>(capability: C): C => {
     capabilities.push(capability)
@@ -78,6 +69,7 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const connector = connectorOf(database, names)
   const losses = createLosses()
   const { run, use, explain } = callsOn(connector, names, losses)
+  const { routes, inline } = routesOf(resolved, { context, use, select })
   const isStarted = () => connector.current() !== undefined
   register({ stop: () => connector.current()?.value.tables.stop() })
 
@@ -96,7 +88,11 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
       transaction: () => undefined,
     },
   })
-  connector.onConnectionLost(watch.connectionLost)
+  connector.onConnectionLost((error) => {
+    // The server may be another one now.
+    inline.hook.forget()
+    watch.connectionLost(error)
+  })
 
   // Tiers
   const scopeOf = scopes(connector, { context, use }, run, resolved.batching ? watch.metrics.counts.batching : undefined)
@@ -134,10 +130,11 @@ export function createStoreOn(options: StoreOptions, access: Pick<DbOptions, 'on
   const consumers = register(createConsumers(parts))
   watch.metrics.gauges.consumers = consumers.gauges
   const outbox = createOutbox({ ...resolved, parts, select, register: consumers.register, writer: createOutboxWriter(apis.stream.append, resolved.subjectPrefix) })
-  const projections = register(createProjections({ ...parts, register: consumers.register, connections: () => connector.current()?.db.room?.()?.most }))
+  const readerOn = (use: TierScope['use']) => createGlobalReader({ context, use }, select)
+  const projections = register(createProjections({ ...parts, inline, readerOn, register: consumers.register, connections: () => connector.current()?.db.room?.()?.most }))
   const leases = createLeases({
     ...parts,
-    readerOn: use => createGlobalReader({ context, use }, select),
+    readerOn,
     readOn: use => createStreamOperations({ ...routes, ...directScope(context, use), appended: onAppend }).read,
   })
   const aggregates = createAggregates({

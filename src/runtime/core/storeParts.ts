@@ -11,6 +11,8 @@ import { countedBatcher } from './observability/countedBatcher'
 import type { StoreMetrics } from './observability/types'
 import type { ResolvedStoreOptions } from './options/resolve'
 import { createStreamTables } from './partitions/streamTables'
+import { createInline } from './projections/inline'
+import type { Inline } from './projections/inline'
 import { explainGone } from './schema/gone'
 import { explainRefused } from './schema/rights'
 import { describeStore, schemaOf } from './schema/start'
@@ -20,6 +22,12 @@ import { messageOf } from './shared/errors'
 import type { Names } from './shared/identifier'
 import type { Losses } from './transaction/losses'
 import { orderKey } from './sql/order'
+import { createProgress } from './stream/append/progress'
+import { indexSpecs, streamSpecs } from './tables/builtin'
+import { createRouter } from './tables/route'
+import type { Select } from './tables/select'
+import { joinTransaction } from './transaction/joined'
+import type { TransactionRoutes } from './transaction/tiers'
 
 /** What the start of the store prepares, besides the connection. */
 interface Prepared {
@@ -44,6 +52,22 @@ export function callsOn(connector: Connector<Prepared>, names: Names, losses: Lo
     work(db, value.tables).catch(losses.note).catch(error => explain(db, error)))
   const use: TierScope['use'] = work => connector.call(() => run(work))
   return { explain, run, use }
+}
+
+/** What the APIs of the store and those of its transactions share. */
+export function routesOf({ subjectPrefix }: ResolvedStoreOptions, { context, use, select }: Pick<TierScope, 'context' | 'use'> & { select: Select }): { routes: TransactionRoutes, inline: Inline } {
+  // Handlers of inline projections get the APIs of the transaction that an append has open.
+  const inline = createInline({ context, use, join: (session, tables, work) => joinTransaction(routes, session, tables, work) })
+  const routes: TransactionRoutes = {
+    context,
+    subjectPrefix,
+    progress: createProgress(),
+    hook: inline.hook,
+    streamTables: select().map(({ spec: { table }, subject }) => ({ table, subject })),
+    streamRoute: createRouter(streamSpecs, subjectPrefix),
+    indexRoute: createRouter(indexSpecs, subjectPrefix),
+  }
+  return { routes, inline }
 }
 
 /**

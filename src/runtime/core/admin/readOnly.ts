@@ -7,6 +7,7 @@ import type { KvApi } from '../kv/types'
 import type { Names } from '../shared/identifier'
 import { createStatementCache } from '../sql/statement'
 import { createStreamOperations } from '../stream/api'
+import type { AppendHook } from '../stream/append/appendHook'
 import { createProgress } from '../stream/append/progress'
 import type { StreamOperations } from '../stream/types'
 import { streamSpecs } from '../tables/builtin'
@@ -25,7 +26,7 @@ export function readOnlyStore(db: Db, names: Names): ReadOnlyStore {
   const context = { names, cache: createStatementCache(false), tenant: '' }
   const scope = directScope(context, work => work(db, NO_TABLES))
   const streams = createStreamOperations({
-    ...scope, progress: createProgress(), streamTables: [], streamRoute: createRouter(streamSpecs, names.prefix),
+    ...scope, progress: createProgress(), hook: NO_HOOK, streamTables: [], streamRoute: createRouter(streamSpecs, names.prefix),
   })
   return {
     streams: streams.list,
@@ -38,4 +39,5 @@ export function readOnlyStore(db: Db, names: Names): ReadOnlyStore {
 }
 
 /** Nothing is appended here. */
+const NO_HOOK: AppendHook = { known: () => ({ fence: '', concerns: () => false, run: async () => {} }), forget: () => {} }
 const NO_TABLES: StreamTables = { place: async () => {}, afterTransaction: async () => {}, stop: async () => {} }

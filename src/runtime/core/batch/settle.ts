@@ -1,4 +1,5 @@
 import { StoreError } from '../shared/errors'
+import type { StoreErrorCode } from '../shared/errors'
 import type { Group, LoneOperation, Operation, Use } from './operation'
 
 /** A call that has not settled. */
@@ -15,6 +16,9 @@ export type Shared = Awaited<Operation<unknown, unknown>>
 export interface Batched<C extends Awaited = Shared> extends Group<unknown> {
   calls: C[]
 }
+
+// Errors of the store itself that end the transaction of a statement.
+const ROLLED_BACK = new Set<StoreErrorCode>(['INVALID_VALUE', 'PROJECTION_FAILED', 'PROJECTION_MISSING'])
 
 /** Waiting for a connection has timed out. */
 export interface WaitError extends StoreError {
@@ -95,7 +99,7 @@ function checkCount(results: unknown[], inputs: unknown[]): void {
 
 /** Whether the database refused the statement, so that none of it was kept. After a lost connection that is unknown. */
 function isRolledBack(error: unknown): boolean {
-  return error instanceof StoreError && (error.details.sqlState !== undefined || error.code === 'INVALID_VALUE') && error.code !== 'CONNECTION'
+  return error instanceof StoreError && (error.details.sqlState !== undefined || ROLLED_BACK.has(error.code)) && error.code !== 'CONNECTION'
 }
 
 /** No running statement ended within the time a call waits for a connection. */

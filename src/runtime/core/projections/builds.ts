@@ -5,9 +5,12 @@ import { StoreError } from '../shared/errors'
 import { addBuild, consumerOf, effectsOf, forgetProjection, lockProjection, lockUnprepared, readBuilds, setEmptied, setPrepared, setState } from './buildsSql'
 import type { BuildRow } from './buildsSql'
 import { deleteSome } from './statesSql'
+import { holdAppends, limitWaits, moveFence } from './inlineSql'
 import type { ProjectionSettings } from './projectionSettings'
 import type { ProjectionBuild, ProjectionInfo } from './types'
 
+// How long appends wait while an inline projection is removed.
+const HELD_MS = 1_000
 // So that no statement holds locks for long.
 const EMPTY_STEP = 5_000
 
@@ -61,13 +64,15 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
   return {
     read: name => call(session => rowsOf(session, name)),
 
-    register: ({ name, version, mode }) => change(name, async (session, rows) => {
+    register: ({ name, version, mode, filter }) => change(name, async (session, rows) => {
       const own = rows.filter(row => Number(row.version) === version)
       const kept = own.find(row => row.state !== 'removed')
       if (kept && kept.mode !== mode) throw new StoreError('INVALID_OPTION', `version ${version} of projection ${JSON.stringify(name)} is ${kept.mode}: give a higher version to make it ${mode}`, { details: { projection: name, version } })
+      if (kept && mode === 'inline' && !isSame(kept.filter, filter)) throw new StoreError('INVALID_OPTION', `version ${version} of projection ${JSON.stringify(name)} handles other events in the database than here: give a higher version when its subjects, types or topics change`, { details: { projection: name, version } })
       if (kept) return
+      if (mode === 'async' && rows.some(row => row.mode === 'inline' && row.state === 'serving')) throw new StoreError('INVALID_OPTION', `projection ${JSON.stringify(name)} is inline: make its next version inline as well, or take another name`, { details: { projection: name, version } })
       if (own.length > 0) throw new StoreError('INVALID_CALL', `version ${version} of projection ${JSON.stringify(name)} was removed: give a higher version, or forget the whole projection with store.projections.remove()`, { details: { projection: name, version } })
-      await session.query(addBuild(context, { name, version, mode, state: 'building' }))
+      await session.query(addBuild(context, { name, version, mode, state: 'building', filter: mode === 'inline' ? JSON.stringify(filter) : null }))
     }),
 
     async prepare({ name, version, prepare }, { build, prepared }) {
@@ -81,18 +86,19 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
     },
 
     rebuild: name => change(name, async (session, rows) => {
-      const { version, mode } = servingOf(name, rows)
+      const { version, mode, filter } = servingOf(name, rows)
       if (rows.some(row => row.state === 'building' && row.version === version)) throw new StoreError('INVALID_CALL', `version ${version} of projection ${JSON.stringify(name)} is being built already: store.projections.checkpoint() tells how far it is`, { details: { projection: name } })
-      await session.query(addBuild(context, { name, version: Number(version), mode, state: 'building' }))
+      await session.query(addBuild(context, { name, version: Number(version), mode, state: 'building', filter }))
     }),
 
     // A build that serves from its beginning, in place of the one that did: the processes that make the states begin with it.
     async truncate(name) {
       await change(name, async (session, rows) => {
         const { version, mode } = servingOf(name, rows)
+        if (mode === 'inline') throw new StoreError('INVALID_CALL', `projection ${JSON.stringify(name)} is inline, so that readers must not see it come back: call rebuild()`, { details: { projection: name } })
         const gone = rows.filter(row => row.version === version && row.state !== 'removed').map(({ build }) => build)
         await session.query(setState(context, { name, builds: gone, state: 'removed' }))
-        await session.query(addBuild(context, { name, version: Number(version), mode, state: 'serving' }))
+        await session.query(addBuild(context, { name, version: Number(version), mode, state: 'serving', filter: null }))
       })
       await empty(await use(session => rowsOf(session, name)))
     },
@@ -101,6 +107,7 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
       const own = rows.find(row => Number(row.version) === version && row.state !== 'removed')
       if (!own) throw rows.length === 0 ? unknown(name) : new StoreError('NOT_FOUND', `projection ${JSON.stringify(name)} has no version ${version}`, { details: { projection: name, version } })
       if (own.state === 'serving') return
+      if (own.mode === 'inline' || rows.some(row => row.mode === 'inline' && row.state === 'serving')) throw new StoreError('INVALID_CALL', `projection ${JSON.stringify(name)} is inline: the states of a version that does not serve are not kept up to date; give the old code a higher version`, { details: { projection: name, version } })
       if (own.state === 'building') throw new StoreError('INVALID_CALL', `version ${version} of projection ${JSON.stringify(name)} is still being built, and serves by itself once it has caught up`, { details: { projection: name, version } })
       await session.query(setState(context, { name, builds: rows.filter(row => row.state === 'serving').map(({ build }) => build), state: 'retired' }))
       await session.query(setState(context, { name, builds: [own.build], state: 'serving' }))
@@ -110,6 +117,11 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
       const gone = await change(name, async (session, rows) => {
         const own = rows.filter(row => row.state !== 'removed' && (version === undefined || Number(row.version) === version))
         if (version !== undefined && own.some(row => row.state === 'serving')) throw new StoreError('INVALID_CALL', `version ${version} of projection ${JSON.stringify(name)} serves its readers: let another one serve first, or remove the whole projection`, { details: { projection: name, version } })
+        if (own.some(isInlineServing)) {
+          await limitWaits(session, HELD_MS)
+          await holdAppends(session, context)
+          await session.query(moveFence(context))
+        }
         await session.query(setState(context, { name, builds: own.map(({ build }) => build), state: 'removed' }))
         if (version === undefined) for (const statement of removeConsumer(context, effectsOf(name))) await session.query(statement)
         return version === undefined ? rows.length > 0 : own.length > 0
@@ -147,10 +159,18 @@ const unknown = (name: string): StoreError =>
   new StoreError('NOT_FOUND', `there is no projection ${JSON.stringify(name)}: a process makes it with store.project() and start()`, { details: { projection: name } })
 
 function toBuild(row: BuildRow, head: bigint): ProjectionBuild {
-  const position = BigInt(row.position ?? '0')
+  const isUpToDate = isInlineServing(row)
+  const position = isUpToDate ? head : BigInt(row.position ?? '0')
   const lag = head > position ? Number(head - position) : 0
   return {
     build: Number(row.build), version: Number(row.version), mode: row.mode, state: row.state as ProjectionBuild['state'],
-    position: row.position, lag, progress: lag === 0 ? 1 : Number(position) / Number(head), parked: Number(row.parked), createdAt: Number(row.created_at),
+    position: isUpToDate ? String(head) : row.position, lag, progress: lag === 0 ? 1 : Number(position) / Number(head), parked: Number(row.parked), createdAt: Number(row.created_at),
   }
 }
+
+const isInlineServing = ({ mode, state }: BuildRow): boolean => mode === 'inline' && state === 'serving'
+
+/** One that no consumer makes any more: appends do, or it has served. */
+export const isInlineBuilt = ({ mode, state }: BuildRow): boolean => mode === 'inline' && state !== 'building'
+
+const isSame = (stored: string | null, filter: unknown): boolean => JSON.stringify(stored === null ? null : JSON.parse(stored)) === JSON.stringify(filter)

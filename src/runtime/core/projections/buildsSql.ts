@@ -24,10 +24,12 @@ export interface BuildRow extends Row {
   name: string
   build: string
   version: string
-  mode: 'async'
+  mode: 'async' | 'inline'
   state: BuildState
   prepared: boolean
   emptied: boolean
+  /** JSON of which events it handles; null for one that is not inline. */
+  filter: string | null
   /** Lowest and highest of the shards of its consumer; null before its first start. */
   position: string | null
   highest: string | null
@@ -44,7 +46,7 @@ export const lockProjection = ({ names, tenant }: StatementContext, name: string
 export function readBuilds(context: StatementContext, name: string): Statement {
   const consumer = '\'projection:\'::text || p.name || \':\'::text || p.build::text'
   return statement(context, 'builds', table => `
-select p.name, p.build::text as build, p.version::text as version, p.mode, p.state, p.prepared, p.emptied, s.position, s.highest, w.parked,
+select p.name, p.build::text as build, p.version::text as version, p.mode, p.state, p.prepared, p.emptied, p.filter::text as filter, s.position, s.highest, w.parked,
   ${millisecondsSql('p.created_at')}::double precision as created_at
 from ${table('projections')} p cross join lateral (
   select pg_catalog.min(position)::text as position, pg_catalog.max(position)::text as highest
@@ -55,11 +57,11 @@ from ${table('projections')} p cross join lateral (
 where p.tenant_id = $1::text and p.name = $2::text order by p.build desc`, [name])
 }
 
-export function addBuild(context: StatementContext, given: { name: string, version: number, mode: string, state: BuildState }): Statement {
+export function addBuild(context: StatementContext, given: { name: string, version: number, mode: string, state: BuildState, filter: string | null }): Statement {
   return statement(context, 'add', table => `
-insert into ${table('projections')} (tenant_id, name, build, version, mode, state)
-select $1::text, $2::text, coalesce(pg_catalog.max(build), 0::bigint) + 1::bigint, $3::bigint, $4::text, $5::text
-from ${table('projections')} where tenant_id = $1::text and name = $2::text`, [given.name, given.version, given.mode, given.state])
+insert into ${table('projections')} (tenant_id, name, build, version, mode, state, filter)
+select $1::text, $2::text, coalesce(pg_catalog.max(build), 0::bigint) + 1::bigint, $3::bigint, $4::text, $5::text, $6::jsonb
+from ${table('projections')} where tenant_id = $1::text and name = $2::text`, [given.name, given.version, given.mode, given.state, given.filter])
 }
 
 export function setState(context: StatementContext, given: { name: string, builds: string[], state: BuildState }): Statement {
@@ -72,6 +74,18 @@ where tenant_id = $1::text and name = $2::text and build = any($3::bigint[])`, [
 export function lockUnprepared(context: StatementContext, given: { name: string, build: string }): Statement {
   return statement(context, 'lock unprepared', table => `
 select build from ${table('projections')} where tenant_id = $1::text and name = $2::text and build = $3::bigint and not prepared for no key update`, [given.name, given.build])
+}
+
+/** Keeps a build from being switched until the transaction ends. No row: it was. */
+export function holdBuilding(context: StatementContext, given: { name: string, build: string }): Statement {
+  return statement(context, 'hold building', table => `
+select build from ${table('projections')} where tenant_id = $1::text and name = $2::text and build = $3::bigint and state = 'building'::text for share`, [given.name, given.build])
+}
+
+/** Waits for those that hold it, and keeps others from it. */
+export function endBuilding(context: StatementContext, given: { name: string, build: string }): Statement {
+  return statement(context, 'end building', table => `
+select build from ${table('projections')} where tenant_id = $1::text and name = $2::text and build = $3::bigint for update`, [given.name, given.build])
 }
 
 export function setPrepared(context: StatementContext, given: { name: string, build: string }): Statement {

@@ -1,17 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createHeartbeat } from '../consumers/heartbeat'
 import type { ConsumerParts } from '../consumers/consumer'
-import { checkConsumer } from '../consumers/settings'
 import type { ConsumerSettings } from '../consumers/settings'
 import { CAUGHT_UP_OPTIONS, RUN_ONCE_OPTIONS, STOP_OPTIONS } from '../consumers/types'
 import type { Consumer } from '../consumers/types'
+import type { Use } from '../batch/operation'
+import type { GlobalReader } from '../log/reader'
 import { checkMilliseconds, checkOptions } from '../shared/checks'
 import { StoreError, messageOf } from '../shared/errors'
+import { isInlineBuilt } from './builds'
 import type { Builds } from './builds'
-import { consumerOf, effectsOf } from './buildsSql'
+import { consumerOf } from './buildsSql'
 import type { BuildRow } from './buildsSql'
+import type { Inline } from './inline'
 import type { ProjectionSettings } from './projectionSettings'
+import { sideEffectsConsumer } from './sideEffects'
 import { createStates } from './states'
+import { forgetConsumer, switchInline, whileBuilding } from './switchInline'
 import { switchOver } from './switchOver'
 import type { Projection, ProjectionStatus } from './types'
 
@@ -22,6 +27,8 @@ const CAUGHT_UP_MS = 30_000
 
 export interface ProjectionParts extends ConsumerParts {
   builds: Builds
+  inline: Inline
+  readerOn(use: Use): GlobalReader
   register(settings: ConsumerSettings): Consumer
   /** Connections that there can be; undefined while there is none yet. */
   connections(): number | undefined
@@ -42,6 +49,8 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
 
   /** Those of this version in their order: what is built is done beside what serves. */
   const own = (rows: BuildRow[]) => rows.filter(row => Number(row.version) === version && row.state !== 'removed')
+  /** Those whose states a consumer makes. */
+  const consumed = (rows: BuildRow[]) => own(rows).filter(row => !isInlineBuilt(row))
 
   function consumerFor(row: BuildRow): Consumer {
     const build = { name, build: row.build }
@@ -50,31 +59,27 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
     return parts.register({
       ...settings.consumer, name: consumerOf(name, row.build), from: 'start',
       concurrency: row.state === 'building' ? Math.min(settings.buildConcurrency, most) : 1,
-      project: createStates(context, settings, build, isLocked),
+      project: settings.mode === 'inline' ? whileBuilding(context, build, createStates(context, settings, build, isLocked)) : createStates(context, settings, build, isLocked),
     })
   }
 
   function effectsConsumer(): Consumer | undefined {
-    const { sideEffects } = settings
-    if (!sideEffects) return undefined
-    const { subjects, types, topics, leaseMs, pollInterval, attemptTimeout, maxAttempts, backoff } = settings.consumer
-    const checked = checkConsumer({
-      name: effectsOf(name), transaction: 'none', from: 'now', leaseMs, pollInterval, attemptTimeout, maxAttempts, backoff,
-      handler: (event, consumer) => sideEffects(event, { projection: name, attempt: consumer.attempt, signal: consumer.signal }),
-    })
-    return parts.register({ ...checked, subjects, types, topics })
+    const checked = sideEffectsConsumer(settings)
+    return checked && parts.register(checked)
   }
 
   /** Makes a consumer for each build of this version, and ends those of builds that are gone. */
   async function keepUp(begin: (consumer: Consumer) => Promise<unknown>): Promise<void> {
     const rows = await builds.read(name)
-    const wanted = own(rows)
+    const wanted = consumed(rows)
     // The projection was removed as a whole.
     if (rows.length === 0) await effects?.stop()
     for (const [build, consumer] of consumers) {
       if (wanted.some(row => row.build === build)) continue
       consumers.delete(build)
       await consumer.stop()
+      // It was there again, where it was made while another process has switched.
+      if (rows.some(row => row.build === build && isInlineBuilt(row))) await use(session => session.atomic(inside => forgetConsumer(inside, context, consumer.name)))
     }
     for (const row of wanted) {
       if (consumers.has(row.build)) continue
@@ -93,7 +98,12 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
     mark = building.length > 0 ? (await reader.mark()).safePosition : undefined
     for (const { build, position, parked } of building) {
       if (reached === undefined || position === null || BigInt(position) < reached || parked > 0) continue
-      await use(session => session.atomic(inside => switchOver(inside, { context, name, build, goesOn: (parts.connections() ?? 1) > 1 })))
+      if (settings.mode === 'inline') {
+        if (await switchInline({ ...parts, settings, build })) parts.inline.hook.forget()
+      }
+      else {
+        await use(session => session.atomic(inside => switchOver(inside, { context, name, build, goesOn: (parts.connections() ?? 1) > 1 })))
+      }
     }
   }
 
@@ -191,7 +201,7 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
       for (;;) {
         const rows = own(await builds.read(name))
         const isBuilt = !rows.some(row => row.state === 'building')
-        if (isBuilt && rows.some(row => row.position !== null && BigInt(row.position) >= head)) return
+        if (isBuilt && rows.some(row => isInlineBuilt(row) || (row.position !== null && BigInt(row.position) >= head))) return
         if (performance.now() > until) throw new StoreError('TIMEOUT', `projection ${JSON.stringify(name)} has not caught up with position ${head} within ${timeout} ms`, { details: { projection: name, position: String(head) } })
         if (!isBuilt && beat) await lookNow()
         await sleep(WAIT_MS)

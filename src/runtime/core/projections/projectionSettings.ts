@@ -4,6 +4,7 @@ import type { ConsumedEvent } from '../consumers/types'
 import { checkFunction, checkName, checkOptions, checkWord } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
 import { toJson } from '../shared/json'
+import type { InlineFilter } from './inlineFilter'
 import { PROJECT_OPTIONS } from './types'
 import type { ProjectOptions } from './types'
 
@@ -18,7 +19,9 @@ export type AnyProjectOptions = ProjectOptions<unknown, never>
 export interface ProjectionSettings extends Pick<AnyProjectOptions, 'handleBatch' | 'prepare' | 'sideEffects'> {
   name: string
   version: number
-  mode: 'async'
+  mode: 'async' | 'inline'
+  /** Which events it handles. */
+  filter: InlineFilter
   /** The key of an event; undefined: it belongs to no state. */
   keyOf(event: ConsumedEvent): string | undefined
   /** Its key is not the subject: events of several subjects belong to one state. */
@@ -42,18 +45,20 @@ export function checkProjection(given: AnyProjectOptions): ProjectionSettings {
   if ((handle === undefined) === (handleBatch === undefined)) throw invalidValue('options.handle', 'must be given, or handleBatch instead of it')
   checkFunction(handle ? 'options.handle' : 'options.handleBatch', handle ?? handleBatch)
   for (const [option, value] of Object.entries({ key, prepare, sideEffects })) if (value !== undefined) checkFunction(`options.${option}`, value)
+  // The order in which events of several subjects come to one state is that of the log, unless the caller does not mind.
+  const consumer = checkConsumer({ ...flow, name, batchSize, order: order ?? (key ? 'global' : 'subject'), handler: () => undefined })
   return {
     name,
     version: checkVersion('options.version', version),
-    mode: checkWord('options.mode', mode, ['async']),
+    mode: checkWord('options.mode', mode, ['async', 'inline']),
+    filter: [consumer.subjects ?? null, consumer.types ?? null, consumer.topics ?? null],
     keyOf: keyOf(key),
     isShared: key !== undefined,
     initial: initialOf(init),
     handle: handle as ProjectionSettings['handle'],
     handleBatch, prepare, sideEffects,
     buildConcurrency: atLeastOne('options.buildConcurrency', buildConcurrency),
-    // The order in which events of several subjects come to one state is that of the log, unless the caller does not mind.
-    consumer: checkConsumer({ ...flow, name, batchSize, order: order ?? (key ? 'global' : 'subject'), handler: () => undefined }),
+    consumer,
   }
 }
 

@@ -75,12 +75,20 @@ export function createProjections(given: Omit<ProjectionParts, 'builds'>): Proje
     },
     truncate: async name => builds.truncate(nameOf(name)),
     serve: async (name, version) => builds.serve(nameOf(name), checkVersion('version', version)),
-    remove: async (name, version) => builds.remove(nameOf(name), version === undefined ? undefined : checkVersion('version', version)),
+    async remove(name, version) {
+      const gone = await builds.remove(nameOf(name), version === undefined ? undefined : checkVersion('version', version))
+      given.inline.hook.forget()
+      return gone
+    },
   }
 
   return {
     apis: {
-      project: (options: unknown) => createProjection({ ...given, builds }, checkProjection(options as AnyProjectOptions), atWork),
+      project(options: unknown) {
+        const settings = checkProjection(options as AnyProjectOptions)
+        if (settings.mode === 'inline') given.inline.define(settings)
+        return createProjection({ ...given, builds }, settings, atWork)
+      },
       projections,
     },
     async stop() {

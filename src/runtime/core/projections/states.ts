@@ -4,7 +4,7 @@ import { StoreError } from '../shared/errors'
 import { encodeJson } from '../shared/json'
 import type { StatementContext } from '../sql/template'
 import type { ProjectionSettings } from './projectionSettings'
-import { deleteStates, loadStates, lockStates, makeStates, writeStates } from './statesSql'
+import { claimStates, deleteStates, loadStates, writeStates } from './statesSql'
 import type { BuildKey, StateChange, StateRow } from './statesSql'
 import type { ProjectedEvent, ProjectionContext } from './types'
 
@@ -26,9 +26,13 @@ export type ProjectEvents = (events: ConsumedEvent[], given: Given, session: Ses
  */
 export function createStates(context: StatementContext, settings: ProjectionSettings, build: BuildKey, isLocked: boolean): ProjectEvents {
   async function load(session: Session, keys: string[]): Promise<Map<string, StateRow>> {
-    if (isLocked) await session.query(makeStates(context, build, keys))
-    const { rows } = await session.query<StateRow>((isLocked ? lockStates : loadStates)(context, build, keys))
-    return new Map(rows.map(row => [row.key, row]))
+    const found = new Map<string, StateRow>()
+    // More than once only for keys whose rows others have made in that very moment.
+    for (let missing = keys; missing.length > 0; missing = isLocked ? keys.filter(key => !found.has(key)) : []) {
+      const { rows } = await session.query<StateRow>((isLocked ? claimStates : loadStates)(context, build, missing))
+      for (const row of rows) found.set(row.key, row)
+    }
+    return found
   }
 
   async function write(session: Session, rows: Map<string, StateRow>, { states, changed }: Folded): Promise<void> {

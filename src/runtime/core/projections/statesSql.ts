@@ -27,20 +27,28 @@ select key, state::text as state, revision::text as revision from ${table('proje
 where tenant_id = $1::text and name = $2::text and build = $3::bigint and key = any($4::text[])`, [name, build, keys])
 }
 
-/** Makes the rows that are missing, so that there is something to lock: in the order of the keys, as all that lock them do. */
-export function makeStates(context: StatementContext, { name, build }: BuildKey, keys: string[]): Statement {
-  return statement(context, 'make', table => `
-insert into ${table('projection_states')} (tenant_id, name, build, key, state, position, revision)
-select $1::text, $2::text, $3::bigint, key, null, 0, 0 from pg_catalog.unnest($4::text[]) as key order by key collate pg_catalog."C"
-on conflict do nothing`, [name, build, keys])
-}
-
-/** The same rows, locked until the transaction ends. */
-export function lockStates(context: StatementContext, { name, build }: BuildKey, keys: string[]): Statement {
-  return statement(context, 'lock', table => `
-select key, state::text as state, revision::text as revision from ${table('projection_states')}
-where tenant_id = $1::text and name = $2::text and build = $3::bigint and key = any($4::text[])
-order by key for no key update`, [name, build, keys])
+/**
+ * The same rows, locked until the transaction ends; those that are missing are made, so that there is something to lock.
+ * First those that are made, then those that are there, both in the order of the keys: what one transaction has made is
+ * not there for another one yet, so they never wait for each other. A row that another one makes meanwhile is not returned.
+ */
+export function claimStates(context: StatementContext, { name, build }: BuildKey, keys: string[]): Statement {
+  return statement(context, 'claim', table => `
+with made as (
+  insert into ${table('projection_states')} (tenant_id, name, build, key, state, position, revision)
+  select $1::text, $2::text, $3::bigint, given.key, null, 0, 0 from pg_catalog.unnest($4::text[]) as given (key)
+  where not exists (select from ${table('projection_states')} s where s.tenant_id = $1::text and s.name = $2::text and s.build = $3::bigint and s.key = given.key)
+  order by given.key collate pg_catalog."C"
+  on conflict do nothing
+  returning key
+)
+select key, null::text as state, '0'::text as revision from made
+union all
+select key, state, revision from (
+  select key, state::text as state, revision::text as revision from ${table('projection_states')}
+  where tenant_id = $1::text and name = $2::text and build = $3::bigint and key = any($4::text[])
+  order by key for no key update
+) locked`, [name, build, keys])
 }
 
 export interface StateChange {

@@ -44,8 +44,12 @@ export interface ProjectOptions<State, Given = State | null> extends Pick<Consum
    * @default 1
    */
   version?: number
-  /** `async`: shortly after the append, in the background. */
-  mode?: 'async'
+  /**
+   * `async`: shortly after the append, in the background. `inline`: in the transaction of the append, which fails when
+   * the handler does. Every process that appends must have the code of an inline projection, started or not.
+   * @default 'async'
+   */
+  mode?: 'async' | 'inline'
   /** The state that an event belongs to; null: none. Default: its subject. */
   key?: (event: ConsumedEvent) => string | null | undefined
   /** The state of a key before its first event: a value, or a function of the key. */
@@ -81,7 +85,7 @@ export const PROJECT_OPTIONS: Members<ProjectOptions<unknown>> = {
 export interface ProjectionBuild {
   build: number
   version: number
-  mode: 'async'
+  mode: 'async' | 'inline'
   /** `serving`: readers get its states. `building`: not yet. `retired`: not any more, but `serve()` takes it back. */
   state: 'building' | 'serving' | 'retired'
   /** Every event up to here is in its states, or parked; null before the first start. */

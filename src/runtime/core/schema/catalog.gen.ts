@@ -323,6 +323,7 @@ export const catalog: Catalog = {
         {"name":"state","type":"text","required":true,"filled":false},
         {"name":"prepared","type":"boolean","required":true,"filled":true},
         {"name":"emptied","type":"boolean","required":true,"filled":true},
+        {"name":"filter","type":"jsonb","required":false,"filled":false},
         {"name":"created_at","type":"timestamp with time zone","required":true,"filled":true},
         {"name":"changed_at","type":"timestamp with time zone","required":true,"filled":true},
       ],
@@ -515,6 +516,7 @@ export const catalog: Catalog = {
     "{prefix}_entries_seq",
     "{prefix}_entry_counts_id_seq",
     "{prefix}_events_id_seq",
+    "{prefix}_inline_fence_seq",
     "{prefix}_lease_tokens_seq",
   ],
   functions: [

@@ -675,7 +675,7 @@ drop table "{schema}"."{prefix}_consumers";`,
   {
     version: 9,
     name: 'read_side',
-    checksum: '50335b854f886775e5420af28fdd0bac85caf135c51acd317296723833f6b6f8',
+    checksum: '81666df4905c01765f750194285fe4e45fe4c62ab15577e2498e37430ac3ea5d',
     up: `-- Projections. A build is one set of states that is made of the log; those of one version are all made the same way. One
 -- build of a projection serves its readers, while others are built or kept for a way back.
 create table "{schema}"."{prefix}_projections" (
@@ -691,12 +691,19 @@ create table "{schema}"."{prefix}_projections" (
   prepared boolean not null default false,
   -- Nothing of what was removed is left.
   emptied boolean not null default false,
+  -- Of inline ones: [subjects, types, topics], each of them null for all. A process without their code knows by it which
+  -- events it must not append.
+  filter jsonb,
   created_at timestamptz not null default pg_catalog.now(),
   -- When its state was changed last.
   changed_at timestamptz not null default pg_catalog.now(),
   primary key (tenant_id, name, build)
 );
 create unique index "idx_{prefix}_projections_serving" on "{schema}"."{prefix}_projections" (tenant_id, name) where state = 'serving';
+
+-- Moves on with each change of what runs in the transaction of an append. A sequence: it is read past the snapshot of a
+-- transaction.
+create sequence "{schema}"."{prefix}_inline_fence_seq" as bigint cache 1;
 
 create table "{schema}"."{prefix}_projection_states" (
   tenant_id text collate "C" not null default '',
@@ -761,6 +768,7 @@ create table "{schema}"."{prefix}_rules" (
 drop table "{schema}"."{prefix}_dedupe";
 drop table "{schema}"."{prefix}_snapshots";
 alter table "{schema}"."{prefix}_heads" drop column edits;
+drop sequence "{schema}"."{prefix}_inline_fence_seq";
 drop table "{schema}"."{prefix}_projection_states";
 drop table "{schema}"."{prefix}_projections";`,
   },

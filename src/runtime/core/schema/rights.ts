@@ -112,7 +112,7 @@ async function lackingOn(db: Queryable, { schema, prefix }: SchemaNames): Promis
           from pg_catalog.pg_class c
           cross join pg_catalog.unnest(array['select', 'usage']::text[]) as needed(privilege)
           where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = $1::text) and c.relname = any($3::text[]) and c.relkind = 'S'
-            and (c.relname = $5::text || '_events_id_seq'::text or needed.privilege = 'usage'::text)
+            and (c.relname = any(array[$5::text || '_events_id_seq'::text, $5::text || '_inline_fence_seq'::text]) or needed.privilege = 'usage'::text)
             and not pg_catalog.has_sequence_privilege(c.oid, needed.privilege)
             and not exists (select 1 from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass::oid and d.objid = c.oid and d.deptype = 'i')
           union all

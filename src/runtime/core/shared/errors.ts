@@ -7,6 +7,8 @@ export type StoreErrorCode
     | 'VERSION_CONFLICT'
     | 'ARCHIVED'
     | 'EXHAUSTED'
+    | 'PROJECTION_FAILED'
+    | 'PROJECTION_MISSING'
     | 'LEASE_LOST'
     | 'MIGRATION_FAILED'
     | 'SCHEMA_TOO_NEW'

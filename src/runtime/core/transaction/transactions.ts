@@ -75,7 +75,12 @@ export function createTransactions<Place extends { restart(): void }>(options: T
       if (thrown?.error === error) throw error
       return losses.note(error)
     })
-    const result = await runInside(transactions, () => withRetries(retries, attempt)).catch((error: unknown) => options.explain(db, error))
+    // What has to run with appends can't be found out inside a transaction of a stricter level.
+    const begun = async () => {
+      if ((begin.isolation ?? 'read committed') !== 'read committed') await routes.hook.known(db)
+      return attempt()
+    }
+    const result = await runInside(transactions, () => withRetries(retries, begun)).catch((error: unknown) => options.explain(db, error))
     appended.forEach(options.onAppend)
     await tables.afterTransaction()
     return result

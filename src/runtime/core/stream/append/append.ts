@@ -4,6 +4,7 @@ import { invalidValue } from '../../shared/errors'
 import { APPEND_ENTRY, APPEND_MANY_OPTIONS, APPEND_OPTIONS } from './types'
 import type { StreamOperations } from '../types'
 import { ANY, checkExpectation } from './expectation'
+import { appendWith } from './appendHook'
 import { appendInput, appendInputs, partitionOf } from './input'
 import type { AppendInput } from './input'
 import type { SubjectAppend } from './locked'
@@ -13,12 +14,13 @@ import type { StreamScope } from '../streamScope'
 
 /** The calls that append events. */
 export function createStreamAppends(scope: StreamScope): Pick<StreamOperations, 'append' | 'appendMany' | 'appendAll'> {
-  const { context } = scope
+  const { context, hook } = scope
   const append = appendOperation(scope)
 
   /** Appends with several statements in one transaction: the caller's, or a new one. */
   const locked = (entries: SubjectAppend[]) => scope.inOrder(entries.map(({ subject }) => subject), async (session, tables) => {
-    const records = await session.atomic(transaction => appendLocked({ context, session: transaction, tables }, entries))
+    const records = await appendWith(hook, { context, session, tables }, entries.flatMap(({ inputs }) => inputs), on =>
+      on.session.atomic(transaction => appendLocked({ ...on, session: transaction }, entries)))
     if (!session.inTransaction) await tables.afterTransaction()
     for (const { subject, inputs } of entries) if (inputs.length > 0) scope.appended?.(subject)
     return records
@@ -41,20 +43,18 @@ export function createStreamAppends(scope: StreamScope): Pick<StreamOperations, 
       if (inputs.length === 0 && expectation === ANY) return []
       if (inputs.length === 0) return (await locked([entry]))[0]!
       return scope.inOrder([subject], async (session, tables) => {
-        const on = { context, session, tables }
-        const { length } = inputs
-        // With `onProgress` a transaction is needed even for a small import: an error in the callback rolls it back.
-        if (length <= MAX_STEP && !onProgress && !needsLock(on, inputs[0]!)) {
-          const records = await appendToSubject(on, inputs)
-          scope.appended?.(subject)
-          return records
-        }
         // The subject's table is created first: an import may have too many events to move into it later.
-        await tables.place(session, partitionOf(inputs[0]!))
-        const [records] = await scope.progress.importing(subject, onProgress, report =>
-          session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], report)))
+        const isSmall = inputs.length <= MAX_STEP && !onProgress && !needsLock({ session }, inputs[0]!)
+        if (!isSmall) await tables.place(session, partitionOf(inputs[0]!))
+        const records = await appendWith(hook, { context, session, tables }, inputs, async (on) => {
+          // With `onProgress` a transaction is needed even for a small import: an error in the callback rolls it back.
+          if (isSmall && !needsLock(on, inputs[0]!)) return appendToSubject(on, inputs)
+          const [appended] = await scope.progress.importing(subject, onProgress, report =>
+            on.session.atomic(transaction => appendLocked({ ...on, session: transaction }, [entry], report)))
+          return appended!
+        })
         scope.appended?.(subject)
-        return records!
+        return records
       })
     },
 

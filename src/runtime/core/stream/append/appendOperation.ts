@@ -6,21 +6,22 @@ import type { AppendInput } from './input'
 import { appendLocked, appendToSubject } from './locked'
 import type { Appending } from './appendRows'
 import { appendRows } from './appendRows'
+import { appendWith } from './appendHook'
 
 /** Appends one event, alone or combined with other appends. */
-export function appendOperation({ context, appended }: StreamScope): Operation<AppendInput, EventRecord> {
+export function appendOperation({ context, appended, hook }: StreamScope): Operation<AppendInput, EventRecord> {
   return {
     async one(session, tables, input) {
-      const on = { context, session, tables }
       const { route: { subject }, expectation } = input
-      const [record] = needsLock(on, input)
+      const [record] = await appendWith(hook, { context, session, tables }, [input], async on => needsLock(on, input)
         ? (await appendLocked(on, [{ subject, expectation, inputs: [input] }]))[0]!
-        : await appendToSubject(on, [input])
+        : appendToSubject(on, [input]))
       appended?.(subject)
       return record!
     },
     async many(session, tables, groups) {
-      const records = await appendRows({ context, session, tables }, groups.flatMap(({ calls }) => calls.map(({ input }) => input)))
+      const inputs = groups.flatMap(({ calls }) => calls.map(({ input }) => input))
+      const records = await appendWith(hook, { context, session, tables }, inputs, on => appendRows(on, inputs))
       let at = 0
       return groups.map(({ calls, folded }) => {
         const own = records.slice(at, at += calls.length)
@@ -36,4 +37,4 @@ export function appendOperation({ context, appended }: StreamScope): Operation<A
 }
 
 /** In a transaction, a duplicate id would abort the whole transaction: the stream is locked first, then searched for the id. */
-export const needsLock = ({ session }: Appending, input: AppendInput) => input.eventId !== undefined && session.inTransaction
+export const needsLock = ({ session }: Pick<Appending, 'session'>, input: AppendInput) => input.eventId !== undefined && session.inTransaction

@@ -3,6 +3,7 @@ import type { Row, Session, StreamTables } from '../../db/types'
 import { StoreError, isStoreError } from '../../shared/errors'
 import { decodeArchived, decodeEvent, recordOf } from '../../tables/eventCodec'
 import type { StatementContext } from '../../sql/template'
+import { queryFenced } from './fence'
 import { partitionOf } from './input'
 import type { AppendInput } from './input'
 import { appendEvents } from './sql'
@@ -29,6 +30,10 @@ export interface Appending {
   context: StatementContext
   session: Session
   tables: StreamTables
+  /** Up to which this process knows what has to run in the transaction of an append. */
+  fence: string
+  /** Called for each event that was not there before. */
+  onNew?: (subject: string, event: EventRecord) => void
 }
 
 /**
@@ -42,12 +47,23 @@ export async function appendRows(on: Appending, inputs: AppendInput[]): Promise<
   if (rows.some(row => row.unplaced)) await on.tables.place(on.session, partitionOf(inputs[0]!))
   // Ids were assigned in the order of the inputs.
   rows.sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
-  if (rows.length === inputs.length) return inputs.map((input, at) => recordOf(input.route, input, rows[at]!))
-  return inputs[0]!.eventId === undefined ? byKey(inputs, rows) : knownRecords(on, inputs)
+  const records = rows.length === inputs.length
+    ? inputs.map((input, at) => recordOf(input.route, input, rows[at]!))
+    : inputs[0]!.eventId === undefined ? byKey(inputs, rows) : await knownRecords(on, inputs)
+  if (on.onNew) tellNew(on.onNew, rows, inputs, records)
+  return records
+}
+
+/** Some records are those of earlier appends with the same id, and calls with one id have one record. */
+function tellNew(onNew: NonNullable<Appending['onNew']>, rows: StoredRow[], inputs: AppendInput[], records: (EventRecord | undefined)[]): void {
+  const ids = new Set(rows.map(({ id }) => id))
+  records.forEach((record, at) => {
+    if (record && ids.delete(record.id)) onNew(inputs[at]!.route.subject, record)
+  })
 }
 
 /** The existing records with the ids of the inputs, from the log or the archive; undefined where there is none. */
-export async function knownRecords({ context, session }: Appending, inputs: AppendInput[]): Promise<(EventRecord | undefined)[]> {
+export async function knownRecords({ context, session }: Pick<Appending, 'context' | 'session'>, inputs: AppendInput[]): Promise<(EventRecord | undefined)[]> {
   const { rows } = await session.query(readByEventIds(context, inputs))
   const records = new Map(rows.map(row => [Number(row.ord), decodeEvent(inputs[0]!.route.spec, row)]))
   const missing = inputs.map((_, at) => at).filter(at => !records.has(at + 1))
@@ -64,10 +80,10 @@ export function archivedError(subject: string, cause?: unknown): StoreError {
   })
 }
 
-async function insert({ context, session }: Appending, inputs: AppendInput[]): Promise<StoredRow[]> {
+async function insert({ context, session, fence }: Appending, inputs: AppendInput[]): Promise<StoredRow[]> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return (await session.query<StoredRow>(appendEvents(context, inputs))).rows
+      return (await queryFenced<StoredRow>(session, appendEvents(context, inputs, fence))).rows
     }
     catch (error) {
       const sqlState = isStoreError(error) ? error.details.sqlState : undefined

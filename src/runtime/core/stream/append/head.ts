@@ -2,19 +2,19 @@ import type { Statement } from '../../sql/statement'
 import type { StatementContext } from '../../sql/template'
 import { CLOCK_MS } from '../../sql/clock'
 import { lockOrder } from '../../sql/locking'
-import { enterOrder } from '../../sql/order'
+import { enterFenced } from './fence'
 import type { HeadMode } from './expectation'
 
 /** Claims the next version of one subject; returns no row when the expectation is not met. */
-export function claimHead(context: StatementContext, mode: HeadMode, given: { subject: string, expected: string, condition: string }): string {
+export function claimHead(context: StatementContext, mode: HeadMode, given: { subject: string, expected: string, fence: string, condition: string }): string {
   if (mode !== 'present') {
-    return `${upsertHead(context, mode, `select $1::text, ${given.subject}, 1, `, given.condition && ` where ${given.condition}`)}
+    return `${upsertHead(context, mode, `select $1::text, ${given.subject}, 1, `, given.fence, given.condition && ` where ${given.condition}`)}
   returning version, last_ts`
   }
   return `update ${context.names.table('heads')} as head
   set version = head.version + 1, last_ts = greatest(head.last_ts, ${CLOCK_MS})
   where tenant_id = $1::text and subject = ${given.subject}
-    and version = coalesce(${given.expected}, version) and version > 0 and ${enterOrder(context)} is not null${given.condition && ` and ${given.condition}`}
+    and version = coalesce(${given.expected}, version) and version > 0 and ${enterFenced(context, given.fence)} is not null${given.condition && ` and ${given.condition}`}
   returning version, last_ts`
 }
 
@@ -22,13 +22,13 @@ export function claimHead(context: StatementContext, mode: HeadMode, given: { su
  * The same for several subjects, whose heads are locked in order of subject. `claims` are rows of subject, number of
  * events and, in mode `present`, expected version.
  */
-export function claimHeads(context: StatementContext, mode: HeadMode, claims: string): string {
+export function claimHeads(context: StatementContext, mode: HeadMode, claims: string, fence: string): string {
   const heads = context.names.table('heads')
   // Evaluated once per statement: the time of a head never decreases in any case.
   const now = `(select ${CLOCK_MS})`
   if (mode !== 'present') {
     return `head as (
-  ${upsertHead(context, mode, 'select $1::text, subject, events, ', ` from ${claims} as i(subject, events) ${lockOrder(['subject'])}`, now)}
+  ${upsertHead(context, mode, 'select $1::text, subject, events, ', fence, ` from ${claims} as i(subject, events) ${lockOrder(['subject'])}`, now)}
   returning subject, version, last_ts
 )`
   }
@@ -36,7 +36,7 @@ export function claimHeads(context: StatementContext, mode: HeadMode, claims: st
   select head.subject, i.events, i.expected
   from ${claims} as i(subject, events, expected)
   join ${heads} head on head.tenant_id = $1::text and head.subject = i.subject
-  where ${enterOrder(context)} is not null
+  where ${enterFenced(context, fence)} is not null
   order by head.subject
   for update of head
 ),
@@ -50,9 +50,9 @@ head as (
 )`
 }
 
-function upsertHead(context: StatementContext, mode: HeadMode, select: string, from: string, now = CLOCK_MS): string {
+function upsertHead(context: StatementContext, mode: HeadMode, select: string, fence: string, from: string, now = CLOCK_MS): string {
   return `insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-  ${select}${enterOrder(context)}, ${now}${from}
+  ${select}${enterFenced(context, fence)}, ${now}${from}
   on conflict (tenant_id, subject) do update
     set version = head.version + excluded.version, last_ts = greatest(head.last_ts, excluded.last_ts)${mode === 'absent' ? ' where head.version = 0' : ''}`
 }
@@ -61,15 +61,15 @@ function upsertHead(context: StatementContext, mode: HeadMode, select: string, f
  * Locks the heads of several subjects in order of subject, for appends that need more than one statement. A subject
  * without events gets a head of version 0, which counts as no head; `forgetHeads` deletes it when it is not used.
  */
-export function lockHeads(context: StatementContext, subjects: string[]): Statement {
+export function lockHeads(context: StatementContext, subjects: string[], fence: string): Statement {
   return {
     ...context.cache.compile('lock heads', () => `
 insert into ${context.names.table('heads')} as head (tenant_id, subject, version, first_id, last_ts)
-select $1::text, subject, 0, ${enterOrder(context)}, 0
+select $1::text, subject, 0, ${enterFenced(context, '$3::bigint')}, 0
 from pg_catalog.unnest($2::text[]) as subject ${lockOrder(['subject'])}
 on conflict (tenant_id, subject) do update set version = head.version
 returning subject, version, archived_version is not null as archived`),
-    values: [context.tenant, subjects],
+    values: [context.tenant, subjects, fence],
   }
 }
 

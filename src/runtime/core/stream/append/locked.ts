@@ -1,5 +1,6 @@
 import type { AppendManyOptions } from './types'
 import type { EventRecord } from '../../shared/event'
+import { queryFenced } from './fence'
 import { forgetHeads, lockHeads, readHead } from './head'
 import { ANY, meets, versionConflict } from './expectation'
 import type { Expectation } from './expectation'
@@ -43,9 +44,9 @@ export async function appendToSubject(on: Appending, inputs: AppendInput[]): Pro
 export async function appendLocked(
   on: Appending, entries: SubjectAppend[], onProgress?: AppendManyOptions['onProgress'],
 ): Promise<EventRecord[][]> {
-  const { context, session } = on
+  const { context, session, fence } = on
   const subjects = entries.map(({ subject }) => subject)
-  const { rows } = await session.query(lockHeads(context, subjects))
+  const { rows } = await queryFenced(session, lockHeads(context, subjects, fence))
   const heads = new Map(rows.map(row => [row.subject, { version: Number(row.version), archived: row.archived }]))
   const known = await recordsOfKnown(on, entries.flatMap(({ inputs }) => inputs))
   const isNew = (input: AppendInput) => !known.has(input)

@@ -29,24 +29,28 @@ interface Parts {
  * it is held, so all three grow in commit order. Heads are locked in order of subject, so that two batches never
  * deadlock. An event whose id exists already, or whose expectation is not met, returns no row.
  */
-export function appendEvents(context: StatementContext, inputs: AppendInput[]): Statement {
+export function appendEvents(context: StatementContext, inputs: AppendInput[], fence: string): Statement {
   const [{ route: { spec }, expectation: { mode }, eventId }] = inputs as [AppendInput]
   const shape = appendShape(spec, inputs)
   // Appends with ids search the table: a generic plan would include every partition.
   const planned = eventId !== undefined && spec.partition ? 'each time' : 'once'
   const form = inputs.length === 1 ? one : eventId === undefined ? many : manyOfIds
-  return statementFor(context, `append ${spec.table} ${shape.key}`, inputs, () => ({
+  const statement = statementFor(context, `append ${spec.table} ${shape.key}`, inputs, () => ({
     columns: shape.sent,
     sql: rows => form({ context, spec, mode, shape, rows }),
   }), planned)
+  return { ...statement, values: [...statement.values, fence] }
 }
+
+/** The last parameter, behind those of the columns. */
+const fenceOf = ({ shape }: Parts): string => `$${shape.sent.length + 2}::bigint`
 
 function one(parts: Parts): string {
   const { context, mode, shape, rows: { ref } } = parts
   const condition = shape.ids ? isNew(parts) : ''
   return `
 with head as (
-  ${claimHead(context, mode, { subject: ref('in subject'), expected: ref('in expected'), condition })}
+  ${claimHead(context, mode, { subject: ref('in subject'), expected: ref('in expected'), fence: fenceOf(parts), condition })}
 )
 ${insert(parts, 'head.version, head.last_ts', column => ref(column.name))} from head
 ${returned(parts)}`
@@ -60,7 +64,7 @@ function many(parts: Parts): string {
   const { context, mode, rows: { ref, from } } = parts
   const version = `claimed.versions[${ref(CLAIM.place)}]`
   return `
-with ${claimHeads(context, mode, claimTable(mode, ref))},
+with ${claimHeads(context, mode, claimTable(mode, ref), fenceOf(parts))},
 claimed as (
   select pg_catalog.array_agg(version) as versions, pg_catalog.array_agg(last_ts) as times
   from (
@@ -82,7 +86,7 @@ function manyOfIds(parts: Parts): string {
 with input as materialized (
   select ${own.join(', ')}, ${ord} as ord${from} where ${isNew(parts)}
 ),
-${claimHeads(context, mode, `(select "in subject", pg_catalog.count(*)${expected} from input group by "in subject")`)},
+${claimHeads(context, mode, `(select "in subject", pg_catalog.count(*)${expected} from input group by "in subject")`, fenceOf(parts))},
 numbered as (
   select input.*, head.last_ts,
     head.version - pg_catalog.count(*) over (partition by "in subject") + pg_catalog.row_number() over (partition by "in subject" order by ord) as version
