@@ -85,6 +85,22 @@ export function aggregateSessionsSuite(use: Use): void {
       expect(await sql(`select state from ${table('snapshots')} where name = $1`, [times.name])).toStrictEqual([{ state }])
     })
 
+    it('loads again what could not be loaded', async () => {
+      const { store } = use()
+      let fails = true
+      const counts = counter(store, { evolve(state: { count: number }) {
+        if (fails) throw new Error('not today')
+        return { count: state.count + 1 }
+      } })
+      await store.stream.append(`${counts.name}:1`, { type: 'a' })
+      const session = store.session()
+      await expect(session.load(counts, '1')).rejects.toThrow('not today')
+      fails = false
+      const one = await session.load(counts, '1')
+      expect(one.append({ type: 'b' })).toMatchObject({ count: 2 })
+      expect(await session.save()).toMatchObject([{ type: 'b' }])
+    })
+
     it('checks events when they are given', async () => {
       const { store } = use()
       const orders = store.aggregate({

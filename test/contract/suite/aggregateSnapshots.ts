@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import type { EventRecord, Store } from '../../../src/runtime/core/index'
+import type { EventRecord, StandardSchema, Store } from '../../../src/runtime/core/index'
 import { counter, refused } from './aggregates'
 import { unique } from './context'
 import type { Context, Use } from './context'
@@ -30,6 +30,45 @@ export function aggregateSnapshotsSuite(use: Use): void {
       evolve.mockClear()
       expect(await counts.load('1')).toMatchObject({ version: 12, state: 12 })
       expect(evolve).toHaveBeenCalledTimes(1)
+    })
+
+    it('are written of the first events of a stream as well, by a decision and by a session', async () => {
+      const { store } = use()
+      const [one, two] = [1, 2].map(() => list(store, unique('list'), { snapshot: { every: 2 } })) as [ReturnType<typeof list>, ReturnType<typeof list>]
+      await one.handle('1', () => [{ type: 'a' }, { type: 'b' }])
+      const session = store.session()
+      session.start(two, '1', { type: 'a' }, { type: 'b' }, { type: 'c' })
+      await session.save()
+      expect([await kept(use(), one.name), await kept(use(), two.name)]).toMatchObject([{ version: 2 }, { version: 3 }])
+      for (const lists of [one, two]) expect((await lists.load('1')).state).toStrictEqual((await store.stream.read(`${lists.name}:1`)).map(({ id, type }) => `${id} ${type}`))
+    })
+
+    it('stand before any number of events', async () => {
+      const { store } = use()
+      const name = unique('sum')
+      const evolve = (sum: number, { data }: EventRecord) => sum + (data as number)
+      const sums = store.aggregate({ name, initial: 0, evolve, snapshot: { every: 100_000 } })
+      const numbers = Array.from({ length: 450 }, (_, at) => at)
+      await sums.handle('1', () => numbers.map(data => ({ type: 'a', data })))
+      const all = numbers.reduce((sum, each) => sum + each, 0)
+      expect(await sums.load('1')).toMatchObject({ version: 450, state: all })
+      await sums.compact('1')
+      await sums.handle('1', () => numbers.map(data => ({ type: 'a', data })))
+      expect(await sums.load('1')).toMatchObject({ version: 900, state: 2 * all })
+    })
+
+    it('are not used where they are of another stream, of other events, or of a version that the stream does not have', async () => {
+      const { store, sql, table } = use()
+      const lists = list(store, unique('list'), { snapshot: { every: 1 } })
+      await lists.handle('1', () => [{ type: 'a' }, { type: 'b' }])
+      const { state } = await lists.load('1')
+      const wrong = (change: string) => sql(`update ${table('snapshots')} set state = '["wrong"]', ${change} where name = $1`, [lists.name])
+      await wrong('version = version')
+      expect((await lists.load('1')).state).toStrictEqual(['wrong'])
+      for (const change of ['first_id = first_id - 1', 'first_id = first_id + 1, edits = edits + 1', 'edits = edits - 1, version = version + 1']) {
+        await wrong(change)
+        expect((await lists.load('1')).state, change).toStrictEqual(state)
+      }
     })
 
     it('give the state that all events give, whatever happens to the stream', async () => {
@@ -80,8 +119,7 @@ export function aggregateSnapshotsSuite(use: Use): void {
       const name = unique('counts')
       const options = { name, initial: 0, evolve: (state: number) => state + 1 }
       const first = store.aggregate({ ...options, snapshot: { every: 2 } })
-      await first.handle('1', () => [{ type: 'a' }, { type: 'a' }])
-      await first.handle('1', () => ({ type: 'a' }))
+      await first.handle('1', () => [{ type: 'a' }, { type: 'a' }, { type: 'a' }])
       const evolve = vi.fn((state: { n: number }) => ({ n: state.n + 1 }))
       const second = { name, initial: { n: 0 }, evolve }
       const upcast = vi.fn((state: unknown) => ({ n: state as number }))
@@ -97,7 +135,64 @@ export function aggregateSnapshotsSuite(use: Use): void {
       expect(newer).toMatchObject({ version: 4, schema: 2 })
       for (let at = 0; at < 4; at++) await first.handle('1', () => ({ type: 'a' }))
       expect((await first.load('1')).state).toBe(9)
+      // An upcast leads to a newer version, never back.
+      const never = vi.fn((state: unknown) => state as number)
+      expect((await store.aggregate({ ...options, snapshot: { every: 2, upcast: never } }).load('1')).state).toBe(9)
+      expect(never).not.toHaveBeenCalled()
+      await first.compact('1')
+      expect((await first.load('1')).state).toBe(9)
       expect(await kept(use(), name)).toStrictEqual(newer)
+    })
+
+    it('are due by the last one that can be used', async () => {
+      const { store } = use()
+      const options = { name: unique('counts'), initial: 0, evolve: (state: number) => state + 1 }
+      await store.aggregate({ ...options, snapshot: { every: 2 } }).handle('1', () => [{ type: 'a' }, { type: 'a' }])
+      await store.aggregate({ ...options, snapshot: { every: 3, schemaVersion: 2 } }).handle('1', () => ({ type: 'a' }))
+      expect(await kept(use(), options.name)).toMatchObject({ version: 3, schema: 2 })
+    })
+
+    /** Decides one event, and does something between its append and its snapshot: when the schema checks what was appended. */
+    async function interrupted(name: string, id: string, work: (subject: string) => Promise<unknown>): Promise<void> {
+      const { store } = use()
+      const versionNow = async () => (await store.stream.current(`${name}:${id}`))?.version ?? 0
+      const before = await versionNow()
+      let isDone = false
+      const validate = async (value: unknown) => {
+        if (!isDone && await versionNow() > before) {
+          isDone = true
+          await work(`${name}:${id}`)
+        }
+        return { value }
+      }
+      const schema = { a: { '~standard': { version: 1, vendor: 'test', validate } } as StandardSchema }
+      const lists = store.aggregate({ name, initial: [] as List, evolve: (state, { id, type }) => [...state, `${id} ${type}`], schema, snapshot: { every: 1 } })
+      await lists.handle(id, () => ({ type: 'a' }))
+      expect(isDone).toBe(true)
+    }
+
+    it('are not replaced by an older one that comes late', async () => {
+      const { store } = use()
+      const lists = list(store, unique('list'), { snapshot: { every: 1 } })
+      await lists.handle('1', () => ({ type: 'a' }))
+      await interrupted(lists.name, '1', () => lists.handle('1', () => ({ type: 'a' })))
+      expect(await kept(use(), lists.name)).toMatchObject({ version: 3 })
+    })
+
+    it('are not written of first events that are hidden or gone by then', async () => {
+      const { store } = use()
+      const name = unique('list')
+      await interrupted(name, '1', async (subject) => {
+        const [event] = await store.stream.read(subject)
+        await store.stream.dismiss(event!.id, because)
+      })
+      await interrupted(name, '2', async (subject) => {
+        await store.stream.delete(subject)
+        await store.stream.append(subject, { type: 'new' })
+      })
+      expect(await kept(use(), name)).toBeUndefined()
+      const lists = list(store, name, { snapshot: { every: 1 } })
+      expect([(await lists.load('1')).state, (await lists.load('2')).state]).toMatchObject([[], [expect.stringContaining('new')]])
     })
 
     it('are not written of a state that JSON would change; that is said once', async () => {
@@ -112,6 +207,9 @@ export function aggregateSnapshotsSuite(use: Use): void {
       expect(warn.mock.calls.flat().filter(line => String(line).includes(times.name))).toHaveLength(1)
       await refused(times.compact('1'), 'INVALID_VALUE', 'Date')
       expect(await context.store.stream.read(`${times.name}:1`)).toHaveLength(3)
+      // In a transaction neither: the append holds.
+      await context.store.transaction(tx => times.with(tx).handle('1', () => ({ type: 'a' })))
+      expect(await times.load('1')).toMatchObject({ version: 4 })
     })
 
     it('are gone with their stream', async () => {
@@ -136,6 +234,32 @@ export function aggregateSnapshotsSuite(use: Use): void {
       expect(await kept(use(), lists.name)).toBeUndefined()
       expect((await lists.load('1')).state).toHaveLength(1)
     })
+
+    it('are not written once their stream has begun again', async () => {
+      const { store } = use()
+      const lists = list(store, unique('list'), { snapshot: { every: 2 } })
+      await lists.handle('1', () => ({ type: 'a' }))
+      await lists.handle('1', async () => {
+        await store.stream.delete(`${lists.name}:1`)
+        await store.stream.append(`${lists.name}:1`, { type: 'new' })
+        return { type: 'b' }
+      })
+      expect(await kept(use(), lists.name)).toBeUndefined()
+      expect((await lists.load('1')).state.map(each => each.split(' ')[1])).toStrictEqual(['new', 'b'])
+    })
+
+    it('are written again after an event that they contain was dismissed', async () => {
+      const { store } = use()
+      const evolve = vi.fn((state: number) => state + 1)
+      const counts = store.aggregate({ name: unique('counts'), initial: 0, evolve, snapshot: { every: 100 } })
+      const { events: [first] } = await counts.handle('1', () => [{ type: 'a' }, { type: 'b' }, { type: 'c' }])
+      await counts.compact('1')
+      await store.stream.dismiss(first!.id, because)
+      await counts.compact('1')
+      evolve.mockClear()
+      expect(await counts.load('1')).toMatchObject({ version: 3, state: 2 })
+      expect(evolve).not.toHaveBeenCalled()
+    })
   })
 
   describe('compact', () => {
@@ -143,6 +267,7 @@ export function aggregateSnapshotsSuite(use: Use): void {
       const lists = list(store, unique('list'), { snapshot: { every: 100, ...more } })
       const { events, subject } = await lists.handle('1', () => Array.from({ length: 5 }, (_, at) => ({ type: `t${at}` })))
       expect(await lists.compact('1')).toBe(5)
+      expect(await kept(use(), lists.name)).toMatchObject({ version: 5 })
       return { lists, events, subject }
     }
 

@@ -66,6 +66,35 @@ export function aggregatesSuite(use: Use): void {
       expect(await seats.load('1')).toMatchObject({ version: 5, state: { count: 5 } })
     })
 
+    it('read only the events of others again, unless the stream is another or one of its events was hidden', async () => {
+      const { store } = use()
+      const evolve = vi.fn((state: string[], { type }: { type: string }) => [...state, type])
+      const lists = store.aggregate<string[]>({ name: unique('lists'), initial: [], evolve })
+      const decideAfter = async (id: string, disturb: (subject: string) => Promise<unknown>) => {
+        const { subject } = await lists.handle(id, () => ['a', 'b', 'c'].map(type => ({ type })))
+        evolve.mockClear()
+        const seen: string[][] = []
+        await lists.handle(id, async (state) => {
+          if (seen.push(state) === 1) await disturb(subject)
+          return { type: 'mine' }
+        })
+        return seen.at(-1)
+      }
+      const others = (subject: string) => store.stream.append(subject, { type: 'of others' })
+      expect(await decideAfter('1', others)).toStrictEqual(['a', 'b', 'c', 'of others'])
+      // Three at first, then one of others and its own.
+      expect(evolve).toHaveBeenCalledTimes(5)
+      expect(await decideAfter('2', async (subject) => {
+        const [first] = await store.stream.read(subject)
+        await store.stream.dismiss(first!.id, { reason: 'test', by: 'test' })
+        return others(subject)
+      })).toStrictEqual(['b', 'c', 'of others'])
+      expect(await decideAfter('3', async (subject) => {
+        await store.stream.delete(subject)
+        for (let at = 0; at < 4; at++) await others(subject)
+      })).toStrictEqual(['of others', 'of others', 'of others', 'of others'])
+    })
+
     it('reject when each try has lost', async () => {
       const { store } = use()
       const counts = counter(store)

@@ -128,6 +128,7 @@ export function rulesSuite(use: Use): void {
       ['data.a.b', 'x', { a: { b: 'x' } }, [{ a: 'x' }, { 'a.b': 'x' }, { a: [{ b: 'x' }] }]],
       ['data.list.1', 'x', { list: ['y', 'x'] }, [{ list: ['x', 'y'] }, { list: 'yx' }]],
       ['data', 5, 5, [{}, '5', [5], null]],
+      ['data.constructor.name', 'Object', { constructor: { name: 'Object' } }, [{}, { constructor: {} }]],
     ])('compares fields by equality: %s is %j', async (field, value, same, others) => {
       const rules = await only(failed({ when: { [field]: value }, threshold: 2, otherwise: 'wait' }))
       const subject = unique('users')
@@ -160,6 +161,9 @@ export function rulesSuite(use: Use): void {
       expect(outcomes.map(outcome => [outcome!.rule, outcome!.reached, outcome!.result])).toStrictEqual([['few', false, 'none'], ['few', true, 'warn'], ['many', true, 'lock']])
       await rules.upsert({ ...many, order: 100 })
       expect(await rules.evaluate(await append(subject))).toMatchObject({ rule: 'few' })
+      await rules.upsert({ ...few, active: false })
+      expect(await rules.evaluate(await append(subject))).toMatchObject({ rule: 'never' })
+      await rules.upsert(few)
       expect(await rules.evaluate(await append(subject, 'login.done'))).toBeNull()
     })
 
@@ -214,6 +218,8 @@ export function rulesSuite(use: Use): void {
       const tried = await rules.dryRun({ subject, type: 'login.failed' }, { rules: [failed({ id: 'new', threshold: 2, result: 'new' }), failed()] })
       expect(tried).toMatchObject({ outcome: { rule: 'new', result: 'new', count: 2 }, steps: [{ decides: true }, { rule: 'locked', count: 2, decides: false }] })
       expect(await rules.get('new')).toBeNull()
+      const both = await rules.dryRun(event, { rules: [failed({ id: 'one', threshold: 1, result: 1 }), failed({ id: 'two', threshold: 2, result: 2 })] })
+      expect(both).toMatchObject({ outcome: { rule: 'one', result: 1 }, steps: [{ reached: true, decides: true }, { reached: true, decides: false }] })
       expect(await rules.dryRun(event, { rules: [] })).toStrictEqual({ outcome: null, steps: [] })
     })
   })

@@ -11,7 +11,7 @@ import type { Replayed } from './folding'
 import { replay } from './folding'
 import type { AggregateSettings } from './aggregateSettings'
 import { decided, deciderOf } from './aggregateSettings'
-import { createSnapshotWriter, snapshotInput } from './snapshots'
+import { baseSince, createSnapshotWriter, snapshotInput } from './snapshots'
 import type { AggregateCalls, HandleOptions } from './types'
 import { HANDLE_OPTIONS } from './types'
 
@@ -26,10 +26,11 @@ export function createAggregateCalls(settings: AggregateSettings, logger: Logger
   const snapshots = createSnapshotWriter(settings, logger)
 
   /** Writes a snapshot where one is due. The events are there already: outside of a transaction the call succeeds in any case. */
-  async function keep(on: AggregateGround, subject: string, { version, state, base }: Replayed): Promise<void> {
-    if (!snapshots.isDue(version, base)) return
+  async function keep(on: AggregateGround, subject: string, { version, state, base: known }: Replayed, records: readonly EventRecord[]): Promise<void> {
+    if (!snapshots.isDue(version, known)) return
     try {
-      await on.write(snapshotInput(settings, subject, { version, state }, base))
+      const base = known ?? baseSince(records, await on.base({ subject, name: settings.name }))
+      if (base) await on.write(snapshotInput(settings, subject, { version, state }, base))
     }
     catch (error) {
       if (on.inTransaction && !(isStoreError(error) && error.code === 'INVALID_VALUE')) throw error
@@ -74,7 +75,7 @@ export function createAggregateCalls(settings: AggregateSettings, logger: Logger
           const version = versionOf(records.at(-1)!)
           const appended = await settings.decode(records)
           const state = appended.reduce(settings.evolve, known.state)
-          await keep(on, subject, { version, state, base: known.base })
+          await keep(on, subject, { version, state, base: known.base }, records)
           return { id, subject, version, state, events: appended }
         }
       },

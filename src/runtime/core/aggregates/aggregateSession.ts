@@ -41,7 +41,7 @@ export function createAggregateSession(parts: AggregateSessionParts): AggregateS
     for (const [at, each] of changed.entries()) {
       const { settings, subject, base } = each
       const state = each.before ? await fold(settings, each.before(), records[at]!) : (await replay(on, settings, subject)).state
-      await each.keep(on, subject, { version: versionOf(records[at]!.at(-1)!), state, base })
+      await each.keep(on, subject, { version: versionOf(records[at]!.at(-1)!), state, base }, records[at]!)
       states.push(state)
     }
     return { records: records.flat(), states }

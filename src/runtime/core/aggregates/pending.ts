@@ -13,7 +13,7 @@ import type { SessionAggregate } from './types'
 export interface KnownAggregate {
   settings: AggregateSettings
   /** Writes a snapshot where one is due. */
-  keep(on: AggregateGround, subject: string, replayed: Replayed): Promise<void>
+  keep(on: AggregateGround, subject: string, replayed: Replayed, records: readonly EventRecord[]): Promise<void>
 }
 
 /** One aggregate of a session with the events that are to be saved. */

@@ -1,4 +1,5 @@
 import { invalidValue, messageOf } from '../shared/errors'
+import type { EventRecord } from '../shared/event'
 import { encodeJson, isPlain } from '../shared/json'
 import type { Logger } from '../shared/types'
 import type { AggregateSettings, SnapshotSettings } from './aggregateSettings'
@@ -29,6 +30,13 @@ export function baseOf(row: Record<string, unknown> | undefined): Base | undefin
   }
 }
 
+/**
+ * The base of a stream that has begun with these events; undefined when it is another one by now, or one of its events is
+ * hidden. The head of a stream has the newest id of before its first event: that of a later stream is not below these.
+ */
+export const baseSince = (records: readonly EventRecord[], base: Base | undefined): Base | undefined =>
+  base?.edits === '0' && BigInt(base.firstId) < BigInt(records[0]!.id) ? base : undefined
+
 /** A state made of the events up to a version. */
 export interface Known {
   version: number
@@ -56,9 +64,10 @@ export function createSnapshotWriter({ name, snapshot }: AggregateSettings, logg
   let hasWarned = false
   return {
     /** One of a later release of the app stays: it is of use there. */
-    isDue(version: number, base: Base | undefined): base is Base {
-      if (!snapshot || !base || (base.snapshot && base.snapshot.schemaVersion > snapshot.schemaVersion)) return false
-      return version - (isUsable(base.snapshot, snapshot) ? base.snapshot.version : 0) >= snapshot.every
+    isDue(version: number, base: Base | undefined): boolean {
+      const last = base?.snapshot
+      if (!snapshot || (last && last.schemaVersion > snapshot.schemaVersion)) return false
+      return version - (isUsable(last, snapshot) ? last.version : 0) >= snapshot.every
     },
 
     /** A state without a snapshot is only slower. Reported once: it is the same for all aggregates of a kind. */
