@@ -1,35 +1,8 @@
 /** What operators do with the events that consumers have given up, on every database. */
-import { describe, expect, it, onTestFinished } from 'vitest'
-import type { ConsumeOptions, Consumer, ConsumedEvent, DeadLetter, Store } from '../../src/runtime/core/index'
+import { describe, expect, it } from 'vitest'
 import { embeddedAndServer } from '../setup/backends'
+import { append, lettersOf, poisoned, started } from '../setup/deadLetters'
 import { eventually } from '../setup/eventually'
-
-async function started(store: Store, options: Partial<ConsumeOptions>): Promise<Consumer> {
-  const consumer = store.consume({ name: 'fulfilment', pollInterval: 20, leaseMs: 1_000, maxAttempts: 1, backoff: { first: 20, max: 100 }, ...options } as ConsumeOptions)
-  await consumer.start()
-  onTestFinished(() => consumer.stop())
-  return consumer
-}
-
-const append = async (store: Store, subject: string, ...data: unknown[]) => {
-  for (const each of data) await store.stream.append(subject, { type: 'order.paid', data: each })
-}
-
-/** Fails for events whose data say so; notes all that it sees. */
-function poisoned() {
-  const seen: unknown[] = []
-  const handler = (event: ConsumedEvent) => {
-    if (event.data.fails) throw Object.assign(new Error(String(event.data.fails)), { name: 'PoisonError' })
-    seen.push([event.subject, event.data.n])
-  }
-  return { seen, handler }
-}
-
-const lettersOf = async (store: Store, count: number): Promise<DeadLetter[]> => eventually(async () => {
-  const { letters } = await store.deadLetters.list()
-  expect(letters.filter(({ state }) => state !== 'edited')).toHaveLength(count)
-  return letters
-})
 
 describe.each(embeddedAndServer)('dead letters on $name', ({ open, available }) => {
   it.runIf(available()).each(['each', 'none'] as const)('are edited and requeued: the handler gets the other data, and the original stays readable: transaction %s', async (transaction) => {
@@ -213,69 +186,6 @@ describe.each(embeddedAndServer)('dead letters on $name', ({ open, available }) 
     expect((await store.deadLetters.list()).letters).toMatchObject([{ state: 'parked' }])
   })
 
-  it.runIf(available())('are previewed: what would change, what would fail, and nothing is kept', async () => {
-    const { store, sql } = await open()
-    await append(store, 'orders:1', { n: 1, fails: 'poison' }, { n: 2 }, { n: 3 }, { n: 4, fails: 'the fourth' }, { n: 5 })
-    const previews: boolean[] = []
-    const consumer = await started(store, {
-      handler: async ({ data, subject }, { tx, preview }) => {
-        previews.push(preview)
-        await tx.kv.set(`seen:${data.n}`, true)
-        await tx.kv.increment(`count:${subject}`)
-        if (data.n === 3) await tx.query('delete from nvent_kv where key = $1', ['gone'])
-        if (data.fails) throw new Error(data.fails as string)
-      },
-    })
-    await store.kv.set('gone', 1)
-    const [letter] = await lettersOf(store, 1)
-    expect(await store.deadLetters.preview(letter!.id)).toMatchObject({ handled: 0, changes: [], failed: { event: { id: letter!.event.id }, error: { message: 'poison' } }, more: false })
-
-    previews.length = 0
-    const preview = await store.deadLetters.preview(letter!.id, { event: { data: { n: 1 } } })
-    expect(preview).toEqual({
-      handled: 3, more: false,
-      changes: [{ schema: 'public', table: 'nvent_kv', inserted: 4, updated: 2, deleted: 1 }],
-      failed: { event: expect.objectContaining({ data: { n: 4, fails: 'the fourth' } }) as unknown, error: expect.objectContaining({ message: 'the fourth' }) as unknown },
-    })
-    expect(previews).toEqual([true, true, true, true])
-    expect(await store.deadLetters.preview(letter!.id, { event: { data: { n: 1 } }, limit: 2 })).toMatchObject({ handled: 2, failed: null, more: true })
-    expect(await sql('select key from nvent_kv')).toEqual([{ key: 'gone' }])
-    expect(await store.deadLetters.get(letter!.id)).toEqual(letter)
-    expect(await consumer.status()).toMatchObject({ parked: 1 })
-
-    await expect(store.deadLetters.preview('999999')).rejects.toMatchObject({ code: 'NOT_FOUND' })
-    await started(store, { name: 'outside', transaction: 'none', handler: poisoned().handler, subjects: ['orders:1'] })
-    const { letters: [outside] } = await eventually(async () => {
-      const list = await store.deadLetters.list({ consumer: 'outside' })
-      expect(list.letters).toHaveLength(1)
-      return list
-    })
-    await expect(store.deadLetters.preview(outside!.id)).rejects.toMatchObject({ code: 'INVALID_CALL' })
-  })
-
-  it.runIf(available())('are refused what can\'t replace an event', async () => {
-    const { store } = await open()
-    await append(store, 'orders:1', { fails: 'poison' })
-    await started(store, { handler: poisoned().handler })
-    const [letter] = await lettersOf(store, 1)
-    for (const event of [{ id: '999' }, { ts: 1 }, { subject: 'orders:2' }, { type: '' }, { type: null }, 'event', [], { data: Number.NaN }]) {
-      await expect(store.deadLetters.requeue(letter!.id, { event: event as never }), JSON.stringify(event)).rejects.toMatchObject({ code: 'INVALID_VALUE' })
-    }
-    await expect(store.deadLetters.requeue(letter!.id, { outOfOrder: 1 as never })).rejects.toMatchObject({ code: 'INVALID_VALUE' })
-    expect(await store.deadLetters.get(letter!.id)).toMatchObject({ state: 'parked' })
-  })
-
-  it.runIf(available())('are previewed with the events of the wanted topics only', async () => {
-    const { store } = await open()
-    const { handler } = poisoned()
-    await store.stream.append('orders:1', { type: 'a', data: { fails: 'poison' } }, { topics: ['mail'] })
-    for (const [n, topic] of ['other', 'mail', 'other', 'mail'].entries()) await store.stream.append('orders:1', { type: 'a', data: { n } }, { topics: [topic] })
-    await started(store, { topics: ['mail'], handler })
-    const [letter] = await lettersOf(store, 1)
-    expect(await store.deadLetters.preview(letter!.id, { event: { data: { n: -1 } } })).toMatchObject({ handled: 3, failed: null, more: false })
-    expect(await store.deadLetters.preview(letter!.id, { event: { data: { n: -1 } }, limit: 2 })).toMatchObject({ handled: 2, more: true })
-  })
-
   it.runIf(available())('are purged by any age', async () => {
     const { store } = await open()
     const { handler } = poisoned()
@@ -284,55 +194,6 @@ describe.each(embeddedAndServer)('dead letters on $name', ({ open, available }) 
     await lettersOf(store, 1)
     for (const olderThanMs of [3e14, Number.MAX_SAFE_INTEGER]) expect(await store.deadLetters.purge({ olderThanMs })).toBe(0)
     expect(await store.deadLetters.purge({ olderThanMs: 0 })).toBe(1)
-  })
-
-  const GONE: [how: string, remove: (store: Store, letter: DeadLetter) => Promise<unknown>, left: unknown[]][] = [
-    ['was dismissed', async (store, { event }) => store.stream.dismiss(event.id, { reason: 'a mistake', by: 'test' }), [2, 3]],
-    ['was truncated', async (store, { subject }) => store.stream.truncateBefore(subject, 2), [2, 3]],
-    ['was deleted with its stream', async (store, { subject }) => store.stream.delete(subject), [3]],
-  ]
-
-  describe.each(GONE)('whose event %s', (_, remove, left) => {
-    it.runIf(available()).each(['plain', 'edited before'])('are not handled, nor is an event in their place, and the later ones go on: %s', async (which) => {
-      const { store } = await open()
-      await append(store, 'orders:1', { n: 1, fails: 'poison' }, { n: 2 })
-      const { seen, handler } = poisoned()
-      await started(store, { handler })
-      let [letter] = await lettersOf(store, 1)
-      if (which !== 'plain') {
-        await store.deadLetters.requeue(letter!.id, { event: { data: { fails: 'still poison' } } })
-        letter = await eventually(async () => {
-          const found = await store.deadLetters.get(letter!.id)
-          expect(found).toMatchObject({ state: 'parked', replacement: { data: { fails: 'still poison' } } })
-          return found!
-        })
-      }
-      expect(await remove(store, letter!)).toBeTruthy()
-      const event = { data: { n: 'mended' } }
-      const isRefused = expect.objectContaining({ code: 'INVALID_CALL', message: expect.stringContaining('dismissed or deleted') as string }) as Error
-      await expect(store.deadLetters.requeue(letter!.id, { event })).rejects.toEqual(isRefused)
-      await expect(store.deadLetters.preview(letter!.id, { event })).rejects.toEqual(isRefused)
-      expect(await store.deadLetters.get(letter!.id)).toEqual(letter)
-      expect(await store.deadLetters.preview(letter!.id)).toMatchObject({ handled: left.length - 1, failed: null })
-      await append(store, 'orders:1', { n: 3 })
-      seen.length = 0
-      expect(await store.deadLetters.requeue(letter!.id)).toBe(true)
-      await eventually(() => expect(seen).toEqual(left.map(n => ['orders:1', n])))
-      expect(await store.deadLetters.get(letter!.id)).toBeNull()
-    })
-
-    it.runIf(available())('go with those that are requeued by filter', async () => {
-      const { store } = await open()
-      await append(store, 'orders:1', { n: 1, fails: 'poison' })
-      const consumer = await started(store, { handler: poisoned().handler })
-      const [letter] = await lettersOf(store, 1)
-      await store.deadLetters.requeue(letter!.id, { event: { data: { fails: 'still poison' } } })
-      await lettersOf(store, 1)
-      await remove(store, letter!)
-      expect(await store.deadLetters.requeueRange()).toBe(1)
-      expect(await store.deadLetters.get(letter!.id)).toBeNull()
-      await eventually(async () => expect(await consumer.status()).toMatchObject({ parked: 0 }))
-    })
   })
 
   it.runIf(available())('that are edited are handled also when debounce has a newer event in their place', async () => {

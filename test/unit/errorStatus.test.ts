@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createError } from 'h3'
 import { describe, expect, it } from 'vitest'
-import { StoreError } from '../../src/runtime/core/shared/errors'
+import { StoreError, loading } from '../../src/runtime/core/shared/errors'
 import type { StoreErrorCode } from '../../src/runtime/core/shared/errors'
 
 const read = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
@@ -28,5 +28,13 @@ describe('the codes of errors', () => {
         expect(answer.data).toBeUndefined()
       }
     }
+  })
+
+  it('are 500 while the code of an app is being loaded: a file that throws then is no fault of a request', async () => {
+    const error = new StoreError('INVALID_VALUE', 'a wrong option')
+    await import('../../src/runtime/server/loading')
+    expect([error.statusCode, error.status]).toEqual([500, 500])
+    loading.isUnderWay = false
+    expect([error.statusCode, error.status]).toEqual([400, 400])
   })
 })
