@@ -1,9 +1,9 @@
 import type { Session } from '../db/types'
 import type { StatementContext } from '../sql/template'
 import { Fenced, requireHeld, toCheckpoint } from './lease'
+import { movePositions } from './positions'
 import type { ConsumerSettings } from './settings'
 import type { Shard, Unit } from './shard'
-import { moveShards } from './sql'
 import type { ConsumerWatch } from './watching'
 
 /** The last event of each shard that a unit of work has. */
@@ -42,12 +42,18 @@ export function createCheckpoints({ context, settings, watch }: CheckpointsOptio
     async save(session, last) {
       if (!isTransactional) return requireHeld(context, session, consumer, last.keys())
       const checkpoints = [...last].map(([shard, id]) => toCheckpoint(shard, id))
-      const { count } = await session.query(moveShards(context, { consumer, checkpoints }))
-      if (count < checkpoints.length) throw new Fenced()
+      const moved = await movePositions(context, statement => session.query(statement), consumer, checkpoints)
+      if (moved.size < checkpoints.length) throw new Fenced()
+      for (const shard of last.keys()) shard.nextPlace = moved.get(shard.shard)
     },
 
     finish(unit, last) {
-      if (isTransactional) for (const [shard, id] of last) shard.saved = id
+      if (isTransactional) {
+        for (const [shard, id] of last) {
+          shard.saved = id
+          shard.place = shard.nextPlace ?? shard.place
+        }
+      }
       for (const entry of unit) entry.state = 'done'
     },
 

@@ -1,12 +1,13 @@
 import type { Use } from '../batch/operation'
-import type { Session } from '../db/types'
+import type { Row, Session } from '../db/types'
 import { StoreError } from '../shared/errors'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
+import { movePositions } from './positions'
 import { createShard } from './shard'
 import type { Shard } from './shard'
-import type { Checkpoint } from './sql'
-import { beat, claimShards, holdShard, moveShards, releaseShards, removeMember, renewShards } from './sql'
+import type { Checkpoint, ClaimedRow, PlacedRow } from './sql'
+import { beat, claimShards, holdShard, releaseShards, removeMember, renewShards } from './sql'
 
 interface LeaseOptions {
   context: StatementContext
@@ -62,7 +63,7 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
 
   const busy = ({ running, retrying }: Shard) => running + retrying
 
-  const query = (statement: Statement) => use(session => session.query(statement))
+  const query = <R extends Row>(statement: Statement) => use(session => session.query<R>(statement))
 
   async function save(moved: Shard[]): Promise<void> {
     const checkpoints = moved.filter(({ position, saved, isSaving }) => position > saved && !isSaving).map(shard => toCheckpoint(shard, shard.position))
@@ -71,11 +72,11 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
     const saving = moved.filter(({ shard }) => positions.has(shard))
     for (const shard of saving) shard.isSaving = true
     try {
-      const { rows } = await query(moveShards(context, { consumer, checkpoints }))
-      const written = new Set(rows.map(row => Number(row.shard)))
+      const written = await movePositions(context, query, consumer, checkpoints)
       for (const shard of saving) {
-        if (written.has(shard.shard)) shard.saved = positions.get(shard.shard)!
-        else drop(shard)
+        const place = written.get(shard.shard)
+        if (place === undefined) drop(shard)
+        else Object.assign(shard, { saved: positions.get(shard.shard)!, place })
       }
     }
     finally {
@@ -123,9 +124,13 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
       check()
       const before = [...held.values()]
       if (before.length > 0) {
-        const { rows } = await query(renewShards(context, { consumer, held: before, leaseMs }))
-        const kept = new Set(rows.map(row => Number(row.shard)))
-        for (const shard of before) if (!kept.has(shard.shard)) drop(shard)
+        const { rows } = await query<PlacedRow>(renewShards(context, { consumer, held: before, leaseMs }))
+        const kept = new Map(rows.map(({ shard, place }) => [Number(shard), place]))
+        for (const shard of before) {
+          const place = kept.get(shard.shard)
+          if (place === undefined) drop(shard)
+          else shard.place = place
+        }
       }
       heldUntil = since + leaseMs
     },
@@ -138,11 +143,11 @@ export function createLease({ context, use, consumer, member, shards, leaseMs, o
       all.forEach((shard, at) => (shard.isLeaving = at < all.length - share))
       await give(all.filter(shard => shard.isLeaving && busy(shard) === 0))
       if (held.size >= share) return
-      const { rows } = await query(claimShards(context, { consumer, member, limit: share - held.size, leaseMs, held: [...held.keys()] }))
+      const { rows } = await query<ClaimedRow>(claimShards(context, { consumer, member, limit: share - held.size, leaseMs, held: [...held.keys()] }))
       if (rows.length === 0) return
       const begin = await onClaim(rows.map(({ shard }) => Number(shard)))
       begin()
-      for (const { shard, token, position } of rows) held.set(Number(shard), createShard(Number(shard), String(token), BigInt(position as string)))
+      for (const { shard, token, position, place } of rows) held.set(Number(shard), createShard(Number(shard), token, BigInt(position), place))
     },
 
     async end() {
@@ -164,15 +169,15 @@ export class Removed extends StoreError {
   }
 }
 
-export const toCheckpoint = ({ shard, token, saved }: Shard, to: bigint): Checkpoint => ({ shard, token, from: saved, to })
+export const toCheckpoint = ({ shard, token, place, saved }: Shard, to: bigint): Checkpoint => ({ shard, token, place, from: saved, to })
 
 /**
  * Locks shards that must still be held, until the transaction ends.
  * @throws {Fenced}
  */
 export async function requireHeld(context: StatementContext, session: Session, consumer: string, shards: Iterable<Shard>): Promise<void> {
-  for (const shard of shards) {
-    const { count } = await session.query(holdShard(context, consumer, shard))
-    if (count === 0) throw new Fenced()
+  for (const { shard, token, place } of shards) {
+    const atPlace = await session.query(holdShard(context, consumer, { shard, token, place }))
+    if (atPlace.count === 0 && (await session.query(holdShard(context, consumer, { shard, token }))).count === 0) throw new Fenced()
   }
 }

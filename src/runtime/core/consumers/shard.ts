@@ -20,6 +20,10 @@ export interface Shard {
   readonly shard: number
   /** Names this lease: another holder has another one. */
   readonly token: string
+  /** Where its row is in the table, as far as this process knows. */
+  place: string
+  /** The same, once the transaction under way is committed. */
+  nextPlace?: string | undefined
   /** Aborts when the shard is lost: handlers of its events end. */
   readonly lost: AbortController
   /** Everything up to here is handled or parked, as the database knows it. */
@@ -42,8 +46,8 @@ export interface Shard {
   isSaving: boolean
 }
 
-export const createShard = (shard: number, token: string, position: bigint): Shard => ({
-  shard, token, lost: createKill(), saved: position, position, readTo: position, entries: [], running: 0, retrying: 0, isLeaving: false, isHeldUp: false, isSaving: false,
+export const createShard = (shard: number, token: string, position: bigint, place: string): Shard => ({
+  shard, token, place, lost: createKill(), saved: position, position, readTo: position, entries: [], running: 0, retrying: 0, isLeaving: false, isHeldUp: false, isSaving: false,
 })
 
 /** Adds events that were read up to a position. */

@@ -1,3 +1,4 @@
+import type { Row } from '../db/types'
 import { CLOCK, CLOCK_MS, clockIn } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
@@ -18,6 +19,17 @@ const HASH_PROBE = 'pg_catalog.hashtextextended(\'nvent\', 0::bigint)'
 export interface HeldShard {
   shard: number
   token: string
+  /**
+   * Where its row is, as far as this process knows. While anybody has an old snapshot open, no version of a row is removed,
+   * and the row of a shard has a new one for each transaction: by its key, the newest is found behind all others.
+   */
+  place?: string | undefined
+}
+
+/** A shard that was changed, and where its row is now. */
+export interface PlacedRow extends Row {
+  shard: number
+  place: string
 }
 
 const statement = plannedEachTime('consumer')
@@ -76,7 +88,12 @@ with held as (
 )
 update ${table('consumer_shards')} s set leased_until = ${clockIn('$5')}, updated_at = ${CLOCK}
 from held where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = held.shard
-returning s.shard`, [given.consumer, given.held.map(({ shard }) => shard), given.held.map(({ token }) => token), given.leaseMs])
+returning s.shard, s.ctid::text as place`, [given.consumer, given.held.map(({ shard }) => shard), given.held.map(({ token }) => token), given.leaseMs])
+}
+
+export interface ClaimedRow extends PlacedRow {
+  position: string
+  token: string
 }
 
 /**
@@ -94,7 +111,7 @@ with free as (
 update ${table('consumer_shards')} s
 set owner = $3::text, token = pg_catalog.nextval(${context.names.literal('lease_tokens_seq')}), leased_until = ${clockIn('$5')}, updated_at = ${CLOCK}
 from free where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = free.shard
-returning s.shard, s.position::text as position, s.token::text as token`, [given.consumer, given.member, given.limit, given.leaseMs, given.held])
+returning s.shard, s.position::text as position, s.token::text as token, s.ctid::text as place`, [given.consumer, given.member, given.limit, given.leaseMs, given.held])
 }
 
 export interface Checkpoint extends HeldShard {
@@ -103,37 +120,57 @@ export interface Checkpoint extends HeldShard {
   to: bigint
 }
 
-/** Moves positions on. A shard that is missing in the result is lost, or stands elsewhere: nothing of the transaction may be kept. */
+/**
+ * Moves positions on. A shard that is missing in the result is not where it was, is lost, or stands elsewhere. All that are
+ * not at their places are found by their keys in the same statement, so that all are locked in order.
+ */
 export function moveShards(context: StatementContext, { consumer, checkpoints }: { consumer: string, checkpoints: Checkpoint[] }): Statement {
   const [first, ...others] = checkpoints as [Checkpoint, ...Checkpoint[]]
   if (others.length === 0) return moveShard(context, consumer, first)
   return statement(context, 'move', table => `
-with moved as (
-  select s.shard, given.upto from ${table('consumer_shards')} s
-  join rows from (pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]), pg_catalog.unnest($6::bigint[])) as given (shard, token, since, upto)
-    on s.shard = given.shard and s.token = given.token and s.position = given.since
-  where s.tenant_id = $1::text and s.consumer = $2::text order by s.shard for no key update of s
+with at as materialized (
+  select given.shard, given.token, given.since, given.upto, coalesce(
+    (select s.ctid from ${table('consumer_shards')} s where s.ctid = given.place and s.tenant_id = $1::text and s.consumer = $2::text and s.shard = given.shard),
+    (select s.ctid from ${table('consumer_shards')} s where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = given.shard)
+  ) as place
+  from rows from (
+    pg_catalog.unnest($3::int[]), pg_catalog.unnest($4::bigint[]), pg_catalog.unnest($5::bigint[]), pg_catalog.unnest($6::bigint[]), pg_catalog.unnest($7::tid[])
+  ) as given (shard, token, since, upto, place)
+), moved as (
+  select s.shard, s.ctid as place, at.upto from at join ${table('consumer_shards')} s on s.ctid = at.place
+  where s.token = at.token and s.position = at.since order by s.shard for no key update of s
 )
 update ${table('consumer_shards')} s set position = moved.upto, updated_at = ${CLOCK}
-from moved where s.tenant_id = $1::text and s.consumer = $2::text and s.shard = moved.shard
-returning s.shard`, [consumer, checkpoints.map(({ shard }) => shard), checkpoints.map(({ token }) => token), checkpoints.map(({ from }) => String(from)), checkpoints.map(({ to }) => String(to))])
+from moved where s.ctid = moved.place
+returning s.shard, s.ctid::text as place`, [
+    consumer, checkpoints.map(({ shard }) => shard), checkpoints.map(({ token }) => token), checkpoints.map(({ from }) => String(from)),
+    checkpoints.map(({ to }) => String(to)), checkpoints.map(({ place }) => place ?? null),
+  ])
 }
 
 /** Most transactions are of one shard: this takes the server a quarter of the time. */
-function moveShard(context: StatementContext, consumer: string, { shard, token, from, to }: Checkpoint): Statement {
-  return statement(context, 'move one', table => `
-update ${table('consumer_shards')} set position = $6::bigint, updated_at = ${CLOCK}
-where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint and position = $5::bigint
-returning shard`, [consumer, shard, token, String(from), String(to)])
+function moveShard(context: StatementContext, consumer: string, { shard, token, from, to, place }: Checkpoint): Statement {
+  const where = 'tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint and position = $5::bigint'
+  const set = `set position = $6::bigint, updated_at = ${CLOCK}`
+  const given = [consumer, shard, token, String(from), String(to)]
+  return place === undefined
+    ? statement(context, 'move one', table => `
+update ${table('consumer_shards')} ${set} where ${where} returning shard, ctid::text as place`, given)
+    : statement(context, 'move one at its place', table => `
+update ${table('consumer_shards')} ${set} where ctid = $7::tid and ${where} returning shard, ctid::text as place`, [...given, place])
 }
 
 /**
  * Keeps others from claiming a shard until the transaction ends, even after its lease. Its holder can renew and move it
- * meanwhile. No row: it is lost.
+ * meanwhile. No row: it is lost, or not at its place.
  */
-export function holdShard(context: StatementContext, consumer: string, { shard, token }: HeldShard): Statement {
-  return statement(context, 'hold', table => `
-select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint for key share`, [consumer, shard, token])
+export function holdShard(context: StatementContext, consumer: string, { shard, token, place }: HeldShard): Statement {
+  const where = 'tenant_id = $1::text and consumer = $2::text and shard = $3::int and token = $4::bigint'
+  return place === undefined
+    ? statement(context, 'hold', table => `
+select shard from ${table('consumer_shards')} where ${where} for key share`, [consumer, shard, token])
+    : statement(context, 'hold at its place', table => `
+select shard from ${table('consumer_shards')} where ctid = $5::tid and ${where} for key share`, [consumer, shard, token, place])
 }
 
 /** Lets others take shards at once. */
