@@ -44,12 +44,12 @@ export function createBank({ store, sendMail, maxAttempts = 10 }: BankOptions) {
 
   const search = store.project({
     name: 'account-search',
-    // In the background: `mode: 'inline'` is the place to change where it has to be in the transaction of the append.
-    mode: 'async',
+    // In the transaction of the append: what a request has changed is there when it answers. `async` would follow shortly after.
+    mode: 'inline',
     subjects: ['account:*'],
     init: { customer: '', balance: 0 },
     async handle(state, event, { tx }) {
-      // `stored`: projections get events as they are in the log, without a schema.
+      // As it is in the log: with `defineProjection`, a schema checks it and gives it its type.
       const stored = event.data as { customer?: string, cents: number }
       const sign = event.type === 'account.withdrawn' ? -1 : 1
       const next = { customer: stored.customer ?? state.customer, balance: state.balance + sign * stored.cents }
@@ -76,6 +76,8 @@ export function createBank({ store, sendMail, maxAttempts = 10 }: BankOptions) {
     async start(signal: AbortSignal): Promise<void> {
       await prepare()
       await Promise.all([search.start(signal), welcome.start(signal)])
+      // What was appended before the app had this projection is in it from here on.
+      await search.whenCaughtUp()
     },
 
     /** A new account: its stream is begun, and must not exist yet. */
