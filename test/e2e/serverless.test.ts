@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setup, useTestContext } from '@nuxt/test-utils/e2e'
 import { describe, expect, it } from 'vitest'
 import { freshDatabase } from '../setup/database'
-import { CONNECTIONS, filesWith, fixture, noDatabase, outside, SETUP_LIMIT } from './support'
+import { CONNECTIONS, filesWith, fixture, noDatabase, outside, SETUP_LIMIT, until } from './support'
 
 const output = await outside('vercel')
 
@@ -87,6 +87,19 @@ describe('a Nuxt app built for Vercel', async () => {
     expect(await database.sql('select member from nvent_consumer_members')).toEqual([])
     expect(await database.sql(CONNECTIONS)).toEqual([{ open: 0 }])
     expect(await app.end()).toBe(0)
+  })
+
+  it('keeps inline projections, also in an instance that has started none', async () => {
+    const database = await freshDatabase('pg18')
+    const start = () => startFunction(join(output, 'functions/__fallback.func/index.mjs'), { DATABASE_URL: database.url })
+    const first = await start()
+    await first.post('/api/order', { id: 'a%1', total: 2 })
+    await until(() => first.post<{ total: unknown }>('/api/handled', { run: true }), ({ total }) => total !== null)
+    expect(await first.end()).toBe(0)
+    const second = await start()
+    await second.post('/api/order', { id: 'a%1', total: 3 })
+    expect(await database.sql('select key, state from nvent_projection_states')).toEqual([{ key: 'orders:a%1', state: { total: 5 } }])
+    expect(await second.end()).toBe(0)
   })
 
   it('has no embedded database in it', async () => {

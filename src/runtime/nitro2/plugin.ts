@@ -1,6 +1,7 @@
 import { defineNitroPlugin } from 'nitropack/runtime'
 import type { NitroApp } from 'nitropack/types'
 import { registerStoreAdapter } from '#nvent-server-imports'
+import { workers as files } from '#nvent-workers'
 import { afterHooks } from '../server/afterHooks'
 import { announce, logger } from '../server/announce'
 import { closeUnready, endAll } from '../server/shutdown'
@@ -28,11 +29,16 @@ export default defineNitroPlugin((app) => {
     await stopWorkers(started)
     await leave(app)
   })
-  // A function is frozen between requests: there a task or a route runs what is in the folders.
-  if (nventStorePostgres.serverless === true) return releaseAfterRequests(app)
+  const isFunction = nventStorePostgres.serverless === true
+  if (isFunction) releaseAfterRequests(app)
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (import.meta.prerender) return
-  if (nventStorePostgres.consumers) started = logged(appWorkers)
+  const starts = nventStorePostgres.consumers && !isFunction
+  // Every process that appends needs the code of inline projections, whoever starts them.
+  const workers = starts || files.projections.length > 0 ? logged(appWorkers) : started
+  // A function is frozen between requests: there a task or a route runs what is in the folders.
+  if (isFunction) return
+  if (starts) started = workers
   if (isEmpty(started) && worksElsewhere(nventStorePostgres, nvent)) return
   const handle = appHandle()
   const ready = closeUnready(handle.store, announce(handle, logger))
