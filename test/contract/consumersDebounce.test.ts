@@ -11,6 +11,7 @@ import type { Session } from '../../src/runtime/core/db/types'
 import type { EventRecord } from '../../src/runtime/core/index'
 import { namesOf } from '../../src/runtime/core/shared/identifier'
 import { createStatementCache } from '../../src/runtime/core/sql/statement'
+import type { Statement } from '../../src/runtime/core/sql/statement'
 import type { Store } from '../../src/runtime/core/types'
 import { embeddedAndServer } from '../setup/backends'
 import { append, numberOf, started } from '../setup/consumers'
@@ -147,6 +148,28 @@ describe.each(embeddedAndServer)('debounce of consumers on $name', ({ open, avai
     await use(session => debounce.end(session, unit[2]!))
     expect(await ask(events)).toEqual([undefined, undefined, 0])
     expect(statements).toEqual(['read'])
+  })
+
+  it.runIf(available())('counts maxMs from the first event of each burst', async () => {
+    const { store, sql } = await open()
+    const use: Use = work => store.transaction(tx => work({ query: ({ text, values }: Statement) => tx.query(text, values) } as unknown as Session, undefined as never))
+    const context = { names: namesOf('public', 'nvent'), cache: createStatementCache(false), tenant: '' }
+    const settings = checkConsumer({ name: 'bursts', debounce: { ms: HOUR, maxMs: HOUR }, handler: () => {} })
+    const debounce = createDebounce({ context, use, settings, parked: createParkedSubjects() })
+    await append(store, 'a', 0, 1, 2)
+    const events = await store.stream.read('a')
+    const [first, second, third] = events.map(event => ({ subject: 'a', id: BigInt(event.id), event, shard: { shard: 0 } }) as Entry)
+    const arrive = (entry: Entry) => use(session => debounce.arrive(session, [entry]))
+    const goBack = () => sql('update nvent_consumer_debounced set first_at = first_at - interval \'2 hours\'')
+    await arrive(first!)
+    await goBack()
+    await use(session => debounce.end(session, first!))
+    await arrive(second!)
+    expect((await debounce.waits('a', [events[1]!]))[0]).toBeGreaterThan(0)
+    // One of the same burst changes nothing of it.
+    await goBack()
+    await arrive(third!)
+    expect(await debounce.waits('a', [events[2]!])).toEqual([0])
   })
 
   it.runIf(available())('leaves the last event to further attempts, until a newer one takes its place', async () => {
