@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { IndexEntry, IndexPageOptions } from '../../src/runtime/core/entries/types'
 import type { Store } from '../../src/runtime/core/types'
-import { backends } from '../setup/backends'
+import { embeddedAndServer } from '../setup/backends'
 import { quote } from './suite/context'
 
 const range = (count: number) => Array.from({ length: count }, (_, at) => at)
@@ -16,7 +16,7 @@ async function pages(store: Store, key: string, options: IndexPageOptions): Prom
   return found
 }
 
-describe.each(backends)('calls for many on $name', ({ open, available }) => {
+describe.each(embeddedAndServer)('calls for many on $name', ({ open, available }) => {
   it.runIf(available())('appendMany appends all events in order, or none', async () => {
     const { store } = await open()
     const records = await store.stream.appendMany('orders:1', range(7).map(at => ({ type: 'counted', data: at })))
@@ -51,7 +51,7 @@ describe.each(backends)('calls for many on $name', ({ open, available }) => {
   })
 
   it.runIf(available())('an onProgress may use another store as it likes', async () => {
-    const [{ store }, { store: other }] = [await open(), await open()]
+    const [{ store }, { store: other }] = [await open(), await open({ prefix: 'other' })]
     const onProgress = (async () => {
       await other.stream.append('imports:6', { type: 'x' })
       await other.close()

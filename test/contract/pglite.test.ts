@@ -1,5 +1,5 @@
-import { pglite, pgliteInMemory } from '../setup/backends'
+import { pglite, pgliteEmptied, pgliteInMemory } from '../setup/backends'
 import { contractSuite, durableContractSuite } from './suite'
 
-contractSuite(pgliteInMemory.name, { open: pgliteInMemory.open, openMore: pglite.open })
+contractSuite(pgliteInMemory.name, { open: pgliteInMemory.open, openMore: pgliteEmptied.open })
 durableContractSuite(pglite.name, pglite)

@@ -117,9 +117,13 @@ export const pgliteEmptied: Backend = {
   async open(options) {
     if (namesSchema(options)) return pglite.open(options)
     const { connection, sql } = await (shared ??= keptOpen())
-    const tables = await sql<{ name: string }>(
-      `select format('%I', tablename) as name from pg_tables where schemaname = 'public' and starts_with(tablename, 'nvent_') and tablename <> 'nvent_schema_version'`)
-    await sql(`truncate ${tables.map(({ name }) => name).join(', ')}`)
+    const tables = await sql<{ name: string, made: boolean }>(
+      `select format('%I', tablename) as name, starts_with(tablename, 'nvent_stream_') as made from pg_tables
+       where schemaname = 'public' and starts_with(tablename, 'nvent_') and tablename <> 'nvent_schema_version'`)
+    const listed = (isMade: boolean) => tables.filter(({ made }) => made === isMade).map(({ name }) => name).join(', ')
+    // Those of subject types are made by what is appended.
+    if (listed(true)) await sql(`drop table ${listed(true)}`)
+    await sql(`truncate ${listed(false)}`)
     return embeddedOn(connection, options)
   },
 }
