@@ -16,6 +16,8 @@ create table "{schema}"."{prefix}_projections" (
   -- Of inline ones: [subjects, types, topics], each of them null for all. A process without their code knows by it which
   -- events it must not append.
   filter jsonb,
+  -- By which members of the states they are found: { fields, sortBy }; null: by none.
+  declared jsonb,
   created_at timestamptz not null default pg_catalog.now(),
   -- When its state was changed last.
   changed_at timestamptz not null default pg_catalog.now(),
@@ -38,8 +40,13 @@ create table "{schema}"."{prefix}_projection_states" (
   position bigint not null,
   -- Grows with each change: what was changed meanwhile is not overwritten.
   revision bigint not null,
+  -- What it is found by, where its projection declares fields: a build and the values of the fields, and a number to sort by.
+  fields jsonb,
+  rank double precision,
   primary key (tenant_id, name, build, key)
 ) with (fillfactor = 80);
+create index "idx_{prefix}_projection_states_fields" on "{schema}"."{prefix}_projection_states" using gin (fields jsonb_path_ops) where fields is not null;
+create index "idx_{prefix}_projection_states_rank" on "{schema}"."{prefix}_projection_states" (tenant_id, name, build, rank, key) where rank is not null;
 
 -- Aggregates. A count of the events of a stream that were dismissed or restored: a snapshot from before is not used.
 alter table "{schema}"."{prefix}_heads" add column edits bigint not null default 0;

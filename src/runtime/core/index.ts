@@ -50,7 +50,7 @@ export type { ProjectionDefinition, ProjectionDefinitionOptions } from './projec
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
 export type {
   PrepareContext, Project, ProjectedEvent, Projection, ProjectionBuild, ProjectionContext, ProjectionEntry, ProjectionInfo, ProjectionList,
-  ProjectionListOptions, ProjectionStatus, ProjectionsApi, ProjectOptions, SideEffectContext,
+  ProjectionListOptions, ProjectionQueryOptions, ProjectionStatus, ProjectionsApi, ProjectOptions, SideEffectContext,
 } from './projections/types'
 export { defineRelay } from './relay/defineRelay'
 export type { RelayDefinition } from './relay/defineRelay'

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { lockConsumer, removeConsumer } from '../consumers/adminSql'
 import type { ConsumerParts } from '../consumers/consumer'
 import type { Session } from '../db/types'
@@ -64,15 +65,16 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
   return {
     read: name => call(session => rowsOf(session, name)),
 
-    register: ({ name, version, mode, filter }) => change(name, async (session, rows) => {
+    register: ({ name, version, mode, filter, declared }) => change(name, async (session, rows) => {
       const own = rows.filter(row => Number(row.version) === version)
       const kept = own.find(row => row.state !== 'removed')
       if (kept && kept.mode !== mode) throw new StoreError('INVALID_OPTION', `version ${version} of projection ${JSON.stringify(name)} is ${kept.mode}: give a higher version to make it ${mode}`, { details: { projection: name, version } })
       if (kept && mode === 'inline' && !isSame(kept.filter, filter)) throw new StoreError('INVALID_OPTION', `version ${version} of projection ${JSON.stringify(name)} handles other events in the database than here: give a higher version when its subjects, types or topics change`, { details: { projection: name, version } })
+      if (kept && !isSame(kept.declared, declared)) throw new StoreError('INVALID_OPTION', `version ${version} of projection ${JSON.stringify(name)} has other fields in the database than here: give a higher version when its fields or sortBy change`, { details: { projection: name, version } })
       if (kept) return
       if (mode === 'async' && rows.some(row => row.mode === 'inline' && row.state === 'serving')) throw new StoreError('INVALID_OPTION', `projection ${JSON.stringify(name)} is inline: make its next version inline as well, or take another name`, { details: { projection: name, version } })
       if (own.length > 0) throw new StoreError('INVALID_CALL', `version ${version} of projection ${JSON.stringify(name)} was removed: give a higher version, or forget the whole projection with store.projections.remove()`, { details: { projection: name, version } })
-      await session.query(addBuild(context, { name, version, mode, state: 'building', filter: mode === 'inline' ? JSON.stringify(filter) : null }))
+      await session.query(addBuild(context, { name, version, mode, state: 'building', filter: mode === 'inline' ? JSON.stringify(filter) : null, declared: declared && JSON.stringify(declared) }))
     }),
 
     async prepare({ name, version, prepare }, { build, prepared }) {
@@ -86,19 +88,19 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
     },
 
     rebuild: name => change(name, async (session, rows) => {
-      const { version, mode, filter } = servingOf(name, rows)
+      const { version, mode, filter, declared } = servingOf(name, rows)
       if (rows.some(row => row.state === 'building' && row.version === version)) throw new StoreError('INVALID_CALL', `version ${version} of projection ${JSON.stringify(name)} is being built already: store.projections.checkpoint() tells how far it is`, { details: { projection: name } })
-      await session.query(addBuild(context, { name, version: Number(version), mode, state: 'building', filter }))
+      await session.query(addBuild(context, { name, version: Number(version), mode, state: 'building', filter, declared }))
     }),
 
     // A build that serves from its beginning, in place of the one that did: the processes that make the states begin with it.
     async truncate(name) {
       await change(name, async (session, rows) => {
-        const { version, mode } = servingOf(name, rows)
+        const { version, mode, declared } = servingOf(name, rows)
         if (mode === 'inline') throw new StoreError('INVALID_CALL', `projection ${JSON.stringify(name)} is inline, so that readers must not see it come back: call rebuild()`, { details: { projection: name } })
         const gone = rows.filter(row => row.version === version && row.state !== 'removed').map(({ build }) => build)
         await session.query(setState(context, { name, builds: gone, state: 'removed' }))
-        await session.query(addBuild(context, { name, version: Number(version), mode, state: 'serving', filter: null }))
+        await session.query(addBuild(context, { name, version: Number(version), mode, state: 'serving', filter: null, declared }))
       })
       await empty(await use(session => rowsOf(session, name)))
     },
@@ -173,4 +175,4 @@ const isInlineServing = ({ mode, state }: BuildRow): boolean => mode === 'inline
 /** One that no consumer makes any more: appends do, or it has served. */
 export const isInlineBuilt = ({ mode, state }: BuildRow): boolean => mode === 'inline' && state !== 'building'
 
-const isSame = (stored: string | null, filter: unknown): boolean => JSON.stringify(stored === null ? null : JSON.parse(stored)) === JSON.stringify(filter)
+const isSame = (stored: string | null, given: unknown): boolean => isDeepStrictEqual(stored === null ? null : JSON.parse(stored), given)

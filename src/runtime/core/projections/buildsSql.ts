@@ -30,6 +30,8 @@ export interface BuildRow extends Row {
   emptied: boolean
   /** JSON of which events it handles; null for one that is not inline. */
   filter: string | null
+  /** JSON of what its states are found by; null: nothing. */
+  declared: string | null
   /** Lowest and highest of the shards of its consumer; null before its first start. */
   position: string | null
   highest: string | null
@@ -46,7 +48,7 @@ export const lockProjection = ({ names, tenant }: StatementContext, name: string
 export function readBuilds(context: StatementContext, name: string): Statement {
   const consumer = '\'projection:\'::text || p.name || \':\'::text || p.build::text'
   return statement(context, 'builds', table => `
-select p.name, p.build::text as build, p.version::text as version, p.mode, p.state, p.prepared, p.emptied, p.filter::text as filter, s.position, s.highest, w.parked,
+select p.name, p.build::text as build, p.version::text as version, p.mode, p.state, p.prepared, p.emptied, p.filter::text as filter, p.declared::text as declared, s.position, s.highest, w.parked,
   ${millisecondsSql('p.created_at')}::double precision as created_at
 from ${table('projections')} p cross join lateral (
   select pg_catalog.min(position)::text as position, pg_catalog.max(position)::text as highest
@@ -57,11 +59,11 @@ from ${table('projections')} p cross join lateral (
 where p.tenant_id = $1::text and p.name = $2::text order by p.build desc`, [name])
 }
 
-export function addBuild(context: StatementContext, given: { name: string, version: number, mode: string, state: BuildState, filter: string | null }): Statement {
+export function addBuild(context: StatementContext, given: Pick<BuildRow, 'name' | 'mode' | 'state' | 'filter' | 'declared'> & { version: number }): Statement {
   return statement(context, 'add', table => `
-insert into ${table('projections')} (tenant_id, name, build, version, mode, state, filter)
-select $1::text, $2::text, coalesce(pg_catalog.max(build), 0::bigint) + 1::bigint, $3::bigint, $4::text, $5::text, $6::jsonb
-from ${table('projections')} where tenant_id = $1::text and name = $2::text`, [given.name, given.version, given.mode, given.state, given.filter])
+insert into ${table('projections')} (tenant_id, name, build, version, mode, state, filter, declared)
+select $1::text, $2::text, coalesce(pg_catalog.max(build), 0::bigint) + 1::bigint, $3::bigint, $4::text, $5::text, $6::jsonb, $7::jsonb
+from ${table('projections')} where tenant_id = $1::text and name = $2::text`, [given.name, given.version, given.mode, given.state, given.filter, given.declared])
 }
 
 export function setState(context: StatementContext, given: { name: string, builds: string[], state: BuildState }): Statement {

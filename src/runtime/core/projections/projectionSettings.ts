@@ -4,6 +4,8 @@ import type { ConsumedEvent } from '../consumers/types'
 import { checkFunction, checkName, checkOptions, checkWord } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
 import { toJson } from '../shared/json'
+import { checkFields } from './fields'
+import type { DeclaredFields } from './fields'
 import type { InlineFilter } from './inlineFilter'
 import { PROJECT_OPTIONS } from './types'
 import type { ProjectOptions } from './types'
@@ -20,6 +22,8 @@ export interface ProjectionSettings extends Pick<AnyProjectOptions, 'handleBatch
   name: string
   version: number
   mode: 'async' | 'inline'
+  /** By what its states are found; null: by nothing. */
+  declared: DeclaredFields | null
   /** Which events it handles. */
   filter: InlineFilter
   /** The key of an event; undefined: it belongs to no state. */
@@ -39,7 +43,7 @@ export interface ProjectionSettings extends Pick<AnyProjectOptions, 'handleBatch
  * @throws {StoreError} INVALID_VALUE that names the option
  */
 export function checkProjection(given: AnyProjectOptions): ProjectionSettings {
-  const { name: givenName, version = 1, mode = 'async', key, init, handle, handleBatch, prepare, sideEffects, buildConcurrency = BUILD_CONCURRENCY, batchSize = BATCH, order, ...flow }
+  const { name: givenName, version = 1, mode = 'async', key, init, handle, handleBatch, prepare, sideEffects, fields, sortBy, buildConcurrency = BUILD_CONCURRENCY, batchSize = BATCH, order, ...flow }
     = checkOptions('options', given, PROJECT_OPTIONS as Record<keyof AnyProjectOptions, true>)
   const name = checkProjectionName('options.name', givenName)
   if ((handle === undefined) === (handleBatch === undefined)) throw invalidValue('options.handle', 'must be given, or handleBatch instead of it')
@@ -51,6 +55,7 @@ export function checkProjection(given: AnyProjectOptions): ProjectionSettings {
     name,
     version: checkVersion('options.version', version),
     mode: checkWord('options.mode', mode, ['async', 'inline']),
+    declared: checkFields(fields, sortBy),
     filter: [consumer.subjects ?? null, consumer.types ?? null, consumer.topics ?? null],
     keyOf: keyOf(key),
     isShared: key !== undefined,

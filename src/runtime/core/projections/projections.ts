@@ -9,9 +9,12 @@ import { createProjection } from './projection'
 import type { ProjectionParts } from './projection'
 import { checkProjection, checkProjectionName, checkVersion } from './projectionSettings'
 import type { AnyProjectOptions } from './projectionSettings'
+import { foundBy } from './fields'
+import type { DeclaredFields } from './fields'
+import { countStates, queryStates } from './query'
 import { putState } from './statesSql'
 import { PROJECTION_LIST_OPTIONS } from './types'
-import type { Project, Projection, ProjectionList, ProjectionListOptions, ProjectionsApi } from './types'
+import type { Project, Projection, ProjectionList, ProjectionListOptions, ProjectionQueryOptions, ProjectionsApi } from './types'
 
 const ALL_PAGE = 500
 
@@ -58,14 +61,17 @@ export function createProjections(given: Omit<ProjectionParts, 'builds'>): Proje
         cursor = page.cursor
       } while (cursor !== null)
     },
+    query: async <State>(name: string, options?: ProjectionQueryOptions) => call(session => queryStates<State>(context, session, nameOf(name), options)),
+    count: async (name, filter) => call(session => countStates(context, session, nameOf(name), filter)),
     async put(name, key, state) {
       nameOf(name)
       checkName('key', key)
       const text = state === null ? null : encodeJson(state, 'state')
       await call(session => session.atomic(async (inside) => {
         await inside.query(lockProjection(context, name))
-        const { build } = servingOf(name, (await inside.query<BuildRow>(readBuilds(context, name))).rows)
-        await inside.query(putState(context, { name, build }, key, text))
+        const { build, declared } = servingOf(name, (await inside.query<BuildRow>(readBuilds(context, name))).rows)
+        const found = text === null || declared === null ? null : foundBy(JSON.parse(declared) as DeclaredFields, { name, build }, key, JSON.parse(text))
+        await inside.query(putState(context, { name, build }, key, text, found))
       }))
     },
     checkpoint: async name => builds.info(nameOf(name)),

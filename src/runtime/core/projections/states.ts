@@ -3,6 +3,7 @@ import type { ConsumedEvent, ConsumerContext } from '../consumers/types'
 import { StoreError } from '../shared/errors'
 import { encodeJson } from '../shared/json'
 import type { StatementContext } from '../sql/template'
+import { foundBy } from './fields'
 import type { ProjectionSettings } from './projectionSettings'
 import { claimStates, deleteStates, loadStates, writeStates } from './statesSql'
 import type { BuildKey, StateChange, StateRow } from './statesSql'
@@ -41,7 +42,10 @@ export function createStates(context: StatementContext, settings: ProjectionSett
     for (const [key, position] of changed) {
       const state = states.get(key)
       const revision = rows.get(key)?.revision ?? '0'
-      if (state !== undefined && state !== null) upserts.push({ key, state: encodeJson(state, `the state of ${JSON.stringify(key)}`), position, revision })
+      if (state !== undefined && state !== null) upserts.push({
+        key, state: encodeJson(state, `the state of ${JSON.stringify(key)}`), position, revision,
+        found: settings.declared ? foundBy(settings.declared, build, key, state) : undefined,
+      })
       else if (rows.has(key)) gone.push({ key, state: null, position, revision })
     }
     // Rows that were made to be locked, and are not needed.

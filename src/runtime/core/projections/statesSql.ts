@@ -2,6 +2,7 @@ import type { Row } from '../db/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { plannedEachTime } from '../sql/template'
+import type { FoundBy } from './fields'
 
 /*
  * The states of one build. The table grows from nothing to millions of rows while a build is made: all of these are
@@ -58,21 +59,27 @@ export interface StateChange {
   position: string
   /** The one that was read; 0 where there was no row. */
   revision: string
+  /** Of a projection that declares fields. */
+  found?: FoundBy | undefined
 }
 
 /** Writes states that nothing has changed since they were read. Fewer rows than states: something has. */
 export function writeStates(context: StatementContext, { name, build }: BuildKey, changes: StateChange[]): Statement {
-  return statement(context, 'write', table => `
-insert into ${table('projection_states')} as s (tenant_id, name, build, key, state, position, revision)
-select $1::text, $2::text, $3::bigint, i.key, i.state, i.position, i.revision + 1::bigint
-from rows from (pg_catalog.unnest($4::text[]), pg_catalog.jsonb_array_elements($5::jsonb), pg_catalog.unnest($6::bigint[]), pg_catalog.unnest($7::bigint[]))
-  as i (key, state, position, revision)
+  const found = changes.map(change => change.found).filter(each => each !== undefined)
+  const isFound = found.length > 0
+  return statement(context, isFound ? 'write found' : 'write', table => `
+insert into ${table('projection_states')} as s (tenant_id, name, build, key, state, position, revision${isFound ? ', fields, rank' : ''})
+select $1::text, $2::text, $3::bigint, i.key, i.state, i.position, i.revision + 1::bigint${isFound ? ', i.fields, i.rank' : ''}
+from rows from (pg_catalog.unnest($4::text[]), pg_catalog.jsonb_array_elements($5::jsonb), pg_catalog.unnest($6::bigint[]), pg_catalog.unnest($7::bigint[])${isFound ? ', pg_catalog.jsonb_array_elements($8::jsonb), pg_catalog.unnest($9::double precision[])' : ''})
+  as i (key, state, position, revision${isFound ? ', fields, rank' : ''})
 order by i.key collate pg_catalog."C"
-on conflict (tenant_id, name, build, key) do update set state = excluded.state, position = excluded.position, revision = excluded.revision
+on conflict (tenant_id, name, build, key) do update
+set state = excluded.state, position = excluded.position, revision = excluded.revision${isFound ? ', fields = excluded.fields, rank = excluded.rank' : ''}
 where s.revision = excluded.revision - 1::bigint
 returning s.key`, [
     name, build, changes.map(({ key }) => key), `[${changes.map(({ state }) => state).join(',')}]`,
     changes.map(({ position }) => position), changes.map(({ revision }) => revision),
+    ...isFound ? [`[${found.map(({ fields }) => fields).join(',')}]`, found.map(({ rank }) => rank)] : [],
   ])
 }
 
@@ -86,11 +93,12 @@ where s.tenant_id = $1::text and s.name = $2::text and s.build = $3::bigint and 
 }
 
 /** Replaces a state by hand. A removed one leaves a row, so that a projection that has read it does not write it again. */
-export function putState(context: StatementContext, { name, build }: BuildKey, key: string, state: string | null): Statement {
+export function putState(context: StatementContext, { name, build }: BuildKey, key: string, state: string | null, found: FoundBy | null): Statement {
   return statement(context, 'put', table => `
-insert into ${table('projection_states')} as s (tenant_id, name, build, key, state, position, revision)
-values ($1::text, $2::text, $3::bigint, $4::text, $5::jsonb, 0, 1)
-on conflict (tenant_id, name, build, key) do update set state = excluded.state, revision = s.revision + 1::bigint`, [name, build, key, state])
+insert into ${table('projection_states')} as s (tenant_id, name, build, key, state, position, revision, fields, rank)
+values ($1::text, $2::text, $3::bigint, $4::text, $5::jsonb, 0, 1, $6::jsonb, $7::double precision)
+on conflict (tenant_id, name, build, key) do update
+set state = excluded.state, revision = s.revision + 1::bigint, fields = excluded.fields, rank = excluded.rank`, [name, build, key, state, found?.fields ?? null, found?.rank ?? null])
 }
 
 /** Deletes states of a build, so many at most. */

@@ -61,6 +61,10 @@ export interface ProjectOptions<State, Given = State | null> extends Pick<Consum
    * one, or with `init` for each key. What it deletes from the map is removed.
    */
   handleBatch?: (states: Map<string, State>, events: ProjectedEvent[], context: ProjectionContext) => unknown
+  /** Members of the states that `projections.query` may ask for, of the top level: strings, numbers, booleans or null. */
+  fields?: string[]
+  /** The member that sorts them, a number. States without it are in no sorted page. */
+  sortBy?: string
   /** Called once for each build, before its first event: makes tables of your own. */
   prepare?: (context: PrepareContext) => unknown
   /**
@@ -77,7 +81,7 @@ export interface ProjectOptions<State, Given = State | null> extends Pick<Consum
 
 export const PROJECT_OPTIONS: Members<ProjectOptions<unknown>> = {
   name: true, version: true, mode: true, subjects: true, types: true, topics: true, key: true, init: true, handle: true, handleBatch: true,
-  prepare: true, sideEffects: true, buildConcurrency: true, order: true, batchSize: true, maxAttempts: true, backoff: true, attemptTimeout: true,
+  prepare: true, sideEffects: true, fields: true, sortBy: true, buildConcurrency: true, order: true, batchSize: true, maxAttempts: true, backoff: true, attemptTimeout: true,
   onExhausted: true, shards: true, leaseMs: true, maxParked: true, pollInterval: true,
 }
 
@@ -153,6 +157,22 @@ export interface ProjectionListOptions {
 
 export const PROJECTION_LIST_OPTIONS: Members<ProjectionListOptions> = { glob: true, cursor: true, limit: true }
 
+export interface ProjectionQueryOptions {
+  /** Fields and what they must be; of several values one is enough. Only those in `fields` of the projection. */
+  filter?: Record<string, string | number | boolean | null | (string | number | boolean | null)[] | undefined>
+  /** By the number in `sortBy` of the projection. Without it, and without `min` and `max`, by key. */
+  order?: 'asc' | 'desc'
+  /** Lowest and highest number. */
+  min?: number
+  max?: number
+  /** `cursor` of the page before, with the same options. */
+  cursor?: string | null
+  /** @default 50 */
+  limit?: number
+}
+
+export const PROJECTION_QUERY_OPTIONS: Members<ProjectionQueryOptions> = { filter: true, order: true, min: true, max: true, cursor: true, limit: true }
+
 export interface ProjectionList<State = unknown> {
   entries: ProjectionEntry<State>[]
   /** Of the next page; null on the last one. */
@@ -169,6 +189,13 @@ export interface ProjectionsApi {
   list<State = unknown>(name: string, options?: ProjectionListOptions): Promise<ProjectionList<State>>
   /** All of them, page by page. */
   all<State = unknown>(name: string, options?: Pick<ProjectionListOptions, 'glob'>): AsyncIterable<ProjectionEntry<State>>
+  /**
+   * A page of the states that have these fields. The projection has to declare them (`fields`, `sortBy`).
+   * @throws {StoreError} NOT_FOUND, INVALID_CALL while nothing serves yet, or where none are declared
+   */
+  query<State = unknown>(name: string, options?: ProjectionQueryOptions): Promise<ProjectionList<State>>
+  /** How many states have these fields. */
+  count(name: string, filter?: ProjectionQueryOptions['filter']): Promise<number>
   /** Replaces a state by hand; null removes it. The next event of the key continues from it. */
   put(name: string, key: string, state: unknown): Promise<void>
   /** How far each build is; null where there is no such projection. */

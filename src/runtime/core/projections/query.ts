@@ -1,0 +1,74 @@
+import type { Row, Session } from '../db/types'
+import { checkCount, checkOptions, checkWord } from '../shared/checks'
+import { invalidValue } from '../shared/errors'
+import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
+import type { StatementContext } from '../sql/template'
+import { servingOf } from './builds'
+import type { BuildRow } from './buildsSql'
+import { readBuilds } from './buildsSql'
+import { conditionsOf, declaredOf } from './fields'
+import { countFound, findStates } from './querySql'
+import type { Place } from './querySql'
+import { PROJECTION_QUERY_OPTIONS } from './types'
+import type { ProjectionList, ProjectionQueryOptions } from './types'
+
+interface FoundRow extends Row {
+  key: string
+  state: string
+  position: string
+  rank: number | null
+}
+
+/** A page of the states that serve and have these fields, by their keys, or sorted by the number that sorts them. */
+export async function queryStates<State>(context: StatementContext, session: Pick<Session, 'query'>, name: string, given: ProjectionQueryOptions | undefined): Promise<ProjectionList<State>> {
+  const { filter, order, min, max, cursor, limit: givenLimit = DEFAULT_PAGE } = checkOptions('options', given, PROJECTION_QUERY_OPTIONS)
+  const limit = checkCount('options.limit', givenLimit)
+  const bounds = { min: boundOf('min', min), max: boundOf('max', max) }
+  const isSorted = order !== undefined || min !== undefined || max !== undefined
+  const { build, declared } = await serving(context, session, name)
+  const conditions = conditionsOf(declared, { name, build }, filter)
+  if (isSorted && declared.sortBy === null) throw invalidValue(`options.${order === undefined ? min === undefined ? 'max' : 'min' : 'order'}`, `needs \`sortBy\` in the options of projection ${JSON.stringify(name)}: nothing sorts its states`)
+  const sort = isSorted ? { order: checkWord('options.order', order ?? 'desc', ['asc', 'desc']), ...bounds } : undefined
+  const { rows } = await session.query<FoundRow>(findStates(context, { name, build }, { conditions, sort, after: placeOf(cursor, isSorted), limit }))
+  const last = rows.at(-1)
+  return {
+    entries: rows.map(({ key, state, position }) => ({ key, state: JSON.parse(state) as State, position })),
+    cursor: last && rows.length === limit ? writeTextCursor(JSON.stringify(isSorted ? [last.key, last.rank] : [last.key])) : null,
+  }
+}
+
+/** How many of them there are. */
+export async function countStates(context: StatementContext, session: Pick<Session, 'query'>, name: string, filter: unknown): Promise<number> {
+  const { build, declared } = await serving(context, session, name)
+  const { rows: [row] } = await session.query(countFound(context, { name, build }, conditionsOf(declared, { name, build }, checkOptions('options', { filter }, { filter: true }).filter)))
+  return Number(row!.count)
+}
+
+async function serving(context: StatementContext, session: Pick<Session, 'query'>, name: string) {
+  const row = servingOf(name, (await session.query<BuildRow>(readBuilds(context, name))).rows)
+  return { build: row.build, declared: declaredOf(name, row.declared) }
+}
+
+function boundOf(option: string, value: unknown): number | null {
+  if (value === undefined) return null
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidValue(`options.${option}`, 'must be a finite number')
+  return value
+}
+
+function placeOf(cursor: unknown, isSorted: boolean): Place | undefined {
+  if (cursor === undefined || cursor === null) return undefined
+  const place = parsed(readTextCursor(cursor))
+  const isOne = Array.isArray(place) && typeof place[0] === 'string' && (isSorted ? place.length === 2 && typeof place[1] === 'number' : place.length === 1)
+  if (!isOne) throw invalidValue('options.cursor', 'is not a cursor returned by query() with these options')
+  const [key, rank = null] = place as [string, number?]
+  return { key, rank }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  }
+  catch {
+    return undefined
+  }
+}
