@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { countFound, findStates } from '../../src/runtime/core/projections/querySql'
-import { conditionsOf } from '../../src/runtime/core/projections/fields'
+import { conditionsOf } from '../../src/runtime/core/projections/declaredFields'
 import { namesOf } from '../../src/runtime/core/shared/identifier'
 import { createStatementCache } from '../../src/runtime/core/sql/statement'
 import { freshDatabase, openStore } from '../setup/database'

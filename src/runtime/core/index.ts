@@ -48,10 +48,8 @@ export type { DedupeApi, DedupeKeys, OnceOptions, TransactionDedupe } from './de
 export { defineProjection } from './projections/defineProjection'
 export type { ProjectionDefinition, ProjectionDefinitionOptions } from './projections/defineProjection'
 export type { EnqueueOptions, OutboxWriter } from './outbox/types'
-export type {
-  PrepareContext, Project, ProjectedEvent, Projection, ProjectionBuild, ProjectionContext, ProjectionEntry, ProjectionInfo, ProjectionList,
-  ProjectionListOptions, ProjectionQueryOptions, ProjectionStatus, ProjectionsApi, ProjectOptions, SideEffectContext,
-} from './projections/types'
+export type { PrepareContext, Project, ProjectedEvent, Projection, ProjectionBuild, ProjectionContext, ProjectionInfo, ProjectionStatus, ProjectOptions, SideEffectContext } from './projections/types'
+export type { ProjectionEntry, ProjectionList, ProjectionListOptions, ProjectionQueryOptions, ProjectionsApi } from './projections/statesApi'
 export { defineRelay } from './relay/defineRelay'
 export type { RelayDefinition } from './relay/defineRelay'
 export type { OutboxApi, OutboxMessage, OutboxStats, OutboxStatsOptions, PublishContext, RelayOptions } from './relay/types'

@@ -10,7 +10,8 @@ import { ACK_OPTIONS, BLOCK_OPTIONS, CLAIM_OPTIONS, LEASE, NACK_OPTIONS, OPEN_OP
 import { ONCE_OPTIONS } from '../../../src/runtime/core/dedupe/types'
 import { ENQUEUE_OPTIONS } from '../../../src/runtime/core/outbox/types'
 import { OUTBOX_STATS_OPTIONS, RELAY_OPTIONS } from '../../../src/runtime/core/relay/types'
-import { PROJECTION_LIST_OPTIONS, PROJECTION_QUERY_OPTIONS, PROJECT_OPTIONS } from '../../../src/runtime/core/projections/types'
+import { PROJECT_OPTIONS } from '../../../src/runtime/core/projections/types'
+import { PROJECTION_LIST_OPTIONS, PROJECTION_QUERY_OPTIONS } from '../../../src/runtime/core/projections/statesApi'
 import { DRY_RUN_OPTIONS, EVENT_RULE } from '../../../src/runtime/core/rules/types'
 import { RETENTION_RUN_OPTIONS } from '../../../src/runtime/core/jobs/retention/types'
 import { INDEX_PAGE_OPTIONS, INDEX_READ_OPTIONS, INDEX_UPDATE_OPTIONS } from '../../../src/runtime/core/entries/types'
@@ -48,7 +49,7 @@ const onLease = (known: Taken['known'], right: object, run: (store: Store, lease
 const consumer = (store: Store) => store.consume({ name: 'known', handler: ignore })
 const counted = { name: 'known', initial: 0, evolve: (count: number) => count + 1 }
 const aggregate = (store: Store) => store.aggregate(counted)
-const projection = (store: Store) => store.project({ name: 'known', fields: ['status'], handle: () => undefined })
+const projection = (store: Store) => store.project({ name: 'known', handle: () => undefined })
 
 /** Every public call, with the objects whose members the store knows. */
 const calls: Record<string, Taken[]> = {
@@ -172,7 +173,10 @@ const calls: Record<string, Taken[]> = {
   'projections.getMany': [],
   'projections.list': options(PROJECTION_LIST_OPTIONS, (store, given) => store.projections.list('known', given)),
   'projections.all': options({ glob: true }, (store, given) => collect(store.projections.all('known', given))),
-  'projections.query': options(PROJECTION_QUERY_OPTIONS, (store, given) => store.projections.query('known', given)),
+  'projections.query': options(PROJECTION_QUERY_OPTIONS, async (store, given) => {
+    await store.project({ name: 'found', fields: ['status'], handle: ignore }).runOnce()
+    return store.projections.query('found', given)
+  }),
   'projections.count': [],
   'projections.put': [],
   'projections.checkpoint': [],

@@ -9,12 +9,13 @@ import { createProjection } from './projection'
 import type { ProjectionParts } from './projection'
 import { checkProjection, checkProjectionName, checkVersion } from './projectionSettings'
 import type { AnyProjectOptions } from './projectionSettings'
-import { foundBy } from './fields'
-import type { DeclaredFields } from './fields'
+import { foundBy } from './declaredFields'
+import type { DeclaredFields } from './declaredFields'
 import { countStates, queryStates } from './query'
 import { putState } from './statesSql'
-import { PROJECTION_LIST_OPTIONS } from './types'
-import type { Project, Projection, ProjectionList, ProjectionListOptions, ProjectionQueryOptions, ProjectionsApi } from './types'
+import { PROJECTION_LIST_OPTIONS } from './statesApi'
+import type { Project, Projection } from './types'
+import type { ProjectionList, ProjectionListOptions, ProjectionQueryOptions, ProjectionsApi } from './statesApi'
 
 const ALL_PAGE = 500
 

@@ -6,11 +6,11 @@ import type { StatementContext } from '../sql/template'
 import { servingOf } from './builds'
 import type { BuildRow } from './buildsSql'
 import { readBuilds } from './buildsSql'
-import { conditionsOf, declaredOf } from './fields'
+import { conditionsOf, declaredOf } from './declaredFields'
 import { countFound, findStates } from './querySql'
-import type { Place } from './querySql'
-import { PROJECTION_QUERY_OPTIONS } from './types'
-import type { ProjectionList, ProjectionQueryOptions } from './types'
+import type { QueryPlace } from './querySql'
+import { PROJECTION_QUERY_OPTIONS } from './statesApi'
+import type { ProjectionList, ProjectionQueryOptions } from './statesApi'
 
 interface FoundRow extends Row {
   key: string
@@ -55,7 +55,7 @@ function boundOf(option: string, value: unknown): number | null {
   return value
 }
 
-function placeOf(cursor: unknown, isSorted: boolean): Place | undefined {
+function placeOf(cursor: unknown, isSorted: boolean): QueryPlace | undefined {
   if (cursor === undefined || cursor === null) return undefined
   const place = parsed(readTextCursor(cursor))
   const isOne = Array.isArray(place) && typeof place[0] === 'string' && (isSorted ? place.length === 2 && typeof place[1] === 'number' : place.length === 1)

@@ -8,7 +8,7 @@ import type { BuildKey } from './statesSql'
 const statement = plannedEachTime('projection query')
 
 /** The last entry of the page before. */
-export interface Place {
+export interface QueryPlace {
   key: string
   rank: number | null
 }
@@ -17,7 +17,7 @@ export interface Wanted {
   /** JSON that the fields have to contain: one of each list. */
   conditions: string[][]
   sort: { order: 'asc' | 'desc', min: number | null, max: number | null } | undefined
-  after: Place | undefined
+  after: QueryPlace | undefined
   limit: number
 }
 

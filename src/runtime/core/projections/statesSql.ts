@@ -2,7 +2,6 @@ import type { Row } from '../db/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { plannedEachTime } from '../sql/template'
-import type { FoundBy } from './fields'
 
 /*
  * The states of one build. The table grows from nothing to millions of rows while a build is made: all of these are
@@ -50,6 +49,14 @@ select key, state, revision from (
   where tenant_id = $1::text and name = $2::text and build = $3::bigint and key = any($4::text[])
   order by key for no key update
 ) locked`, [name, build, keys])
+}
+
+/** What a state is found by. */
+export interface FoundBy {
+  /** JSON of its fields, and of the build that it belongs to. */
+  fields: string
+  /** Null where the state has no such number: it is in no sorted page. */
+  rank: number | null
 }
 
 export interface StateChange {

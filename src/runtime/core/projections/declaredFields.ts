@@ -1,21 +1,13 @@
 import { checkArray, checkName } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
 import { tagOf } from '../shared/given'
-import type { BuildKey } from './statesSql'
+import type { BuildKey, FoundBy } from './statesSql'
 
 /** By which members of their states the states of a projection are found. */
 export interface DeclaredFields {
   fields: string[]
   /** The number that sorts them. */
   sortBy: string | null
-}
-
-/** What a state is found by. */
-export interface FoundBy {
-  /** JSON of its fields, and of the build that it belongs to. */
-  fields: string
-  /** Null where the state has no such number: it is in no sorted page. */
-  rank: number | null
 }
 
 // The builds of all projections share an index: each has a member under this name, which no field may have.
