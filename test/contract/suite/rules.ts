@@ -128,7 +128,7 @@ export function rulesSuite(use: Use): void {
       ['data.a.b', 'x', { a: { b: 'x' } }, [{ a: 'x' }, { 'a.b': 'x' }, { a: [{ b: 'x' }] }]],
       ['data.list.1', 'x', { list: ['y', 'x'] }, [{ list: ['x', 'y'] }, { list: 'yx' }]],
       ['data', 5, 5, [{}, '5', [5], null]],
-      ['data.constructor.name', 'Object', { constructor: { name: 'Object' } }, [{}, { constructor: {} }]],
+      ['data.__proto__.__proto__', null, JSON.parse('{"__proto__":{"__proto__":null}}'), [{}, { a: 1 }]],
     ])('compares fields by equality: %s is %j', async (field, value, same, others) => {
       const rules = await only(failed({ when: { [field]: value }, threshold: 2, otherwise: 'wait' }))
       const subject = unique('users')
