@@ -92,8 +92,8 @@ describe.each(servers)('doctor on $name', ({ server }) => {
     await database.sql(`grant select, insert, update, delete on all tables in schema public to ${role}`)
     await database.sql(`grant usage on all sequences in schema public to ${role}`)
     await database.sql(`revoke delete, update on nvent_kv from ${role}`)
-    // An append reads the last value of the sequence of ids.
-    expect(await complaints({ autoMigrate: false }, url)).toEqual(['fail rights: no right to delete, update on nvent_kv; no right to select on nvent_events_id_seq'])
+    // An append reads the last values of the sequence of ids and of the fence of inline projections.
+    expect(await complaints({ autoMigrate: false }, url)).toEqual(['fail rights: no right to delete, update on nvent_kv; no right to select on nvent_events_id_seq, nvent_inline_fence_seq'])
     const pool = openPool(url)
     const findings = await doctor(fromPool(pool), names, { autoMigrate: false }).finally(() => pool.end())
     await database.sql(findings.find(({ check }) => check === 'rights')!.advice)

@@ -58,7 +58,8 @@ describe.each(servers)('a new subject type beside a transaction that reads all e
     const store = open({ pool, connection: undefined, maxStreamTables: 1 })
     for (let at = 0; at < 20; at++) await store.stream.append(`t${at}:1`, { type: 'x' })
     expect(sent.filter(text => /pg_inherits/.test(text))).toHaveLength(1)
-    expect(sent.filter(text => /lock table/.test(text))).toEqual([])
+    // But for the one that each write takes, once while the inline projections are read.
+    expect(sent.filter(text => /lock table(?!.* in row exclusive mode)/.test(text))).toEqual([])
     expect(await tables()).toEqual(['first'])
   })
 
