@@ -17,7 +17,6 @@ import { createStates } from './states'
 
 // The states of so many events are read and written at once.
 const STEP = 5_000
-const NEVER_ABORTED = new AbortController().signal
 
 interface InlineParts {
   context: StatementContext
@@ -90,7 +89,8 @@ export function createInline({ context, use, join }: InlineParts): Inline {
       await join(session, tables, tx => runInside(handlers, async () => {
         for (let at = 0; at < appended.length; at += STEP) {
           const events = appended.slice(at, at + STEP).map(({ subject, event }) => copyRecord(event, { subject }))
-          const write = await states(events, { tx, attempt: 1, signal: NEVER_ABORTED }, session)
+          // A controller for each: a worker refuses one that is made while its modules load.
+          const write = await states(events, { tx, attempt: 1, signal: new AbortController().signal }, session)
           await write()
         }
       }))
