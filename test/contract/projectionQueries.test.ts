@@ -102,7 +102,13 @@ describe.each([...embeddedAndServer, postgres18])('queries of projections on $na
     const { query, count, put } = store.projections
     const refused = (call: Promise<unknown>, code: string, text: string) => expect(call).rejects.toMatchObject({ code, message: expect.stringContaining(text) as string })
     await refused(query('orders', { filter: { total: 1 } }), 'INVALID_VALUE', 'options.filter.total is none of the fields of the projection (paid, status)')
-    await refused(count('orders', { '': 1 }), 'INVALID_VALUE', 'options.filter.')
+    await refused(count('orders', { '': 1 }), 'INVALID_VALUE', 'filter. is none')
+    for (const filter of [null, [], 5, 'status', new Map([['status', 'none']]), new Date(), () => 1]) {
+      await refused(query('orders', { filter } as never), 'INVALID_VALUE', 'options.filter must be a plain object')
+      await refused(count('orders', filter as never), 'INVALID_VALUE', 'filter must be a plain object')
+    }
+    for (const text of ['a\0', '\uD800']) await refused(query('orders', { filter: { status: text } }), 'INVALID_VALUE', 'options.filter.status')
+    await refused(query('orders', { order: null as never }), 'INVALID_VALUE', 'options.order')
     await refused(query('orders', { filter: { status: {} as never } }), 'INVALID_VALUE', 'options.filter.status')
     await refused(query('orders', { min: Number.NaN }), 'INVALID_VALUE', 'options.min')
     await refused(query('orders', { order: 'up' as never }), 'INVALID_VALUE', 'options.order')

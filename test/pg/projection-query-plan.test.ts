@@ -25,11 +25,11 @@ describe.each(servers)('a query of a projection, on $name', ({ server }) => {
     await database.sql(`update nvent_projection_states set fields = fields || jsonb_build_object('', '["' || name || '",1]')`)
     await database.sql('vacuum analyze nvent_projection_states')
     const all = await database.sql<{ blocks: number }>('select relpages as blocks from pg_class where relname = \'nvent_projection_states\'')
-    const conditions = conditionsOf(declared, build, { customer: 77 })
+    const conditions = conditionsOf(declared, build, 'filter', { customer: 77 })
     const sort = { order: 'desc' as const, min: null, max: null }
     const byField = await planOf(database, findStates(context, build, { conditions, sort: undefined, after: undefined, limit: 50 }))
     const counted = await planOf(database, countFound(context, build, conditions))
-    const any = conditionsOf(declared, build, undefined)
+    const any = conditionsOf(declared, build, 'filter', undefined)
     const sorted = await planOf(database, findStates(context, build, { conditions: any, sort, after: undefined, limit: 50 }))
     const later = await planOf(database, findStates(context, build, { conditions: any, sort, after: { key: 'orders:25000', rank: 25_000 }, limit: 50 }))
     for (const [name, { blocks }] of Object.entries({ byField, counted, sorted, later })) expect(blocks, name).toBeLessThan(all[0]!.blocks / 5)

@@ -1,6 +1,7 @@
 import { checkArray, checkName } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
-import { tagOf } from '../shared/given'
+import { describe, tagOf } from '../shared/given'
+import { textProblem } from '../shared/json'
 import type { BuildKey, FoundBy } from './statesSql'
 
 /** By which members of their states the states of a projection are found. */
@@ -43,26 +44,36 @@ export function foundBy({ fields, sortBy }: DeclaredFields, build: BuildKey, key
 
 /**
  * JSON that the fields of a state have to contain: for each field of a filter a list, of which one is enough.
- * @throws {StoreError} INVALID_VALUE that names the field
+ * @throws {StoreError} INVALID_VALUE that names the field below `argument`
  */
-export function conditionsOf({ fields }: DeclaredFields, build: BuildKey, filter: unknown): string[][] {
-  const conditions = filter === undefined
-    ? []
-    : Object.entries(filter as object).filter(([, value]) => value !== undefined).map(([field, value]) => {
-        if (!fields.includes(field)) throw invalidValue(`options.filter.${field}`, `is none of the fields of the projection (${fields.join(', ') || 'it has none'}): declare it in \`fields\``)
-        const wanted: unknown[] = tagOf(value) === 'Array' ? checkArray(`options.filter.${field}`, value) : [value]
-        return wanted.map((each) => {
-          if (!isScalar(each)) throw invalidValue(`options.filter.${field}`, 'must be a string, a finite number, a boolean, null, or an array of them')
-          return JSON.stringify({ [BUILD]: buildTag(build), [field]: each })
-        })
-      })
-  return conditions.length > 0 ? conditions : [[JSON.stringify({ [BUILD]: buildTag(build) })]]
+export function conditionsOf({ fields }: DeclaredFields, build: BuildKey, argument: string, filter: unknown): string[][] {
+  const tag = { [BUILD]: buildTag(build) }
+  if (filter !== undefined && !isPlainObject(filter)) throw invalidValue(argument, `must be a plain object of fields and what they must be, not ${describe(filter)}`)
+  const wanted = Object.entries(filter ?? {}).filter(([, value]) => value !== undefined)
+  if (wanted.length === 0) return [[JSON.stringify(tag)]]
+  return wanted.map(([field, value]) => {
+    const path = `${argument}.${field}`
+    if (!fields.includes(field)) throw invalidValue(path, `is none of the fields of the projection (${fields.join(', ') || 'it has none'}): declare it in \`fields\``)
+    const values: unknown[] = tagOf(value) === 'Array' ? checkArray(path, value) : [value]
+    return values.map((each) => {
+      if (!isScalar(each)) throw invalidValue(path, 'must be a string, a finite number, a boolean, null, or an array of them')
+      const problem = typeof each === 'string' ? textProblem(each) : undefined
+      if (problem) throw invalidValue(path, problem)
+      return JSON.stringify({ ...tag, [field]: each })
+    })
+  })
 }
 
 /** @throws {StoreError} INVALID_CALL for a projection that declares none */
 export function declaredOf(name: string, declared: string | null): DeclaredFields {
   if (declared !== null) return JSON.parse(declared) as DeclaredFields
   throw new StoreError('INVALID_CALL', `projection ${JSON.stringify(name)} has no fields to be found by: declare them with \`fields\` or \`sortBy\`, in a higher version`, { details: { projection: name } })
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (tagOf(value) !== 'Object') return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
 }
 
 const isScalar = (value: unknown): boolean =>

@@ -94,10 +94,12 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
 
   async function serveBuilt(rows: BuildRow[]): Promise<void> {
     const building = rows.filter(row => row.state === 'building')
-    const reached = mark
-    mark = building.length > 0 ? (await reader.mark()).safePosition : undefined
+    if (building.length === 0) return void (mark = undefined)
+    // Kept until a build has passed it: a newer one at each look would stay ahead of a build while others append.
+    const reached = mark ??= (await reader.mark()).safePosition
     for (const { build, position, parked } of building) {
-      if (reached === undefined || position === null || BigInt(position) < reached || parked > 0) continue
+      if (position === null || BigInt(position) < reached || parked > 0) continue
+      mark = undefined
       if (settings.mode === 'inline') {
         if (await switchInline({ ...parts, settings, build })) parts.inline.hook.forget()
       }

@@ -26,9 +26,9 @@ export async function queryStates<State>(context: StatementContext, session: Pic
   const bounds = { min: boundOf('min', min), max: boundOf('max', max) }
   const isSorted = order !== undefined || min !== undefined || max !== undefined
   const { build, declared } = await serving(context, session, name)
-  const conditions = conditionsOf(declared, { name, build }, filter)
+  const conditions = conditionsOf(declared, { name, build }, 'options.filter', filter)
   if (isSorted && declared.sortBy === null) throw invalidValue(`options.${order === undefined ? min === undefined ? 'max' : 'min' : 'order'}`, `needs \`sortBy\` in the options of projection ${JSON.stringify(name)}: nothing sorts its states`)
-  const sort = isSorted ? { order: checkWord('options.order', order ?? 'desc', ['asc', 'desc']), ...bounds } : undefined
+  const sort = isSorted ? { order: checkWord('options.order', order === undefined ? 'desc' : order, ['asc', 'desc']), ...bounds } : undefined
   const { rows } = await session.query<FoundRow>(findStates(context, { name, build }, { conditions, sort, after: placeOf(cursor, isSorted), limit }))
   const last = rows.at(-1)
   return {
@@ -40,7 +40,7 @@ export async function queryStates<State>(context: StatementContext, session: Pic
 /** How many of them there are. */
 export async function countStates(context: StatementContext, session: Pick<Session, 'query'>, name: string, filter: unknown): Promise<number> {
   const { build, declared } = await serving(context, session, name)
-  const { rows: [row] } = await session.query(countFound(context, { name, build }, conditionsOf(declared, { name, build }, checkOptions('options', { filter }, { filter: true }).filter)))
+  const { rows: [row] } = await session.query(countFound(context, { name, build }, conditionsOf(declared, { name, build }, 'filter', filter)))
   return Number(row!.count)
 }
 
