@@ -1,4 +1,6 @@
 // (g) Consumers beside job queues: throughput, uneven handlers, delays, many subjects, a foreign snapshot.
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { measureDelays, measureSnapshot } from './lib/consume-delays.mjs'
 import { measureGrowth } from './lib/consume-growth.mjs'
 import { measureNoOps, measureUneven, measureWaiting } from './lib/consume-rates.mjs'
@@ -6,6 +8,7 @@ import { renderConsume } from './lib/consume-report.mjs'
 import { CONTESTANTS, PACKAGES } from './lib/consume-team.mjs'
 import { bundleStores, list, numbers, readFlags } from './lib/flags.mjs'
 import { describeMachine } from './lib/machine.mjs'
+import { CACHE } from './lib/paths.mjs'
 import { report } from './lib/report.mjs'
 import { startPostgres, startRedis, stopAll } from './lib/servers.mjs'
 
@@ -13,6 +16,7 @@ const PARTS = ['no-op', 'waiting', 'uneven', 'delays', 'growth', 'snapshot']
 
 const flags = readFlags({
   only: { full: PARTS.join(), help: 'which parts' },
+  keep: { full: '', help: 'a file with results of an earlier run, in .cache/, whose other parts are kept: a full run takes an hour' },
   peers: { full: Object.keys(CONTESTANTS).slice(1).join(), help: 'whom to compare with' },
   batches: { full: '100,1000', help: 'how many items a handler gets, or are read at once' },
   processes: { full: '1,2,4', quick: '1,2', help: 'how many worker processes, for handlers that do nothing' },
@@ -38,9 +42,14 @@ async function measure() {
     'snapshot': async () => ({ snapshot: await measureSnapshot(flags.minutes, given) }),
   }
   const results = {
+    ...flags.keep ? JSON.parse(await readFile(flags.keep, 'utf8')) : {},
     machine: describeMachine({ servers: Object.values(servers).filter(Boolean), stores: [source], packages: PACKAGES }), method: { rounds, slice },
   }
-  for (const part of list(flags.only)) Object.assign(results, await parts[part]())
+  for (const part of list(flags.only)) {
+    Object.assign(results, await parts[part]())
+    await mkdir(CACHE, { recursive: true })
+    await writeFile(join(CACHE, 'consume.json'), `${JSON.stringify(results)}\n`)
+  }
   return results
 }
 

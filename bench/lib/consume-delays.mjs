@@ -18,17 +18,18 @@ export async function measureDelays(names, { rounds, ...given }) {
   const teams = []
   for (const name of names.filter(name => !CONTESTANTS[name].each)) {
     const team = await startTeam({ name, processes: 1, work: { batch: 100, each: true, concurrency: 1, timed: true } }, given)
-    teams.push({ ...team, latencies: [] })
+    teams.push({ ...team, latencies: [], lost: 0 })
   }
   // The first round warms up.
   for (let round = 0; round <= rounds; round++) {
     for (const team of teams) {
-      const { latencies } = await team.follow(SLICE_ITEMS, RATE)
+      const { latencies, lost } = await team.follow(SLICE_ITEMS, RATE)
       if (round > 0) team.latencies.push(...latencies)
+      team.lost += lost
     }
   }
   await Promise.all(teams.map(({ close }) => close()))
-  return teams.map(({ name, latencies }) => ({ name, ...distribution(latencies) }))
+  return teams.map(({ name, latencies, lost }) => ({ name, ...distribution(latencies), lost }))
 }
 
 /** A steady stream, without and with a foreign transaction that keeps the server from cleaning up behind it. */

@@ -44,7 +44,7 @@ function waitingTable(results) {
 const unevenTable = results => table(['contestant', 'a second', 'store ÷ it'], results.map(each =>
   [each.name, whole(median(each.rates)), times(ratio(results[0].rates, each.rates))]))
 
-const delaysTable = delays => table(['contestant', 'median', '99 %', 'worst'], delays.map(({ name, ...delay }) => [name, ...delayCells(delay)]))
+const delaysTable = delays => table(['contestant', 'median', '99 %', 'worst', 'never handled'], delays.map(({ name, lost, ...delay }) => [name, ...delayCells(delay), whole(lost)]))
 
 const delayCells = ({ p50, p99, worst }) => [p50, p99, worst].map(milliseconds)
 

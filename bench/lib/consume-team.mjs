@@ -6,6 +6,8 @@ import { withServerTime } from './server-time.mjs'
 const LOOK_MS = 10
 const PATIENCE_MS = 120_000
 const SETTLE_MS = 500
+/** A peer that has handled nothing for so long has lost what is left. */
+const LOST_MS = 10_000
 
 /** Who is measured: `kind` as in consume-worker.mjs, `alone` when more than one process brings nothing. */
 export const CONTESTANTS = {
@@ -46,6 +48,21 @@ export async function startTeam({ name, processes, work }, { servers, source }) 
   const counted = async () => (await all('handled')).reduce((sum, handled) => sum + handled, 0)
   const untilHandled = count => until(async () => await counted() >= count, `${name} handles ${count} items`)
 
+  /** How many of so many were never handled: emmett passes over events that others commit later. The store has to handle all. */
+  async function lostOf(count) {
+    if (kind === 'store') {
+      await untilHandled(count)
+      return 0
+    }
+    let [handled, since] = [await counted(), performance.now()]
+    while (handled < count && performance.now() - since < LOST_MS) {
+      await sleep(LOOK_MS)
+      const now = await counted()
+      if (now > handled) [handled, since] = [now, performance.now()]
+    }
+    return count - handled
+  }
+
   async function runWorkers(count) {
     await all('resume')
     await untilHandled(count)
@@ -65,7 +82,7 @@ export async function startTeam({ name, processes, work }, { servers, source }) 
       const slice = await withServerTime(server, async () => summary(await runWorkers(count)))
       return { ...slice, wal: wal === undefined ? Number.NaN : await walOf(server, url) - wal }
     },
-    /** Lets the workers handle what is written meanwhile. @returns {Promise<{ latencies: number[], ms: number }>} */
+    /** Lets the workers handle what is written meanwhile. @returns {Promise<{ latencies: number[], ms: number, lost: number }>} */
     async follow(count, rate) {
       const from = next
       next += count
@@ -73,13 +90,14 @@ export async function startTeam({ name, processes, work }, { servers, source }) 
       // Until workers have nothing to do.
       await sleep(SETTLE_MS)
       const committed = new Map(await writer.ask('produce', { from, count, rate }))
-      await untilHandled(count)
+      const lost = await lostOf(count)
       await all('pause')
-      const handled = (await all('take')).flatMap(({ times }) => times)
+      const handled = (await all('take')).flatMap(({ times }) => times).filter(([n]) => committed.has(n))
       const ends = handled.map(([, at]) => at)
       return {
         latencies: handled.map(([n, at]) => Math.max(0, at - committed.get(n))),
         ms: ends.reduce((a, b) => Math.max(a, b)) - ends.reduce((a, b) => Math.min(a, b)),
+        lost,
       }
     },
     close: () => Promise.all(members.map(member => member.close())),
