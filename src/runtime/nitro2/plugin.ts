@@ -34,7 +34,7 @@ export default defineNitroPlugin((app) => {
   // Pages that are rendered at build time may use the store; the build itself needs no database.
   if (import.meta.prerender) return
   const starts = nventStorePostgres.consumers && !isFunction
-  // Every process that appends needs the code of inline projections, whoever starts them.
+  // Every process that appends needs the code of inline projections, also where other processes start them.
   const workers = starts || files.projections.length > 0 ? logged(appWorkers) : started
   // A function is frozen between requests: there a task or a route runs what is in the folders.
   if (isFunction) return

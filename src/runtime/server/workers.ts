@@ -22,8 +22,8 @@ export async function startWorkers(workers: Workers, logger: Logger): Promise<vo
   // Servers register their signal handlers after their plugins have run.
   await new Promise<void>(resolve => setImmediate(resolve))
   const { controller: { signal } } = endedWithServer()
-  await Promise.all([...workers.projections.values()].map(projection => startOne('projection', projection, signal, logger)).concat(
-    [...workers.consumers.values()].map(consumer => startOne('consumer', consumer, signal, logger))))
+  const start = (kind: string, some: ReadonlyMap<string, Worker>) => [...some.values()].map(worker => startOne(kind, worker, signal, logger))
+  await Promise.all([...start('projection', workers.projections), ...start('consumer', workers.consumers)])
 }
 
 async function startOne(kind: string, worker: Worker, signal: AbortSignal, logger: Logger): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Row } from '../db/types'
 import { CLOCK, CLOCK_MS, millisecondsSql, epochMs } from '../sql/clock'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
@@ -41,10 +42,15 @@ from ${table('consumers')} c cross join lateral (
 where c.tenant_id = $1::text and ($2::text is null or c.consumer = $2::text) order by c.consumer`, [name])
 }
 
-/** Keeps processes from taking shards of a consumer until the transaction ends. No row: there is none. */
+export interface LockedShardRow extends Row {
+  shard: number
+  position: string
+}
+
+/** Keeps processes from taking and moving shards of a consumer until the transaction ends. No row: there is none. */
 export function lockConsumer(context: StatementContext, name: string): Statement {
   return statement(context, 'lock', table => `
-select shard from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text order by shard for update`, [name])
+select shard::int as shard, position::text as position from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text order by shard for update`, [name])
 }
 
 // Each of them for one consumer.

@@ -20,7 +20,7 @@ export interface HeldShard {
   shard: number
   token: string
   /**
-   * Where its row is, as far as this process knows. While anybody has an old snapshot open, no version of a row is removed,
+   * Where its row is, as far as this process knows. While a transaction has an old snapshot open, no version of a row is removed,
    * and the row of a shard has a new one for each transaction: by its key, the newest is found behind all others.
    */
   place?: string | undefined

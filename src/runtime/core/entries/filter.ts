@@ -1,6 +1,5 @@
-import { checkArray } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
-import { tagOf } from '../shared/given'
+import { checkFilterValues } from '../shared/filterValues'
 import type { NamedColumn } from '../shared/identifier'
 import type { Json, JsonObject } from '../shared/json'
 import { put, textProblem } from '../shared/json'
@@ -62,14 +61,7 @@ export function conditionSql(spec: IndexSpec, condition: Condition, first: numbe
 function valuesOf(name: string, given: unknown): Json[] {
   const problem = textProblem(name)
   if (problem) throw invalidValue('the name of filter.*', problem)
-  return (tagOf(given) === 'Array' ? checkArray(`filter.${name}`, given) : [given]).map((value: unknown) => {
-    const isScalar = value === null || typeof value === 'string' || typeof value === 'boolean'
-      || (typeof value === 'number' && Number.isFinite(value))
-    if (!isScalar) throw invalidValue(`filter.${name}`, 'must be a string, a finite number, a boolean, null, or an array of them')
-    const textual = typeof value === 'string' ? textProblem(value) : undefined
-    if (textual) throw invalidValue(`filter.${name}`, textual)
-    return value as Json
-  })
+  return checkFilterValues(`filter.${name}`, given)
 }
 
 function conditionOf(spec: IndexSpec, name: string, values: Json[]): Condition {

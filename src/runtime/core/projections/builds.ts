@@ -1,13 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
-import { lockConsumer, removeConsumer } from '../consumers/adminSql'
+import { lockConsumer } from '../consumers/adminSql'
 import type { ConsumerParts } from '../consumers/consumer'
 import type { Session } from '../db/types'
 import { StoreError } from '../shared/errors'
-import { addBuild, consumerOf, effectsOf, forgetProjection, lockProjection, lockUnprepared, readBuilds, setEmptied, setPrepared, setState } from './buildsSql'
+import type { StatementContext } from '../sql/template'
+import { addBuild, consumerOf, effectsOf, forgetProjection, limitWaits, lockProjection, lockUnprepared, readBuilds, readServing, setEmptied, setPrepared, setState } from './buildsSql'
 import type { BuildRow } from './buildsSql'
 import { deleteSome } from './statesSql'
-import { holdAppends, limitWaits, moveFence } from './inlineSql'
+import { holdAppends, moveFence } from './inlineSql'
 import type { ProjectionSettings } from './projectionSettings'
+import { forgetConsumer } from './switchInline'
 import type { ProjectionBuild, ProjectionInfo } from './types'
 
 // How long appends wait while an inline projection is removed.
@@ -52,7 +54,7 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
       await use(session => session.atomic(async (inside) => {
         // What is under way is waited for; whatever comes later finds no shard to move, and is rolled back.
         await inside.query(lockConsumer(context, consumer))
-        for (const statement of removeConsumer(context, consumer)) await inside.query(statement)
+        await forgetConsumer(inside, context, consumer)
       }))
       for (let deleted = EMPTY_STEP; deleted === EMPTY_STEP;) {
         if (signal?.aborted) return
@@ -125,7 +127,7 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
           await session.query(moveFence(context))
         }
         await session.query(setState(context, { name, builds: own.map(({ build }) => build), state: 'removed' }))
-        if (version === undefined) for (const statement of removeConsumer(context, effectsOf(name))) await session.query(statement)
+        if (version === undefined) await forgetConsumer(session, context, effectsOf(name))
         return version === undefined ? rows.length > 0 : own.length > 0
       })
       await empty(await use(session => rowsOf(session, name)))
@@ -149,8 +151,17 @@ export function createBuilds({ context, use, call, within, reader }: BuildsParts
   }
 }
 
+/**
+ * The build that serves, for readers: one row of a small table.
+ * @throws {StoreError} NOT_FOUND, INVALID_CALL
+ */
+export async function serving(context: StatementContext, session: Pick<Session, 'query'>, name: string): Promise<Pick<BuildRow, 'build' | 'declared'>> {
+  const { rows: [row] } = await session.query<Pick<BuildRow, 'build' | 'declared'>>(readServing(context, name))
+  return row ?? servingOf(name, (await session.query<BuildRow>(readBuilds(context, name))).rows)
+}
+
 /** @throws {StoreError} NOT_FOUND, INVALID_CALL */
-export function servingOf(name: string, rows: BuildRow[]): BuildRow {
+function servingOf(name: string, rows: BuildRow[]): BuildRow {
   const serving = rows.find(({ state }) => state === 'serving')
   if (serving) return serving
   if (rows.length === 0) throw unknown(name)

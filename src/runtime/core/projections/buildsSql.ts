@@ -1,4 +1,4 @@
-import type { Row } from '../db/types'
+import type { Row, Session } from '../db/types'
 import type { Statement } from '../sql/statement'
 import type { StatementContext } from '../sql/template'
 import { plannedEachTime } from '../sql/template'
@@ -44,6 +44,10 @@ export const lockProjection = ({ names, tenant }: StatementContext, name: string
   text: 'select pg_catalog.pg_advisory_xact_lock($1::bigint)', values: [storeLockKey(names, `projection ${JSON.stringify([tenant, name])}`)],
 })
 
+/** How long the rest of a transaction waits for a lock. */
+export const limitWaits = (session: Pick<Session, 'query'>, waitMs: number) =>
+  session.query({ text: 'select pg_catalog.set_config(\'lock_timeout\', $1::text, true)', values: [`${waitMs}ms`] })
+
 /** All builds of a projection, the newest first. */
 export function readBuilds(context: StatementContext, name: string): Statement {
   const consumer = '\'projection:\'::text || p.name || \':\'::text || p.build::text'
@@ -57,6 +61,13 @@ from ${table('projections')} p cross join lateral (
   select pg_catalog.count(*)::int as parked from ${table('consumer_parked')} where tenant_id = p.tenant_id and consumer = ${consumer}
 ) w
 where p.tenant_id = $1::text and p.name = $2::text order by p.build desc`, [name])
+}
+
+/** The build that serves; no row while none does. */
+export function readServing(context: StatementContext, name: string): Statement {
+  return statement(context, 'serving', table => `
+select build::text as build, declared::text as declared from ${table('projections')}
+where tenant_id = $1::text and name = $2::text and state = 'serving'::text`, [name])
 }
 
 export function addBuild(context: StatementContext, given: Pick<BuildRow, 'name' | 'mode' | 'state' | 'filter' | 'declared'> & { version: number }): Statement {

@@ -1,7 +1,7 @@
-import { checkArray, checkName } from '../shared/checks'
+import { checkArray, checkName, checkObject } from '../shared/checks'
 import { StoreError, invalidValue } from '../shared/errors'
-import { describe, tagOf } from '../shared/given'
-import { textProblem } from '../shared/json'
+import { checkFilterValues, isScalar } from '../shared/filterValues'
+import { describe, isPlainObject, tagOf } from '../shared/given'
 import type { BuildKey, FoundBy } from './statesSql'
 
 /** By which members of their states the states of a projection are found. */
@@ -14,7 +14,7 @@ export interface DeclaredFields {
 // The builds of all projections share an index: each has a member under this name, which no field may have.
 const BUILD = ''
 
-export const buildTag = ({ name, build }: BuildKey): string => JSON.stringify([name, Number(build)])
+const buildTag = ({ name, build }: BuildKey): string => JSON.stringify([name, Number(build)])
 
 /** @throws {StoreError} INVALID_VALUE that names the option */
 export function checkFields(fields: unknown, sortBy: unknown): DeclaredFields | null {
@@ -48,20 +48,19 @@ export function foundBy({ fields, sortBy }: DeclaredFields, build: BuildKey, key
  */
 export function conditionsOf({ fields }: DeclaredFields, build: BuildKey, argument: string, filter: unknown): string[][] {
   const tag = { [BUILD]: buildTag(build) }
-  if (filter !== undefined && !isPlainObject(filter)) throw invalidValue(argument, `must be a plain object of fields and what they must be, not ${describe(filter)}`)
-  const wanted = Object.entries(filter ?? {}).filter(([, value]) => value !== undefined)
+  const wanted = Object.entries(plainFilter(argument, filter)).filter(([, value]) => value !== undefined)
   if (wanted.length === 0) return [[JSON.stringify(tag)]]
   return wanted.map(([field, value]) => {
     const path = `${argument}.${field}`
     if (!fields.includes(field)) throw invalidValue(path, `is none of the fields of the projection (${fields.join(', ') || 'it has none'}): declare it in \`fields\``)
-    const values: unknown[] = tagOf(value) === 'Array' ? checkArray(path, value) : [value]
-    return values.map((each) => {
-      if (!isScalar(each)) throw invalidValue(path, 'must be a string, a finite number, a boolean, null, or an array of them')
-      const problem = typeof each === 'string' ? textProblem(each) : undefined
-      if (problem) throw invalidValue(path, problem)
-      return JSON.stringify({ ...tag, [field]: each })
-    })
+    return checkFilterValues(path, value).map(each => JSON.stringify({ ...tag, [field]: each }))
   })
+}
+
+function plainFilter(argument: string, filter: unknown): Record<string, unknown> {
+  const given = filter === undefined ? {} : checkObject(argument, filter)
+  if (!isPlainObject(given)) throw invalidValue(argument, `must be a plain object, not ${describe(given)}`)
+  return given
 }
 
 /** @throws {StoreError} INVALID_CALL for a projection that declares none */
@@ -69,12 +68,3 @@ export function declaredOf(name: string, declared: string | null): DeclaredField
   if (declared !== null) return JSON.parse(declared) as DeclaredFields
   throw new StoreError('INVALID_CALL', `projection ${JSON.stringify(name)} has no fields to be found by: declare them with \`fields\` or \`sortBy\`, in a higher version`, { details: { projection: name } })
 }
-
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (tagOf(value) !== 'Object') return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || prototype === Object.prototype
-}
-
-const isScalar = (value: unknown): boolean =>
-  value === null || typeof value === 'string' || typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value))

@@ -36,24 +36,9 @@ export const loadInline = (session: Session, context: StatementContext): Promise
   return (await inside.query<InlineRow>(readInline(context))).rows
 }, { isolation: 'read committed' })
 
-/** How long the rest of a transaction waits for a lock. */
-export const limitWaits = (session: Session, waitMs: number) =>
-  session.query({ text: 'select pg_catalog.set_config(\'lock_timeout\', $1::text, true)', values: [`${waitMs}ms`] })
-
 /** Waits until no append is under way, and keeps others from beginning until the transaction ends. */
 export const holdAppends = (session: Session, { names }: StatementContext): Promise<void> =>
   session.script(`lock table ${names.table('heads')} in share row exclusive mode`)
 
 /** To be sent while appends are held. */
 export const moveFence = ({ names }: StatementContext): Statement => ({ text: `select pg_catalog.nextval(${names.literal('inline_fence_seq')})`, values: [] })
-
-export interface ShardRow extends Row {
-  shard: number
-  position: string
-}
-
-/** The shards of the consumer that builds, which its workers can't move any more until the transaction ends. */
-export function lockBuildShards(context: StatementContext, consumer: string): Statement {
-  return statement(context, 'lock shards', table => `
-select shard::int as shard, position::text as position from ${table('consumer_shards')} where tenant_id = $1::text and consumer = $2::text order by shard for update`, [consumer])
-}

@@ -42,9 +42,9 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
   let effects: Consumer | undefined
   let state: ProjectionStatus['state'] = 'idle'
   let ending: AbortController | undefined
-  let beat: { stop(): Promise<void> } | undefined
+  let beat: ReturnType<typeof createHeartbeat> | undefined
   let look: Promise<void> = Promise.resolve()
-  // How far the log was at the last look: what a build has to reach that is about to serve.
+  // What a build has to reach that is about to serve: how far the log was when that was asked for.
   let mark: bigint | undefined
 
   /** Those of this version in their order: what is built is done beside what serves. */
@@ -55,11 +55,12 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
   function consumerFor(row: BuildRow): Consumer {
     const build = { name, build: row.build }
     const isLocked = settings.isShared && settings.consumer.order === 'subject'
+    const states = createStates(context, settings, build, isLocked)
     const most = Math.max(1, Math.floor((parts.connections() ?? 2) / 2))
     return parts.register({
       ...settings.consumer, name: consumerOf(name, row.build), from: 'start',
       concurrency: row.state === 'building' ? Math.min(settings.buildConcurrency, most) : 1,
-      project: settings.mode === 'inline' ? whileBuilding(context, build, createStates(context, settings, build, isLocked)) : createStates(context, settings, build, isLocked),
+      project: settings.mode === 'inline' ? whileBuilding(context, build, states) : states,
     })
   }
 
@@ -142,9 +143,8 @@ export function createProjection(parts: ProjectionParts, settings: ProjectionSet
         await stop()
         throw failure
       }
-      const later = createHeartbeat(() => lookNow().catch((failure: unknown) => logger.warn(`projection ${name} looks again in ${LOOK_MS} ms: ${messageOf(failure)}`)), LOOK_MS)
-      beat = later
-      void later.start()
+      beat = createHeartbeat(() => lookNow().catch((failure: unknown) => logger.warn(`projection ${name} looks again in ${LOOK_MS} ms: ${messageOf(failure)}`)), LOOK_MS)
+      void beat.start()
     }
     signal?.addEventListener('abort', () => void stop(), { once: true, signal: ending!.signal })
   }

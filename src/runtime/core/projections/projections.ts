@@ -2,9 +2,8 @@ import { checkArray, checkName, checkOptions } from '../shared/checks'
 import { encodeJson } from '../shared/json'
 import type { Capability } from '../shared/types'
 import { nextCursor, readListing } from '../sql/listing'
-import { createBuilds, servingOf } from './builds'
-import { listServed, lockProjection, readBuilds, readServed } from './buildsSql'
-import type { BuildRow } from './buildsSql'
+import { createBuilds, serving } from './builds'
+import { listServed, lockProjection, readServed } from './buildsSql'
 import { createProjection } from './projection'
 import type { ProjectionParts } from './projection'
 import { checkProjection, checkProjectionName, checkVersion } from './projectionSettings'
@@ -70,7 +69,7 @@ export function createProjections(given: Omit<ProjectionParts, 'builds'>): Proje
       const text = state === null ? null : encodeJson(state, 'state')
       await call(session => session.atomic(async (inside) => {
         await inside.query(lockProjection(context, name))
-        const { build, declared } = servingOf(name, (await inside.query<BuildRow>(readBuilds(context, name))).rows)
+        const { build, declared } = await serving(context, inside, name)
         const found = text === null || declared === null ? null : foundBy(JSON.parse(declared) as DeclaredFields, { name, build }, key, JSON.parse(text))
         await inside.query(putState(context, { name, build }, key, text, found))
       }))

@@ -1,11 +1,9 @@
 import type { Row, Session } from '../db/types'
-import { checkCount, checkOptions, checkWord } from '../shared/checks'
+import { checkCount, checkNumber, checkOptions, checkWord } from '../shared/checks'
 import { invalidValue } from '../shared/errors'
 import { DEFAULT_PAGE, readTextCursor, writeTextCursor } from '../sql/cursor'
 import type { StatementContext } from '../sql/template'
-import { servingOf } from './builds'
-import type { BuildRow } from './buildsSql'
-import { readBuilds } from './buildsSql'
+import { serving } from './builds'
 import { conditionsOf, declaredOf } from './declaredFields'
 import { countFound, findStates } from './querySql'
 import type { QueryPlace } from './querySql'
@@ -23,11 +21,12 @@ interface FoundRow extends Row {
 export async function queryStates<State>(context: StatementContext, session: Pick<Session, 'query'>, name: string, given: ProjectionQueryOptions | undefined): Promise<ProjectionList<State>> {
   const { filter, order, min, max, cursor, limit: givenLimit = DEFAULT_PAGE } = checkOptions('options', given, PROJECTION_QUERY_OPTIONS)
   const limit = checkCount('options.limit', givenLimit)
-  const bounds = { min: boundOf('min', min), max: boundOf('max', max) }
-  const isSorted = order !== undefined || min !== undefined || max !== undefined
-  const { build, declared } = await serving(context, session, name)
+  const bounds = { min: min === undefined ? null : checkNumber('options.min', min), max: max === undefined ? null : checkNumber('options.max', max) }
+  const sorting = Object.entries({ order, min, max }).find(([, value]) => value !== undefined)?.[0]
+  const isSorted = sorting !== undefined
+  const { build, declared } = await declaredServing(context, session, name)
   const conditions = conditionsOf(declared, { name, build }, 'options.filter', filter)
-  if (isSorted && declared.sortBy === null) throw invalidValue(`options.${order === undefined ? min === undefined ? 'max' : 'min' : 'order'}`, `needs \`sortBy\` in the options of projection ${JSON.stringify(name)}: nothing sorts its states`)
+  if (isSorted && declared.sortBy === null) throw invalidValue(`options.${sorting}`, `needs \`sortBy\` in the options of projection ${JSON.stringify(name)}: nothing sorts its states`)
   const sort = isSorted ? { order: checkWord('options.order', order === undefined ? 'desc' : order, ['asc', 'desc']), ...bounds } : undefined
   const { rows } = await session.query<FoundRow>(findStates(context, { name, build }, { conditions, sort, after: placeOf(cursor, isSorted), limit }))
   const last = rows.at(-1)
@@ -39,20 +38,14 @@ export async function queryStates<State>(context: StatementContext, session: Pic
 
 /** How many of them there are. */
 export async function countStates(context: StatementContext, session: Pick<Session, 'query'>, name: string, filter: unknown): Promise<number> {
-  const { build, declared } = await serving(context, session, name)
+  const { build, declared } = await declaredServing(context, session, name)
   const { rows: [row] } = await session.query(countFound(context, { name, build }, conditionsOf(declared, { name, build }, 'filter', filter)))
   return Number(row!.count)
 }
 
-async function serving(context: StatementContext, session: Pick<Session, 'query'>, name: string) {
-  const row = servingOf(name, (await session.query<BuildRow>(readBuilds(context, name))).rows)
-  return { build: row.build, declared: declaredOf(name, row.declared) }
-}
-
-function boundOf(option: string, value: unknown): number | null {
-  if (value === undefined) return null
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw invalidValue(`options.${option}`, 'must be a finite number')
-  return value
+async function declaredServing(context: StatementContext, session: Pick<Session, 'query'>, name: string) {
+  const { build, declared } = await serving(context, session, name)
+  return { build, declared: declaredOf(name, declared) }
 }
 
 function placeOf(cursor: unknown, isSorted: boolean): QueryPlace | undefined {

@@ -1,17 +1,17 @@
 import { sqlStateOf } from '../db/errors'
 import type { Session } from '../db/types'
 import type { Use } from '../batch/operation'
-import { removeConsumer } from '../consumers/adminSql'
+import { lockConsumer, removeConsumer } from '../consumers/adminSql'
+import type { LockedShardRow } from '../consumers/adminSql'
 import type { ConsumedEvent } from '../consumers/types'
 import type { GlobalReader } from '../log/reader'
 import { StoreError } from '../shared/errors'
 import type { StatementContext } from '../sql/template'
 import { copyRecord } from '../tables/eventCodec'
 import type { TransactionApi } from '../transaction/types'
-import { consumerOf, endBuilding, holdBuilding, lockProjection, readBuilds, setState } from './buildsSql'
+import { consumerOf, endBuilding, holdBuilding, limitWaits, lockProjection, readBuilds, setState } from './buildsSql'
 import type { BuildRow } from './buildsSql'
-import { holdAppends, limitWaits, lockBuildShards, moveFence } from './inlineSql'
-import type { ShardRow } from './inlineSql'
+import { holdAppends, moveFence } from './inlineSql'
 import type { ProjectionSettings } from './projectionSettings'
 import { createStates } from './states'
 import type { ProjectEvents } from './states'
@@ -106,7 +106,7 @@ export const whileBuilding = (context: StatementContext, build: BuildKey, states
 
 /** What the consumer of a build has not handled, in the transaction of the switch; undefined: it has not begun yet. */
 async function createRest({ context, settings, build, readerOn }: SwitchInlineOptions, tx: TransactionApi, session: Session) {
-  const { rows } = await session.query<ShardRow>(lockBuildShards(context, consumerOf(settings.name, build)))
+  const { rows } = await session.query<LockedShardRow>(lockConsumer(context, consumerOf(settings.name, build)))
   if (rows.length === 0) return undefined
   const positions = new Map(rows.map(({ shard, position }) => [shard, BigInt(position)]))
   const reader = readerOn(work => work(session, undefined as never))

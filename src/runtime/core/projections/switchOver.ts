@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { lockConsumer } from '../consumers/adminSql'
 import type { Session } from '../db/types'
 import type { StatementContext } from '../sql/template'
-import { consumerOf, lockProjection, readBuilds, setState } from './buildsSql'
+import { consumerOf, limitWaits, lockProjection, readBuilds, setState } from './buildsSql'
 import type { BuildRow } from './buildsSql'
 
 // The build that serves is held for no longer, nor are its rows waited for.
@@ -23,7 +23,7 @@ interface SwitchOptions {
  * the new one is at least as far: readers never see less than they have seen. Returns whether it was done.
  */
 export async function switchOver(session: Session, { context, name, build, goesOn }: SwitchOptions): Promise<boolean> {
-  await session.query({ text: 'select pg_catalog.set_config(\'lock_timeout\', $1::text, true)', values: [`${HELD_MS}ms`] })
+  await limitWaits(session, HELD_MS)
   await session.query(lockProjection(context, name))
   const read = async () => (await session.query<BuildRow>(readBuilds(context, name))).rows
   const before = await read()
